@@ -1,0 +1,99 @@
+"""Booked visits and what happened at them."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Index, UniqueConstraint, select, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from records.base import Base, ClinicId, CreatedAt, Id, Sealed, within_clinic
+
+
+class Appointment(Base):
+    """A booked visit. Status: booked arrived checked_out fulfilled cancelled no_show."""
+
+    __tablename__ = "appointment"
+
+    id: Mapped[Id]
+    clinic_id: Mapped[ClinicId]
+    patient_id: Mapped[UUID]
+    external_id: Mapped[str]
+    kind: Mapped[str]
+    route: Mapped[str | None]
+    setting: Mapped[str] = mapped_column(server_default=text("'clinic'"))
+    modality: Mapped[str] = mapped_column(server_default=text("'in_person'"))
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    status: Mapped[str]
+    details: Mapped[Sealed]
+    dose_number: Mapped[int | None]
+    # Raised whenever the visit moves: a claimed text of an older revision is not sent.
+    revision: Mapped[int] = mapped_column(server_default=text("1"))
+    booked_at: Mapped[datetime]
+    # When we learned of its present start, if it ever moved.
+    moved_at: Mapped[datetime | None]
+    # The start time that the patient confirmed; another start time is not confirmed.
+    confirmed_start: Mapped[datetime | None]
+    change_requested_at: Mapped[datetime | None]
+    arrived_at: Mapped[datetime | None]
+    checked_out_at: Mapped[datetime | None]
+    dose: Mapped[str | None]
+    import_digest: Mapped[str | None]
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[CreatedAt]
+
+    __table_args__ = (
+        within_clinic("patient_id", "patient"),
+        UniqueConstraint("clinic_id", "external_id"),
+        Index("ix_appointment_patient", "patient_id", "starts_at"),
+        Index("ix_appointment_starts_at", "clinic_id", "starts_at"),
+    )
+
+
+class AppointmentEvent(Base):
+    """What happened at the clinic, as it was told: append-only."""
+
+    __tablename__ = "appointment_event"
+
+    id: Mapped[Id]
+    clinic_id: Mapped[ClinicId]
+    appointment_id: Mapped[UUID]
+    kind: Mapped[str]
+    dose: Mapped[str | None]
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    recorded_at: Mapped[CreatedAt]
+
+    __table_args__ = (
+        within_clinic("appointment_id", "appointment"),
+        Index("ix_appointment_event_appointment", "appointment_id", "at"),
+    )
+
+
+def find(session: Session, external_id: str, clinic_id: UUID | None = None) -> list[Appointment]:
+    """Return the visits with this id of their clinic's own."""
+    mine = select(Appointment).where(Appointment.external_id == external_id)
+    if clinic_id is not None:
+        mine = mine.where(Appointment.clinic_id == clinic_id)
+    return list(session.scalars(mine))
+
+
+def by_id(session: Session, appointment_id: UUID) -> Appointment:
+    """Return the visit; it must exist."""
+    return session.scalars(select(Appointment).where(Appointment.id == appointment_id)).one()
+
+
+def of_patients(session: Session, patient_ids: list[UUID]) -> list[Appointment]:
+    """Return all visits of these patients, by start."""
+    mine = select(Appointment).where(Appointment.patient_id.in_(patient_ids))
+    return list(session.scalars(mine.order_by(Appointment.starts_at)))
+
+
+def around(session: Session, clinic_id: UUID, since: datetime, until: datetime) -> list[Appointment]:
+    """Return a clinic's visits that start in [since, until)."""
+    mine = select(Appointment).where(
+        Appointment.clinic_id == clinic_id,
+        Appointment.starts_at >= since,
+        Appointment.starts_at < until,
+    )
+    return list(session.scalars(mine.order_by(Appointment.starts_at)))

@@ -1,0 +1,133 @@
+"""Clinics, the senders they text from, and their staff."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, select, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from records.base import Base, ClinicId, CreatedAt, Id, within_clinic
+from schedules.clinic import ClinicFile
+
+
+class Clinic(Base):
+    """One clinic, as its file describes it. `key` is the file's id, e.g. `riverside`."""
+
+    __tablename__ = "clinic"
+
+    id: Mapped[Id]
+    key: Mapped[str] = mapped_column(unique=True)
+    settings: Mapped[dict[str, Any]]
+    version: Mapped[int] = mapped_column(server_default=text("1"))
+    paused_at: Mapped[datetime | None]
+    paused_until: Mapped[datetime | None]
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[CreatedAt]
+
+    @property
+    def file(self) -> ClinicFile:
+        """The clinic's settings as values."""
+        return ClinicFile.from_json(self.settings)
+
+
+class Sender(Base):
+    """What a clinic texts from, with its token bucket (segments) and its circuit breaker."""
+
+    __tablename__ = "sender"
+
+    id: Mapped[Id]
+    clinic_id: Mapped[UUID] = mapped_column(ForeignKey("clinic.id"), primary_key=True)
+    messaging_service_sid: Mapped[str | None]
+    from_number: Mapped[str | None]
+    segments_per_second: Mapped[float]
+    tokens: Mapped[float] = mapped_column(server_default=text("0"))
+    refilled_at: Mapped[CreatedAt]
+    retired_at: Mapped[datetime | None]
+    breaker_opened_at: Mapped[datetime | None]
+    breaker_until: Mapped[datetime | None]
+    breaker_reason: Mapped[str | None]
+
+
+class SenderNumber(Base):
+    """A number that patients may text; a previous one still receives (care rule 28)."""
+
+    __tablename__ = "sender_number"
+
+    number: Mapped[str] = mapped_column(primary_key=True)
+    clinic_id: Mapped[UUID]
+    sender_id: Mapped[UUID]
+    previous: Mapped[bool] = mapped_column(server_default=text("false"))
+
+    __table_args__ = (within_clinic("sender_id", "sender"),)
+
+
+class Staff(Base):
+    """Somebody who signs in: coordinator, clinician, admin or viewer."""
+
+    __tablename__ = "staff"
+
+    id: Mapped[Id]
+    clinic_id: Mapped[UUID] = mapped_column(ForeignKey("clinic.id"), primary_key=True)
+    email: Mapped[str]
+    role: Mapped[str]
+    password_hash: Mapped[str]
+    # Raised by a password change or a disabling, so that cookies given before stop working.
+    session_epoch: Mapped[int] = mapped_column(server_default=text("1"))
+    disabled_at: Mapped[datetime | None]
+    created_at: Mapped[CreatedAt]
+
+    __table_args__ = (
+        UniqueConstraint("clinic_id", "email"),
+        Index("ix_staff_email", "email"),
+    )
+
+
+class StaffAbsence(Base):
+    """Days on which a staff member is away; open items return to the queue on the first."""
+
+    __tablename__ = "staff_absence"
+
+    id: Mapped[Id]
+    clinic_id: Mapped[ClinicId]
+    staff_id: Mapped[UUID]
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+
+    __table_args__ = (within_clinic("staff_id", "staff"),)
+
+
+def by_key(session: Session, key: str) -> Clinic | None:
+    """Return the clinic whose file bears the id `key`."""
+    return session.scalars(select(Clinic).where(Clinic.key == key)).first()
+
+
+def by_id(session: Session, clinic_id: UUID) -> Clinic:
+    """Return the clinic; it must exist."""
+    return session.scalars(select(Clinic).where(Clinic.id == clinic_id)).one()
+
+
+def all_clinics(session: Session) -> list[Clinic]:
+    """Return every clinic, by key."""
+    return list(session.scalars(select(Clinic).order_by(Clinic.key)))
+
+
+def active_sender(session: Session, clinic_id: UUID) -> Sender:
+    """Return the sender the clinic texts from now."""
+    mine = select(Sender).where(Sender.clinic_id == clinic_id, Sender.retired_at.is_(None))
+    return session.scalars(mine.order_by(Sender.id.desc())).first() or _no_sender(clinic_id)
+
+
+def _no_sender(clinic_id: UUID) -> Sender:
+    raise LookupError(f"clinic {clinic_id} has no sender: run `aftercare clinic apply` again")
+
+
+def clinic_of_number(session: Session, number: str) -> SenderNumber | None:
+    """Return whose texting number this is."""
+    return session.get(SenderNumber, number)
+
+
+def staff_by_email(session: Session, email: str) -> list[Staff]:
+    """Return the staff members with this address, one a clinic at most."""
+    mine = select(Staff).where(Staff.email == email.strip().lower())
+    return list(session.scalars(mine.order_by(Staff.created_at)))

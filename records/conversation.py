@@ -1,0 +1,322 @@
+"""The inbound path's queries: what is open between a number and a clinic, and what was answered.
+
+`worker.hearing` asks for the open prompts of whoever wrote; `worker.answering` adds the answers and
+counts them, so that a number is never answered without end.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from records.checkins import CheckIn
+from records.clinics import Sender
+from records.inbox import Inbound
+from records.outbox import Message
+from records.patients import Consent, Patient
+
+# A question older than this is answered by nobody; it bounds the search for open ones.
+_PROMPTS_SINCE = timedelta(days=45)
+# The carrier's clock and ours may differ by this much when a reply is found on its list.
+_CLOCK_SLACK = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """A question that went out, or may have gone out, and can still be answered.
+
+    `question` is the step that asked it; a nudge repeats the question of another step.
+    `starts_at` is the visit's start as it stands now, `anchor_at` the one the text speaks of.
+    """
+
+    message_id: UUID
+    patient_id: UUID
+    enrollment_id: UUID | None
+    step: str
+    question: str
+    occurrence: str
+    context: str
+    asked_at: datetime
+    until: datetime
+    appointment_id: UUID | None
+    anchor_at: datetime | None
+    starts_at: datetime | None
+    visit_status: str | None
+    answered: bool
+
+
+# C and R stay readable until the visit starts, also after an answer (care rule 1).
+_PROMPTS = text("""
+    SELECT m.id AS message_id, m.patient_id, m.enrollment_id, m.step,
+           COALESCE(m.nudge_for, m.step) AS question, m.occurrence, m.expects AS context,
+           COALESCE(m.accepted_at, m.submitted_at, m.due_at) AS asked_at,
+           CASE WHEN m.expects = 'appointment_reminder' AND a.starts_at > m.answer_until
+                THEN a.starts_at ELSE COALESCE(m.answer_until, a.starts_at) END AS until,
+           m.appointment_id, m.anchor_at, a.starts_at, a.status AS visit_status,
+           m.answered_at IS NOT NULL AS answered
+    FROM message m
+    LEFT JOIN appointment a ON a.id = m.appointment_id AND a.clinic_id = m.clinic_id
+    WHERE m.patient_id = ANY(CAST(:patients AS uuid[])) AND m.due_at > :since
+      AND m.expects IS NOT NULL AND m.expects <> 'none'
+      AND m.status IN ('submitting', 'unknown', 'accepted', 'sent', 'delivered')
+      AND m.submitted_at <= :asked_before
+      AND ((m.answered_at IS NULL AND m.answer_until > :at)
+           OR (m.expects = 'appointment_reminder' AND a.starts_at > :at))
+    ORDER BY asked_at, m.id
+""")
+
+
+def prompts(session: Session, patient_ids: Sequence[UUID], *, at: datetime) -> list[Prompt]:
+    """Return what these patients could be answering at that instant, the oldest first.
+
+    A text still on its way to the carrier counts too: a reply may beat our own commit.
+    """
+    if not patient_ids:
+        return []
+    values = {
+        "patients": list(patient_ids),
+        "at": at,
+        "since": at - _PROMPTS_SINCE,
+        "asked_before": at + _CLOCK_SLACK,
+    }
+    return [Prompt(**row) for row in session.execute(_PROMPTS, values).mappings()]
+
+
+def prompt(session: Session, message_id: UUID) -> Prompt | None:
+    """Return one question, open or not."""
+    one = text(_PROMPTS.text.split("WHERE", 1)[0] + "WHERE m.id = :id")
+    row = session.execute(one, {"id": message_id}).mappings().first()
+    return Prompt(**row) if row else None
+
+
+_ANSWERED = text("""
+    UPDATE message SET answered_at = COALESCE(answered_at, :at)
+    WHERE id = :id
+       OR (enrollment_id = :enrollment AND occurrence = :occurrence
+           AND (step = :question OR nudge_for = :question) AND attempts > 0)
+""")
+
+
+def mark_answered(session: Session, asked: Prompt, *, at: datetime) -> None:
+    """Note that a question is answered, in each text that asked it."""
+    values = {
+        "id": asked.message_id,
+        "enrollment": asked.enrollment_id,
+        "occurrence": asked.occurrence,
+        "question": asked.question,
+        "at": at,
+    }
+    session.execute(_ANSWERED, values)
+
+
+def clinic_of_service(session: Session, messaging_service_sid: str) -> UUID | None:
+    """Return the clinic that texts, or texted, through this messaging service."""
+    mine = select(Sender.clinic_id).where(Sender.messaging_service_sid == messaging_service_sid)
+    return session.scalars(mine.order_by(Sender.retired_at.desc().nulls_first())).first()
+
+
+def lock_patients(session: Session, patient_ids: Sequence[UUID]) -> list[Patient]:
+    """Lock patients before anything of theirs is changed, and read them anew.
+
+    The plan step holds a patient while it changes their texts; whoever takes the patient first,
+    here too, can never wait for it crosswise.
+    """
+    mine = select(Patient).where(Patient.id.in_(patient_ids)).order_by(Patient.id)
+    locked = mine.with_for_update(key_share=True).execution_options(populate_existing=True)
+    return list(session.scalars(locked))
+
+
+_LOCK_NUMBER = text(
+    "SELECT pg_advisory_xact_lock(hashtext('aftercare.number'), hashtext(encode(:blind, 'hex')))"
+)
+
+
+def lock_number(session: Session, blind: bytes) -> None:
+    """Let the texts of one number be handled one at a time, to the end of the transaction."""
+    session.execute(_LOCK_NUMBER, {"blind": blind})
+
+
+# A number's texts are handled in the order received (a later R reverses a C), but one that is
+# urgent waits for nothing.
+_NEXT_UNREAD = text("""
+    SELECT i.id FROM inbound i
+    WHERE i.handled_at IS NULL AND (i.retry_at IS NULL OR i.retry_at <= :now)
+      AND (i.urgent OR NOT EXISTS (
+          SELECT 1 FROM inbound e
+          WHERE e.clinic_id = i.clinic_id AND e.from_blind = i.from_blind
+            AND e.handled_at IS NULL AND (e.retry_at IS NULL OR e.retry_at <= :now)
+            AND (e.received_at, e.id) < (i.received_at, i.id)))
+    ORDER BY i.urgent DESC, i.received_at, i.id LIMIT 1
+    FOR UPDATE OF i SKIP LOCKED
+""")
+
+
+def take_next_unread(session: Session, *, now: datetime) -> Inbound | None:
+    """Lock and return the text to handle next, urgent ones first; None when none is free."""
+    found = session.scalars(_NEXT_UNREAD, {"now": now}).first()
+    if found is None:
+        return None
+    return session.scalars(select(Inbound).where(Inbound.id == found)).one()
+
+
+def bodies_before(
+    session: Session, clinic_id: UUID, blind: bytes, *, since: datetime, before: datetime
+) -> list[Inbound]:
+    """Return what a number sent in [since, before], the oldest first."""
+    mine = select(Inbound).where(
+        Inbound.clinic_id == clinic_id,
+        Inbound.from_blind == blind,
+        Inbound.received_at >= since,
+        Inbound.received_at <= before,
+    )
+    return list(session.scalars(mine.order_by(Inbound.received_at, Inbound.id)))
+
+
+def add_answer(session: Session, values: dict[str, Any]) -> UUID | None:
+    """Insert an answer; None if this text was answered with this template before."""
+    statement = insert(Message).values(**values).on_conflict_do_nothing()
+    return session.scalars(statement.returning(Message.id)).first()
+
+
+_ANSWERS = text("""
+    SELECT count(*) FILTER (WHERE m.kind = 'answer' AND m.due_at > :since) AS answers,
+           max(m.due_at) FILTER (WHERE m.kind = 'safety') AS safety_at,
+           max(m.due_at) FILTER (WHERE m.template = :template) AS same_at
+    FROM inbound i JOIN message m ON m.inbound_id = i.id AND m.clinic_id = i.clinic_id
+    WHERE i.clinic_id = :clinic AND i.from_blind = :blind AND i.received_at > :read_since
+      AND m.status NOT IN ('cancelled', 'skipped')
+""")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What a number was answered lately: how often, and when last with what."""
+
+    answers: int
+    safety_at: datetime | None
+    same_at: datetime | None
+
+
+def answered_lately(
+    session: Session,
+    clinic_id: UUID,
+    blind: bytes,
+    *,
+    template: str,
+    since: datetime,
+    read_since: datetime,
+) -> Answered:
+    """Return what texts received after `read_since` were answered; `answers` counts from `since`."""
+    values = {"clinic": clinic_id, "blind": blind, "template": template}
+    row = session.execute(_ANSWERS, {**values, "since": since, "read_since": read_since}).one()
+    return Answered(**row._mapping)
+
+
+_CANCEL_ANSWERS = text("""
+    UPDATE message m SET status = 'cancelled', reason = 'stopped', final_at = :now,
+        claim_token = NULL, lease_until = NULL
+    FROM inbound i
+    WHERE i.clinic_id = :clinic AND i.from_blind = :blind AND i.received_at > :since
+      AND m.inbound_id = i.id AND m.clinic_id = i.clinic_id AND m.patient_id IS NULL
+      AND m.priority > 0 AND m.status IN ('planned', 'claimed')
+""")
+
+
+def cancel_answers_to_stranger(
+    session: Session, clinic_id: UUID, blind: bytes, *, now: datetime
+) -> None:
+    """Cancel unsent answers to a number that no patient has."""
+    values = {"clinic": clinic_id, "blind": blind, "now": now, "since": now - timedelta(days=1)}
+    session.execute(_CANCEL_ANSWERS, values)
+
+
+def last_keyword_revocation(session: Session, patient_id: UUID, blind: bytes) -> Consent | None:
+    """Return what the patient's last stop by keyword took away, unless it was granted since."""
+    ledger = select(Consent).where(Consent.patient_id == patient_id)
+    last = session.scalars(ledger.order_by(Consent.recorded_at.desc(), Consent.id.desc())).first()
+    if last is None or (last.action, last.method) != ("revoke", "keyword"):
+        return None
+    return last if last.phone_blind == blind else None
+
+
+_CLOSE_MISSED = text("""
+    UPDATE message SET status = 'expired', reason = 'missed_while_stopped'
+    WHERE patient_id = ANY(CAST(:patients AS uuid[])) AND due_at <= :now AND latest_at > :now
+      AND attempts = 0 AND status IN ('cancelled', 'skipped') AND kind = 'started'
+      AND reason IN ('stopped', 'opted_out', 'no_consent')
+""")
+
+
+def close_missed(session: Session, patient_ids: Sequence[UUID], *, now: datetime) -> None:
+    """Expire what fell due while texts were stopped, so that START never replays it.
+
+    Planning may revive what is cancelled or skipped, never what is expired (care rule 20).
+    """
+    session.execute(_CLOSE_MISSED, {"patients": list(patient_ids), "now": now})
+
+
+_UNREAD_OF = text("""
+    SELECT EXISTS (SELECT 1 FROM inbound WHERE patient_id = :patient AND handled_at IS NULL
+                   AND received_at <= :before)
+""")
+
+
+def has_unread(session: Session, patient_id: UUID, *, before: datetime) -> bool:
+    """Return whether a text of this patient, received by then, was not handled yet."""
+    return bool(session.scalar(_UNREAD_OF, {"patient": patient_id, "before": before}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A check-in with the text that asked it and the patient it waits for."""
+
+    check_in: CheckIn
+    message: Message
+    patient: Patient
+
+
+def open_check_ins(
+    session: Session,
+    *,
+    now: datetime,
+    visits_until: datetime,
+    skip_clinics: Sequence[UUID] = (),
+    after: UUID | None = None,
+    limit: int,
+) -> list[Asked]:
+    """Lock and return open check-ins that are over, and those about a visit that starts soon.
+
+    The second kind may count as silent before its answer window ends. `after` pages through them.
+    """
+    over = CheckIn.ends_at <= now
+    soon = (Message.appointment_id.is_not(None)) & (CheckIn.ends_at <= visits_until)
+    mine = (
+        select(CheckIn, Message, Patient)
+        .join(Message, Message.id == CheckIn.message_id)
+        .join(Patient, Patient.id == CheckIn.patient_id)
+        .where(CheckIn.status == "open", over | soon)
+        .where(CheckIn.clinic_id.not_in(skip_clinics))
+    )
+    if after is not None:
+        mine = mine.where(CheckIn.id > after)
+    mine = mine.order_by(CheckIn.id).limit(limit)
+    rows = session.execute(mine.with_for_update(of=CheckIn, skip_locked=True))
+    return [Asked(check_in=row[0], message=row[1], patient=row[2]) for row in rows]
+
+
+def check_ins_of_question(
+    session: Session, patient_id: UUID, *, item: str, limit: int = 30
+) -> list[tuple[CheckIn, Message]]:
+    """Return the latest check-ins of one question with their texts, the newest first."""
+    mine = (
+        select(CheckIn, Message)
+        .join(Message, Message.id == CheckIn.message_id)
+        .where(CheckIn.patient_id == patient_id, CheckIn.item == item)
+        .order_by(CheckIn.asked_at.desc(), CheckIn.id.desc())
+    )
+    return [(row[0], row[1]) for row in session.execute(mine.limit(limit))]

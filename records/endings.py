@@ -1,0 +1,41 @@
+"""Texts that ended without arriving, or are not proved to have arrived in time: for a person."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from records.outbox import Message
+
+
+def take_ended(session: Session, *, limit: int) -> list[Message]:
+    """Lock and return texts that ended and were not looked at since."""
+    mine = select(Message).where(Message.reviewed_at.is_(None), Message.final_at.is_not(None))
+    mine = mine.order_by(Message.final_at).limit(limit)
+    return list(session.scalars(mine.with_for_update(skip_locked=True)))
+
+
+def take_unproved(session: Session, *, now: datetime, limit: int) -> list[Message]:
+    """Lock and return texts under way whose delivery had to be proved by now."""
+    mine = select(Message).where(
+        Message.prove_by <= now, Message.reviewed_at.is_(None), Message.final_at.is_(None)
+    )
+    mine = mine.order_by(Message.prove_by).limit(limit)
+    return list(session.scalars(mine.with_for_update(skip_locked=True)))
+
+
+def reviewed(session: Session, message_ids: Sequence[UUID], *, now: datetime) -> None:
+    """Note that these have been looked at."""
+    session.execute(
+        update(Message).where(Message.id.in_(message_ids)).values(reviewed_at=now)
+    )
+
+
+def statuses_of_visit(session: Session, appointment_id: UUID) -> list[str]:
+    """Return the statuses of all texts started for a visit."""
+    mine = select(Message.status).where(
+        Message.appointment_id == appointment_id, Message.kind == "started"
+    )
+    return list(session.scalars(mine))

@@ -1,0 +1,147 @@
+"""Protocols as they were published, and the patients enrolled in them."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, bindparam, select, text, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from records.base import Base, ClinicId, CreatedAt, Id, within_clinic
+
+
+class ProtocolVersion(Base):
+    """One published version of a protocol of a clinic; versions are never changed."""
+
+    __tablename__ = "protocol_version"
+
+    id: Mapped[Id]
+    clinic_id: Mapped[UUID] = mapped_column(ForeignKey("clinic.id"), primary_key=True)
+    protocol: Mapped[str]
+    number: Mapped[int]
+    source: Mapped[str]
+    checksum: Mapped[str]
+    published_by: Mapped[str]
+    published_at: Mapped[CreatedAt]
+
+    __table_args__ = (UniqueConstraint("clinic_id", "protocol", "number"),)
+
+
+class Enrollment(Base):
+    """A patient on a protocol for one anchor: a visit, or a day."""
+
+    __tablename__ = "enrollment"
+
+    id: Mapped[Id]
+    clinic_id: Mapped[ClinicId]
+    patient_id: Mapped[UUID]
+    protocol: Mapped[str]
+    appointment_id: Mapped[UUID | None]
+    anchor_day: Mapped[date | None]
+    status: Mapped[str] = mapped_column(server_default=text("'active'"))
+    # Set by whatever may change the plan; cleared by the plan step if nothing came since.
+    plan_requested_at: Mapped[datetime | None]
+    # When the rolling horizon next has to be drawn forward (spread over the day).
+    next_roll_at: Mapped[datetime | None]
+    planned_through: Mapped[datetime | None]
+    created_at: Mapped[CreatedAt]
+    ended_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        within_clinic("patient_id", "patient"),
+        within_clinic("appointment_id", "appointment"),
+        UniqueConstraint(
+            "patient_id", "protocol", "appointment_id", "anchor_day", postgresql_nulls_not_distinct=True
+        ),
+        Index("ix_enrollment_appointment", "appointment_id"),
+        Index(
+            "ix_enrollment_plan",
+            "plan_requested_at",
+            postgresql_where=text("plan_requested_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_enrollment_roll", "next_roll_at", postgresql_where=text("next_roll_at IS NOT NULL")
+        ),
+    )
+
+
+def current_protocols(session: Session, clinic_id: UUID) -> dict[str, ProtocolVersion]:
+    """Return the newest version of each protocol of the clinic, by protocol id."""
+    rows = session.scalars(
+        select(ProtocolVersion)
+        .where(ProtocolVersion.clinic_id == clinic_id)
+        .order_by(ProtocolVersion.number)
+    )
+    return {row.protocol: row for row in rows}
+
+
+def request_plan(session: Session, enrollment_ids: list[UUID]) -> None:
+    """Mark enrollments so that the plan step looks at them."""
+    _mark(session, Enrollment.id.in_(enrollment_ids))
+
+
+def request_plan_of_patient(session: Session, patient_id: UUID) -> None:
+    """Mark all enrollments of a patient so that the plan step looks at them."""
+    _mark(session, Enrollment.patient_id == patient_id)
+
+
+def request_plan_of_clinic(session: Session, clinic_id: UUID) -> None:
+    """Mark all active enrollments of a clinic so that the plan step looks at them."""
+    _mark(session, (Enrollment.clinic_id == clinic_id) & (Enrollment.status == "active"))
+
+
+def _mark(session: Session, condition: object) -> None:
+    marked = update(Enrollment).values(plan_requested_at=text("clock_timestamp()"))
+    session.execute(marked.where(condition))  # type: ignore[arg-type]  # A column expression.
+
+
+def of_patient(session: Session, patient_id: UUID) -> list[Enrollment]:
+    """Return all enrollments of a patient."""
+    mine = select(Enrollment).where(Enrollment.patient_id == patient_id)
+    return list(session.scalars(mine.order_by(Enrollment.created_at)))
+
+
+_DUE = text("""
+    SELECT DISTINCT patient_id FROM (
+        (SELECT patient_id FROM enrollment WHERE plan_requested_at IS NOT NULL
+         ORDER BY plan_requested_at LIMIT :limit)
+        UNION ALL
+        (SELECT patient_id FROM enrollment WHERE next_roll_at <= :now
+         ORDER BY next_roll_at LIMIT :limit)
+    ) due LIMIT :limit
+""")
+
+
+def patients_to_plan(session: Session, *, now: datetime, limit: int) -> list[UUID]:
+    """Return patients with an enrollment that was marked or whose horizon is to roll."""
+    return list(session.scalars(_DUE, {"now": now, "limit": limit}))
+
+
+def lock_of_patients(session: Session, patient_ids: list[UUID]) -> list[Enrollment]:
+    """Lock and return the enrollments of these patients, passing over those locked elsewhere.
+
+    A patient is planned by one process at a time: the patient row is what is locked.
+    """
+    free = text(
+        "SELECT id FROM patient WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"
+    )
+    mine = list(session.scalars(free, {"ids": patient_ids}))
+    rows = select(Enrollment).where(Enrollment.patient_id.in_(mine))
+    return list(session.scalars(rows.order_by(Enrollment.patient_id, Enrollment.id)))
+
+
+def planned(session: Session, done: list[dict[str, object]]) -> None:
+    """Clear the marks that were seen, set the next roll. `done`: id, seen, roll, through."""
+    if done:
+        table = Enrollment.__table__
+        statement = (
+            table.update()  # type: ignore[attr-defined]  # Table, typed FromClause.
+            .where(table.c.id == bindparam("b_id"))
+            .values(
+                plan_requested_at=text(
+                    "CASE WHEN plan_requested_at > :b_seen THEN plan_requested_at END"
+                ),
+                next_roll_at=bindparam("b_roll"),
+                planned_through=bindparam("b_through"),
+            )
+        )
+        session.connection().execute(statement, done)

@@ -1,0 +1,119 @@
+"""Inbound messages: any text received, stored raw first, then with what it was read as."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, func, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.types import Text
+
+from records.base import Base, Blind, ClinicId, CreatedAt, Id, Sealed, within_clinic
+
+
+class Inbound(Base):
+    """One text received. `handled_at` is set when it ended in an answer or before a person."""
+
+    __tablename__ = "inbound"
+
+    id: Mapped[Id]
+    clinic_id: Mapped[UUID] = mapped_column(ForeignKey("clinic.id"), primary_key=True)
+    sid: Mapped[str] = mapped_column(unique=True)
+    patient_id: Mapped[UUID | None]
+    to_number: Mapped[str]
+    from_number: Mapped[Sealed]
+    from_blind: Mapped[Blind]
+    body: Mapped[Sealed]
+    payload: Mapped[Sealed]
+    # push: the webhook; pull: found on the carrier's list.
+    source: Mapped[str]
+    received_at: Mapped[datetime]
+    intent: Mapped[str | None]
+    value: Mapped[str | None]
+    also: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+    severity: Mapped[str | None]
+    language: Mapped[str | None]
+    understood_by: Mapped[str] = mapped_column(server_default=text("'rule'"))
+    prompt_message_id: Mapped[UUID | None]
+    ambiguous: Mapped[bool] = mapped_column(server_default=text("false"))
+    reading_error: Mapped[str | None]
+    # What the webhook already did in the storing transaction: stop, start.
+    opt_change: Mapped[str | None]
+    urgent: Mapped[bool] = mapped_column(server_default=text("false"))
+    handled_at: Mapped[datetime | None]
+    tries: Mapped[int] = mapped_column(server_default=text("0"))
+    retry_at: Mapped[datetime | None]
+    follow_up_id: Mapped[UUID | None]
+    created_at: Mapped[CreatedAt]
+
+    __table_args__ = (
+        within_clinic("patient_id", "patient"),
+        within_clinic("prompt_message_id", "message"),
+        within_clinic("follow_up_id", "follow_up", use_alter=True),
+        Index(
+            "ix_inbound_unread",
+            "urgent",
+            "received_at",
+            postgresql_where=text("handled_at IS NULL"),
+        ),
+        Index("ix_inbound_patient", "patient_id", "received_at"),
+        Index("ix_inbound_from", "clinic_id", "from_blind", "received_at"),
+    )
+
+
+class StrayWebhook(Base):
+    """A signed webhook that fits no clinic: kept so that nothing is lost, shown by doctor."""
+
+    __tablename__ = "stray_webhook"
+
+    id: Mapped[Id]
+    kind: Mapped[str]
+    sid: Mapped[str] = mapped_column(unique=True)
+    payload: Mapped[Sealed]
+    reason: Mapped[str]
+    received_at: Mapped[datetime]
+
+
+def store(session: Session, values: dict[str, Any]) -> UUID | None:
+    """Insert an inbound text; return its id, or None if its SID is already there."""
+    statement = insert(Inbound).values(**values).on_conflict_do_nothing(index_elements=["sid"])
+    return session.scalars(statement.returning(Inbound.id)).first()
+
+
+def store_stray(session: Session, values: dict[str, Any]) -> None:
+    """Keep a webhook that fits no clinic, once."""
+    session.execute(insert(StrayWebhook).values(**values).on_conflict_do_nothing())
+
+
+def strays(session: Session) -> int:
+    """Return how many webhooks fitted no clinic."""
+    return session.scalar(select(func.count()).select_from(StrayWebhook)) or 0
+
+
+def take_unread(session: Session, *, now: datetime, limit: int) -> list[Inbound]:
+    """Lock and return unread inbound texts, urgent first, passing over those locked elsewhere."""
+    unread = select(Inbound).where(
+        Inbound.handled_at.is_(None), (Inbound.retry_at.is_(None)) | (Inbound.retry_at <= now)
+    )
+    unread = unread.order_by(Inbound.urgent.desc(), Inbound.received_at, Inbound.id)
+    return list(session.scalars(unread.limit(limit).with_for_update(skip_locked=True)))
+
+
+def postpone(session: Session, inbound_id: UUID, *, error: str, retry_at: datetime) -> None:
+    """Note that handling failed, so that others go first and a person sees it in the end."""
+    session.execute(
+        update(Inbound)
+        .where(Inbound.id == inbound_id, Inbound.handled_at.is_(None))
+        .values(reading_error=error, retry_at=retry_at, tries=Inbound.tries + 1)
+    )
+
+
+def by_id(session: Session, inbound_id: UUID) -> Inbound:
+    """Return the inbound text; it must exist."""
+    return session.scalars(select(Inbound).where(Inbound.id == inbound_id)).one()
+
+
+def known_sids(session: Session, sids: list[str]) -> set[str]:
+    """Return which of these SIDs are stored already."""
+    return set(session.scalars(select(Inbound.sid).where(Inbound.sid.in_(sids))))

@@ -1,0 +1,261 @@
+"""Patients, the ledger of their consent, and the numbers that must not be texted."""
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from datetime import datetime, time
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, select, text
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.types import Text
+
+from records.base import Base, Blind, ClinicId, CreatedAt, Id, Sealed, within_clinic
+from records.vault import Vault
+
+
+class Patient(Base):
+    """A person who gets texts. Everything that names them is sealed."""
+
+    __tablename__ = "patient"
+
+    id: Mapped[Id]
+    clinic_id: Mapped[UUID] = mapped_column(ForeignKey("clinic.id"), primary_key=True)
+    external_id: Mapped[Sealed]
+    external_id_blind: Mapped[Blind]
+    first_name: Mapped[Sealed]
+    phone: Mapped[Sealed]
+    phone_blind: Mapped[Blind]
+    profile: Mapped[Sealed]
+    language: Mapped[str]
+    # None: unknown, so only hours allowed in every candidate zone are used.
+    timezone: Mapped[str | None]
+    check_in_time: Mapped[time | None]
+    phone_shared: Mapped[bool] = mapped_column(server_default=text("false"))
+    status: Mapped[str] = mapped_column(server_default=text("'active'"))
+    status_reason: Mapped[str | None]
+    held_until: Mapped[datetime | None]
+    # The ledger's last word, kept here so that a claim reads it with the row.
+    purposes: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+    proved_at: Mapped[datetime | None]
+    paused_until: Mapped[datetime | None]
+    import_digest: Mapped[str | None]
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[CreatedAt]
+
+    __table_args__ = (
+        UniqueConstraint("clinic_id", "external_id_blind"),
+        Index("ix_patient_phone", "phone_blind", "clinic_id"),
+    )
+
+
+class PatientToken(Base):
+    """A keyed hash under which a patient can be found: number, last four, words of a name."""
+
+    __tablename__ = "patient_token"
+
+    patient_id: Mapped[UUID] = mapped_column(primary_key=True)
+    clinic_id: Mapped[ClinicId]
+    token: Mapped[Blind] = mapped_column(primary_key=True)
+
+    __table_args__ = (
+        within_clinic("patient_id", "patient", ondelete="CASCADE"),
+        Index("ix_patient_token_token", "clinic_id", "token"),
+    )
+
+
+class Consent(Base):
+    """One entry of the append-only ledger: a grant or a revocation, with method and wording."""
+
+    __tablename__ = "consent"
+
+    id: Mapped[Id]
+    clinic_id: Mapped[ClinicId]
+    patient_id: Mapped[UUID]
+    action: Mapped[str]
+    purposes: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    method: Mapped[str]
+    wording_version: Mapped[str | None]
+    phone_blind: Mapped[Blind]
+    actor: Mapped[str]
+    inbound_id: Mapped[UUID | None]
+    occurred_at: Mapped[datetime]
+    recorded_at: Mapped[CreatedAt]
+
+    __table_args__ = (
+        within_clinic("patient_id", "patient"),
+        Index("ix_consent_patient", "patient_id", "recorded_at"),
+    )
+
+
+class OptOut(Base):
+    """A number that a clinic must not text, wherever that was learned. Kept for good."""
+
+    __tablename__ = "opt_out"
+
+    clinic_id: Mapped[UUID] = mapped_column(ForeignKey("clinic.id"), primary_key=True)
+    phone_blind: Mapped[Blind] = mapped_column(primary_key=True)
+    reason: Mapped[str]
+    occurred_at: Mapped[datetime]
+    lifted_at: Mapped[datetime | None]
+
+
+TOKEN_KIND = "patient.token"
+PHONE_KIND = "phone"
+EXTERNAL_KIND = "patient.external_id"
+
+
+def external_blind(vault: Vault, external_id: str) -> bytes:
+    """Return the keyed hash of a clinic's own id for a patient."""
+    return vault.blind(EXTERNAL_KIND, external_id)
+
+
+def phone_blind(vault: Vault, number: str) -> bytes:
+    """Return the keyed hash of an E.164 number."""
+    return vault.blind(PHONE_KIND, number)
+
+
+def name_tokens(name: str) -> set[str]:
+    """Return the folded words of a name and their first three letters."""
+    folded = unicodedata.normalize("NFKD", name.casefold())
+    words = re.findall(r"\w+", "".join(c for c in folded if not unicodedata.combining(c)))
+    return set(words) | {word[:3] for word in words}
+
+
+def search_tokens(vault: Vault, *, external_id: str, first_name: str, phone: str) -> set[bytes]:
+    """Return all keyed hashes under which this patient can be found."""
+    plain = {f"id:{external_id.casefold()}", f"phone:{phone}", f"last4:{phone[-4:]}"}
+    plain |= {f"name:{token}" for token in name_tokens(first_name)}
+    return {vault.blind(TOKEN_KIND, token) for token in plain}
+
+
+def find(
+    session: Session, vault: Vault, external_id: str, clinic_id: UUID | None = None
+) -> list[Patient]:
+    """Return the patients with this id of their clinic's own; more than one clinic may use it."""
+    mine = select(Patient).where(Patient.external_id_blind == external_blind(vault, external_id))
+    if clinic_id is not None:
+        mine = mine.where(Patient.clinic_id == clinic_id)
+    return list(session.scalars(mine))
+
+
+def by_id(session: Session, patient_id: UUID) -> Patient:
+    """Return the patient; they must exist."""
+    return session.scalars(select(Patient).where(Patient.id == patient_id)).one()
+
+
+def by_phone(session: Session, vault: Vault, number: str, clinic_id: UUID) -> list[Patient]:
+    """Return the clinic's patients on this number, the oldest first."""
+    mine = select(Patient).where(
+        Patient.phone_blind == phone_blind(vault, number), Patient.clinic_id == clinic_id
+    )
+    return list(session.scalars(mine.order_by(Patient.created_at, Patient.id)))
+
+
+def opened(vault: Vault, patient: Patient, column: str) -> str:
+    """Return a sealed column of the patient in clear."""
+    return vault.open("patient", column, patient.id, getattr(patient, column))
+
+
+def profile(vault: Vault, patient: Patient) -> dict[str, Any]:
+    """Return the sealed details of a patient: substances, emergency contact, safe hours..."""
+    details: dict[str, Any] = json.loads(opened(vault, patient, "profile"))
+    return details
+
+
+def seal_identity(
+    vault: Vault,
+    patient: Patient,
+    *,
+    external_id: str,
+    first_name: str,
+    phone: str,
+    details: dict[str, Any],
+) -> None:
+    """Write what names the patient, sealed, with the hashes that find it again."""
+    values = {"external_id": external_id, "first_name": first_name, "phone": phone}
+    values["profile"] = json.dumps(details, ensure_ascii=False, sort_keys=True, default=str)
+    for column, value in values.items():
+        setattr(patient, column, vault.seal("patient", column, patient.id, value))
+    patient.external_id_blind = external_blind(vault, external_id)
+    patient.phone_blind = phone_blind(vault, phone)
+
+
+def index_for_search(session: Session, patient: Patient, tokens: Iterable[bytes]) -> None:
+    """Replace the hashes under which the patient is found."""
+    session.query(PatientToken).where(PatientToken.patient_id == patient.id).delete()
+    session.add_all(
+        PatientToken(patient_id=patient.id, clinic_id=patient.clinic_id, token=token)
+        for token in tokens
+    )
+
+
+def record_consent(
+    session: Session,
+    patient: Patient,
+    *,
+    action: str,
+    purposes: Sequence[str],
+    method: str,
+    actor: str,
+    occurred_at: datetime,
+    wording_version: str | None = None,
+    inbound_id: UUID | None = None,
+) -> None:
+    """Append to the ledger and bring the patient's current purposes up to date."""
+    session.add(
+        Consent(
+            clinic_id=patient.clinic_id,
+            patient_id=patient.id,
+            action=action,
+            purposes=list(purposes),
+            method=method,
+            wording_version=wording_version,
+            phone_blind=patient.phone_blind,
+            actor=actor,
+            inbound_id=inbound_id,
+            occurred_at=occurred_at,
+        )
+    )
+    left = set(patient.purposes or [])
+    left = left | set(purposes) if action == "grant" else left - set(purposes)
+    patient.purposes = sorted(left)
+
+
+def consents(session: Session, patient_id: UUID) -> list[Consent]:
+    """Return the ledger of a patient, the oldest entry first."""
+    mine = select(Consent).where(Consent.patient_id == patient_id)
+    return list(session.scalars(mine.order_by(Consent.recorded_at, Consent.id)))
+
+
+def opt_out(
+    session: Session, *, clinic_id: UUID, blind: bytes, reason: str, occurred_at: datetime
+) -> None:
+    """Remember that this number must not be texted by this clinic."""
+    row = {"reason": reason, "occurred_at": occurred_at, "lifted_at": None}
+    statement = insert(OptOut).values(clinic_id=clinic_id, phone_blind=blind, **row)
+    # A number that opted out by a keyword may be lifted by START; a later, stronger reason stays.
+    statement = statement.on_conflict_do_update(
+        index_elements=[OptOut.clinic_id, OptOut.phone_blind],
+        set_=row,
+        where=OptOut.lifted_at.is_not(None) | (OptOut.reason == "keyword"),
+    )
+    session.execute(statement)
+
+
+def lift_keyword_opt_out(session: Session, *, clinic_id: UUID, blind: bytes, at: datetime) -> bool:
+    """Lift an opt-out if it was made by a keyword; return whether one was lifted."""
+    row = session.get(OptOut, (clinic_id, blind))
+    if row is None or row.lifted_at is not None or row.reason != "keyword":
+        return False
+    row.lifted_at = at
+    return True
+
+
+def opted_out(session: Session, *, clinic_id: UUID, blind: bytes) -> OptOut | None:
+    """Return the opt-out in force for this number, if any."""
+    row = session.get(OptOut, (clinic_id, blind))
+    return row if row is not None and row.lifted_at is None else None

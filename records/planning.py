@@ -1,0 +1,202 @@
+"""The plan step's reads and writes: whole patients at a time, rows in bulk."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from records.patients import OptOut, Patient
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownRow:
+    """A row of an enrollment, as far as planning and nudging need it."""
+
+    id: UUID
+    enrollment_id: UUID
+    step: str
+    occurrence: str
+    round: int
+    status: str
+    attempts: int
+    due_at: datetime
+    latest_at: datetime
+    anchor_at: datetime | None
+    template: str
+    reason: str | None
+    expects: str | None
+    submitted_at: datetime | None
+    accepted_at: datetime | None
+    answered_at: datetime | None
+
+
+_KNOWN_COLUMNS = ", ".join(field.name for field in fields(KnownRow))
+_KNOWN = text(f"""
+    SELECT {_KNOWN_COLUMNS} FROM message
+    WHERE enrollment_id = ANY(CAST(:enrollments AS uuid[]))
+      AND (appointment_id IS NOT NULL OR due_at > :since
+           OR status IN ('planned', 'claimed'))
+""")  # noqa: S608  The columns are the fields above.
+
+
+def known_rows(
+    session: Session, enrollment_ids: Sequence[UUID], *, since: datetime
+) -> list[KnownRow]:
+    """Return the rows of these enrollments; of those without a visit only the recent ones."""
+    rows = session.execute(_KNOWN, {"enrollments": list(enrollment_ids), "since": since})
+    return [KnownRow(**row) for row in rows.mappings()]
+
+
+def patients(session: Session, patient_ids: Sequence[UUID]) -> list[Patient]:
+    """Return these patients."""
+    return list(session.scalars(select(Patient).where(Patient.id.in_(patient_ids))))
+
+
+def opted_out(session: Session, rows: Sequence[Patient]) -> set[tuple[UUID, bytes]]:
+    """Return (clinic, blind number) of those among these patients who must not be texted."""
+    mine = select(OptOut.clinic_id, OptOut.phone_blind).where(
+        OptOut.lifted_at.is_(None), OptOut.phone_blind.in_({row.phone_blind for row in rows})
+    )
+    return {(clinic_id, blind) for clinic_id, blind in session.execute(mine)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRow:
+    """A text to be inserted; with a reason it is inserted as skipped."""
+
+    clinic_id: UUID
+    sender_id: UUID
+    patient_id: UUID
+    enrollment_id: UUID
+    appointment_id: UUID | None
+    protocol: str
+    protocol_number: int
+    step: str
+    occurrence: str
+    round: int
+    purpose: str
+    priority: int
+    template: str
+    params: str
+    due_at: datetime
+    latest_at: datetime
+    anchor_at: datetime | None
+    revision: int | None
+    policy: str | None
+    expects: str | None
+    answer_until: datetime | None
+    nudge_for: str | None
+    prove_by: datetime | None
+    status: str
+    reason: str | None
+    final_at: datetime | None
+    reviewed_at: datetime | None
+
+
+_TYPES = {
+    **dict.fromkeys(
+        ("clinic_id", "sender_id", "patient_id", "enrollment_id", "appointment_id"), "uuid"
+    ),
+    **dict.fromkeys(("protocol_number", "round", "priority", "revision"), "int"),
+    **dict.fromkeys(
+        (
+            "due_at",
+            "latest_at",
+            "anchor_at",
+            "answer_until",
+            "prove_by",
+            "final_at",
+            "reviewed_at",
+        ),
+        "timestamptz",
+    ),
+    "params": "jsonb",
+}
+_COLUMNS = [field.name for field in fields(NewRow)]
+_ARRAYS = ", ".join(f"CAST(:{name} AS {_TYPES.get(name, 'text')}[])" for name in _COLUMNS)
+_NAMES = ", ".join(_COLUMNS)
+_INSERT = text(f"""
+    INSERT INTO message (id, next_at, {_NAMES})
+    SELECT uuidv7(), due_at, {_NAMES} FROM unnest({_ARRAYS}) AS v({_NAMES})
+    ON CONFLICT DO NOTHING
+""")  # noqa: S608  The columns are the fields above.
+
+
+def insert_rows(session: Session, rows: Sequence[NewRow]) -> int:
+    """Insert planned and skipped rows in one statement; one that exists is left alone."""
+    if not rows:
+        return 0
+    values: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
+    for row in rows:
+        for name in _COLUMNS:
+            values[name].append(getattr(row, name))
+    return int(getattr(session.execute(_INSERT, values), "rowcount", 0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedRow:
+    """What an unsent row becomes when its plan changes, or when it returns to the plan."""
+
+    id: UUID
+    template: str
+    priority: int
+    due_at: datetime
+    latest_at: datetime
+    anchor_at: datetime | None
+    revision: int | None
+    expects: str | None
+    answer_until: datetime | None
+    prove_by: datetime | None
+    reason: str | None
+
+
+_CHANGED = [field.name for field in fields(ChangedRow)]
+_CHANGED_TYPES = {**_TYPES, "id": "uuid"}
+_CHANGED_ARRAYS = ", ".join(
+    f"CAST(:{name} AS {_CHANGED_TYPES.get(name, 'text')}[])" for name in _CHANGED
+)
+_MOVE = """
+    UPDATE message m
+    SET template = v.template, priority = v.priority, due_at = v.due_at, next_at = v.due_at,
+        latest_at = v.latest_at, anchor_at = v.anchor_at, revision = v.revision,
+        expects = v.expects, answer_until = v.answer_until, prove_by = v.prove_by,
+        status = 'planned', reason = v.reason, final_at = NULL, reviewed_at = NULL,
+        claim_token = NULL, lease_until = NULL
+    FROM unnest({arrays}) AS v({names})
+    WHERE m.id = v.id AND {guard}
+"""
+_MOVE_UNSENT = text(
+    _MOVE.format(
+        arrays=_CHANGED_ARRAYS,
+        names=", ".join(_CHANGED),
+        guard="m.status IN ('planned', 'claimed')",
+    )
+)
+_REVIVE = text(
+    _MOVE.format(
+        arrays=_CHANGED_ARRAYS,
+        names=", ".join(_CHANGED),
+        guard="m.status IN ('cancelled', 'skipped') AND m.attempts = 0",
+    )
+)
+
+
+def _columns(rows: Sequence[ChangedRow]) -> dict[str, list[Any]]:
+    dicts = [asdict(row) for row in rows]
+    return {name: [row[name] for row in dicts] for name in _CHANGED}
+
+
+def move_rows(session: Session, rows: Sequence[ChangedRow]) -> None:
+    """Bring unsent rows, claimed ones too, to their new plan; a claim of theirs is void."""
+    if rows:
+        session.execute(_MOVE_UNSENT, _columns(rows))
+
+
+def revive_rows(session: Session, rows: Sequence[ChangedRow]) -> None:
+    """Return rows to the plan that were cancelled or skipped without an attempt."""
+    if rows:
+        session.execute(_REVIVE, _columns(rows))

@@ -1,0 +1,321 @@
+"""The send path's statements: claim, intent, outcome. Each is one round trip for a whole chunk.
+
+Every write is a compare-and-set on the state (and token or attempt) that the writer believes in.
+Instants that guard against double sending (lease, bucket) are the database's clock; `now`, which
+patients' deadlines are measured by, is the application's.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import TextClause, text
+from sqlalchemy.orm import Session
+
+LEASE_SECONDS = 60
+# Longer than the send guard (5 s) and the request's total time (15 s) together.
+SUBMIT_LEASE_SECONDS = 30
+BUSY_RETRY_SECONDS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedSender:
+    """A sender whose row this transaction holds, with its bucket as refilled by now."""
+
+    id: UUID
+    clinic_id: UUID
+    messaging_service_sid: str | None
+    from_number: str | None
+    tokens: float
+    clinic_version: int
+    # Its breaker was open and its time is over: one text goes first, to see.
+    probing: bool
+    database_now: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueMessage:
+    """A due row with all that the recheck and the rendering need to know, read under the lock."""
+
+    id: UUID
+    clinic_id: UUID
+    sender_id: UUID
+    kind: str
+    priority: int
+    template: str
+    params: dict[str, Any]
+    language: str | None
+    purpose: str | None
+    due_at: datetime
+    latest_at: datetime
+    anchor_at: datetime | None
+    revision: int | None
+    attempts: int
+    recipient: bytes | None = field(repr=False)
+    patient_id: UUID | None
+    patient_phone: bytes | None = field(repr=False)
+    patient_phone_blind: bytes | None = field(repr=False)
+    patient_language: str | None
+    patient_zone: str | None
+    patient_status: str | None
+    paused_until: datetime | None
+    purposes: list[str] | None
+    opt_out: str | None
+    appointment_id: UUID | None
+    starts_at: datetime | None
+    modality: str | None
+    appointment_status: str | None
+    appointment_revision: int | None
+    appointment_details: bytes | None = field(repr=False)
+    question_answered: bool
+    busy: bool
+
+
+_LOCK_SENDER = text("""
+    UPDATE sender s
+    SET tokens = LEAST(
+            GREATEST(s.segments_per_second, 1),
+            s.tokens + s.segments_per_second
+                * GREATEST(0, extract(epoch FROM clock_timestamp() - s.refilled_at))),
+        refilled_at = clock_timestamp()
+    FROM (
+        SELECT s.id, c.version FROM sender s JOIN clinic c ON c.id = s.clinic_id
+        WHERE s.id = :sender
+          AND (s.breaker_until IS NULL OR s.breaker_until <= :now)
+          AND (c.paused_at IS NULL OR c.paused_until <= :now)
+        FOR UPDATE OF s SKIP LOCKED
+    ) free
+    WHERE s.id = free.id
+    RETURNING s.id, s.clinic_id, s.messaging_service_sid, s.from_number, s.tokens,
+              free.version AS clinic_version, s.breaker_until IS NOT NULL AS probing,
+              clock_timestamp() AS database_now
+""")
+
+_DUE = """
+    SELECT m.id, m.clinic_id, m.sender_id, m.kind, m.priority, m.template, m.params, m.language, m.purpose,
+           m.due_at, m.latest_at, m.anchor_at, m.revision, m.attempts, m.recipient,
+           m.patient_id, p.phone AS patient_phone, p.phone_blind AS patient_phone_blind,
+           p.language AS patient_language, p.timezone AS patient_zone,
+           p.status AS patient_status, p.paused_until, p.purposes, o.reason AS opt_out,
+           m.appointment_id, a.starts_at, a.modality, a.status AS appointment_status,
+           a.revision AS appointment_revision, a.details AS appointment_details,
+           COALESCE(m.nudge_for IS NOT NULL AND (
+               SELECT bool_or(q.answered_at IS NOT NULL) FROM message q
+               WHERE q.enrollment_id = m.enrollment_id AND q.step = m.nudge_for
+                 AND q.occurrence = m.occurrence), false) AS question_answered,
+           EXISTS (SELECT 1 FROM attempt t WHERE t.recipient_blind = p.phone_blind
+                   AND t.clinic_id = m.clinic_id AND t.closed_at IS NULL AND t.exclusive) AS busy
+    FROM message m
+    LEFT JOIN patient p ON p.id = m.patient_id AND p.clinic_id = m.clinic_id
+    LEFT JOIN opt_out o ON o.clinic_id = m.clinic_id AND o.phone_blind = p.phone_blind
+         AND o.lifted_at IS NULL
+    LEFT JOIN appointment a ON a.id = m.appointment_id AND a.clinic_id = m.clinic_id
+    WHERE m.status = 'planned' AND m.next_at <= :now AND {condition}
+    ORDER BY m.priority, m.next_at LIMIT :limit FOR UPDATE OF m SKIP LOCKED
+"""
+_DUE_OF_SENDER = text(_DUE.format(condition="m.sender_id = :sender"))
+_DUE_SAFETY = text(_DUE.format(condition="m.sender_id = :sender AND m.priority = 0"))
+
+_SENDERS_DUE = text("""
+    SELECT s.id,
+        EXISTS (SELECT 1 FROM message m WHERE m.sender_id = s.id AND m.status = 'planned'
+                AND m.priority = 0 AND m.next_at <= :now) AS safety
+    FROM sender s JOIN clinic c ON c.id = s.clinic_id
+    WHERE EXISTS (SELECT 1 FROM message m WHERE m.sender_id = s.id AND m.status = 'planned'
+                  AND m.priority = 0 AND m.next_at <= :now)
+       OR ((s.breaker_until IS NULL OR s.breaker_until <= :now)
+           AND (c.paused_at IS NULL OR c.paused_until <= :now)
+           AND EXISTS (SELECT 1 FROM message m WHERE m.sender_id = s.id
+                       AND m.status = 'planned' AND m.next_at <= :now))
+""")
+
+_RECENT = text("""
+    SELECT m.patient_id, COALESCE(m.submitted_at, m.due_at) AS at FROM message m
+    WHERE m.patient_id = ANY(CAST(:patients AS uuid[])) AND m.due_at > :since
+      AND m.kind = 'started' AND m.priority >= :counted
+      AND m.status IN ('claimed', 'submitting', 'unknown', 'accepted', 'sent', 'delivered',
+                       'undelivered')
+""")
+
+_CLAIM = text("""
+    UPDATE message m
+    SET status = 'claimed', reason = NULL, claim_token = :token,
+        lease_until = clock_timestamp() + make_interval(secs => :lease),
+        recipient = v.recipient, recipient_blind = v.blind, body = v.body,
+        segments = v.segments, language = v.language
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:recipients AS bytea[]), CAST(:blinds AS bytea[]),
+                CAST(:bodies AS bytea[]), CAST(:segments AS int[]), CAST(:languages AS text[]))
+         AS v(id, recipient, blind, body, segments, language)
+    WHERE m.id = v.id AND m.status = 'planned'
+""")
+
+_SPEND = text("UPDATE sender SET tokens = tokens - :spent WHERE id = :sender")
+
+_INTEND = text("""
+    WITH mine AS (
+        SELECT id, clinic_id, attempts + 1 AS number, recipient_blind, kind, latest_at
+        FROM message
+        WHERE id = ANY(CAST(:ids AS uuid[])) AND status = 'claimed' AND claim_token = :token
+          AND (latest_at > :now OR kind = 'safety')
+        ORDER BY id FOR UPDATE
+    ), opened AS (
+        INSERT INTO attempt (message_id, number, clinic_id, recipient_blind, exclusive, host)
+        SELECT id, number, clinic_id, recipient_blind, kind = 'started', :host FROM mine
+        ON CONFLICT DO NOTHING
+        RETURNING message_id
+    )
+    UPDATE message m
+    SET status = CASE WHEN o.message_id IS NULL THEN 'planned' ELSE 'submitting' END,
+        reason = CASE WHEN o.message_id IS NULL THEN 'recipient_busy' END,
+        attempts = CASE WHEN o.message_id IS NULL THEN m.attempts ELSE mine.number END,
+        submitted_at = CASE WHEN o.message_id IS NULL THEN m.submitted_at ELSE :now END,
+        next_at = CASE WHEN o.message_id IS NULL
+                  THEN :now + make_interval(secs => :busy) ELSE m.next_at END,
+        claim_token = CASE WHEN o.message_id IS NULL THEN NULL ELSE m.claim_token END,
+        lease_until = CASE WHEN o.message_id IS NULL THEN NULL
+                      ELSE clock_timestamp() + make_interval(secs => :lease) END
+    FROM mine LEFT JOIN opened o ON o.message_id = mine.id
+    WHERE m.id = mine.id
+    RETURNING m.id, m.attempts, m.status = 'submitting' AS opened
+""")
+
+_UNCLAIM = text("""
+    UPDATE message SET status = 'planned', claim_token = NULL, lease_until = NULL
+    WHERE id = ANY(CAST(:ids AS uuid[])) AND status = 'claimed' AND claim_token = :token
+""")
+
+_SETTLE = text("""
+    UPDATE message m
+    SET status = v.status, reason = v.reason, final_at = :now, claim_token = NULL,
+        lease_until = NULL
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:statuses AS text[]), CAST(:reasons AS text[]))
+         AS v(id, status, reason)
+    WHERE m.id = v.id AND m.status IN ('planned', 'claimed')
+""")
+
+_POSTPONE = text("""
+    UPDATE message m SET next_at = v.next_at, reason = v.reason
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:instants AS timestamptz[]), CAST(:reasons AS text[]))
+         AS v(id, next_at, reason)
+    WHERE m.id = v.id AND m.status = 'planned'
+""")
+
+
+def senders_due(session: Session, *, now: datetime) -> list[tuple[UUID, bool]]:
+    """Return the senders with something due, and whether a safety reply is among it."""
+    return [(row.id, row.safety) for row in session.execute(_SENDERS_DUE, {"now": now})]
+
+
+def lock_sender(session: Session, sender_id: UUID, *, now: datetime) -> LockedSender | None:
+    """Lock a sender and refill its bucket; None while another holds it, or it is held back."""
+    row = session.execute(_LOCK_SENDER, {"sender": sender_id, "now": now}).first()
+    return LockedSender(**row._mapping) if row else None
+
+
+_PEEK_SENDER = text("""
+    SELECT s.id, s.clinic_id, s.messaging_service_sid, s.from_number, s.tokens,
+           c.version AS clinic_version, false AS probing, clock_timestamp() AS database_now
+    FROM sender s JOIN clinic c ON c.id = s.clinic_id WHERE s.id = :sender
+""")
+
+
+def peek_sender(session: Session, sender_id: UUID) -> LockedSender:
+    """Return a sender without its lock: a safety reply waits for nobody."""
+    row = session.execute(_PEEK_SENDER, {"sender": sender_id}).one()
+    return LockedSender(**row._mapping)
+
+
+_DUE_COLUMNS = [column.name for column in fields(DueMessage)]
+
+
+def due(
+    session: Session, sender_id: UUID, *, now: datetime, limit: int, safety: bool = False
+) -> list[DueMessage]:
+    """Lock and return what is due now, the most urgent first."""
+    statement: TextClause = _DUE_SAFETY if safety else _DUE_OF_SENDER
+    rows = session.execute(statement, {"sender": sender_id, "now": now, "limit": limit})
+    return [DueMessage(**row) for row in rows.mappings()]
+
+
+def recent_texts(
+    session: Session, patient_ids: Sequence[UUID], *, since: datetime, counted_from: int
+) -> list[tuple[UUID, datetime]]:
+    """Return (patient, instant) of each started text since then that counts towards the caps."""
+    values = {"patients": list(patient_ids), "since": since, "counted": counted_from}
+    return [(row.patient_id, row.at) for row in session.execute(_RECENT, values)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """What a claim writes into a row: the rendered text, sealed."""
+
+    id: UUID
+    recipient: bytes = field(repr=False)
+    recipient_blind: bytes = field(repr=False)
+    body: bytes = field(repr=False)
+    segments: int
+    language: str
+
+
+def claim(session: Session, sender_id: UUID, rows: Sequence[Claimed], *, token: UUID) -> None:
+    """Claim rows that this transaction holds, and spend their segments from the bucket."""
+    if not rows:
+        return
+    values = {
+        "token": token,
+        "lease": LEASE_SECONDS,
+        "ids": [row.id for row in rows],
+        "recipients": [row.recipient for row in rows],
+        "blinds": [row.recipient_blind for row in rows],
+        "bodies": [row.body for row in rows],
+        "segments": [row.segments for row in rows],
+        "languages": [row.language for row in rows],
+    }
+    session.execute(_CLAIM, values)
+    spent = sum(row.segments for row in rows)
+    session.execute(_SPEND, {"sender": sender_id, "spent": spent})
+
+
+def intend(
+    session: Session, ids: Sequence[UUID], *, token: UUID, now: datetime, host: str
+) -> dict[UUID, int]:
+    """Open an attempt for each claimed row still ours; return the attempts' numbers by message.
+
+    A row that was stopped, cancelled or whose deadline passed meanwhile is left out; one whose
+    recipient has another attempt open goes back to planned for five seconds.
+    """
+    values = {
+        "ids": list(ids),
+        "token": token,
+        "now": now,
+        "host": host,
+        "busy": BUSY_RETRY_SECONDS,
+        "lease": SUBMIT_LEASE_SECONDS,
+    }
+    rows = session.execute(_INTEND, values)
+    return {row.id: row.attempts for row in rows if row.opened}
+
+
+def unclaim(session: Session, ids: Sequence[UUID], *, token: UUID) -> None:
+    """Give claimed rows back: nothing was sent for them."""
+    session.execute(_UNCLAIM, {"ids": list(ids), "token": token})
+
+
+def settle(
+    session: Session, endings: Sequence[tuple[UUID, str, str]], *, now: datetime
+) -> None:
+    """End rows that were not sent: (id, status, reason) each."""
+    if endings:
+        ids, statuses, reasons = zip(*endings, strict=True)
+        values = {"ids": list(ids), "statuses": list(statuses), "reasons": list(reasons)}
+        session.execute(_SETTLE, {**values, "now": now})
+
+
+def postpone(session: Session, waits: Sequence[tuple[UUID, datetime, str]]) -> None:
+    """Move on when rows are looked at next: (id, instant, reason) each."""
+    if waits:
+        ids, instants, reasons = zip(*waits, strict=True)
+        values = {"ids": list(ids), "instants": list(instants), "reasons": list(reasons)}
+        session.execute(_POSTPONE, values)

@@ -1,0 +1,33 @@
+"""All tables at once, for migrations and for anything that needs the whole metadata."""
+
+from records import (
+    appointments,
+    audit,
+    checkins,
+    clinics,
+    enrollments,
+    followups,
+    inbox,
+    keys,
+    outbox,
+    patients,
+    progress,
+)
+from records.base import Base
+
+metadata = Base.metadata
+
+__all__ = [
+    "appointments",
+    "audit",
+    "checkins",
+    "clinics",
+    "enrollments",
+    "followups",
+    "inbox",
+    "keys",
+    "metadata",
+    "outbox",
+    "patients",
+    "progress",
+]
