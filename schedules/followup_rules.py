@@ -1,0 +1,425 @@
+"""When a person must look: from answers, silence, failed texts and visits to wanted follow-ups.
+
+The last pure stop of the flow. The steps in `worker` hand over what happened, and get back which
+follow-ups should be open; they open each one whose cause has no open item yet, and raise the
+severity of one that stands there milder. What a sweep wants on every pass (silence, undelivered
+texts, missing events) names its message or visit in `cause`: open it once, not again when resolved.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from statistics import median
+
+from schedules.followups import (
+    FollowUpReason,
+    WantedFollowUp,
+    joined,
+    more_urgent,
+    one_a_cause,
+    wanted,
+)
+from schedules.protocol import AnswerCondition, AnswerTest, FollowUpRule, Moment, Step
+from schedules.reasons import CancelReason, SkipReason
+from schedules.staffing import Severity, StaffedHours
+from schedules.visit_events import missing_events
+
+__all__ = [
+    "FollowUpReason",
+    "WantedFollowUp",
+    "for_answer",
+    "for_misses",
+    "for_reading",
+    "for_reply",
+    "for_score",
+    "for_silence",
+    "for_undelivered",
+    "for_visit_texts",
+    "missing_events",
+    "wanted",
+]
+
+_R = FollowUpReason
+
+#: What a reading by itself asks for. Intents not named here ask for nobody: `start`, `help` and
+#: thanks are answered or recorded, and what answers a prompt is judged by the prompt's step.
+REASON_OF_INTENT = {
+    "crisis": _R.CRISIS,
+    "overdose": _R.OVERDOSE,
+    "medical_emergency": _R.MEDICAL_EMERGENCY,
+    "side_effect": _R.SIDE_EFFECT,
+    "use_disclosed": _R.USE_DISCLOSED,
+    "callback_request": _R.CALLBACK,
+    "wrong_number": _R.WRONG_NUMBER,
+    "running_late": _R.RUNNING_LATE,
+    "question_for_staff": _R.QUESTION,
+    "score_out_of_range": _R.UNCLEAR_REPLY,
+    "unclear": _R.UNCLEAR_REPLY,
+    "stop": _R.OPTED_OUT,
+    "pause": _R.PAUSED,
+}
+#: The same for what would be an answer, had anything been asked.
+REASON_OF_UNASKED = {
+    "decline_reschedule": _R.CHANGE_REQUESTED,
+    "confirm": _R.UNCLEAR_REPLY,
+    "score": _R.UNCLEAR_REPLY,
+}
+#: Words that stop all texts by law, yet may be an answer to what was asked (care rule 17).
+AMBIGUOUS_STOPS = frozenset({"cancel", "end", "quit", "cancelar", "fin", "terminar"})
+
+#: Thresholds of a 0-10 item; no cut-off is validated (clinical.md section 3).
+PAGE_SCORE, HIGH_SCORE, RISE, RISE_ANSWERS = 10, 7, 3, 3
+#: Unanswered questions in a row (clinical.md section 3), and undelivered ones (care rule 19).
+MISSES_FLAGGED, MISSES_PHONED, UNDELIVERED_RUNNING = 2, 3, 2
+
+Resolve = Callable[[Moment], datetime | None]
+"""Gives the instant (UTC) of a rule's moment, as the planner computes it for this very text."""
+
+
+def for_reading(
+    intent: str,
+    severity: str | None = None,
+    value: str | None = None,
+    *,
+    now: datetime,
+    staffed: StaffedHours,
+    about: str,
+    prompt_open: bool = False,
+    also: Sequence[str] = (),
+    keyword: str | None = None,
+) -> tuple[WantedFollowUp, ...]:
+    """Say who must look at a reply, apart from what the prompt's own step says (`for_answer`).
+
+    `severity` is the reading's own and only ever makes it more urgent. `prompt_open`: the reply is
+    bound to a prompt, or for a stop, one was open. `keyword` is the stop word as written, when
+    `value` does not hold it. `about` is the patient's id, so that a second text joins the open
+    item; for an unknown number, the inbound row's. The most urgent comes first.
+    """
+    word = (keyword or value or "").strip().casefold()
+    reasons = [_reason_of(each, prompt_open=prompt_open) for each in (intent, *also)]
+    if "stop" in (intent, *also) and prompt_open and word in AMBIGUOUS_STOPS:
+        reasons.append(FollowUpReason.MAY_HAVE_MEANT_SOMETHING_ELSE)
+    found = [wanted(reason, now=now, staffed=staffed, about=about) for reason in reasons if reason]
+    if severity is not None:
+        found = _at_least(Severity(severity), found, intent, now=now, staffed=staffed, about=about)
+    return one_a_cause(found)
+
+
+def _at_least(
+    severity: Severity,
+    found: list[WantedFollowUp],
+    intent: str,
+    *,
+    now: datetime,
+    staffed: StaffedHours,
+    about: str,
+) -> list[WantedFollowUp]:
+    """Make the first item as urgent as the reading says; want one where no rule named a reason."""
+    if found:
+        raised = more_urgent(found[0].severity, severity)
+        first = wanted(found[0].reason, now=now, staffed=staffed, about=about, severity=raised)
+        return [first, *found[1:]]
+    if intent in REASON_OF_UNASKED or severity is Severity.DIGEST:
+        return []
+    # The reading saw something for which there is no reason here; a person decides what it was.
+    reason = FollowUpReason.UNCLEAR_REPLY
+    return [wanted(reason, now=now, staffed=staffed, about=about, severity=severity)]
+
+
+def _reason_of(intent: str, *, prompt_open: bool) -> FollowUpReason | None:
+    reason = REASON_OF_INTENT.get(intent)
+    return reason if reason or prompt_open else REASON_OF_UNASKED.get(intent)
+
+
+def for_reply(
+    step: Step | None,
+    intent: str,
+    severity: str | None = None,
+    value: str | None = None,
+    *,
+    now: datetime,
+    staffed: StaffedHours,
+    patient: str,
+    about: str,
+    previous: Sequence[int] = (),
+    resolve: Resolve | None = None,
+    also: Sequence[str] = (),
+    keyword: str | None = None,
+) -> tuple[WantedFollowUp, ...]:
+    """Say all that a reply asks for: what its prompt's step says, then what it says by itself.
+
+    `step` is that of the prompt the reply is bound to, None when it is bound to none. `patient` is
+    the id under which replies join one item, `about` the visit's or message's for the step's rules.
+    A reason that the step names is not wanted a second time.
+    """
+    answered: tuple[WantedFollowUp, ...] = ()
+    if step is not None:
+        answered = for_answer(
+            step,
+            intent,
+            value,
+            now=now,
+            staffed=staffed,
+            previous=previous,
+            resolve=resolve,
+            about=about,
+        )
+    named = {reason for item in answered for reason in (item.reason, *item.also)}
+    read = for_reading(
+        intent,
+        severity,
+        value,
+        now=now,
+        staffed=staffed,
+        about=patient,
+        prompt_open=step is not None,
+        also=also,
+        keyword=keyword,
+    )
+    return one_a_cause([*answered, *(item for item in read if item.reason not in named)])
+
+
+def for_answer(
+    step: Step,
+    intent: str,
+    value: str | None = None,
+    *,
+    now: datetime,
+    staffed: StaffedHours,
+    previous: Sequence[int] = (),
+    resolve: Resolve | None = None,
+    about: str,
+) -> tuple[WantedFollowUp, ...]:
+    """Apply a step's rules to an answer. `previous` are this patient's earlier numbers, in order.
+
+    Of the rules that match, the most severe opens the item and the others stand under `also`.
+    """
+    number = _number(intent, value)
+    matching = [
+        rule for rule in step.on_answer if _matches(rule.when, intent, number, previous)
+    ] or _any_other(step, intent)
+    if matching:
+        items = [_from_rule(rule, now, staffed, resolve, about) for rule in matching]
+        return (joined(items),)
+    if step.on_answer or intent in REASON_OF_INTENT:
+        return ()
+    return _without_rules(step, intent, number, previous, now, staffed, about)
+
+
+def for_score(
+    number: int, previous: Sequence[int], *, now: datetime, staffed: StaffedHours, about: str
+) -> tuple[WantedFollowUp, ...]:
+    """Apply the default thresholds of a 0-10 item: 10 pages, 7 is called today, a rise next day."""
+    if number >= PAGE_SCORE:
+        reason = FollowUpReason.PAGE_SCORE
+    elif number >= HIGH_SCORE:
+        reason = FollowUpReason.HIGH_SCORE
+    elif _rises_by(number, previous, RISE):
+        reason = FollowUpReason.RISING_SCORE
+    else:
+        return ()
+    return (wanted(reason, now=now, staffed=staffed, about=about),)
+
+
+def for_silence(
+    step: Step,
+    *,
+    misses: int = 1,
+    now: datetime,
+    staffed: StaffedHours,
+    ended: bool = True,
+    resolve: Resolve | None = None,
+    about: str,
+) -> tuple[WantedFollowUp, ...]:
+    """Apply a step's rules to a delivered question that stands unanswered.
+
+    `misses` counts the questions in a row, this one included; `ended` says that its answer window
+    is over. A rule with a time of its own counts from that time, which `resolve` gives.
+    """
+    items = [
+        wanted(
+            rule.reason,
+            now=now,
+            staffed=staffed,
+            severity=rule.severity,
+            about=about,
+        )
+        for rule in step.unanswered
+        if misses >= rule.misses
+        and (ended if rule.at is None else _has_come(rule.at, resolve, now))
+    ]
+    return (joined(items),) if items else ()
+
+
+def for_misses(
+    misses: int,
+    *,
+    now: datetime,
+    staffed: StaffedHours,
+    about: str,
+    undelivered: int = 0,
+    phone_after: int = MISSES_PHONED,
+) -> tuple[WantedFollowUp, ...]:
+    """Apply the default rules of silence to check-ins: 2 misses in a row are flagged, 3 phoned.
+
+    `undelivered` counts questions in a row that did not arrive: these are no misses, and two mean
+    that the patient cannot be reached. `phone_after` is 2 for opioids in the first weeks.
+    """
+    found = []
+    if misses >= min(MISSES_FLAGGED, phone_after):
+        severity = Severity.CALL_TODAY if misses >= phone_after else Severity.NEXT_BUSINESS_DAY
+        reason = FollowUpReason.MISSED_CHECK_INS
+        found.append(wanted(reason, now=now, staffed=staffed, about=about, severity=severity))
+    if undelivered >= UNDELIVERED_RUNNING:
+        found.append(wanted(FollowUpReason.CANNOT_REACH, now=now, staffed=staffed, about=about))
+    return tuple(found)
+
+
+#: Ends that leave nobody without an instruction: it is not wanted any more, or comes in a new row.
+#: A change that staff have not decided yet is none of them (care rule 1).
+HARMLESS_ENDS: frozenset[str] = frozenset(
+    {
+        SkipReason.VISIT_CANCELLED,
+        SkipReason.NO_SHOW,
+        SkipReason.PATIENT_CLOSED,
+        SkipReason.ARRIVED,
+        SkipReason.CONFIRMED,
+        SkipReason.NOT_MEANT,
+        SkipReason.ANSWERED,
+        CancelReason.NOT_PLANNED,
+        CancelReason.BEYOND_HORIZON,
+        CancelReason.ALREADY_SENT,
+    }
+)
+#: Statuses after which nothing more can come.
+ENDED_WITHOUT_DELIVERY = frozenset({"undelivered", "failed", "expired", "cancelled", "skipped"})
+
+
+def for_undelivered(
+    step: Step,
+    status: str,
+    reason: str | None = None,
+    *,
+    now: datetime,
+    staffed: StaffedHours,
+    resolve: Resolve,
+    text_due_at: datetime | None = None,
+    starts_at: datetime | None = None,
+    answered: bool = False,
+    about: str,
+) -> tuple[WantedFollowUp, ...]:
+    """Turn an instruction that did not arrive into a call before its deadline (care rule 2).
+
+    `reason` is the outbox row's. A text still on its way counts from `unproved_minutes` before the
+    deadline, unless the patient answered it. One known long before `text_due_at` not to go is
+    called when it would have gone, not days ahead; after `starts_at`, the visit's, nothing is.
+    """
+    rule = step.if_not_delivered
+    if rule is None or status == "delivered" or answered or reason in HARMLESS_ENDS:
+        return ()
+    if starts_at is not None and now >= starts_at:
+        return ()
+    deadline = resolve(rule.call_by)
+    if status not in ENDED_WITHOUT_DELIVERY:
+        unproved = timedelta(minutes=rule.unproved_minutes)
+        if deadline is None or now < deadline - unproved:
+            return ()
+    return (
+        wanted(
+            rule.reason,
+            now=now if text_due_at is None else max(now, text_due_at),
+            staffed=staffed,
+            severity=rule.severity,
+            before=deadline,
+            about=about,
+        ),
+    )
+
+
+def for_visit_texts(
+    statuses: Iterable[str],
+    *,
+    starts_at: datetime,
+    now: datetime,
+    staffed: StaffedHours,
+    about: str,
+) -> tuple[WantedFollowUp, ...]:
+    """Open "not reminded" for a visit of which every text ended without going out (care rule 2)."""
+    ends = frozenset(statuses)
+    if not ends or not ends <= ENDED_WITHOUT_DELIVERY or now >= starts_at:
+        return ()
+    reason = FollowUpReason.NOT_REMINDED
+    return (wanted(reason, now=now, staffed=staffed, before=starts_at, about=about),)
+
+
+def _from_rule(
+    rule: FollowUpRule,
+    now: datetime,
+    staffed: StaffedHours,
+    resolve: Resolve | None,
+    about: str,
+) -> WantedFollowUp:
+    before = resolve(rule.due) if rule.due is not None and resolve is not None else None
+    return wanted(
+        rule.reason,
+        now=now,
+        staffed=staffed,
+        severity=rule.severity,
+        before=before,
+        about=about,
+    )
+
+
+def _without_rules(
+    step: Step,
+    intent: str,
+    number: int | None,
+    previous: Sequence[int],
+    now: datetime,
+    staffed: StaffedHours,
+    about: str,
+) -> tuple[WantedFollowUp, ...]:
+    """Judge the answer to a question for which the protocol's author wrote no rule."""
+    if intent == "decline_reschedule" and step.expects == "appointment_reminder":
+        return (wanted(FollowUpReason.CHANGE_REQUESTED, now=now, staffed=staffed, about=about),)
+    if number is not None and step.expects in ("scale:0-10", "craving_scale"):
+        return for_score(number, previous, now=now, staffed=staffed, about=about)
+    return ()
+
+
+def _matches(
+    when: AnswerCondition, intent: str, number: int | None, previous: Sequence[int]
+) -> bool:
+    if when.test is AnswerTest.INTENT:
+        return when.intent == intent
+    if number is None or when.number is None:
+        return False
+    limit = when.number
+    return {
+        AnswerTest.NUMBER_IS: number == limit,
+        AnswerTest.NUMBER_AT_LEAST: number >= limit,
+        AnswerTest.NUMBER_AT_MOST: number <= limit,
+        AnswerTest.NUMBER_RISES_BY: _rises_by(number, previous, limit),
+    }.get(when.test, False)
+
+
+def _any_other(step: Step, intent: str) -> list[FollowUpRule]:
+    """Give the catch-all rules, for what could be read as an answer at all."""
+    if intent in REASON_OF_INTENT or intent in ("start", "help"):
+        return []
+    return [rule for rule in step.on_answer if rule.when.test is AnswerTest.ANY_OTHER]
+
+
+def _number(intent: str, value: str | None) -> int | None:
+    """Read a score's number; one out of range is no answer, whatever its value."""
+    return int(value) if intent == "score" and value is not None and value.isdecimal() else None
+
+
+def _rises_by(number: int, previous: Sequence[int], rise: int) -> bool:
+    """Compare with the median of the last three answers; fewer say nothing yet."""
+    last = previous[-RISE_ANSWERS:]
+    return len(last) == RISE_ANSWERS and number - median(last) >= rise
+
+
+def _has_come(at: Moment, resolve: Resolve | None, now: datetime) -> bool:
+    instant = resolve(at) if resolve is not None else None
+    return instant is not None and now >= instant

@@ -1,0 +1,93 @@
+"""Why a text is not sent, or not sent when its protocol says: a code and a sentence for each.
+
+The code is what the outbox keeps; the sentence is what a coordinator reads.
+"""
+
+from enum import StrEnum
+
+
+class SkipReason(StrEnum):
+    """Why a planned text will not go. The first that holds is named, in this order."""
+
+    VISIT_CANCELLED = "visit_cancelled"
+    NO_SHOW = "no_show"
+    ENROLLMENT_ENDED = "enrollment_ended"
+    PATIENT_CLOSED = "patient_closed"
+    PATIENT_HELD = "patient_held"
+    OPTED_OUT = "opted_out"
+    NO_CONSENT = "no_consent"
+    NUMBER_UNPROVED = "number_unproved"
+    PAUSED = "paused"
+    ARRIVED = "arrived"
+    CHANGE_REQUESTED = "change_requested"
+    CONFIRMED = "confirmed"
+    NOT_MEANT = "not_meant"
+    DOSE_DAY = "dose_day"
+    STEP_SKIPPED = "step_skipped"
+    ANSWERED = "answered"
+    NOT_REACHED = "not_reached"
+    LATE_BOOKING = "late_booking"
+    TOO_LATE = "too_late"
+    NO_ALLOWED_MINUTE = "no_allowed_minute"
+    CAP = "cap"
+    ALREADY_TOLD = "already_told"
+
+
+class CancelReason(StrEnum):
+    """Why an unsent row is withdrawn that the plan no longer holds."""
+
+    NOT_PLANNED = "not_planned"
+    BEYOND_HORIZON = "beyond_horizon"
+    ALREADY_SENT = "already_sent"
+
+
+class MoveReason(StrEnum):
+    """Why a text goes at another minute than its protocol says."""
+
+    WINDOW = "window"
+    STILL_TRUE = "still_true"
+    STAFFED_HOURS = "staffed_hours"
+    OTHER_FORM = "other_form"
+    LATE_BOOKING = "late_booking"
+
+
+_SENTENCES: dict[str, str] = {
+    SkipReason.VISIT_CANCELLED: "The visit was cancelled.",
+    SkipReason.NO_SHOW: "The patient did not come to the visit.",
+    SkipReason.ENROLLMENT_ENDED: "The patient no longer follows this protocol.",
+    SkipReason.PATIENT_CLOSED: "The patient's record is closed.",
+    SkipReason.PATIENT_HELD: "Texts to this patient are on hold.",
+    SkipReason.OPTED_OUT: "The patient stopped texts.",
+    SkipReason.NO_CONSENT: "The patient has not agreed to texts of this kind.",
+    SkipReason.NUMBER_UNPROVED: "The number is not yet proved to be the patient's.",
+    SkipReason.PAUSED: "The patient asked for a pause from check-ins.",
+    SkipReason.ARRIVED: "The patient has already arrived.",
+    SkipReason.CHANGE_REQUESTED: "The patient asked for another time; staff must decide first.",
+    SkipReason.CONFIRMED: "The patient has confirmed this start time.",
+    SkipReason.NOT_MEANT: "This step is not meant for this visit or patient.",
+    SkipReason.DOSE_DAY: "On the day of a dose the evening text takes the place of the check-in.",
+    SkipReason.STEP_SKIPPED: "The text it follows will not be sent.",
+    SkipReason.ANSWERED: "The patient has answered.",
+    SkipReason.NOT_REACHED: "The question did not reach the patient.",
+    SkipReason.LATE_BOOKING: "The visit or enrollment became known after this text was due.",
+    SkipReason.TOO_LATE: "Its latest useful time has passed.",
+    SkipReason.NO_ALLOWED_MINUTE: "No allowed minute is left at which the text would be true.",
+    SkipReason.CAP: "The patient gets more important texts that day.",
+    SkipReason.ALREADY_TOLD: (
+        "This start time was texted before, and another one since; a person must call."
+    ),
+    CancelReason.NOT_PLANNED: "The plan no longer holds this text.",
+    CancelReason.BEYOND_HORIZON: "It is now too far ahead and will be planned again in time.",
+    CancelReason.ALREADY_SENT: "This start time was texted already.",
+    "cancelled_by_staff": "Staff withdrew this text.",
+    MoveReason.WINDOW: "Moved into the hours in which the patient may be texted.",
+    MoveReason.STILL_TRUE: "Moved so that what it says is still true.",
+    MoveReason.STAFFED_HOURS: "Moved earlier so that staff can act on the answer.",
+    MoveReason.OTHER_FORM: "Sent in its other form, since its own minute is not allowed.",
+    MoveReason.LATE_BOOKING: "Sent at once, since the visit became known late.",
+}
+
+
+def in_plain_words(reason: str) -> str:
+    """Give the sentence for a code; an unknown code (from an older row) is given back as it is."""
+    return _SENTENCES.get(reason, reason)
