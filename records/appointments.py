@@ -89,7 +89,9 @@ def of_patients(session: Session, patient_ids: list[UUID]) -> list[Appointment]:
     return list(session.scalars(mine.order_by(Appointment.starts_at)))
 
 
-def around(session: Session, clinic_id: UUID, since: datetime, until: datetime) -> list[Appointment]:
+def around(
+    session: Session, clinic_id: UUID, since: datetime, until: datetime
+) -> list[Appointment]:
     """Return a clinic's visits that start in [since, until)."""
     mine = select(Appointment).where(
         Appointment.clinic_id == clinic_id,

@@ -33,9 +33,7 @@ class AuditEvent(Base):
 
 def _digest(event: AuditEvent) -> bytes:
     head = [event.clinic_id.hex, event.at.isoformat(), event.actor, event.action, event.subject]
-    return hashlib.sha256(
-        event.previous_hash + json.dumps(head).encode() + event.details
-    ).digest()
+    return hashlib.sha256(event.previous_hash + json.dumps(head).encode() + event.details).digest()
 
 
 def _last_hash(session: Session, clinic_id: UUID) -> bytes:

@@ -100,7 +100,7 @@ def _pairs(session: Session, query: Any, **values: Iterable[str | None]) -> dict
     parameters = {name: sorted({each for each in row if each}) for name, row in values.items()}
     if not any(parameters.values()):
         return {}
-    return dict(session.execute(query, parameters).tuples().all())
+    return {row[0]: row[1] for row in session.execute(query, parameters)}
 
 
 def _receipt(

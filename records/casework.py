@@ -4,7 +4,7 @@ The console reads through here what `records.worklist` lists only in outline.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -16,17 +16,19 @@ from sqlalchemy.orm import Session
 from records.appointments import Appointment
 from records.checkins import CheckIn
 from records.clinics import Staff
-from records.followups import FollowUp
+from records.followups import FollowUp, FollowUpEvent
 from records.inbox import Inbound
 from records.outbox import Message
 from records.patients import Patient
 from records.vault import Vault
 from records.worklist import (
+    REPLIES,
     SEVERITIES,
     ListedFollowUp,
     ListedMessage,
     ListedReply,
     follow_ups,
+    listed_reply,
     messages,
     replies,
 )
@@ -198,3 +200,40 @@ def said_at(row: Said) -> datetime:
     if isinstance(row, ListedReply):
         return row.received_at
     return row.submitted_at or row.due_at
+
+
+def reply(session: Session, vault: Vault, inbound_id: UUID) -> ListedReply | None:
+    """Return one inbound text."""
+    row = session.execute(REPLIES.where(Inbound.id == inbound_id)).first()
+    return None if row is None else listed_reply(vault, *row)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What somebody did with a follow-up; `who` is an address, or the label of a machine."""
+
+    at: datetime
+    who: str
+    action: str
+    note: str | None = field(repr=False)
+
+
+def events_of(session: Session, vault: Vault, follow_up_id: UUID) -> list[Done]:
+    """Return the history of a follow-up, the oldest first, with its notes opened."""
+    mine = (
+        select(FollowUpEvent, Staff.email)
+        .outerjoin(Staff, func.concat("staff:", Staff.id) == FollowUpEvent.actor)
+        .where(FollowUpEvent.follow_up_id == follow_up_id)
+        .order_by(FollowUpEvent.at, FollowUpEvent.id)
+    )
+    return [
+        Done(
+            at=event.at,
+            who=email or event.actor,
+            action=event.action,
+            note=vault.open("follow_up_event", "note", event.id, event.note)
+            if event.note
+            else None,
+        )
+        for event, email in session.execute(mine)
+    ]

@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import Select, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from records.checkins import CheckIn
-from records.clinics import Sender
+from records.clinics import Sender, SenderNumber
 from records.inbox import Inbound
 from records.outbox import Message
 from records.patients import Consent, Patient
@@ -99,19 +99,29 @@ _ANSWERED = text("""
     WHERE id = :id
        OR (enrollment_id = :enrollment AND occurrence = :occurrence
            AND (step = :question OR nudge_for = :question) AND attempts > 0)
+       OR (appointment_id = :visit AND expects = 'appointment_reminder' AND attempts > 0
+           AND anchor_at = :start)
 """)
 
 
 def mark_answered(session: Session, asked: Prompt, *, at: datetime) -> None:
-    """Note that a question is answered, in each text that asked it."""
-    values = {
+    """Note that a question is answered, in each text that asked it.
+
+    C and R answer every earlier text that asked to confirm the same visit at the same time.
+    """
+    session.execute(_ANSWERED, {**_same_question(asked), "at": at})
+
+
+def _same_question(asked: Prompt) -> dict[str, object]:
+    of_visit = asked.context == "appointment_reminder"
+    return {
         "id": asked.message_id,
         "enrollment": asked.enrollment_id,
         "occurrence": asked.occurrence,
         "question": asked.question,
-        "at": at,
+        "visit": asked.appointment_id if of_visit else None,
+        "start": asked.anchor_at,
     }
-    session.execute(_ANSWERED, values)
 
 
 def clinic_of_service(session: Session, messaging_service_sid: str) -> UUID | None:
@@ -280,33 +290,46 @@ class Asked:
     patient: Patient
 
 
-def open_check_ins(
+def check_in_over(
     session: Session,
     *,
     now: datetime,
-    visits_until: datetime,
-    skip_clinics: Sequence[UUID] = (),
-    after: UUID | None = None,
-    limit: int,
-) -> list[Asked]:
-    """Lock and return open check-ins that are over, and those about a visit that starts soon.
+    skip: Sequence[UUID],
+    waiting_clinics: Sequence[UUID],
+    waited_enough: datetime,
+) -> Asked | None:
+    """Lock and return the open check-in that ended longest ago; None when none is free.
 
-    The second kind may count as silent before its answer window ends. `after` pages through them.
+    Those of `waiting_clinics` are left alone until they ended before `waited_enough`.
     """
-    over = CheckIn.ends_at <= now
-    soon = (Message.appointment_id.is_not(None)) & (CheckIn.ends_at <= visits_until)
-    mine = (
-        select(CheckIn, Message, Patient)
-        .join(Message, Message.id == CheckIn.message_id)
-        .join(Patient, Patient.id == CheckIn.patient_id)
-        .where(CheckIn.status == "open", over | soon)
-        .where(CheckIn.clinic_id.not_in(skip_clinics))
-    )
+    ready = CheckIn.clinic_id.not_in(waiting_clinics) | (CheckIn.ends_at <= waited_enough)
+    mine = _ASKED.where(CheckIn.ends_at <= now, CheckIn.id.not_in(skip), ready)
+    return _asked(session, mine.order_by(CheckIn.ends_at, CheckIn.id))
+
+
+def check_in_about_visit(session: Session, *, until: datetime, after: UUID | None) -> Asked | None:
+    """Lock and return the next open check-in that a visit before `until` ends, by id."""
+    mine = _ASKED.where(CheckIn.ends_at <= until, Message.appointment_id.is_not(None))
     if after is not None:
         mine = mine.where(CheckIn.id > after)
-    mine = mine.order_by(CheckIn.id).limit(limit)
-    rows = session.execute(mine.with_for_update(of=CheckIn, skip_locked=True))
-    return [Asked(check_in=row[0], message=row[1], patient=row[2]) for row in rows]
+    return _asked(session, mine.order_by(CheckIn.id))
+
+
+_ASKED = (
+    select(CheckIn, Message, Patient)
+    .join(Message, Message.id == CheckIn.message_id)
+    .join(Patient, Patient.id == CheckIn.patient_id)
+    .where(CheckIn.status == "open")
+)
+
+
+def _asked(session: Session, mine: Select[CheckIn, Message, Patient]) -> Asked | None:
+    locked = mine.limit(1).with_for_update(of=CheckIn, skip_locked=True)
+    row = session.execute(locked).one_or_none()
+    if row is None:
+        return None
+    check_in, message, patient = row
+    return Asked(check_in=check_in, message=message, patient=patient)
 
 
 def check_ins_of_question(
@@ -320,3 +343,59 @@ def check_ins_of_question(
         .order_by(CheckIn.asked_at.desc(), CheckIn.id.desc())
     )
     return [(row[0], row[1]) for row in session.execute(mine.limit(limit))]
+
+
+def heard_numbers(session: Session) -> list[tuple[UUID, str]]:
+    """Return every number that patients may text, previous ones too, with its clinic."""
+    numbers = select(SenderNumber.clinic_id, SenderNumber.number).order_by(SenderNumber.number)
+    return [(row.clinic_id, row.number) for row in session.execute(numbers)]
+
+
+_CONFIRM = text("""
+    UPDATE appointment SET confirmed_start = starts_at, updated_at = clock_timestamp()
+    WHERE id = :id AND starts_at = :start AND status = 'booked' AND change_requested_at IS NULL
+    RETURNING id
+""")
+
+# A later R reverses a C (care rule 1).
+_CHANGE = text("""
+    UPDATE appointment SET change_requested_at = COALESCE(change_requested_at, :now),
+        confirmed_start = NULL, updated_at = clock_timestamp()
+    WHERE id = :id AND starts_at = :start AND status = 'booked'
+    RETURNING id
+""")
+
+
+def confirm_visit(session: Session, appointment_id: UUID, *, start: datetime | None) -> bool:
+    """Confirm a visit's start time; False if it is not the visit's start any more.
+
+    Nor is it confirmed while another time is asked for: staff have to say what holds.
+    """
+    found = session.execute(_CONFIRM, {"id": appointment_id, "start": start}).first()
+    return found is not None
+
+
+def request_change(
+    session: Session, appointment_id: UUID, *, start: datetime | None, now: datetime
+) -> bool:
+    """Note that the patient wants another time; False if the visit is not at `start` any more."""
+    values = {"id": appointment_id, "start": start, "now": now}
+    return session.execute(_CHANGE, values).first() is not None
+
+
+_SAME_QUESTION = text("""
+    SELECT c.id FROM check_in c JOIN message m ON m.id = c.message_id
+    WHERE m.id = :id
+       OR (m.enrollment_id = :enrollment AND m.occurrence = :occurrence
+           AND (m.step = :question OR m.nudge_for = :question))
+       OR (m.appointment_id = :visit AND m.expects = 'appointment_reminder'
+           AND m.anchor_at = :start)
+    ORDER BY m.nudge_for IS NOT NULL, m.step = :question DESC, m.round DESC FOR UPDATE OF c
+""")
+
+
+def check_ins_of(session: Session, asked: Prompt) -> list[CheckIn]:
+    """Lock and return the check-ins of one question, its own first, then those that repeat it."""
+    ids = list(session.scalars(_SAME_QUESTION, _same_question(asked)))
+    rows = {row.id: row for row in session.scalars(select(CheckIn).where(CheckIn.id.in_(ids)))}
+    return [rows[each] for each in ids]

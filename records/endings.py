@@ -28,9 +28,7 @@ def take_unproved(session: Session, *, now: datetime, limit: int) -> list[Messag
 
 def reviewed(session: Session, message_ids: Sequence[UUID], *, now: datetime) -> None:
     """Note that these have been looked at."""
-    session.execute(
-        update(Message).where(Message.id.in_(message_ids)).values(reviewed_at=now)
-    )
+    session.execute(update(Message).where(Message.id.in_(message_ids)).values(reviewed_at=now))
 
 
 def statuses_of_visit(session: Session, appointment_id: UUID) -> list[str]:

@@ -50,7 +50,11 @@ class Enrollment(Base):
         within_clinic("patient_id", "patient"),
         within_clinic("appointment_id", "appointment"),
         UniqueConstraint(
-            "patient_id", "protocol", "appointment_id", "anchor_day", postgresql_nulls_not_distinct=True
+            "patient_id",
+            "protocol",
+            "appointment_id",
+            "anchor_day",
+            postgresql_nulls_not_distinct=True,
         ),
         Index("ix_enrollment_appointment", "appointment_id"),
         Index(

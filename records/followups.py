@@ -76,9 +76,7 @@ def open_item(session: Session, values: dict[str, object]) -> UUID:
     open_one = FollowUp.__table__.c
     rank = "array_position(ARRAY['digest','next_business_day','call_today','page_now'], {})"
     theirs, ours = rank.format("excluded.severity"), rank.format("follow_up.severity")
-    raised = text(
-        f"CASE WHEN {theirs} > {ours} THEN excluded.severity ELSE follow_up.severity END"
-    )
+    raised = text(f"CASE WHEN {theirs} > {ours} THEN excluded.severity ELSE follow_up.severity END")
     statement = statement.on_conflict_do_update(
         index_elements=["clinic_id", "cause"],
         index_where=text("status <> 'resolved'"),
@@ -121,7 +119,5 @@ def return_to_queue(session: Session, owner_id: UUID) -> list[FollowUp]:
 
 def causes_seen(session: Session, clinic_id: UUID, causes: list[str]) -> set[str]:
     """Return which of these causes ever had an item, also one that is resolved by now."""
-    mine = select(FollowUp.cause).where(
-        FollowUp.clinic_id == clinic_id, FollowUp.cause.in_(causes)
-    )
+    mine = select(FollowUp.cause).where(FollowUp.clinic_id == clinic_id, FollowUp.cause.in_(causes))
     return set(session.scalars(mine))

@@ -48,7 +48,7 @@ _FOLLOW_UPS = text(
 def read(session: Session, *, now: datetime) -> Gauges:
     """Return the figures at `now` (the patients' clock; the tick's age is the database's)."""
     row: Any = session.execute(_FIGURES, {"now": now}).one()
-    counted: dict[str, int] = dict(session.execute(_FOLLOW_UPS).tuples().all())
+    counted = {row[0]: row[1] for row in session.execute(_FOLLOW_UPS)}
     return Gauges(
         due=row.due,
         oldest_due_age=max(0.0, float(row.oldest_due or 0)),

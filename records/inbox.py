@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import Text
 
-from records.base import Base, Blind, ClinicId, CreatedAt, Id, Sealed, within_clinic
+from records.base import Base, Blind, CreatedAt, Id, Sealed, within_clinic
 
 
 class Inbound(Base):

@@ -211,9 +211,7 @@ class Receipt(Base):
             unique=True,
             postgresql_nulls_not_distinct=True,
         ),
-        Index(
-            "ix_receipt_pending", "received_at", postgresql_where=text("applied_at IS NULL")
-        ),
+        Index("ix_receipt_pending", "received_at", postgresql_where=text("applied_at IS NULL")),
     )
 
 

@@ -320,4 +320,3 @@ def close_unknown(
 def sids_attached(session: Session, sids: Sequence[str]) -> set[str]:
     """Return which of these SIDs belong to attempts already."""
     return set(session.scalars(_SIDS_TAKEN, {"sids": list(sids)}))
-

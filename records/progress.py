@@ -48,7 +48,7 @@ _AGES = text("SELECT name, extract(epoch FROM clock_timestamp() - at)::float8 FR
 
 def ages(session: Session) -> dict[str, float]:
     """Return the seconds since each last success."""
-    return {name: age for name, age in session.execute(_AGES)}
+    return {row[0]: row[1] for row in session.execute(_AGES)}
 
 
 def details(session: Session, name: str) -> dict[str, Any]:

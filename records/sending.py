@@ -210,8 +210,9 @@ def senders_due(session: Session, *, now: datetime) -> list[tuple[UUID, bool]]:
 
 def lock_sender(session: Session, sender_id: UUID, *, now: datetime) -> LockedSender | None:
     """Lock a sender and refill its bucket; None while another holds it, or it is held back."""
-    row = session.execute(_LOCK_SENDER, {"sender": sender_id, "now": now}).first()
-    return LockedSender(**row._mapping) if row else None
+    found = session.execute(_LOCK_SENDER, {"sender": sender_id, "now": now})
+    row = found.mappings().first()
+    return LockedSender(**row) if row else None
 
 
 _PEEK_SENDER = text("""
@@ -223,8 +224,8 @@ _PEEK_SENDER = text("""
 
 def peek_sender(session: Session, sender_id: UUID) -> LockedSender:
     """Return a sender without its lock: a safety reply waits for nobody."""
-    row = session.execute(_PEEK_SENDER, {"sender": sender_id}).one()
-    return LockedSender(**row._mapping)
+    row = session.execute(_PEEK_SENDER, {"sender": sender_id}).mappings().one()
+    return LockedSender(**row)
 
 
 _DUE_COLUMNS = [column.name for column in fields(DueMessage)]
@@ -303,9 +304,7 @@ def unclaim(session: Session, ids: Sequence[UUID], *, token: UUID) -> None:
     session.execute(_UNCLAIM, {"ids": list(ids), "token": token})
 
 
-def settle(
-    session: Session, endings: Sequence[tuple[UUID, str, str]], *, now: datetime
-) -> None:
+def settle(session: Session, endings: Sequence[tuple[UUID, str, str]], *, now: datetime) -> None:
     """End rows that were not sent: (id, status, reason) each."""
     if endings:
         ids, statuses, reasons = zip(*endings, strict=True)

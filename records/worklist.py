@@ -168,7 +168,7 @@ _MESSAGES = (
     .outerjoin(Patient, Patient.id == Message.patient_id)
     .outerjoin(Appointment, Appointment.id == Message.appointment_id)
 )
-_REPLIES = (
+REPLIES = (
     select(Inbound, Clinic.key, Patient.external_id)
     .join(Clinic, Clinic.id == Inbound.clinic_id)
     .outerjoin(Patient, Patient.id == Inbound.patient_id)
@@ -257,7 +257,7 @@ def replies(
 
     `since` and `until` bound `received_at`. `status` is `unread` or `handled`.
     """
-    query: Any = _REPLIES
+    query: Any = REPLIES
     if clinic_id is not None:
         query = query.where(Inbound.clinic_id == clinic_id)
     if patient_id is not None:
@@ -266,10 +266,10 @@ def replies(
         word = case((Inbound.handled_at.is_(None), "unread"), else_="handled")
         query = query.where(_among(word, status))
     query = _newest_first(query, Inbound.received_at, since=since, until=until, limit=limit)
-    return [_listed_reply(vault, *row) for row in _oldest_first(session, query)]
+    return [listed_reply(vault, *row) for row in _oldest_first(session, query)]
 
 
-def _listed_reply(vault: Vault, row: Inbound, clinic: str, patient: bytes | None) -> ListedReply:
+def listed_reply(vault: Vault, row: Inbound, clinic: str, patient: bytes | None) -> ListedReply:
     external = _open(vault, "patient", "external_id", row.patient_id, patient)
     return ListedReply(
         id=row.id,

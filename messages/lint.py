@@ -1,0 +1,144 @@
+"""Reads a rendered text as a stranger would: what in it gives the patient away, or misfires.
+
+It runs on what is really sent, names and links filled in, since a clinic's name or a link can
+leak more than the wording. Word lists are data under `lexicon/`.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+
+from messages import datafiles, segments
+from messages.wordtools import fold_accents, trie_pattern
+
+
+class FindingKind(StrEnum):
+    """Why a word may not stand in a text."""
+
+    privacy = "privacy"
+    promotional = "promotional"
+    reserved_keyword = "reserved_keyword"
+    shortener = "shortener"
+    not_gsm = "not_gsm"
+
+
+_MEND = {
+    FindingKind.privacy: "It can tell others what the visits are for; say it neutrally.",
+    FindingKind.promotional: "It makes a reminder count as advertising; take it out.",
+    FindingKind.reserved_keyword: "Carriers act on this word by themselves; ask for C, R, Y or N.",
+    FindingKind.shortener: "Carriers filter texts with public short links; use the clinic's own.",
+    FindingKind.not_gsm: "This letter halves the length of a text; write it without.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One word in a text, where it stands (letters from its start) and what is wrong with it."""
+
+    kind: FindingKind
+    word: str
+    position: int
+
+    @property
+    def rule(self) -> str:
+        """The rule's name without the word, fit for logs and reasons."""
+        return self.kind.value
+
+    @property
+    def mend(self) -> str:
+        return _MEND[self.kind]
+
+    def __str__(self) -> str:
+        return f"{self.word!r} at letter {self.position + 1}: {self.mend}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rules:
+    words: re.Pattern[str]
+    shouted: re.Pattern[str]
+    allowed: dict[str, frozenset[str]]
+
+
+_WORD_END = "(?![a-z0-9])"
+
+
+@cache
+def _rules(language: str) -> _Rules:
+    common = datafiles.load("lexicon/lint.yaml")
+    lists = datafiles.load(f"lexicon/privacy_{language}.yaml")
+    reserved = "|".join(common["reserved"])
+    inviting = trie_pattern(common["inviting"])
+    # One check for a word's start serves all whole-word lists: tried apart they cost twice the time.
+    whole = (
+        f"(?P<privacy_word>{trie_pattern(lists['words'], ending=_WORD_END)})",
+        f"(?P<promotional>{trie_pattern(lists['promotional'], ending=_WORD_END)})",
+        f"(?P<shortener>{trie_pattern(common['shorteners'], ending=_WORD_END)})",
+        rf"{inviting}(?: with| con)?[ \"':]+(?P<reserved>{reserved}){_WORD_END}",
+    )
+    anywhere = trie_pattern(lists["anywhere"])
+    return _Rules(
+        words=re.compile(f"(?P<privacy>{anywhere})|(?<![a-z0-9])(?:{'|'.join(whole)})"),
+        shouted=re.compile(rf"\b(?:{trie_pattern(common['reserved']).upper()})\b"),
+        allowed={key: frozenset(words) for key, words in common["allowed"].items()},
+    )
+
+
+_KINDS = {
+    "privacy": FindingKind.privacy,
+    "privacy_word": FindingKind.privacy,
+    "promotional": FindingKind.promotional,
+    "reserved": FindingKind.reserved_keyword,
+    "shortener": FindingKind.shortener,
+}
+
+
+def _language(language: str) -> str:
+    base = language.split("-")[0].lower()
+    return base if base in datafiles.stems("lexicon", prefix="privacy_") else "en"
+
+
+_known_language = cache(_language)
+
+
+def lint(text: str, *, language: str, template_key: str | None = None) -> tuple[Finding, ...]:
+    """Return what is wrong with a rendered text, in the order it stands; nothing means fit to send.
+
+    `template_key` names the template whose allowances apply (the overdose reply says "naloxone").
+    """
+    rules = _rules(_known_language(language))
+    folded = fold_accents(text)
+    found = [
+        Finding(kind=_KINDS[name], word=match[name], position=match.start(name))
+        for match in rules.words.finditer(folded)
+        if (name := match.lastgroup)
+    ]
+    found += _shouted(rules, text, found) + _outside(text)
+    allowed = rules.allowed.get(template_key or "", frozenset())
+    return tuple(
+        finding
+        for finding in sorted(found, key=lambda finding: finding.position)
+        if not _is_allowed(finding, folded, allowed)
+    )
+
+
+def _is_allowed(finding: Finding, folded: str, allowed: frozenset[str]) -> bool:
+    """Say whether the template may use the whole word that the finding is part of."""
+    return any(folded.startswith(word, finding.position) for word in allowed)
+
+
+def _shouted(rules: _Rules, text: str, found: list[Finding]) -> list[Finding]:
+    """A reserved word in capitals reads as something to send, whatever stands before it."""
+    taken = {finding.position for finding in found}
+    return [
+        Finding(kind=FindingKind.reserved_keyword, word=match.group(), position=match.start())
+        for match in rules.shouted.finditer(text)
+        if match.start() not in taken
+    ]
+
+
+def _outside(text: str) -> list[Finding]:
+    letter = segments.outside_gsm(text)
+    if letter is None:
+        return []
+    return [Finding(kind=FindingKind.not_gsm, word=letter, position=text.index(letter))]

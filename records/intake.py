@@ -1,0 +1,268 @@
+"""What intake asks of the rows: patients and visits by the clinic's own ids, many at a time.
+
+`worker.intake` and the steps `clinics`, `people` and `visits` write through here. Rows are locked
+in the order of their ids, as everywhere, so that nobody deadlocks.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from records.appointments import Appointment
+from records.base import new_id
+from records.clinics import Clinic, Sender, SenderNumber, Staff, StaffAbsence
+from records.enrollments import Enrollment
+from records.followups import FollowUp
+from records.patients import Consent, OptOut, Patient, PatientToken
+
+
+def take_turn(session: Session, name: str) -> None:
+    """Wait until no other transaction does `name`; held to the end of this one."""
+    lock = text("SELECT pg_advisory_xact_lock(hashtext('aftercare.intake'), hashtext(:name))")
+    session.execute(lock, {"name": name})
+
+
+def lock_clinic(session: Session, key: str) -> Clinic | None:
+    """Lock and return the clinic whose file bears the id `key`."""
+    mine = select(Clinic).where(Clinic.key == key)
+    return session.scalars(mine.with_for_update(key_share=True)).first()
+
+
+def current_sender(session: Session, clinic_id: UUID) -> Sender | None:
+    """Return the sender the clinic texts from now, if it has one yet."""
+    mine = select(Sender).where(Sender.clinic_id == clinic_id, Sender.retired_at.is_(None))
+    return session.scalars(mine.order_by(Sender.id.desc())).first()
+
+
+def senders_with(
+    session: Session, *, messaging_service_sid: str | None, from_number: str | None
+) -> list[Sender]:
+    """Return the senders in use, of all clinics, that text from the same place."""
+    same = (
+        Sender.messaging_service_sid == messaging_service_sid
+        if messaging_service_sid
+        else Sender.from_number == from_number
+    )
+    return list(session.scalars(select(Sender).where(same, Sender.retired_at.is_(None))))
+
+
+def numbers_of(session: Session, clinic_id: UUID, numbers: Collection[str]) -> list[SenderNumber]:
+    """Return the clinic's texting numbers, and whoever has one of `numbers`."""
+    mine = select(SenderNumber).where(
+        (SenderNumber.clinic_id == clinic_id) | SenderNumber.number.in_(numbers)
+    )
+    return list(session.scalars(mine.order_by(SenderNumber.number).with_for_update()))
+
+
+_MOVE_TO_SENDER = text("""
+    UPDATE message SET sender_id = :new,
+        status = CASE WHEN status = 'claimed' THEN 'planned' ELSE status END,
+        claim_token = CASE WHEN status = 'claimed' THEN NULL ELSE claim_token END,
+        lease_until = CASE WHEN status = 'claimed' THEN NULL ELSE lease_until END
+    WHERE clinic_id = :clinic AND sender_id = :old
+      AND status IN ('planned', 'claimed', 'submitting', 'unknown')
+""")
+
+
+def move_unsent(session: Session, *, clinic_id: UUID, old: UUID, new: UUID) -> int:
+    """Hand every text that may still be sent to another sender; claims are void; return how many.
+
+    One that is on its way goes along, so that it finds a living sender should it return.
+    """
+    values = {"clinic": clinic_id, "old": old, "new": new}
+    return int(getattr(session.execute(_MOVE_TO_SENDER, values), "rowcount", 0))
+
+
+_RELEASE = """
+    UPDATE message SET status = 'planned', claim_token = NULL, lease_until = NULL
+    WHERE status = 'claimed' AND priority > 1 AND {of}
+"""
+_RELEASE_VISITS = text(_RELEASE.format(of="appointment_id = ANY(CAST(:ids AS uuid[]))"))
+_RELEASE_PATIENTS = text(_RELEASE.format(of="patient_id = ANY(CAST(:ids AS uuid[]))"))
+_RELEASE_CLINIC = text(_RELEASE.format(of="clinic_id = :id"))
+
+
+def release_of_visits(session: Session, appointment_ids: Collection[UUID]) -> None:
+    """End the claims on these visits' texts: they are judged anew before anything is sent."""
+    if appointment_ids:
+        session.execute(_RELEASE_VISITS, {"ids": list(appointment_ids)})
+
+
+def release_of_patients(session: Session, patient_ids: Collection[UUID]) -> None:
+    """End the claims on these patients' started texts."""
+    if patient_ids:
+        session.execute(_RELEASE_PATIENTS, {"ids": list(patient_ids)})
+
+
+def release_of_clinic(session: Session, clinic_id: UUID) -> None:
+    """End the claims on a clinic's started texts."""
+    session.execute(_RELEASE_CLINIC, {"id": clinic_id})
+
+
+def patients_by_external(
+    session: Session, blinds: Collection[bytes], *, lock: bool = False
+) -> list[Patient]:
+    """Return the patients, of any clinic, with one of these hashed ids."""
+    mine = select(Patient).where(Patient.external_id_blind.in_(blinds)).order_by(Patient.id)
+    return list(session.scalars(mine.with_for_update(key_share=True) if lock else mine))
+
+
+def lock_patient(session: Session, patient_id: UUID) -> Patient:
+    """Lock and return the patient; they must exist."""
+    mine = select(Patient).where(Patient.id == patient_id)
+    return session.scalars(mine.with_for_update(key_share=True)).one()
+
+
+def lock_visit(session: Session, appointment_id: UUID) -> Appointment | None:
+    """Lock and return the visit."""
+    mine = select(Appointment).where(Appointment.id == appointment_id)
+    return session.scalars(mine.with_for_update(key_share=True)).first()
+
+
+def newest_consents(session: Session, patient_ids: Collection[UUID]) -> dict[UUID, Consent]:
+    """Return each patient's ledger entry that speaks of the latest instant."""
+    mine = (
+        select(Consent)
+        .distinct(Consent.patient_id)
+        .where(Consent.patient_id.in_(patient_ids))
+        .order_by(Consent.patient_id, Consent.occurred_at.desc(), Consent.id.desc())
+    )
+    return {row.patient_id: row for row in session.scalars(mine)}
+
+
+def stopped_numbers(session: Session, blinds: Collection[bytes]) -> set[tuple[UUID, bytes]]:
+    """Return (clinic, hashed number) of those among these numbers that must not be texted."""
+    mine = select(OptOut.clinic_id, OptOut.phone_blind).where(
+        OptOut.lifted_at.is_(None), OptOut.phone_blind.in_(blinds)
+    )
+    return {(clinic_id, blind) for clinic_id, blind in session.execute(mine)}
+
+
+def add_tokens(session: Session, rows: Iterable[tuple[Patient, Iterable[bytes]]]) -> None:
+    """Add the hashes under which new patients are found, in one statement."""
+    values = [
+        {"patient_id": person.id, "clinic_id": person.clinic_id, "token": token}
+        for person, tokens in rows
+        for token in tokens
+    ]
+    if values:
+        session.execute(insert(PatientToken).on_conflict_do_nothing(), values)
+
+
+def visits_by_external(
+    session: Session, clinic_ids: Collection[UUID], external_ids: Collection[str]
+) -> dict[tuple[UUID, str], Appointment]:
+    """Lock and return the visits of these clinics by (clinic, their own id)."""
+    mine = select(Appointment).where(
+        Appointment.clinic_id.in_(clinic_ids), Appointment.external_id.in_(external_ids)
+    )
+    mine = mine.order_by(Appointment.id).with_for_update(key_share=True)
+    return {(row.clinic_id, row.external_id): row for row in session.scalars(mine)}
+
+
+def has_visits(session: Session, clinic_id: UUID) -> bool:
+    """Whether any visit of the clinic was ever imported."""
+    any_one = select(Appointment.id).where(Appointment.clinic_id == clinic_id).limit(1)
+    return session.scalars(any_one).first() is not None
+
+
+def visits_from(
+    session: Session,
+    *,
+    since: datetime,
+    clinic_id: UUID | None = None,
+    patient_id: UUID | None = None,
+) -> list[Appointment]:
+    """Return a clinic's or a patient's visits that start at `since` or later."""
+    mine = select(Appointment).where(Appointment.starts_at >= since)
+    if clinic_id is not None:
+        mine = mine.where(Appointment.clinic_id == clinic_id)
+    if patient_id is not None:
+        mine = mine.where(Appointment.patient_id == patient_id)
+    return list(session.scalars(mine.order_by(Appointment.id)))
+
+
+def statuses_of(session: Session, patient_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Return the status of each of these patients."""
+    mine = select(Patient.id, Patient.status).where(Patient.id.in_(patient_ids))
+    return dict(session.execute(mine).tuples().all())
+
+
+def enrollments_of_visits(
+    session: Session, appointment_ids: Collection[UUID]
+) -> dict[tuple[UUID, str], Enrollment]:
+    """Return the enrollments for these visits by (visit, protocol)."""
+    mine = select(Enrollment).where(Enrollment.appointment_id.in_(appointment_ids))
+    return {
+        (row.appointment_id, row.protocol): row
+        for row in session.scalars(mine)
+        if row.appointment_id is not None
+    }
+
+
+def enrollments_by_hand(session: Session, clinic_id: UUID, protocol: str) -> list[Enrollment]:
+    """Return all enrollments in a protocol that hang on a day and not on a visit."""
+    mine = select(Enrollment).where(
+        Enrollment.clinic_id == clinic_id,
+        Enrollment.protocol == protocol,
+        Enrollment.appointment_id.is_(None),
+    )
+    return list(session.scalars(mine))
+
+
+def active_enrollments_in(session: Session, clinic_id: UUID, protocol: str) -> list[Enrollment]:
+    """Return the running enrollments in a protocol."""
+    mine = select(Enrollment).where(
+        Enrollment.clinic_id == clinic_id,
+        Enrollment.protocol == protocol,
+        Enrollment.status == "active",
+    )
+    return list(session.scalars(mine))
+
+
+def request_plan_of_patients(session: Session, patient_ids: Collection[UUID]) -> None:
+    """Mark all enrollments of these patients so that the plan step looks at them."""
+    if patient_ids:
+        marked = update(Enrollment).values(plan_requested_at=func.clock_timestamp())
+        session.execute(marked.where(Enrollment.patient_id.in_(patient_ids)))
+
+
+def open_items_of_visit(session: Session, appointment_id: UUID, reason: str) -> list[FollowUp]:
+    """Lock and return the unresolved follow-ups with this reason that a visit gave rise to."""
+    mine = select(FollowUp).where(
+        FollowUp.source_kind == "appointment",
+        FollowUp.source_id == appointment_id,
+        FollowUp.reason == reason,
+        FollowUp.status != "resolved",
+    )
+    return list(session.scalars(mine.order_by(FollowUp.id).with_for_update()))
+
+
+def open_items_of_patient(session: Session, patient_id: UUID) -> list[FollowUp]:
+    """Lock and return a patient's unresolved follow-ups."""
+    mine = select(FollowUp).where(
+        FollowUp.patient_id == patient_id, FollowUp.status != "resolved"
+    )
+    return list(session.scalars(mine.order_by(FollowUp.id).with_for_update()))
+
+
+def staff_member(session: Session, clinic_id: UUID, email: str) -> Staff | None:
+    """Lock and return the clinic's staff member with this address."""
+    mine = select(Staff).where(Staff.clinic_id == clinic_id, Staff.email == email)
+    return session.scalars(mine.with_for_update(key_share=True)).first()
+
+
+def absences(session: Session, staff_id: UUID) -> Sequence[StaffAbsence]:
+    """Return the days a staff member is, was or will be away."""
+    mine = select(StaffAbsence).where(StaffAbsence.staff_id == staff_id)
+    return session.scalars(mine.order_by(StaffAbsence.starts_at)).all()
+
+
+def new_enrollment(**values: Any) -> Enrollment:
+    """Return a running enrollment with these values, to be added."""
+    return Enrollment(id=new_id(), status="active", **values)

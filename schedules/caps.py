@@ -1,0 +1,87 @@
+"""Shares out a patient's daily and weekly cap over the texts wanted, most important first.
+
+Care rule 8. The planner calls this so that a preview shows what the cap takes; at claim the cap is
+only a guard. Notices of moved and cancelled visits do not count, food and ride are never dropped.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
+
+from schedules.facts import Caps, PlannedText, SentText
+from schedules.protocol import Importance
+from schedules.reasons import SkipReason
+
+NEVER_DROPPED = frozenset({Importance.NOTICE, Importance.FOOD, Importance.RIDE})
+WEEK = timedelta(days=7)
+
+
+def share_caps(
+    texts: Sequence[PlannedText], *, sent: Sequence[SentText], caps: Caps, zone: ZoneInfo
+) -> list[PlannedText]:
+    """Mark with `cap` what a patient's days have no room for; order and other texts stay.
+
+    `texts` are those of one patient over all enrollments, days are those of `zone`. `sent` are the
+    texts that went out already; a wanted text that is among them uses no second place.
+    """
+    if caps.per_day is None and caps.per_week is None:
+        return list(texts)
+    went = {_key(one) for one in sent}
+    used = Counter(one.at.astimezone(zone).date() for one in sent)
+    days = {
+        at: text.due_at.astimezone(zone).date()
+        for at, text in enumerate(texts)
+        if text.skip_reason is None
+        and text.importance is not Importance.NOTICE
+        and _key(text) not in went
+    }
+    dropped = _dropped(texts, days, used, caps)
+    return [
+        replace(text, skip_reason=SkipReason.CAP) if at in dropped else text
+        for at, text in enumerate(texts)
+    ]
+
+
+def _dropped(
+    texts: Sequence[PlannedText], days: dict[int, date], used: Counter[date], caps: Caps
+) -> set[int]:
+    """Take the days in order; what a day keeps counts for the weeks that follow."""
+    by_day: dict[date, list[int]] = {}
+    for at, day in days.items():
+        by_day.setdefault(day, []).append(at)
+    dropped: set[int] = set()
+    for day in sorted(by_day):
+        room = _room(used, day, caps)
+        wanted = sorted(by_day[day], key=lambda at: _order(texts[at]))
+        for place, at in enumerate(wanted):
+            if place >= room and texts[at].importance not in NEVER_DROPPED:
+                dropped.add(at)
+            else:
+                used[day] += 1
+    return dropped
+
+
+def _room(used: Counter[date], day: date, caps: Caps) -> int:
+    """Count the places left on a day, under both caps. A week is any seven days in a row."""
+    room = len(used) + 10_000 if caps.per_day is None else caps.per_day - used[day]
+    if caps.per_week is None:
+        return room
+    week = sum(count for other, count in used.items() if day - WEEK < other <= day)
+    return min(room, caps.per_week - week)
+
+
+def _order(text: PlannedText) -> tuple[int, object, str]:
+    return text.importance.priority, text.due_at, text.step
+
+
+def _key(text: PlannedText | SentText) -> tuple[object, ...]:
+    return text.enrollment_id, text.step, text.occurrence, text.anchor_at
+
+
+def counted(texts: Iterable[PlannedText]) -> int:
+    """Count the texts that use up a cap."""
+    return sum(
+        text.skip_reason is None and text.importance is not Importance.NOTICE for text in texts
+    )

@@ -1,0 +1,244 @@
+"""What the planner is told, and what it answers: plain values, filled from rows by the plan step.
+
+Every datetime is aware. `known_at` rules lateness: a text that was due before its visit or
+enrollment became known is late, whatever the clock says when the planner happens to run.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from schedules.clinic import UnknownPolicy
+from schedules.protocol import Importance, Protocol, Purpose
+from schedules.reasons import MoveReason, SkipReason
+from schedules.staffing import StaffedHours
+from schedules.windows import SendWindow
+
+#: How far back a step's staffed hours are looked for; the longest usual closure is shorter.
+STAFFED_LOOKBACK_DAYS = 14
+
+
+class PatientStatus(StrEnum):
+    """Whether texts may be started to a person at all (care rule 24)."""
+
+    ACTIVE = "active"
+    HELD = "held"
+    CLOSED = "closed"
+
+
+class EnrollmentStatus(StrEnum):
+    """Whether an enrollment still asks for texts."""
+
+    ACTIVE = "active"
+    COMPLETED = "completed"
+    WITHDRAWN = "withdrawn"
+
+
+class VisitStatus(StrEnum):
+    """An appointment's status, in the words of `appointments.csv`."""
+
+    BOOKED = "booked"
+    ARRIVED = "arrived"
+    CHECKED_OUT = "checked_out"
+    FULFILLED = "fulfilled"
+    CANCELLED = "cancelled"
+    NO_SHOW = "no_show"
+
+
+class Dose(StrEnum):
+    """What staff recorded about the dose of a visit."""
+
+    GIVEN = "given"
+    PARTIAL = "partial"
+    NOT_GIVEN = "not_given"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatientFacts:
+    """One patient. `zone` None means unknown: texts go only when all candidate zones allow it.
+
+    `window` None means the clinic's. `paused_until` is the patient's own PAUSE and concerns
+    check-ins only (care rule 20). `proved` is whether the number is known to be theirs: questions
+    about health and check-ins wait for it (care rule 26).
+    """
+
+    id: str
+    language: str
+    zone: ZoneInfo | None
+    purposes: frozenset[str]
+    status: PatientStatus = PatientStatus.ACTIVE
+    window: SendWindow | None = None
+    check_in_time: time | None = None
+    quit_date: date | None = None
+    paused_until: datetime | None = None
+    opted_out: bool = False
+    proved: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppointmentFacts:
+    """One visit.
+
+    `booked_at` is when we first knew of the visit, `moved_at` when we learned of its present start
+    (None: never moved). `confirmed_start` is the start time that the patient confirmed: a
+    confirmation of another start counts for nothing (care rule 1). `change_requested` stays True
+    until staff say kept, moved or cancelled.
+    """
+
+    id: str
+    kind: str
+    starts_at: datetime
+    booked_at: datetime
+    route: str | None = None
+    setting: str | None = None
+    modality: str | None = None
+    ends_at: datetime | None = None
+    status: VisitStatus = VisitStatus.BOOKED
+    moved_at: datetime | None = None
+    confirmed_start: datetime | None = None
+    change_requested: bool = False
+    arrived_at: datetime | None = None
+    checked_out_at: datetime | None = None
+    dose: Dose | None = None
+    dose_number: int | None = None
+
+    @property
+    def known_at(self) -> datetime:
+        """Give the instant at which the present start time became known."""
+        return self.booked_at if self.moved_at is None else max(self.booked_at, self.moved_at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnrollmentFacts:
+    """A patient on a protocol: for one visit (`appointment`) or from one day on (`anchor_day`)."""
+
+    id: str
+    protocol: Protocol
+    enrolled_at: datetime
+    status: EnrollmentStatus = EnrollmentStatus.ACTIVE
+    appointment: AppointmentFacts | None = None
+    anchor_day: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caps:
+    """How many started texts a patient may get (care rule 8); None means no such cap."""
+
+    per_day: int | None = 2
+    per_week: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClinicFacts:
+    """What of a clinic's settings bears on planning.
+
+    `candidate_zones` are the zones a patient of unknown zone may be in; empty means the clinic's.
+    `staffed` None leaves the staffed hours that steps ask for unchecked.
+    """
+
+    zone: ZoneInfo
+    window: SendWindow
+    staffed: StaffedHours | None = None
+    solids_hours: float = 6
+    fluids_hours: float = 2
+    caps: Caps = Caps()
+    candidate_zones: tuple[ZoneInfo, ...] = ()
+    _limits: dict[tuple[datetime, int], datetime | None] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    def staffed_limit(self, start: datetime, minutes: int) -> datetime | None:
+        """Give the last minute (UTC) that so many staffed minutes follow before `start`.
+
+        None when two weeks before are not enough, or no staffed hours are known. Remembered, since
+        the visits of a day share their start times.
+        """
+        if self.staffed is None:
+            return None
+        key = (start, minutes)
+        if key not in self._limits:
+            self._limits[key] = _staffed_limit(self.staffed, start, minutes)
+        return self._limits[key]
+
+
+def _staffed_limit(staffed: StaffedHours, start: datetime, minutes: int) -> datetime | None:
+    """Walk back a day at a time, then halve within the day that holds the minute."""
+    end, left = start.astimezone(UTC), float(minutes)
+    for _ in range(STAFFED_LOOKBACK_DAYS):
+        begin = end - timedelta(days=1)
+        have = staffed.staffed_between(begin, end)
+        if have >= left:
+            break
+        end, left = begin, left - have
+    else:
+        return None
+    enough, short = 0, 24 * 60
+    while short - enough > 1:
+        middle = (enough + short) // 2
+        if staffed.staffed_between(begin + timedelta(minutes=middle), end) >= left:
+            enough = middle
+        else:
+            short = middle
+    return begin + timedelta(minutes=enough)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedFacts:
+    """A question that went out: what a nudge hangs on.
+
+    `reached` is False once a receipt says undelivered or failed: a nudge is for silence, and
+    silence must be the patient's (care rule 19).
+    """
+
+    enrollment_id: str
+    step: str
+    occurrence: str
+    round: int
+    asked_at: datetime
+    answered: bool = False
+    reached: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedText:
+    """One text as it is wanted. Its identity is (enrollment, step, occurrence, round).
+
+    `anchor_at` is the start time the text speaks of (for a check-in, its anchor day): it decides
+    whether a text that went out has to be repeated. With `skip_reason` the row is kept and not
+    sent. `short_staffed`: fewer staffed hours follow than the step asks for.
+    """
+
+    enrollment_id: str
+    step: str
+    occurrence: str
+    due_at: datetime
+    latest_at: datetime
+    anchor_at: datetime
+    template: str
+    importance: Importance
+    purpose: Purpose
+    expects: str
+    answer_until: datetime | None
+    round: int = 1
+    skip_reason: SkipReason | None = None
+    moved_reason: MoveReason | None = None
+    unknown_policy: UnknownPolicy | None = None
+    nudge_for: str | None = None
+    short_staffed: bool = False
+
+    @property
+    def priority(self) -> int:
+        """Give the outbox priority, 0 most urgent (and left to safety replies)."""
+        return self.importance.priority
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentText:
+    """A text that an attempt was made for, as the caps count it."""
+
+    enrollment_id: str
+    step: str
+    occurrence: str
+    anchor_at: datetime | None
+    at: datetime

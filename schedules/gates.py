@@ -1,0 +1,123 @@
+"""Whether a text may go at all: the state of patient and visit, consent, the step's conditions.
+
+Each gate answers with the reason a coordinator will read, or None. The first that closes is named.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from schedules.facts import (
+    AppointmentFacts,
+    ClinicFacts,
+    Dose,
+    EnrollmentFacts,
+    EnrollmentStatus,
+    PatientFacts,
+    PatientStatus,
+    VisitStatus,
+)
+from schedules.moments import Frame
+from schedules.protocol import (
+    DEADLINE_ANCHORS,
+    Anchor,
+    Condition,
+    ConditionKind,
+    Purpose,
+    Step,
+)
+from schedules.reasons import SkipReason
+
+CAME = frozenset({VisitStatus.ARRIVED, VisitStatus.CHECKED_OUT, VisitStatus.FULFILLED})
+AFTER_VISIT = frozenset({Anchor.CHECK_OUT, Anchor.DOSE_CHECK_OUT})
+
+
+def closed_to_all(enrollment: EnrollmentFacts, patient: PatientFacts) -> SkipReason | None:
+    """Name what stops every text of this enrollment."""
+    visit = enrollment.appointment
+    if visit is not None and visit.status is VisitStatus.CANCELLED:
+        return SkipReason.VISIT_CANCELLED
+    if enrollment.status is not EnrollmentStatus.ACTIVE:
+        return SkipReason.ENROLLMENT_ENDED
+    if patient.status is PatientStatus.CLOSED:
+        return SkipReason.PATIENT_CLOSED
+    if patient.status is PatientStatus.HELD:
+        return SkipReason.PATIENT_HELD
+    return SkipReason.OPTED_OUT if patient.opted_out else None
+
+
+def closed_to_step(frame: Frame, step: Step) -> SkipReason | None:
+    """Name what stops this step for this patient and visit, whatever its hour."""
+    patient = frame.patient
+    if step.purpose not in patient.purposes:
+        return SkipReason.NO_CONSENT
+    if not patient.proved and step.purpose is not Purpose.VISITS:
+        return SkipReason.NUMBER_UNPROVED
+    if frame.visit is not None and (reason := _closed_by_visit(frame.visit, step)):
+        return reason
+    for condition in step.only_if:
+        if not _holds(condition, frame.visit):
+            confirmed = condition.kind is ConditionKind.NOT_CONFIRMED
+            return SkipReason.CONFIRMED if confirmed else SkipReason.NOT_MEANT
+    return None
+
+
+def closed_at(
+    frame: Frame, step: Step, due: datetime, dose_days: frozenset[date]
+) -> SkipReason | None:
+    """Name what stops a text at this hour: the patient's pause, or a dose on the same day."""
+    patient = frame.patient
+    paused = patient.paused_until
+    if step.purpose is Purpose.CHECK_INS and paused is not None and due < paused:
+        return SkipReason.PAUSED
+    if dose_days and asks_no_dose(step) and due.astimezone(frame.zone).date() in dose_days:
+        return SkipReason.DOSE_DAY
+    return None
+
+
+def asks_no_dose(step: Step) -> bool:
+    """Whether a step gives way to the evening text of a dose day (care rule 8)."""
+    return any(one.kind is ConditionKind.NO_DOSE_THAT_DAY for one in step.only_if)
+
+
+def dose_days(
+    appointments: Iterable[AppointmentFacts], patient: PatientFacts, clinic: ClinicFacts
+) -> frozenset[date]:
+    """Give the local days on which a dose is booked or was given."""
+    days = set()
+    for visit in appointments:
+        gone = visit.status in {VisitStatus.CANCELLED, VisitStatus.NO_SHOW}
+        if visit.kind == "dosing" and not gone and visit.dose is not Dose.NOT_GIVEN:
+            days.add(visit.starts_at.astimezone(_zone(visit, patient, clinic)).date())
+    return frozenset(days)
+
+
+def _zone(visit: AppointmentFacts, patient: PatientFacts, clinic: ClinicFacts) -> ZoneInfo:
+    return patient.zone if visit.modality == "virtual" and patient.zone else clinic.zone
+
+
+def _closed_by_visit(visit: AppointmentFacts, step: Step) -> SkipReason | None:
+    if step.when.anchor in AFTER_VISIT or step.when.anchor in DEADLINE_ANCHORS:
+        return None
+    if visit.status is VisitStatus.NO_SHOW:
+        return SkipReason.NO_SHOW
+    if visit.status in CAME or visit.arrived_at is not None:
+        return SkipReason.ARRIVED
+    return SkipReason.CHANGE_REQUESTED if visit.change_requested else None
+
+
+def _holds(condition: Condition, visit: AppointmentFacts | None) -> bool:
+    if condition.kind is ConditionKind.NO_DOSE_THAT_DAY:
+        return True  # Known only with the hour: see `closed_at`.
+    return visit is not None and _VISIT_CONDITIONS[condition.kind](visit, condition)
+
+
+_VISIT_CONDITIONS: dict[ConditionKind, Callable[[AppointmentFacts, Condition], bool]] = {
+    ConditionKind.CONFIRMED: lambda visit, _: visit.confirmed_start == visit.starts_at,
+    ConditionKind.NOT_CONFIRMED: lambda visit, _: visit.confirmed_start != visit.starts_at,
+    ConditionKind.FIRST_DOSE: lambda visit, _: visit.dose_number == 1,
+    ConditionKind.LATER_DOSE: lambda visit, _: (visit.dose_number or 0) > 1,
+    ConditionKind.ROUTE: lambda visit, condition: visit.route in condition.routes,
+    ConditionKind.IN_PERSON: lambda visit, _: visit.modality != "virtual",
+    ConditionKind.VIRTUAL: lambda visit, _: visit.modality == "virtual",
+}

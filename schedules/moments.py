@@ -1,0 +1,123 @@
+"""Turns a protocol's moments into instants for one enrollment: anchors, local days, clock times.
+
+In-person visits count days and clock times where the clinic is, since "the day before" and "no
+food after 2 AM" are about arriving there. Virtual visits, check-ins and quit dates count where the
+patient is. The send window is always the patient's (see `placement`). Calendar arithmetic is by
+local day; a clock time that does not exist, or comes twice, is settled by `windows.first_instant`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from schedules.facts import AppointmentFacts, ClinicFacts, Dose, EnrollmentFacts, PatientFacts
+from schedules.protocol import Anchor, Moment
+from schedules.windows import SendWindow, first_instant
+
+MIDNIGHT = time(0)
+ONE_DAY = timedelta(days=1)
+DOSED = (Dose.GIVEN, Dose.PARTIAL)
+
+
+@lru_cache(maxsize=65_536)
+def local_instant(day: date, clock: time, zone: ZoneInfo) -> datetime:
+    """Give `windows.first_instant`, remembered: thousands of patients share a day and a clock."""
+    return first_instant(day, clock, zone)
+
+
+def day_bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """Give the first instant of a local day and the first of the next."""
+    return local_instant(day, MIDNIGHT, zone), local_instant(day + ONE_DAY, MIDNIGHT, zone)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Frame:
+    """Everything that one enrollment's moments count from.
+
+    `zone` does the calendar arithmetic, `zones` and `window` say when the patient may be texted.
+    `known_at` is when the anchor became known: what was due before it is late.
+    """
+
+    enrollment: EnrollmentFacts
+    patient: PatientFacts
+    clinic: ClinicFacts
+    visit: AppointmentFacts | None
+    zone: ZoneInfo
+    zones: tuple[ZoneInfo, ...]
+    window: SendWindow
+    known_at: datetime
+    now: datetime
+
+    def base(self, anchor: Anchor) -> datetime | date | None:
+        """Give what an anchor stands for here, or None when it has not happened."""
+        if anchor is Anchor.ENROLLMENT:
+            return self.enrollment.anchor_day
+        if anchor is Anchor.QUIT_DATE:
+            return self.patient.quit_date
+        return None if self.visit is None else _of_visit(self.visit, anchor, self.clinic)
+
+    def day_of(self, base: datetime | date) -> date:
+        """Give the local calendar day of an anchor."""
+        return base.astimezone(self.zone).date() if isinstance(base, datetime) else base
+
+    def resolve(self, moment: Moment, base: datetime | date, day_offset: int = 0) -> datetime:
+        """Give the instant (UTC) of a moment, `day_offset` local days on for a repeat."""
+        if moment.minutes is not None:
+            return self._elapsed(moment, base, day_offset)
+        day = self.day_of(base) + timedelta(days=(moment.days or 0) + day_offset)
+        clock = moment.clock
+        if moment.own_hour and self.patient.check_in_time is not None:
+            clock = self.patient.check_in_time
+        if clock is None:
+            clock = base.astimezone(self.zone).time() if isinstance(base, datetime) else MIDNIGHT
+        return local_instant(day, clock, self.zone)
+
+    def _elapsed(self, moment: Moment, base: datetime | date, day_offset: int) -> datetime:
+        start = base if isinstance(base, datetime) else local_instant(base, MIDNIGHT, self.zone)
+        if day_offset:
+            wall = start.astimezone(self.zone)
+            start = local_instant(wall.date() + timedelta(days=day_offset), wall.time(), self.zone)
+        found = start.astimezone(UTC) + timedelta(minutes=moment.minutes or 0)
+        if moment.between is None:
+            return found
+        day = start.astimezone(self.zone).date()
+        low, high = (local_instant(day, clock, self.zone) for clock in moment.between)
+        return min(max(found, low), high)
+
+
+def _of_visit(visit: AppointmentFacts, anchor: Anchor, clinic: ClinicFacts) -> datetime | None:
+    given = _VISIT_INSTANTS.get(anchor)
+    return None if given is None else given(visit, clinic)
+
+
+_VISIT_INSTANTS: dict[Anchor, Callable[[AppointmentFacts, ClinicFacts], datetime | None]] = {
+    Anchor.VISIT_START: lambda visit, _: visit.starts_at,
+    Anchor.VISIT_END: lambda visit, _: visit.ends_at,
+    Anchor.BOOKING: lambda visit, _: visit.booked_at,
+    Anchor.CHECK_OUT: lambda visit, _: visit.checked_out_at,
+    Anchor.DOSE_CHECK_OUT: lambda visit, _: visit.checked_out_at if visit.dose in DOSED else None,
+    Anchor.FOOD_CUT_OFF: lambda visit, at: visit.starts_at - timedelta(hours=at.solids_hours),
+    Anchor.DRINK_CUT_OFF: lambda visit, at: visit.starts_at - timedelta(hours=at.fluids_hours),
+}
+
+
+def frame_of(
+    enrollment: EnrollmentFacts, patient: PatientFacts, clinic: ClinicFacts, now: datetime
+) -> Frame:
+    """Gather what an enrollment's moments count from."""
+    visit = enrollment.appointment
+    in_person = visit is not None and visit.modality != "virtual"
+    known = enrollment.enrolled_at
+    return Frame(
+        enrollment=enrollment,
+        patient=patient,
+        clinic=clinic,
+        visit=visit,
+        zone=clinic.zone if in_person else patient.zone or clinic.zone,
+        zones=(patient.zone,) if patient.zone else clinic.candidate_zones or (clinic.zone,),
+        window=patient.window or clinic.window,
+        known_at=known if visit is None else max(known, visit.known_at),
+        now=now,
+    )

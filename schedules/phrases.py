@@ -1,0 +1,254 @@
+"""The sentences of the protocol files: "2 days before visit start at 10:00" and back again.
+
+The loader hands every such sentence here, and exporting a protocol writes the same sentences. The
+words are few on purpose, so that a coordinator can read a file aloud and a typo can be named.
+"""
+
+import re
+from datetime import time
+
+from schedules.protocol import (
+    DAY_ANCHORS,
+    Anchor,
+    AnswerCondition,
+    AnswerTest,
+    Condition,
+    ConditionKind,
+    Moment,
+    Phase,
+)
+from schedules.staffing import read_clock
+
+# Beyond two weeks nobody counts hours; beyond two years nobody plans a text.
+MAX_ELAPSED_MINUTES = 14 * 24 * 60
+MAX_DAYS = 730
+ROUTES = ("iv", "im", "lozenge")
+
+_UNIT_MINUTES = {"minute": 1, "hour": 60}
+_UNIT_DAYS = {"day": 1, "week": 7}
+
+_MOMENT = re.compile(
+    r"""(?:(?P<number>\d{1,6})\ (?P<unit>minute|hour|day|week)s?\ (?P<side>before|after)
+         |(?P<same>(?:on\ )?(?:the\ )?same\ day\ as)|(?P<exact>at))
+        \ (?:the\ )?(?P<anchor>step\ (?P<step>[a-z][a-z0-9_.-]*)|[a-z-]+(?:\ [a-z-]+)??)
+        (?:\ at\ (?P<clock>\d{1,2}:\d{2})(?P<own>\ or\ their\ own\ hour)?)?
+        (?:,?\ between\ (?P<low>\d{1,2}:\d{2})\ and\ (?P<high>\d{1,2}:\d{2}))?""",
+    re.VERBOSE,
+)
+_PHASE = re.compile(r"from day (\d{1,4}) to day (\d{1,4}), every (?:(\d{1,3}) )?(day|week)s?")
+_DURATION = re.compile(r"(\d{1,4}) (minute|hour)s?")
+_NUMBER_TEST = re.compile(r"(?:up by (\d{1,3})|(\d{1,3})(?: or (more|less))?)")
+_ROUTE = re.compile(r"route ([a-z]+(?:(?:, | or )[a-z]+)*)")
+
+INTENT_WORDS = {
+    "confirm": "confirm",
+    "yes": "confirm",
+    "change": "decline_reschedule",
+    "no": "decline_reschedule",
+    "late": "running_late",
+    "call me": "callback_request",
+}
+
+
+class PhraseError(Exception):
+    """A sentence that cannot be read; `mend` says what to write instead."""
+
+    def __init__(self, message: str, mend: str) -> None:
+        """Keep the two halves of the later fault."""
+        super().__init__(message)
+        self.message, self.mend = message, mend
+
+
+def moment(text: str) -> Moment:
+    """Read a moment. Raises PhraseError."""
+    found = _MOMENT.fullmatch(_tidy(text))
+    if not found:
+        raise PhraseError(
+            f"`{text}` is not a time this language knows",
+            "Write it like `2 days before visit start at 10:00`, `2 hours before visit start`, "
+            "`same day as enrollment at 17:00` or `4 hours after dose check-out, between 17:00 and "
+            "19:45`",
+        )
+    anchor = Anchor.STEP if found["step"] else _anchor(found["anchor"])
+    minutes, days = _offset(found, text)
+    clock = _clock(found["clock"])
+    between = _between(found)
+    _check_offset(text, minutes=minutes, days=days)
+    _check_form(text, anchor, elapsed=minutes is not None, clock=clock, between=between)
+    return Moment(
+        anchor=anchor,
+        step=found["step"],
+        minutes=minutes,
+        days=days,
+        clock=clock,
+        own_hour=bool(found["own"]),
+        between=between,
+    )
+
+
+def moment_phrase(value: Moment) -> str:
+    """Write a moment as the sentence that reads back to it."""
+    anchor = f"step {value.step}" if value.anchor is Anchor.STEP else str(value.anchor)
+    if value.minutes == 0:
+        text = f"at {anchor}"
+    elif value.minutes is not None:
+        unit = "hour" if value.minutes % 60 == 0 else "minute"
+        text = _amount(value.minutes // _UNIT_MINUTES[unit], unit, anchor)
+    elif value.days:
+        text = _amount(value.days, "day", anchor)
+    else:
+        text = f"same day as {anchor}"
+    if value.clock is not None:
+        text += f" at {value.clock:%H:%M}" + (" or their own hour" if value.own_hour else "")
+    if value.between is not None:
+        text += f", between {value.between[0]:%H:%M} and {value.between[1]:%H:%M}"
+    return text
+
+
+def duration_minutes(text: str) -> int:
+    """Read `2 hours` or `90 minutes`. Raises PhraseError."""
+    found = _DURATION.fullmatch(_tidy(text))
+    if not found or int(found[1]) == 0:
+        raise PhraseError(f"`{text}` is not a length of time", "Write it like `2 hours`")
+    minutes = int(found[1]) * _UNIT_MINUTES[found[2]]
+    _check_offset(text, minutes=minutes, days=None)
+    return minutes
+
+
+def phase(text: str) -> Phase:
+    """Read one part of a repeat. Raises PhraseError."""
+    found = _PHASE.fullmatch(_tidy(text))
+    if not found:
+        raise PhraseError(
+            f"`{text}` is not a repeat this language knows",
+            "Write it like `from day 1 to day 14, every day` or `from day 21 to day 84, every 7 "
+            "days`",
+        )
+    first, last = int(found[1]), int(found[2])
+    every = int(found[3] or 1) * _UNIT_DAYS[found[4]]
+    if first < 1 or last < first or every < 1:
+        raise PhraseError(f"`{text}` holds no day", "The first day is day 1 and comes first")
+    if last > MAX_DAYS:
+        raise PhraseError(f"`{text}` goes on for over two years", f"End by day {MAX_DAYS}")
+    return Phase(first_day=first, last_day=last, every_days=every)
+
+
+def condition(text: str) -> Condition:
+    """Read one condition of `only_if`. Raises PhraseError."""
+    tidy = _tidy(text)
+    if found := _ROUTE.fullmatch(tidy):
+        routes = frozenset(re.split(r", | or ", found[1]))
+        if unknown := sorted(routes - set(ROUTES)):
+            raise PhraseError(f"`{unknown[0]}` is no route", f"Routes are {', '.join(ROUTES)}")
+        return Condition(kind=ConditionKind.ROUTE, routes=routes)
+    kinds = [kind for kind in ConditionKind if kind != ConditionKind.ROUTE]
+    if tidy not in kinds:
+        known = ", ".join(f"`{kind}`" for kind in kinds)
+        raise PhraseError(f"`{text}` is no condition", f"Known are {known} and `route iv or im`")
+    return Condition(kind=ConditionKind(tidy))
+
+
+def answer(text: str) -> AnswerCondition:
+    """Read what an answer must be. Raises PhraseError."""
+    tidy = _tidy(text)
+    if tidy == "any other answer":
+        return AnswerCondition(test=AnswerTest.ANY_OTHER)
+    if tidy in INTENT_WORDS:
+        return AnswerCondition(test=AnswerTest.INTENT, intent=INTENT_WORDS[tidy])
+    found = _NUMBER_TEST.fullmatch(tidy)
+    if not found:
+        raise PhraseError(
+            f"`{text}` is no answer a rule can look for",
+            f"Write {', '.join(INTENT_WORDS)}, a number, `7 or more`, `3 or less`, `up by 3` "
+            "or `any other answer`",
+        )
+    if found[1]:
+        return AnswerCondition(test=AnswerTest.NUMBER_RISES_BY, number=int(found[1]))
+    side = {"more": AnswerTest.NUMBER_AT_LEAST, "less": AnswerTest.NUMBER_AT_MOST}
+    test = side.get(found[3] or "", AnswerTest.NUMBER_IS)
+    return AnswerCondition(test=test, number=int(found[2]))
+
+
+def _tidy(text: str) -> str:
+    return " ".join(text.lower().split())
+
+
+def _amount(signed: int, unit: str, anchor: str) -> str:
+    number = abs(signed)
+    return f"{number} {unit}{'' if number == 1 else 's'} {_side(signed)} {anchor}"
+
+
+def _side(signed: int) -> str:
+    return "before" if signed < 0 else "after"
+
+
+def _offset(found: re.Match[str], text: str) -> tuple[int | None, int | None]:
+    """Give (minutes, days), one of them None."""
+    if found["exact"]:
+        return 0, None
+    if found["same"]:
+        return None, 0
+    number = int(found["number"]) * (-1 if found["side"] == "before" else 1)
+    if number == 0:
+        raise PhraseError(f"`{text}` is no distance", "Write `at ...` or `same day as ...`")
+    if (minutes := _UNIT_MINUTES.get(found["unit"])) is not None:
+        return number * minutes, None
+    return None, number * _UNIT_DAYS[found["unit"]]
+
+
+def _check_offset(text: str, *, minutes: int | None, days: int | None) -> None:
+    if minutes is not None and abs(minutes) > MAX_ELAPSED_MINUTES:
+        raise PhraseError(f"`{text}` is too many hours", "Beyond 14 days, count in days")
+    if days is not None and abs(days) > MAX_DAYS:
+        raise PhraseError(f"`{text}` is more than two years away", f"Use at most {MAX_DAYS} days")
+
+
+def _check_form(
+    text: str,
+    anchor: Anchor,
+    *,
+    elapsed: bool,
+    clock: time | None,
+    between: tuple[time, time] | None,
+) -> None:
+    """Refuse mixtures whose meaning two people would read differently."""
+    if elapsed and clock is not None:
+        raise PhraseError(
+            f"`{text}` counts hours and names a clock time",
+            "Count days when the clock time matters, or leave the clock time out",
+        )
+    if not elapsed and between is not None:
+        raise PhraseError(
+            f"`{text}` counts days and gives a span of hours", "Name one clock time instead"
+        )
+    if anchor in DAY_ANCHORS and clock is None:
+        raise PhraseError(
+            f"`{text}` counts from a day, which has no hour",
+            f"Write it like `1 day after {anchor} at 17:00`",
+        )
+    if between is not None and between[0] >= between[1]:
+        raise PhraseError(f"`{text}` ends its span before it starts", "Put the earlier time first")
+
+
+def _anchor(text: str) -> Anchor:
+    if text in list(Anchor) and text != Anchor.STEP:
+        return Anchor(text)
+    known = ", ".join(f"`{anchor}`" for anchor in Anchor if anchor != Anchor.STEP)
+    raise PhraseError(
+        f"`{text}` is nothing a time can count from",
+        f"Count from {known}, or from `step` and the id of another step",
+    )
+
+
+def _clock(text: str | None) -> time | None:
+    if text is None:
+        return None
+    try:
+        return read_clock(text)
+    except ValueError as error:
+        raise PhraseError(str(error), "Use the 24-hour clock, 00:00 to 23:59") from None
+
+
+def _between(found: re.Match[str]) -> tuple[time, time] | None:
+    low, high = _clock(found["low"]), _clock(found["high"])
+    return None if low is None or high is None else (low, high)

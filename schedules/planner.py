@@ -1,0 +1,335 @@
+"""`plan`: from a protocol and the facts to the texts wanted. The only place where texts begin.
+
+A booking, a move, a cancellation, a confirmation, a protocol edit, a time-zone change and a late
+booking are all the same call with other facts; `reconcile` then compares the answer with the rows
+that exist. Nothing here reads a clock or a database.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+
+from schedules import gates
+from schedules.caps import share_caps
+from schedules.facts import (
+    AppointmentFacts,
+    AskedFacts,
+    ClinicFacts,
+    EnrollmentFacts,
+    PatientFacts,
+    PlannedText,
+    SentText,
+)
+from schedules.moments import Frame, frame_of, local_instant
+from schedules.placement import Placement, place
+from schedules.protocol import Anchor, Moment, Phase, Step
+from schedules.reasons import MoveReason, SkipReason
+from schedules.windows import is_open, next_open
+
+HORIZON = timedelta(days=14)
+
+#: Occurrences that ended longer ago than this are history, and their rows are left alone.
+LOOKBACK = timedelta(days=1)
+
+#: A nudge later than this after its minute would land beside the next question.
+NUDGE_USEFUL = timedelta(hours=4)
+NUDGE_NEXT_DAY = time(10)
+NUDGE_SUFFIX = ".nudge"
+
+#: The occurrence of a step that does not repeat.
+ONCE = "1"
+#: The occurrences of a step that does: this and the number of the day, counted from 1.
+DAY = "day-"
+
+
+def plan(
+    enrollment: EnrollmentFacts,
+    patient: PatientFacts,
+    clinic: ClinicFacts,
+    *,
+    now: datetime,
+    horizon: timedelta = HORIZON,
+    appointments: Sequence[AppointmentFacts] = (),
+    events: Sequence[AskedFacts] = (),
+) -> list[PlannedText]:
+    """Give every occurrence of one enrollment that falls due up to `now + horizon`.
+
+    Occurrences that will not be sent are included with their reason. `appointments` are all visits
+    of the patient (dose days stop check-ins); `events` are the questions that went out (nudges hang
+    on them). Caps are not shared out here: see `plan_patient`.
+    """
+    frame = frame_of(enrollment, patient, clinic, now)
+    work = _Work(
+        frame=frame,
+        closed=gates.closed_to_all(enrollment, patient),
+        dose_days=_dose_days(enrollment, patient, clinic, appointments),
+        oldest=now - LOOKBACK,
+        newest=now + horizon,
+        placed={},
+    )
+    steps = enrollment.protocol.steps
+    texts = [
+        text
+        for chained in (False, True)
+        for step in steps
+        if (step.when.anchor is Anchor.STEP) is chained
+        for text in _step(work, step)
+    ]
+    texts += [nudge for asked in events if (nudge := _nudge(work, asked)) is not None]
+    return _one_late_text(texts)
+
+
+def plan_patient(
+    enrollments: Sequence[EnrollmentFacts],
+    patient: PatientFacts,
+    clinic: ClinicFacts,
+    *,
+    now: datetime,
+    horizon: timedelta = HORIZON,
+    appointments: Sequence[AppointmentFacts] = (),
+    events: Sequence[AskedFacts] = (),
+    sent: Sequence[SentText] = (),
+) -> list[PlannedText]:
+    """Plan all enrollments of a patient and share out the caps over each day (care rule 8).
+
+    `sent` are the texts an attempt was made for in the last eight days: they use up the caps and
+    are not counted again as wanted.
+    """
+    texts: list[PlannedText] = []
+    for enrollment in enrollments:
+        mine = [asked for asked in events if asked.enrollment_id == enrollment.id]
+        texts += plan(
+            enrollment,
+            patient,
+            clinic,
+            now=now,
+            horizon=horizon,
+            appointments=appointments,
+            events=mine,
+        )
+    return share_caps(texts, sent=sent, caps=clinic.caps, zone=patient.zone or clinic.zone)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Work:
+    """What the steps of one enrollment share while they are planned."""
+
+    frame: Frame
+    closed: SkipReason | None
+    dose_days: frozenset[date]
+    oldest: datetime
+    newest: datetime
+    #: The first occurrence of each step, for steps that count from it.
+    placed: dict[str, tuple[datetime, SkipReason | None]]
+
+
+def _dose_days(
+    enrollment: EnrollmentFacts,
+    patient: PatientFacts,
+    clinic: ClinicFacts,
+    appointments: Sequence[AppointmentFacts],
+) -> frozenset[date]:
+    """Look for dose days only where a step asks for them."""
+    if not appointments or not any(map(gates.asks_no_dose, enrollment.protocol.steps)):
+        return frozenset()
+    return gates.dose_days(appointments, patient, clinic)
+
+
+def _step(work: _Work, step: Step) -> Iterator[PlannedText]:
+    base, before = _base(work, step)
+    if base is None:
+        return
+    closed = work.closed or before or gates.closed_to_step(work.frame, step)
+    if not step.repeat:
+        text = _occurrence(work, step, base, None, closed)
+        work.placed[step.id] = (text.due_at, text.skip_reason)
+        if text.due_at <= work.newest and _recent(work, text):
+            yield text
+        return
+    for day_number in _days_of_repeat(work, step, base):
+        yield _occurrence(work, step, base, day_number - 1, closed)
+
+
+def _base(work: _Work, step: Step) -> tuple[datetime | date | None, SkipReason | None]:
+    """Give what the step counts from; a step whose source is skipped is skipped with it."""
+    if step.when.anchor is not Anchor.STEP:
+        return work.frame.base(step.when.anchor), None
+    source = work.placed.get(step.when.step or "")
+    if source is None:
+        return None, None
+    return source[0], SkipReason.STEP_SKIPPED if source[1] else None
+
+
+def _recent(work: _Work, text: PlannedText) -> bool:
+    """Leave out what ended long ago, but not what was over when its visit became known."""
+    return max(text.latest_at, work.frame.known_at) >= work.oldest
+
+
+def _days_of_repeat(work: _Work, step: Step, base: datetime | date) -> Iterator[int]:
+    """Give the day numbers (the first is 1) whose texts fall between yesterday and the horizon."""
+    frame = work.frame
+    ideal = frame.resolve(step.when, base)
+    latest = _related(frame, step, step.latest, base, ideal, 0) or ideal
+    # A text that stays useful for days is still planned on each of them.
+    oldest = max(work.oldest - (latest - ideal), frame.known_at).astimezone(frame.zone).date()
+    newest = work.newest.astimezone(frame.zone).date()
+    first_day = frame.day_of(ideal)
+    for phase in step.repeat:
+        yield from _within(phase, (oldest - first_day).days + 1, (newest - first_day).days + 1)
+
+
+def _within(phase: Phase, low: int, high: int) -> range:
+    """Give a phase's days from `low` to `high` without counting through the earlier ones."""
+    missed = max(0, -((phase.first_day - low) // phase.every_days)) if low > phase.first_day else 0
+    first = phase.first_day + missed * phase.every_days
+    return range(first, min(phase.last_day, high) + 1, phase.every_days)
+
+
+def _occurrence(
+    work: _Work,
+    step: Step,
+    base: datetime | date,
+    day_offset: int | None,
+    closed: SkipReason | None,
+) -> PlannedText:
+    frame = work.frame
+    ideal = frame.resolve(step.when, base, day_offset or 0)
+    latest = _related(frame, step, step.latest, base, ideal, day_offset) or ideal
+    found = place(frame, step, base, (ideal, latest), day_offset)
+    if isinstance(found, Placement):
+        placed, reason = found, closed
+        reason = reason or gates.closed_at(frame, step, found.due, work.dose_days)
+        if reason is None and placed.latest <= frame.now:
+            late = placed.latest <= frame.known_at
+            reason = SkipReason.LATE_BOOKING if late else SkipReason.TOO_LATE
+    else:
+        placed = Placement(due=ideal, latest=max(latest, ideal), template=step.template)
+        reason = closed or found
+    return PlannedText(
+        enrollment_id=frame.enrollment.id,
+        step=step.id,
+        occurrence=ONCE if day_offset is None else f"{DAY}{day_offset + 1}",
+        due_at=placed.due,
+        latest_at=placed.latest,
+        anchor_at=_anchor_at(frame, step),
+        template=placed.template,
+        importance=step.importance,
+        purpose=step.purpose,
+        expects=step.expects,
+        answer_until=_answer_until(frame, step, base, placed.due, day_offset),
+        skip_reason=reason,
+        moved_reason=placed.moved,
+        unknown_policy=step.unknown,
+        short_staffed=placed.short_staffed,
+    )
+
+
+def _answer_until(
+    frame: Frame, step: Step, base: datetime | date, due: datetime, day_offset: int | None
+) -> datetime | None:
+    if step.answer_until is None:
+        return None
+    return _related(frame, step, step.answer_until, base, due, day_offset)
+
+
+def _related(
+    frame: Frame,
+    step: Step,
+    moment: Moment,
+    base: datetime | date,
+    sending: datetime,
+    day_offset: int | None,
+) -> datetime | None:
+    """Resolve a step's other moments: from its own anchor, from its sending, or from the visit."""
+    anchor = moment.anchor
+    if anchor is Anchor.SENDING:
+        return frame.resolve(moment, sending)
+    if anchor is step.when.anchor:
+        return frame.resolve(moment, base, day_offset or 0)
+    other = frame.base(anchor)
+    return None if other is None else frame.resolve(moment, other)
+
+
+def _anchor_at(frame: Frame, step: Step) -> datetime:
+    """Give the start time a text speaks of; for steps without a visit, its anchor day (UTC)."""
+    if frame.visit is not None:
+        return frame.visit.starts_at
+    quit_date = step.when.anchor is Anchor.QUIT_DATE
+    day = frame.patient.quit_date if quit_date else frame.enrollment.anchor_day
+    if day is None:
+        return frame.enrollment.enrolled_at
+    # In UTC, so that a patient who moves to another zone is not asked the same day again.
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def _nudge(work: _Work, asked: AskedFacts) -> PlannedText | None:
+    """Plan the one repeat of a question that went out, or say that it is not needed."""
+    frame = work.frame
+    step = frame.enrollment.protocol.step(asked.step)
+    base = None if step is None else frame.base(step.when.anchor)
+    if step is None or step.nudge is None or base is None:
+        return None
+    until = _answer_until(frame, step, base, asked.asked_at, _day_offset(asked.occurrence))
+    due = _nudge_due(frame, asked.asked_at + timedelta(minutes=step.nudge.after_minutes))
+    latest = due + NUDGE_USEFUL if until is None else min(until, due + NUDGE_USEFUL)
+    closed = work.closed or gates.closed_to_step(frame, step)
+    return PlannedText(
+        enrollment_id=frame.enrollment.id,
+        step=step.id + NUDGE_SUFFIX,
+        occurrence=asked.occurrence,
+        due_at=due,
+        latest_at=latest,
+        anchor_at=_anchor_at(frame, step),
+        template=step.nudge.template,
+        importance=step.importance,
+        purpose=step.purpose,
+        expects=step.expects,
+        answer_until=until,
+        skip_reason=_nudge_closed(asked, due, latest, frame.now) or closed,
+        unknown_policy=step.unknown,
+        nudge_for=step.id,
+    )
+
+
+def _nudge_closed(
+    asked: AskedFacts, due: datetime, latest: datetime, now: datetime
+) -> SkipReason | None:
+    if asked.answered:
+        return SkipReason.ANSWERED
+    if not asked.reached:
+        return SkipReason.NOT_REACHED
+    return SkipReason.TOO_LATE if latest <= max(due, now) else None
+
+
+def _nudge_due(frame: Frame, wanted: datetime) -> datetime:
+    """Give the nudge's minute, or 10:00 next day where that is not allowed (care rule 19)."""
+    if is_open(frame.window, frame.zones, wanted):
+        return wanted
+    day = wanted.astimezone(frame.zone).date()
+    morning = local_instant(day, NUDGE_NEXT_DAY, frame.zone)
+    if morning <= wanted:
+        morning = local_instant(day + timedelta(days=1), NUDGE_NEXT_DAY, frame.zone)
+    return next_open(frame.window, frame.zones, morning) or morning
+
+
+def _one_late_text(texts: list[PlannedText]) -> list[PlannedText]:
+    """Let only the most important of several late texts go: a late booking is never a burst."""
+    late = [
+        text
+        for text in texts
+        if text.moved_reason is MoveReason.LATE_BOOKING and text.skip_reason is None
+    ]
+    if len(late) < 2:
+        return texts
+    kept = min(late, key=lambda text: (text.importance.priority, text.latest_at))
+    return [
+        replace(text, skip_reason=SkipReason.LATE_BOOKING)
+        if any(text is one for one in late) and text is not kept
+        else text
+        for text in texts
+    ]
+
+
+def _day_offset(occurrence: str) -> int | None:
+    """Give the days since the first of a repeat's occurrence such as `day-3`."""
+    return int(occurrence.removeprefix(DAY)) - 1 if occurrence.startswith(DAY) else None

@@ -1,0 +1,309 @@
+"""What a schedule says, as frozen values: a protocol, its steps, and what a step waits for.
+
+The loader makes these from YAML, the checks and the planner read them, and the follow-up rules
+interpret the three kinds of rule at the end of a step. Nothing here computes with time.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import time
+from enum import StrEnum
+
+from schedules.clinic import UnknownPolicy
+from schedules.staffing import Severity
+
+
+class Anchor(StrEnum):
+    """What a moment counts from, in the words of the protocol files."""
+
+    VISIT_START = "visit start"
+    VISIT_END = "visit end"
+    BOOKING = "booking"
+    #: The recorded check-out, whether or not a dose was given.
+    CHECK_OUT = "check-out"
+    #: The recorded check-out of a visit at which a dose was given, wholly or partly (care rule 6).
+    DOSE_CHECK_OUT = "dose check-out"
+    ENROLLMENT = "enrollment"
+    QUIT_DATE = "quit date"
+    #: When another step of the same protocol is due; `Moment.step` names it.
+    STEP = "step"
+    #: The fasting instants before the visit, from the clinic's fasting hours. Not for `when`.
+    FOOD_CUT_OFF = "food cut-off"
+    DRINK_CUT_OFF = "drink cut-off"
+    #: The instant at which this very text is due. Not for `when`.
+    SENDING = "sending"
+
+
+VISIT_ANCHORS = frozenset(
+    {
+        Anchor.VISIT_START,
+        Anchor.VISIT_END,
+        Anchor.BOOKING,
+        Anchor.CHECK_OUT,
+        Anchor.DOSE_CHECK_OUT,
+        Anchor.FOOD_CUT_OFF,
+        Anchor.DRINK_CUT_OFF,
+    }
+)
+DAY_ANCHORS = frozenset({Anchor.ENROLLMENT, Anchor.QUIT_DATE})
+DEADLINE_ANCHORS = frozenset({Anchor.FOOD_CUT_OFF, Anchor.DRINK_CUT_OFF, Anchor.SENDING})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """A point in time told from an anchor: by elapsed minutes, or by local calendar days.
+
+    Elapsed (`minutes` is set): so many minutes after the anchor's instant, before it when negative.
+    Calendar (`days` is set): so many local days from the anchor's day, at `clock`, or at the
+    anchor's own wall-clock time when `clock` is None. `between` then holds the result inside two
+    wall-clock times of the day of the anchor. `own_hour`: the patient's chosen check-in time wins.
+    """
+
+    anchor: Anchor
+    step: str | None = None
+    minutes: int | None = None
+    days: int | None = None
+    clock: time | None = None
+    own_hour: bool = False
+    between: tuple[time, time] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """A part of a repeat: from one day to another (the first is day 1), every so many days."""
+
+    first_day: int
+    last_day: int
+    every_days: int
+
+    def days(self) -> range:
+        """Give the day numbers on which this phase asks."""
+        return range(self.first_day, self.last_day + 1, self.every_days)
+
+
+class StaysOn(StrEnum):
+    """The local day on which the wording is true ("tomorrow", "today"), seen from the anchor."""
+
+    DAY_BEFORE = "day before"
+    SAME_DAY = "same day"
+
+
+class LateBooking(StrEnum):
+    """What to do when the visit or enrollment became known after the text was due."""
+
+    SKIP = "skip"
+    SEND_AT_ONCE = "send at once"
+
+
+class Purpose(StrEnum):
+    """The consent a text needs, in the words of `patients.csv`."""
+
+    VISITS = "visits"
+    CHECK_INS = "check_ins"
+    HEALTH_QUESTIONS = "health_questions"
+
+
+class Importance(StrEnum):
+    """What goes first when the day's cap is short (care rule 8), most important first."""
+
+    NOTICE = "notice"  # Moved and cancelled; never counted.
+    FOOD = "food"
+    RIDE = "ride"
+    AFTER_DOSE = "after-dose"
+    VISIT = "visit"
+    CHECK_IN = "check-in"
+    UNBOOKED = "unbooked"
+    BOOSTER = "booster"
+
+    @property
+    def priority(self) -> int:
+        """Give the outbox priority: 0 is left to safety replies, 10 is the most urgent text."""
+        return _PRIORITY[self]
+
+
+_PRIORITY = {importance: 10 * at for at, importance in enumerate(Importance, start=1)}
+
+
+class ConditionKind(StrEnum):
+    """Facts on which a step can depend."""
+
+    CONFIRMED = "confirmed"
+    NOT_CONFIRMED = "not confirmed"
+    FIRST_DOSE = "first dose"
+    LATER_DOSE = "later dose"
+    NO_DOSE_THAT_DAY = "no dose that day"
+    IN_PERSON = "in person"
+    VIRTUAL = "virtual"
+    ROUTE = "route"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """One thing that must hold for a step to go; `routes` only for the kind `route`."""
+
+    kind: ConditionKind
+    routes: frozenset[str] = frozenset()
+
+
+class AnswerTest(StrEnum):
+    """How a rule looks at an answer. Bounds include their number."""
+
+    INTENT = "intent"
+    NUMBER_IS = "number is"
+    NUMBER_AT_LEAST = "number at least"
+    NUMBER_AT_MOST = "number at most"
+    #: Above the median of the patient's own last three answers to this step by this much.
+    NUMBER_RISES_BY = "number rises by"
+    #: Any answer that could be read and that no other rule of this step matched.
+    ANY_OTHER = "any other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerCondition:
+    """What an answer must be.
+
+    `intent` is one of messages' intents: yes is `confirm`, no and change are `decline_reschedule`,
+    late is `running_late`, call me is `callback_request`.
+    """
+
+    test: AnswerTest
+    intent: str | None = None
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowUpRule:
+    """An answer that needs a person: a follow-up with this reason and severity.
+
+    `due` overrides the time that the severity gives ("by: 60 minutes before visit start").
+    Of the rules that match one answer the most severe counts; every match is recorded.
+    """
+
+    when: AnswerCondition
+    reason: str
+    severity: Severity
+    due: Moment | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnansweredRule:
+    """Silence that needs a person: `misses` questions in a row that arrived and got no answer.
+
+    `at` is when the silence counts, None means when the answer window ends.
+    """
+
+    reason: str
+    severity: Severity
+    misses: int = 1
+    at: Moment | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotDeliveredRule:
+    """An instruction that did not arrive becomes a call (care rule 2), due by `call_by`.
+
+    It covers every end but delivered: skipped, cancelled by a hold, capped, booked late, expired,
+    failed, and unproved `unproved_minutes` before `call_by`.
+    """
+
+    reason: str
+    severity: Severity
+    call_by: Moment
+    unproved_minutes: int = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nudge:
+    """One repeat of a question that reached the patient and stands unanswered."""
+
+    after_minutes: int
+    template: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alternative:
+    """The form a text takes when it cannot go at its own minute, or earlier while still true.
+
+    The ride question two hours before a visit is the case: before the send window opens it becomes
+    the afternoon's question about tomorrow (care rule 3).
+    """
+
+    template: str
+    when: Moment
+    stays_on: StaysOn | None = None
+
+
+#: `Step.expects` for a text that asks nothing.
+EXPECTS_NOTHING = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One text of a protocol.
+
+    `expects` is an answer context as `understand` takes it: `appointment_reminder`, `yes_no`,
+    `side_effect_check`, `scale:0-10`, `none`.
+    """
+
+    id: str
+    template: str
+    when: Moment
+    latest: Moment
+    purpose: Purpose
+    importance: Importance
+    repeat: tuple[Phase, ...] = ()
+    stays_on: StaysOn | None = None
+    otherwise: Alternative | None = None
+    expects: str = EXPECTS_NOTHING
+    answer_until: Moment | None = None
+    nudge: Nudge | None = None
+    only_if: tuple[Condition, ...] = ()
+    late_booking: LateBooking = LateBooking.SKIP
+    needs_staffed_minutes: int = 0
+    unknown: UnknownPolicy | None = None
+    on_answer: tuple[FollowUpRule, ...] = ()
+    unanswered: tuple[UnansweredRule, ...] = ()
+    if_not_delivered: NotDeliveredRule | None = None
+
+    def templates(self) -> Iterator[str]:
+        """Give every template this step may send."""
+        yield self.template
+        if self.otherwise:
+            yield self.otherwise.template
+        if self.nudge:
+            yield self.nudge.template
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisitFilter:
+    """Which visits a protocol enrolls by itself. Empty sets mean all."""
+
+    kinds: frozenset[str]
+    routes: frozenset[str] = frozenset()
+    settings: frozenset[str] = frozenset()
+
+    def matches(self, kind: str, route: str | None, setting: str | None) -> bool:
+        """Whether a visit is meant.
+
+        A visit whose route nobody entered is taken in, since a missing field must not cost a
+        patient the fasting text; a missing setting means the clinic.
+        """
+        return (
+            kind in self.kinds
+            and (not self.routes or not route or route in self.routes)
+            and (not self.settings or (setting or "clinic") in self.settings)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protocol:
+    """A schedule definition; `visits` is None where people are enrolled by hand."""
+
+    id: str
+    title: str
+    visits: VisitFilter | None
+    steps: tuple[Step, ...]
+
+    def step(self, step_id: str) -> Step | None:
+        """Find a step by its id."""
+        return next((step for step in self.steps if step.id == step_id), None)

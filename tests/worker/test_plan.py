@@ -1,0 +1,172 @@
+"""The plan step: rows that follow the visits, on a real database."""
+
+from datetime import timedelta
+
+import pytest
+
+from messages.gateways.fake import lose_answer
+from tests.support.world import World
+
+
+@pytest.fixture
+def clinic(world: World) -> World:
+    """The world with its protocols published."""
+    world.publish_protocols()
+    return world
+
+
+def _replan(world: World) -> None:
+    world.execute("UPDATE enrollment SET plan_requested_at = clock_timestamp()")
+    world.plan()
+
+
+def _move(world: World, visit_id: object, **by: float) -> None:
+    world.execute(
+        "UPDATE appointment SET starts_at = starts_at + :by, ends_at = ends_at + :by,"
+        " revision = revision + 1, moved_at = :now, confirmed_start = NULL WHERE id = :id",
+        by=timedelta(**by),
+        now=world.now,
+        id=visit_id,
+    )
+    _replan(world)
+
+
+def _planned(world: World) -> dict[str, object]:
+    return {each.step: each for each in world.texts() if each.status == "planned"}
+
+
+def test_a_dosing_visit_gets_its_four_texts(clinic: World) -> None:
+    """Seven days, health news, food and ride."""
+    clinic.book(starts_in=timedelta(days=9))
+    clinic.plan()
+    assert set(_planned(clinic)) == {"visit_7d", "visit_48h", "visit_24h_prep", "visit_2h_ride"}
+
+
+def test_planning_again_changes_nothing(clinic: World) -> None:
+    """Replanning is idempotent: no row is added, moved or cancelled."""
+    clinic.book(starts_in=timedelta(days=9))
+    clinic.plan()
+    before = [(each.id, each.due_at, each.status) for each in clinic.texts()]
+    _replan(clinic)
+    assert [(each.id, each.due_at, each.status) for each in clinic.texts()] == before
+    assert clinic.execute("SELECT count(*) FROM message_history")[0][0] == 0
+
+
+def test_a_visit_that_moves_moves_its_unsent_texts(clinic: World) -> None:
+    """The rows stay the same rows; only their times change."""
+    visit_id, _ = clinic.book(starts_in=timedelta(days=9))
+    clinic.plan()
+    before = {each.step: (each.id, each.due_at) for each in clinic.texts()}
+    _move(clinic, visit_id, days=2)
+    after = {each.step: (each.id, each.due_at) for each in clinic.texts()}
+    assert {step: row[0] for step, row in after.items()} == {
+        step: row[0] for step, row in before.items()
+    }
+    assert all(after[step][1] > before[step][1] for step in before)
+
+
+def test_a_visit_that_moves_after_its_reminder_went_is_reminded_anew(clinic: World) -> None:
+    """The occurrence that went keeps its row; a second round speaks of the new time."""
+    visit_id, _ = clinic.book(starts_in=timedelta(days=7))
+    clinic.plan()
+    clinic.send()
+    _move(clinic, visit_id, days=3)
+    rounds = {(each.round, each.status) for each in clinic.texts() if each.step == "visit_7d"}
+    assert rounds == {(1, "accepted"), (2, "planned")}
+
+
+def test_a_cancelled_visit_cancels_all_that_is_unsent(clinic: World) -> None:
+    """Nothing goes for a visit that will not take place."""
+    visit_id, _ = clinic.book(starts_in=timedelta(days=9))
+    clinic.plan()
+    clinic.execute("UPDATE appointment SET status = 'cancelled' WHERE id = :id", id=visit_id)
+    _replan(clinic)
+    assert {each.status for each in clinic.texts()} <= {"cancelled", "skipped"}
+    assert {each.reason for each in clinic.texts()} == {"visit_cancelled"}
+
+
+def test_a_visit_booked_again_gets_its_texts_back(clinic: World) -> None:
+    """A row cancelled without an attempt returns to the plan."""
+    visit_id, _ = clinic.book(starts_in=timedelta(days=9))
+    clinic.plan()
+    clinic.execute("UPDATE appointment SET status = 'cancelled' WHERE id = :id", id=visit_id)
+    _replan(clinic)
+    clinic.execute("UPDATE appointment SET status = 'booked' WHERE id = :id", id=visit_id)
+    _replan(clinic)
+    assert {each.status for each in clinic.texts()} == {"planned"}
+
+
+def test_a_move_between_claim_and_sending_voids_the_claim(clinic: World) -> None:
+    """A claimed row moves like any unsent one, and its token is gone."""
+    visit_id, _ = clinic.book(starts_in=timedelta(days=9))
+    clinic.plan()
+    clinic.execute("UPDATE message SET status = 'claimed', claim_token = id")
+    _move(clinic, visit_id, days=1)
+    assert {(each.status, each.claim_token) for each in clinic.texts()} == {("planned", None)}
+
+
+def test_a_late_booking_is_skipped_with_its_reason(clinic: World) -> None:
+    """What was due before the visit was known is a row with a reason, not a late text."""
+    clinic.book(starts_in=timedelta(days=3), booked_at=clinic.now - timedelta(minutes=1))
+    clinic.execute("UPDATE enrollment SET created_at = :now", now=clinic.now)
+    clinic.plan()
+    [skipped] = [each for each in clinic.texts() if each.step == "visit_7d"]
+    assert (skipped.status, skipped.reason) == ("skipped", "late_booking")
+
+
+def test_a_daily_check_in_is_planned_for_two_weeks_at_17_00(clinic: World) -> None:
+    """One question a day in the patient's zone."""
+    clinic.enroll_by_hand()
+    clinic.plan()
+    questions = [each for each in clinic.texts() if each.step == "daily_0_10"]
+    assert len(questions) == 14
+    assert {each.due_at.hour for each in questions} == {22}
+
+
+def test_the_nudge_is_planned_when_its_question_went_out(clinic: World) -> None:
+    """Two hours after an unanswered question, and not before one was asked."""
+    clinic.enroll_by_hand()
+    clinic.plan()
+    assert not [each for each in clinic.texts() if each.nudge_for]
+    clinic.advance(hours=7)
+    clinic.send()
+    clinic.plan()
+    [nudge] = [each for each in clinic.texts() if each.nudge_for]
+    assert nudge.due_at == clinic.now + timedelta(hours=2)
+    assert nudge.template == "checkin_missed"
+
+
+def test_a_nudge_is_not_sent_once_its_question_is_answered(clinic: World) -> None:
+    """The claim looks at the question again."""
+    clinic.enroll_by_hand()
+    clinic.plan()
+    clinic.advance(hours=7)
+    clinic.send()
+    clinic.plan()
+    clinic.execute(
+        "UPDATE message SET answered_at = :now WHERE step = 'daily_0_10'", now=clinic.now
+    )
+    clinic.advance(hours=2)
+    clinic.send()
+    [nudge] = [each for each in clinic.texts() if each.nudge_for]
+    assert (nudge.status, nudge.reason) == ("skipped", "answered")
+
+
+def test_a_text_that_is_unknown_is_history_for_the_planner(clinic: World) -> None:
+    """A maybe-sent text is not planned a second time for the same start."""
+    clinic.book(starts_in=timedelta(days=7))
+    clinic.plan()
+    clinic.gateway.script(lose_answer(creates=True))
+    clinic.send()
+    _replan(clinic)
+    rows = [each for each in clinic.texts() if each.step == "visit_7d"]
+    assert [each.status for each in rows] == ["unknown"]
+
+
+def test_food_and_ride_texts_know_by_when_they_must_be_proved(clinic: World) -> None:
+    """Care rule 2: an instruction not proved by then becomes a call."""
+    clinic.book(starts_in=timedelta(days=9))
+    clinic.plan()
+    planned = _planned(clinic)
+    assert planned["visit_24h_prep"].prove_by is not None  # type: ignore[attr-defined]
+    assert planned["visit_7d"].prove_by is None  # type: ignore[attr-defined]

@@ -1,0 +1,121 @@
+"""The receipts step: statuses never regress, in whatever order the carrier's words come."""
+
+from uuid import UUID
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from messages.gateways.fake import lose_answer
+from records import receipts as kept
+from tests.support.world import World
+from worker.steps import receipts
+
+
+def _store(
+    world: World, message_id: UUID | None, sid: str, status: str, code: int | None = None
+) -> None:
+    row = kept.row(
+        world.vault,
+        clinic_id=world.clinic_id,
+        message_id=message_id,
+        attempt=1 if message_id else None,
+        sid=sid,
+        status=status,
+        error_code=code,
+        source="push",
+        payload="{}",
+        received_at=world.now,
+    )
+    with world.database.transaction() as session:
+        kept.store(session, [row])
+
+
+def _sent(world: World) -> tuple[UUID, str]:
+    [message_id] = world.due()
+    world.send()
+    return message_id, world.gateway.created()[-1].sid
+
+
+def test_a_delivered_text_is_final_and_needs_no_review(world: World) -> None:
+    """Sent, then delivered."""
+    message_id, sid = _sent(world)
+    _store(world, message_id, sid, "sent")
+    _store(world, message_id, sid, "delivered")
+    receipts.run(world.services)
+    message = world.message(message_id)
+    assert message.status == "delivered"
+    assert message.final_at == message.reviewed_at == world.now
+
+
+def test_a_receipt_settles_an_attempt_whose_answer_was_lost(world: World) -> None:
+    """It carries our id and attempt, so the row is found without a SID."""
+    world.gateway.script(lose_answer(creates=True))
+    message_id, sid = _sent(world)
+    assert world.message(message_id).status == "unknown"
+    _store(world, message_id, sid, "sent")
+    receipts.run(world.services)
+    message = world.message(message_id)
+    assert (message.status, message.sid) == ("sent", sid)
+    assert [each.outcome for each in world.attempts(message_id)] == ["accepted"]
+
+
+def test_a_receipt_known_by_its_sid_alone_finds_its_message(world: World) -> None:
+    """A status pulled from the carrier's list carries no id of ours."""
+    message_id, sid = _sent(world)
+    _store(world, None, sid, "delivered")
+    receipts.run(world.services)
+    assert world.message(message_id).status == "delivered"
+
+
+def test_a_receipt_of_a_stranger_waits_and_does_not_stop_others(world: World) -> None:
+    """It may be early; the others are applied."""
+    message_id, sid = _sent(world)
+    _store(world, None, "SM" + "9" * 32, "delivered")
+    _store(world, message_id, sid, "delivered")
+    receipts.run(world.services)
+    assert world.message(message_id).status == "delivered"
+    assert world.execute("SELECT count(*) FROM receipt WHERE applied_at IS NULL")[0][0] == 1
+
+
+def test_the_same_receipt_twice_is_one_row(world: World) -> None:
+    """Webhooks repeat themselves."""
+    message_id, sid = _sent(world)
+    _store(world, message_id, sid, "sent")
+    _store(world, message_id, sid, "sent")
+    assert world.execute("SELECT count(*) FROM receipt")[0][0] == 1
+
+
+def test_an_opt_out_told_by_a_receipt_is_remembered(world: World) -> None:
+    """failed with 21610 may come by callback instead of at the call."""
+    message_id, sid = _sent(world)
+    _store(world, message_id, sid, "failed", 21610)
+    receipts.run(world.services)
+    message = world.message(message_id)
+    assert (message.status, message.reason, message.error_code) == ("failed", "code_21610", 21610)
+    assert world.execute("SELECT reason FROM opt_out")[0][0] == "carrier_21610"
+
+
+def test_an_unknown_status_is_kept_and_changes_nothing(world: World) -> None:
+    """The carrier may say a new word any day."""
+    message_id, sid = _sent(world)
+    _store(world, message_id, sid, "teleported")
+    receipts.run(world.services)
+    assert world.message(message_id).status == "accepted"
+    assert world.execute("SELECT count(*) FROM receipt WHERE applied_at IS NULL")[0][0] == 0
+
+
+@given(order=st.permutations(["queued", "sending", "sent", "delivered"]), at_once=st.booleans())
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_any_order_of_receipts_ends_delivered(
+    world: World, order: list[str], at_once: bool
+) -> None:
+    """Together or one by one, repeated or not."""
+    message_id, sid = _sent(world)
+    for status in order:
+        _store(world, message_id, sid, status)
+        if not at_once:
+            receipts.run(world.services)
+    receipts.run(world.services)
+    assert world.message(message_id).status == "delivered"

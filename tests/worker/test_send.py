@@ -1,0 +1,297 @@
+"""The send step: gates, claims, intents and outcomes, on a real database."""
+
+from datetime import timedelta
+
+import pytest
+
+from messages.gateways.fake import lose_answer, refuse, throttle, unreachable
+from records import sending, stopping
+from records.base import new_id
+from tests.support.world import World
+from worker.steps import send
+
+
+def test_a_due_text_is_sent_and_accepted(world: World) -> None:
+    """Planned, claimed, submitting, accepted; the body and number are kept sealed."""
+    [message_id] = world.due()
+    world.send()
+    message = world.message(message_id)
+    assert (message.status, message.attempts) == ("accepted", 1)
+    [text] = world.gateway.created()
+    assert message.sid == text.sid
+    assert text.body.startswith("Riverside Care: visit")
+    assert text.body.encode() not in bytes(message.body or b"")
+    assert world.vault.open("message", "body", message.id, message.body or b"") == text.body
+
+
+def test_every_change_of_state_is_in_the_history(world: World) -> None:
+    """The database writes the history, whoever changes the row."""
+    [message_id] = world.due()
+    world.send()
+    rows = world.execute(
+        "SELECT status FROM message_history WHERE message_id = :id ORDER BY sequence",
+        id=message_id,
+    )
+    assert [row.status for row in rows] == ["claimed", "submitting", "accepted"]
+
+
+def test_the_callback_address_names_message_and_attempt(world: World) -> None:
+    """A receipt that beats our own commit can then be matched by our id."""
+    [message_id] = world.due()
+    world.send()
+    [call] = world.gateway.calls
+    assert call.status_callback == (
+        f"http://127.0.0.1:9/twilio/status?message={message_id}&attempt=1#rc=3&rp=all"
+    )
+
+
+def test_a_question_opens_its_check_in_when_the_carrier_takes_it(world: World) -> None:
+    """Silence can only be counted for a question that went out."""
+    world.due(3)
+    world.send()
+    assert world.execute("SELECT count(*) FROM check_in WHERE status = 'open'")[0][0] == 3
+
+
+GATES = {
+    "late": ({"latest_at": "past"}, {}, "expired", "too_late"),
+    "held": ({}, {"status": "held"}, "cancelled", "patient_held"),
+    "closed": ({}, {"status": "closed"}, "cancelled", "patient_closed"),
+    "no consent": ({}, {"purposes": ["check_ins"]}, "skipped", "no_consent"),
+    "older revision": ({"revision": 0}, {}, "cancelled", "not_planned"),
+}
+
+
+@pytest.mark.parametrize("case", GATES)
+def test_the_recheck_ends_what_may_not_go(world: World, case: str) -> None:
+    """Everything is checked again at the claim, whatever the plan said."""
+    row, patient, status, reason = GATES[case]
+    if row.get("latest_at") == "past":
+        row = {"latest_at": world.now - timedelta(seconds=1)}
+    [message_id] = world.due(patient=patient, **row)
+    world.send()
+    message = world.message(message_id)
+    assert (message.status, message.reason) == (status, reason)
+    assert world.gateway.calls == []
+
+
+def test_a_text_outside_the_patients_window_waits_for_it(world: World) -> None:
+    """At 10:00 in New York it is 05:00 in Honolulu: the text goes there at 09:00."""
+    [message_id] = world.due(patient={"timezone": "Pacific/Honolulu"})
+    world.send()
+    message = world.message(message_id)
+    assert (message.status, message.reason) == ("planned", "outside_window")
+    assert message.next_at == world.now + timedelta(hours=4)
+
+
+def test_a_text_in_spanish_is_rendered_in_spanish(world: World) -> None:
+    """The patient's own language decides."""
+    world.due(patient={"language": "es"})
+    world.send()
+    assert "Responda" in world.gateway.created()[0].body
+
+
+def test_one_recipient_gets_one_text_at_a_time(world: World) -> None:
+    """Two due texts to one number: the second waits five seconds, by the open attempt."""
+    phone = "+12125550133"
+    first, second = world.due(patient={"phone": phone}) + world.due(patient={"phone": phone})
+    world.send()
+    assert {world.message(first).status, world.message(second).status} == {"accepted", "planned"}
+
+
+def test_an_intent_for_a_busy_recipient_goes_back_to_planned(world: World) -> None:
+    """The partial unique index decides even where two workers claimed at once."""
+    phone = "+12125550133"
+    ids = world.due(patient={"phone": phone}) + world.due(patient={"phone": phone})
+    token = new_id()
+    blind = world.vault.blind("phone", phone)
+    world.execute(
+        "UPDATE message SET status = 'claimed', claim_token = :token, recipient_blind = :blind",
+        token=token,
+        blind=blind,
+    )
+    with world.database.transaction() as session:
+        opened = sending.intend(session, ids, token=token, now=world.now, host="here")
+    assert len(opened) == 1
+    waiting = next(each for each in ids if each not in opened)
+    assert world.message(waiting).reason == "recipient_busy"
+
+
+def test_a_stop_ends_a_claimed_row_before_its_intent(world: World) -> None:
+    """A stop that lands between claim and intent leaves nothing to send."""
+    [message_id] = world.due()
+    token, now = new_id(), world.now
+    world.execute(
+        "UPDATE message SET status = 'claimed', claim_token = :token, recipient_blind = 'x'",
+        token=token,
+    )
+    blind = world.vault.blind("phone", "+12125550120")
+    with world.database.transaction() as session:
+        ended = stopping.cancel_unsent_of_number(
+            session, clinic_id=world.clinic_id, blind=blind, reason="stopped", now=now
+        )
+        opened = sending.intend(session, [message_id], token=token, now=now, host="here")
+    assert (ended, opened) == (1, {})
+    assert world.message(message_id).status == "cancelled"
+
+
+def test_the_token_bucket_holds_the_rate(database_url: str) -> None:
+    """A sender of two segments a second sends two, and the rest later."""
+    with World(database_url, rate=2) as world:
+        world.due(6)
+        world.send()
+        assert world.statuses()["accepted"] in {2, 3}
+
+
+def test_a_throttled_text_goes_back_without_losing_its_place(world: World) -> None:
+    """A 429 was not processed: planned again, when the carrier wishes."""
+    world.gateway.script(throttle(30))
+    [message_id] = world.due()
+    world.send()
+    message = world.message(message_id)
+    assert (message.status, message.reason) == ("planned", "throttled")
+    assert message.next_at == world.now + timedelta(seconds=30)
+    world.advance(seconds=31)
+    world.send()
+    assert world.message(message_id).status == "accepted"
+    assert [each.outcome for each in world.attempts(message_id)] == ["not_processed", "accepted"]
+
+
+def test_an_unreachable_carrier_costs_nothing_but_time(world: World) -> None:
+    """A refused connection is provably unsent."""
+    world.gateway.script(unreachable())
+    [message_id] = world.due()
+    world.send()
+    assert world.message(message_id).status == "planned"
+
+
+def test_a_lost_answer_is_unknown_and_not_posted_again(world: World) -> None:
+    """Maybe sent: the row waits for a callback or a look at the list."""
+    world.gateway.script(lose_answer(creates=True))
+    [message_id] = world.due()
+    world.send()
+    world.advance(minutes=2)
+    world.send()
+    assert world.message(message_id).status == "unknown"
+    assert len(world.gateway.calls) == 1
+
+
+def test_a_refused_number_fails_for_good(world: World) -> None:
+    """21211 is about the number: no retry."""
+    world.gateway.script(refuse(21211))
+    [message_id] = world.due()
+    world.send()
+    message = world.message(message_id)
+    assert (message.status, message.reason, message.error_code) == (
+        "failed",
+        "number_refused",
+        21211,
+    )
+
+
+def test_an_opt_out_at_the_carrier_is_remembered_and_cancels_the_rest(world: World) -> None:
+    """21610 suppresses the number; a second due text to it is not tried."""
+    phone = "+12125550133"
+    world.gateway.always(phone, refuse(21610))
+    first = world.due(patient={"phone": phone})[0]
+    second = world.due(patient={"phone": phone}, due_at=world.now + timedelta(hours=1))[0]
+    world.send()
+    assert world.message(first).reason == "opted_out_at_carrier"
+    assert world.message(second).status == "cancelled"
+    assert world.execute("SELECT reason FROM opt_out")[0][0] == "carrier_21610"
+
+
+def test_bad_credentials_open_the_breaker_and_the_rows_wait(world: World) -> None:
+    """401 is about the account: rows go back, the sender rests, then one text probes."""
+    world.gateway.script(*[refuse(20003, 401)] * 3)
+    ids = world.due(3)
+    world.send()
+    assert world.statuses() == {"planned": 3}
+    calls = len(world.gateway.calls)
+    world.advance(seconds=30)
+    world.send()
+    assert len(world.gateway.calls) == calls
+    world.advance(seconds=61)
+    world.send()
+    assert {world.message(each).status for each in ids} == {"accepted"}
+    assert world.execute("SELECT breaker_until FROM sender")[0][0] is None
+
+
+def test_a_safety_reply_passes_breaker_pause_bucket_and_an_open_attempt(world: World) -> None:
+    """Care rule 9: nothing of ours stops it, an opt-out included."""
+    phone = "+12125550133"
+    [started] = world.due(patient={"phone": phone})
+    world.gateway.script(lose_answer(creates=True))
+    world.send()
+    message_id = new_id()
+    blind = world.vault.blind("phone", phone)
+    world.execute(
+        "INSERT INTO message (id, clinic_id, sender_id, step, kind, priority, template, language,"
+        " due_at, latest_at, next_at, recipient, recipient_blind)"
+        " VALUES (:id, :clinic, :sender, 'safety', 'safety', 0, 'crisis_reply_noalert', 'en',"
+        " :now, :now, :now, :to, :blind)",
+        id=message_id,
+        clinic=world.clinic_id,
+        sender=world.sender_id,
+        now=world.now,
+        to=world.vault.seal("message", "recipient", message_id, phone),
+        blind=blind,
+    )
+    world.execute(
+        "INSERT INTO opt_out (clinic_id, phone_blind, reason, occurred_at)"
+        " VALUES (:clinic, :blind, 'keyword', now())",
+        clinic=world.clinic_id,
+        blind=blind,
+    )
+    world.execute("UPDATE clinic SET paused_at = now()")
+    world.execute(
+        "UPDATE sender SET tokens = -50, breaker_until = :until, breaker_opened_at = now()",
+        until=world.now + timedelta(hours=1),
+    )
+    assert world.message(started).status == "unknown"
+    send.run_safety(world.services, world.carrier, world.sender_id)
+    world.carrier.drain(10)
+    assert world.message(message_id).status == "accepted"
+
+
+def test_a_paused_clinic_sends_nothing_that_we_start(world: World) -> None:
+    """Pause holds the sender; unpausing lets the row go."""
+    [message_id] = world.due()
+    world.execute("UPDATE clinic SET paused_at = now()")
+    world.send()
+    assert world.message(message_id).status == "planned"
+    world.execute("UPDATE clinic SET paused_at = NULL")
+    world.send()
+    assert world.message(message_id).status == "accepted"
+
+
+def test_a_row_that_cannot_be_written_does_not_hold_the_others(world: World) -> None:
+    """A template that does not exist fails its own row alone."""
+    [bad] = world.due(template="no_such_template")
+    [good] = world.due()
+    world.send()
+    assert world.message(bad).reason == "unfit_text"
+    assert world.message(good).status == "accepted"
+
+
+def test_the_daily_cap_is_guarded_at_the_claim(world: World) -> None:
+    """Two started texts a day; the third of the day is skipped."""
+    phone = "+12125550133"
+    [first] = world.due(patient={"phone": phone})
+    patient_id = world.message(first).patient_id
+    others = world.due(2, due_at=world.now + timedelta(seconds=10))
+    world.execute("UPDATE message SET patient_id = :p", p=patient_id)
+    world.send()
+    world.advance(minutes=1)
+    world.send()
+    world.advance(minutes=1)
+    world.send()
+    reasons = sorted(str(world.message(each).reason) for each in [first, *others])
+    assert reasons == ["None", "None", "cap"]
+
+
+def test_sending_holds_while_the_clocks_differ(world: World) -> None:
+    """More than a minute between our clock and the database's: nothing goes."""
+    [message_id] = world.due()
+    world.settings.clock_offset += 120
+    world.send()
+    assert world.message(message_id).status == "planned"

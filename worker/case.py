@@ -1,0 +1,243 @@
+"""One received text while it is handled: who wrote, what was asked, and the two ways to end it.
+
+Every text ends in a recorded answer, or in front of a person; both go through here.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from messages import formats
+from messages.replies import Intent
+from records import clinics, conversation, patients
+from records.base import Session
+from records.clinics import Clinic
+from records.conversation import Prompt
+from records.inbox import Inbound
+from records.patients import Patient
+from schedules import followup_rules
+from schedules.clinic import ClinicFile
+from schedules.followups import FollowUpReason, WantedFollowUp
+from schedules.staffing import Severity, StaffedHours
+from worker import answering, hearing
+from worker.opening import open_follow_ups
+from worker.services import Services
+
+SAFETY = "safety"
+_PROMISED = frozenset({Severity.PAGE_NOW, Severity.CALL_TODAY})
+
+
+@dataclass(kw_only=True, eq=False)
+class Case:
+    """What the handlers work with. `people` are all patients on the number, the oldest first."""
+
+    session: Session = field(repr=False)
+    services: Services = field(repr=False)
+    clinic: Clinic
+    inbound: Inbound
+    people: list[Patient] = field(repr=False)
+    now: datetime
+    #: Which steps to nudge once this is committed.
+    nudges: set[tuple[str, str]] = field(default_factory=set)
+
+    @cached_property
+    def file(self) -> ClinicFile:
+        """The clinic's settings."""
+        return self.clinic.file
+
+    @property
+    def staffed(self) -> StaffedHours:
+        """The clinic's staffed hours."""
+        return self.file.staffed()
+
+    @property
+    def patient(self) -> Patient | None:
+        """The one patient on this number; None for a stranger's or a shared number."""
+        return self.people[0] if len(self.people) == 1 else None
+
+    @property
+    def intents(self) -> tuple[Intent, ...]:
+        """What the text says, the most urgent first."""
+        return (Intent(self.inbound.intent), *map(Intent, self.inbound.also))
+
+    @cached_property
+    def body(self) -> str:
+        """The words received."""
+        vault, row = self.services.vault, self.inbound
+        return vault.open("inbound", "body", row.id, row.body)
+
+    @cached_property
+    def opt_out_type(self) -> str | None:
+        """The carrier's own word on a stop, start or help, where it gives one."""
+        vault, row = self.services.vault, self.inbound
+        payload: dict[str, Any] = json.loads(vault.open("inbound", "payload", row.id, row.payload))
+        return payload.get("OptOutType") or None
+
+    @cached_property
+    def prompt(self) -> Prompt | None:
+        """The question this text was read as an answer to."""
+        asked = self.inbound.prompt_message_id
+        return conversation.prompt(self.session, asked) if asked else None
+
+    @cached_property
+    def open_prompts(self) -> list[Prompt]:
+        """The unanswered questions at the time the text was received."""
+        return hearing.open_prompts(self.session, self.people, at=self.inbound.received_at)[0]
+
+    @property
+    def closed_to_answers(self) -> bool:
+        """Whether this number stopped, so that nothing but safety may be answered."""
+        stopped = patients.opted_out(
+            self.session, clinic_id=self.clinic.id, blind=self.inbound.from_blind
+        )
+        return stopped is not None
+
+    def answer(self, template: str, *, after_stop: bool = False, **params: str) -> bool:
+        """Queue an answer unless the number stopped or has had its share; say whether it goes.
+
+        A safety wording passes both. `after_stop` is for the one confirmation of a stop.
+        """
+        if self.services.catalog.template(template).kind.value == SAFETY:
+            return self.safety_answer(template, **params)
+        if not after_stop and self.closed_to_answers:
+            return False
+        if not after_stop and not answering.may_answer(self.session, self.services, self.inbound):
+            return False
+        return self._queue(template, "answer", answering.ANSWER_PRIORITY, params)
+
+    def safety_answer(self, template: str, **params: str) -> bool:
+        """Queue an answer that nothing of ours holds back."""
+        return self._queue(template, SAFETY, answering.SAFETY_PRIORITY, params)
+
+    def _queue(self, template: str, kind: str, priority: int, params: dict[str, str]) -> bool:
+        row_id = answering.queue_answer(
+            self.session,
+            self.services,
+            clinic=self.clinic,
+            patient_id=self.patient.id if self.patient else None,
+            inbound=self.inbound,
+            template=template,
+            kind=kind,
+            priority=priority,
+            params=params,
+            language=self.language(kind),
+        )
+        if row_id is None:
+            return False
+        sender = str(clinics.active_sender(self.session, self.clinic.id).id)
+        self.nudges.add(("safety" if kind == SAFETY else "send", sender))
+        return True
+
+    def answered_with(self, template: str, *, within: timedelta) -> bool:
+        """Return whether this number was sent this answer within that time."""
+        return answering.answered_with(
+            self.session, self.services, self.inbound, template, within=within
+        )
+
+    def language(self, kind: str = "answer") -> str:
+        """Return the language to answer in: safety speaks the text's own (care rule 23)."""
+        heard = self.inbound.language or self.file.languages[0]
+        return self.patient.language if self.patient and kind != SAFETY else heard
+
+    @property
+    def subject(self) -> str:
+        """The internal id under which items about this text join: the patient's, or the number's.
+
+        The number is hashed; two people on one number share its id until `open` parts them.
+        """
+        blind = self.inbound.from_blind.hex()
+        return str(self.patient.id) if self.patient else f"number-{blind}"
+
+    def want(
+        self,
+        reason: FollowUpReason,
+        *,
+        about: str = "",
+        severity: Severity | None = None,
+        before: datetime | None = None,
+    ) -> WantedFollowUp:
+        """Return a wanted follow-up with the clinic's clocks."""
+        return followup_rules.wanted(
+            reason,
+            now=self.now,
+            staffed=self.staffed,
+            about=about or self.subject,
+            severity=severity,
+            before=before,
+        )
+
+    def read_as(self, *, bound: bool, keyword: str | None = None) -> tuple[WantedFollowUp, ...]:
+        """Return what the reading by itself asks for (`followup_rules.for_reading`)."""
+        row = self.inbound
+        return followup_rules.for_reading(
+            str(row.intent),
+            row.severity,
+            row.value,
+            now=self.now,
+            staffed=self.staffed,
+            about=self.subject,
+            prompt_open=bound,
+            also=row.also,
+            keyword=keyword,
+        )
+
+    def open(self, *wanted: WantedFollowUp) -> None:
+        """Put items before a person: for everybody on the number, or for the number itself."""
+        opened: list[UUID] = []
+        for person in self.people:
+            mine = wanted if self.patient else [_of(one, person) for one in wanted]
+            opened += self._open(person.id, mine)
+        if not self.people:
+            opened = self._open(None, wanted)
+        if opened and self.inbound.follow_up_id is None:
+            self.inbound.follow_up_id = opened[0]
+
+    def _open(self, person_id: UUID | None, wanted: Sequence[WantedFollowUp]) -> list[UUID]:
+        return open_follow_ups(
+            self.session,
+            self.clinic.id,
+            person_id,
+            wanted,
+            source_kind="inbound",
+            source_id=self.inbound.id,
+            now=self.now,
+        )
+
+    def promise(self, template: str, wanted: Sequence[WantedFollowUp]) -> None:
+        """Answer with a text that names a call, if somebody will be there to make it (rule 11)."""
+        calls = [one for one in wanted if one.severity in _PROMISED]
+        if not calls:
+            return
+        due = min(one.due_at for one in calls)
+        if self.file.is_covered(self.now) and self.file.is_covered(due):
+            self.answer(template, window=self.window(due))
+        else:
+            self.acknowledge()
+
+    def acknowledge(self) -> None:
+        """Say that nobody reads this now, when that is so; in staffed hours a person answers."""
+        if not self.staffed.is_staffed(self.now):
+            self.answer("after_hours_ack")
+
+    def window(self, due: datetime) -> str:
+        """Return {window} for a call due then, in the clinic's clock."""
+        zone = ZoneInfo(self.file.timezone)
+        return formats.call_window(due, zone, self.now, self.language())
+
+    def until(self, *, language: str) -> str:
+        """Return {until}: when somebody will surely have read this."""
+        zone = ZoneInfo(self.file.timezone)
+        reads = self.staffed.next_opening(self.now)
+        if self.staffed.is_staffed(self.now):
+            reads = self.staffed.due(Severity.PAGE_NOW, self.now)
+        return formats.opening(reads, zone, self.now, language)
+
+
+def _of(wanted: WantedFollowUp, person: Patient) -> WantedFollowUp:
+    """Return the item that one of several people on a number gets of the same text."""
+    return replace(wanted, cause=f"{wanted.cause}:{person.id}")

@@ -1,0 +1,109 @@
+"""Who follows which protocol for a visit: matched by kind and route, one enrollment a visit.
+
+Imports, events and a clinic's file all come through here, so that booking a visit, changing its
+kind, and switching a protocol on or off have one meaning.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from records import enrollments, intake
+from records.appointments import Appointment
+from records.base import Session
+from records.enrollments import Enrollment
+from schedules.clinic import ClinicFile
+from schedules.protocol import Protocol
+
+# What follows a dose reaches over a week; an older visit that we hear of now is history, and
+# would only leave rows that were never to be sent.
+_STILL_MATTERS = timedelta(days=7)
+_TOOK_PLACE = frozenset({"arrived", "checked_out", "fulfilled"})
+#: An enrollment that the file or a close ended may run again; staff's withdrawal is for good.
+ENDED, WITHDRAWN, ACTIVE = "completed", "withdrawn", "active"
+
+Protocols = Mapping[str, tuple[Protocol, int]]
+
+
+def matching(file: ClinicFile, protocols: Protocols, visit: Appointment) -> set[str]:
+    """Return the protocols that the clinic has switched on and that name such a visit."""
+    return {
+        name
+        for name in file.protocols
+        if name in protocols
+        and (visits := protocols[name][0].visits) is not None
+        and visits.matches(visit.kind, visit.route, visit.setting)
+    }
+
+
+def is_news(visit: Appointment, now: datetime) -> bool:
+    """Whether a visit we did not know can still give rise to a text."""
+    if visit.status in _TOOK_PLACE:
+        return visit.starts_at > now - _STILL_MATTERS
+    return visit.status == "booked" and visit.ends_at > now
+
+
+def sync(
+    session: Session,
+    clinic_id: UUID,
+    file: ClinicFile,
+    protocols: Protocols,
+    visits: Sequence[Appointment],
+    *,
+    now: datetime,
+) -> Counter[str]:
+    """Enroll these visits' patients in what matches, end what no longer does, ask for a plan.
+
+    All visits are of one clinic. Patients whose record is closed are left alone. Returns how many
+    enrollments `began` (or began again) and `ended`.
+    """
+    counts: Counter[str] = Counter()
+    existing = intake.enrollments_of_visits(session, [visit.id for visit in visits])
+    closed = _closed(session, visits)
+    changed: list[Enrollment] = []
+    for visit in visits:
+        wanted = set() if visit.patient_id in closed else matching(file, protocols, visit)
+        mine = {name: row for (of, name), row in existing.items() if of == visit.id}
+        if is_news(visit, now):
+            began = _begin(session, clinic_id, visit, wanted, mine, now)
+            counts["began"] += len(began)
+            changed += began
+        ended = [row for name, row in mine.items() if name not in wanted and row.status == ACTIVE]
+        for row in ended:
+            row.status, row.ended_at = ENDED, now
+        counts["ended"] += len(ended)
+        changed += ended
+    session.flush()
+    enrollments.request_plan(session, [row.id for row in changed])
+    return counts
+
+
+def _closed(session: Session, visits: Sequence[Appointment]) -> set[UUID]:
+    statuses = intake.statuses_of(session, {visit.patient_id for visit in visits})
+    return {patient_id for patient_id, status in statuses.items() if status == "closed"}
+
+
+def _begin(
+    session: Session,
+    clinic_id: UUID,
+    visit: Appointment,
+    wanted: set[str],
+    mine: Mapping[str, Enrollment],
+    now: datetime,
+) -> list[Enrollment]:
+    again = [row for name, row in mine.items() if name in wanted and row.status == ENDED]
+    for row in again:
+        row.status, row.ended_at = ACTIVE, None
+    fresh = [
+        intake.new_enrollment(
+            clinic_id=clinic_id,
+            patient_id=visit.patient_id,
+            protocol=name,
+            appointment_id=visit.id,
+            created_at=now,
+        )
+        for name in sorted(wanted - mine.keys())
+    ]
+    session.add_all(fresh)
+    return again + fresh

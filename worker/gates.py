@@ -1,0 +1,122 @@
+"""The recheck at the claim: whether a due text may still go, judged under the sender's lock.
+
+Pure: a due row, the clinic and the time go in, a verdict comes out. A safety reply passes
+everything (care rule 9); an answer to a patient's own text passes all that limits what we start.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from records.sending import DueMessage
+from schedules.clinic import ClinicFile
+from schedules.reasons import CancelReason, SkipReason
+from schedules.windows import candidate_zones, is_open, next_open
+
+# Started texts from this priority on count towards the caps; notices (10) do not (care rule 8).
+COUNTED_FROM = 20
+_BUSY_WAIT = timedelta(seconds=5)
+# Answered even after a stop: the one confirmation of that stop.
+_AFTER_A_STOP = frozenset({"optout_confirm", "optout_confirm_visit", "wrong_number_ack"})
+_ABOUT_A_CANCELLED_VISIT = "visit_cancelled"
+# Care rule 8: never dropped for a cap.
+_NEVER_CAPPED = frozenset({20, 30})
+SAFETY, ANSWER = "safety", "answer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Go:
+    """The text may be sent now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """The text will not be sent; the row ends with this status and reason."""
+
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Not now; the row is looked at again at `until`. No attempt is spent."""
+
+    until: datetime
+    reason: str
+
+
+Verdict = Go | End | Wait
+GO = Go()
+
+
+def zones_of(name: str | None, country: str = "US") -> tuple[ZoneInfo, ...]:
+    """Return the patient's zone, or all the country's where it is unknown."""
+    return (ZoneInfo(name),) if name else candidate_zones(country)
+
+
+def judge(due: DueMessage, clinic: ClinicFile, *, now: datetime) -> Verdict:
+    """Return what becomes of a due row, the caps apart."""
+    if due.kind == SAFETY:
+        return GO
+    if due.latest_at <= now:
+        return End(status="expired", reason=SkipReason.TOO_LATE)
+    if due.patient_status == "closed":
+        return End(status="cancelled", reason=SkipReason.PATIENT_CLOSED)
+    if due.opt_out and due.template not in _AFTER_A_STOP:
+        return End(status="cancelled", reason="stopped")
+    if due.kind == ANSWER:
+        return GO
+    return _not_wanted(due, now) or _not_now(due, clinic, now) or GO
+
+
+def _not_wanted(due: DueMessage, now: datetime) -> End | None:
+    if due.patient_status != "active":
+        return End(status="cancelled", reason=SkipReason.PATIENT_HELD)
+    if due.purpose is not None and due.purpose not in (due.purposes or ()):
+        return End(status="skipped", reason=SkipReason.NO_CONSENT)
+    if due.paused_until is not None and due.paused_until > now and due.purpose != "visits":
+        return End(status="skipped", reason=SkipReason.PAUSED)
+    if due.question_answered:
+        return End(status="skipped", reason=SkipReason.ANSWERED)
+    return _visit_changed(due)
+
+
+def _visit_changed(due: DueMessage) -> End | None:
+    if due.appointment_id is None or due.template == _ABOUT_A_CANCELLED_VISIT:
+        return None
+    if due.appointment_status == "cancelled":
+        return End(status="cancelled", reason=SkipReason.VISIT_CANCELLED)
+    if due.revision is not None and due.revision != due.appointment_revision:
+        return End(status="cancelled", reason=CancelReason.NOT_PLANNED)
+    return None
+
+
+def _not_now(due: DueMessage, clinic: ClinicFile, now: datetime) -> Verdict | None:
+    window, zones = clinic.window(), zones_of(due.patient_zone)
+    if not is_open(window, zones, now):
+        opens = next_open(window, zones, now, until=due.latest_at)
+        if opens is None:
+            return End(status="expired", reason=SkipReason.NO_ALLOWED_MINUTE)
+        return Wait(until=opens, reason="outside_window")
+    if due.busy:
+        return Wait(until=now + _BUSY_WAIT, reason="recipient_busy")
+    return None
+
+
+def over_cap(
+    due: DueMessage, sent: Sequence[datetime], clinic: ClinicFile, *, now: datetime
+) -> End | None:
+    """Return the end of a text that would exceed the caps; the planner shares them out before."""
+    if due.kind != "started" or due.priority < COUNTED_FROM or due.priority in _NEVER_CAPPED:
+        return None
+    zone = zones_of(due.patient_zone)[0]
+    today = now.astimezone(zone).date()
+    caps = clinic.caps
+    on_day = sum(at.astimezone(zone).date() == today for at in sent)
+    if on_day >= caps.per_day:
+        return End(status="skipped", reason=SkipReason.CAP)
+    weekly = caps.per_week
+    if weekly is not None and len(sent) >= weekly and "check_ins" not in (due.purposes or ()):
+        return End(status="skipped", reason=SkipReason.CAP)
+    return None

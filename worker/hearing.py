@@ -1,0 +1,209 @@
+"""From a received text to what it means, and to what must happen in the storing transaction.
+
+The webhook's transaction hears a text when it stores it; the replies step hears it again only if
+that failed. The reading itself is pure (`messages.replies`); here it gets the open prompts.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from messages import replies
+from messages.replies import Intent, OpenPrompt, Reading, Severity
+from records import conversation
+from records.base import Session
+from records.conversation import Prompt
+from records.inbox import Inbound
+from records.patients import Patient
+from worker import stopping
+from worker.services import Services
+from worker.stopping import StopReason
+
+VISIT_CONTEXT = "appointment_reminder"
+SAFETY = frozenset({Intent.crisis, Intent.overdose, Intent.medical_emergency})
+
+# Care rule 18: "I want to" and "die" are one text.
+_JOINED_WITHIN = timedelta(minutes=3)
+# These are the words that an already answered C or R prompt may still explain (care rule 1).
+_MAY_BE_CHANGED = frozenset(
+    {Intent.confirm, Intent.decline_reschedule, Intent.running_late, Intent.unclear}
+)
+# What the carrier calls a stop by itself; with Advanced Opt-Out it says so in OptOutType.
+_CARRIER_STOP, _CARRIER_START = "STOP", "START"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """What is known of a text before it is read."""
+
+    clinic_id: UUID
+    blind: bytes
+    body: str = field(repr=False)
+    received_at: datetime
+    opt_out_type: str | None = None
+    language: str = "en"
+
+
+def hear(
+    session: Session, services: Services, text: Received, people: Sequence[Patient]
+) -> Reading:
+    """Return what a text means, bound to the prompt it answers.
+
+    Raises what the pure reading raises; the caller keeps the raw text all the same.
+    """
+    open_now, settled = open_prompts(session, people, at=text.received_at)
+    language = people[0].language if people else text.language
+    reading = replies.read(text.body, prompts=_as_read(open_now), language=language)
+    if settled and reading.prompt_id is None and reading.intent in _MAY_BE_CHANGED:
+        again = replies.read(text.body, prompts=_as_read([*open_now, *settled]), language=language)
+        reading = again if again.prompt_id or again.ambiguous else reading
+    if not _is_safety(reading):
+        reading = _joined(session, services, text, reading, language)
+    return _with_carrier(reading, text.opt_out_type)
+
+
+def open_prompts(
+    session: Session, people: Sequence[Patient], *, at: datetime
+) -> tuple[list[Prompt], list[Prompt]]:
+    """Return the questions these people could be answering: unanswered, and C/R ones to change.
+
+    A nudge repeats its question, and several texts ask to confirm one visit: each counts once, by
+    the newest text that asked it.
+    """
+    groups: dict[tuple[object, ...], list[Prompt]] = {}
+    for prompt in conversation.prompts(session, [person.id for person in people], at=at):
+        groups.setdefault(_question_of(prompt), []).append(prompt)
+    fresh, settled = [], []
+    for asked in groups.values():
+        unanswered = [prompt for prompt in asked if not prompt.answered]
+        if unanswered:
+            fresh.append(unanswered[-1])
+        else:
+            settled.append(asked[-1])
+    return fresh, settled
+
+
+def _question_of(prompt: Prompt) -> tuple[object, ...]:
+    if prompt.context == VISIT_CONTEXT and prompt.appointment_id is not None:
+        return (VISIT_CONTEXT, prompt.appointment_id)
+    return (prompt.enrollment_id or prompt.message_id, prompt.question, prompt.occurrence)
+
+
+def _as_read(prompts: Iterable[Prompt]) -> tuple[OpenPrompt, ...]:
+    return tuple(
+        OpenPrompt(
+            id=str(prompt.message_id),
+            context=prompt.context,
+            asked_at=prompt.asked_at,
+            until=prompt.until,
+        )
+        for prompt in prompts
+    )
+
+
+def _is_safety(reading: Reading) -> bool:
+    return reading.intent in SAFETY or bool(SAFETY & set(reading.also))
+
+
+def is_urgent(reading: Reading) -> bool:
+    """Return whether this text goes before all others and pages."""
+    return reading.urgent or reading.severity is Severity.page_now or _is_safety(reading)
+
+
+def _joined(
+    session: Session, services: Services, text: Received, reading: Reading, language: str
+) -> Reading:
+    """Read the last minutes' texts as one: danger may be spread over several of them."""
+    earlier = conversation.bodies_before(
+        session,
+        text.clinic_id,
+        text.blind,
+        since=text.received_at - _JOINED_WITHIN,
+        before=text.received_at,
+    )
+    parts = [
+        services.vault.open("inbound", "body", row.id, row.body)
+        for row in earlier
+        if not row.urgent
+    ]
+    if not parts:
+        return reading
+    whole = replies.read(" ".join([*parts, text.body]), prompts=(), language=language)
+    if not _is_safety(whole):
+        return reading
+    also = tuple(dict.fromkeys((*whole.also, reading.intent, *reading.also)))
+    return replace(
+        whole, also=also, opt_out=reading.opt_out, prompt_id=None, language=reading.language
+    )
+
+
+def _with_carrier(reading: Reading, opt_out_type: str | None) -> Reading:
+    """Let the carrier's own word only add to ours: it blocked, or unblocked, this number."""
+    if opt_out_type == _CARRIER_STOP and not reading.opt_out:
+        return replace(_also(reading, Intent.stop), opt_out=True)
+    if opt_out_type == _CARRIER_START and reading.intent is not Intent.start:
+        return _also(reading, Intent.start)
+    return reading
+
+
+def _also(reading: Reading, intent: Intent) -> Reading:
+    if reading.intent is Intent.unclear:
+        return replace(reading, intent=intent, prompt_id=None)
+    return replace(reading, also=(*reading.also, intent))
+
+
+def as_row(reading: Reading) -> dict[str, Any]:
+    """Return a reading as columns of the inbound row."""
+    return {
+        "intent": reading.intent.value,
+        "value": reading.value,
+        "also": [intent.value for intent in reading.also],
+        "severity": reading.severity.value if reading.severity else None,
+        "language": reading.language,
+        "prompt_message_id": UUID(reading.prompt_id) if reading.prompt_id else None,
+        "ambiguous": reading.ambiguous,
+        "urgent": is_urgent(reading),
+    }
+
+
+def apply(
+    session: Session,
+    inbound_id: UUID,
+    text: Received,
+    reading: Reading,
+    people: Sequence[Patient],
+    *,
+    now: datetime,
+) -> str | None:
+    """Do at once what the law wants done at once: stop, or start again; return which it was."""
+    common = {"clinic_id": text.clinic_id, "blind": text.blind, "people": people, "now": now}
+    about: dict[str, Any] = {**common, "inbound_id": inbound_id, "occurred_at": text.received_at}
+    if reading.opt_out or reading.intent is Intent.wrong_number:
+        return stopping.stop(session, reason=_reason(reading, text.body), **about)
+    if Intent.start in (reading.intent, *reading.also):
+        return stopping.start(session, **about)
+    return None
+
+
+def _reason(reading: Reading, body: str) -> StopReason:
+    if Intent.wrong_number in (reading.intent, *reading.also):
+        return StopReason.WRONG_NUMBER
+    return StopReason.KEYWORD if replies.is_stop_keyword(body) else StopReason.WORDS
+
+
+def received_of(services: Services, row: Inbound, opt_out_type: str | None) -> Received:
+    """Return a stored text as it was before it was read."""
+    return Received(
+        clinic_id=row.clinic_id,
+        blind=row.from_blind,
+        body=services.vault.open("inbound", "body", row.id, row.body),
+        received_at=row.received_at,
+        opt_out_type=opt_out_type,
+    )
+
+
+def cursor_name(services: Services, number: str) -> str:
+    """Return under which name `records.progress` keeps how far a number's texts are pulled."""
+    return f"pull:{services.vault.blind('pull', number).hex()}"

@@ -1,0 +1,89 @@
+"""Texts of people who stop, start, ask for help, or whom we don't know.
+
+Who answers STOP, START and HELP is the clinic's setting: the carrier answers its own keywords by
+itself, and two answers to one word would be one too many (rules 10 and 13 of the reference).
+"""
+
+from datetime import timedelta
+
+from messages.replies import Intent
+from schedules.clinic import OptoutHandledBy
+from schedules.followups import FollowUpReason
+from schedules.staffing import Severity
+from worker import stopping
+from worker.case import Case
+from worker.hearing import VISIT_CONTEXT
+
+# Twilio's own keywords, answered by it when the whole text is one of them, in any case
+# (compliance-and-twilio A1; REVOKE and OPTOUT since the FCC's rule of 2025).
+CARRIERS_OWN = {
+    "STOP": frozenset(
+        {"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout"}
+    ),
+    "START": frozenset({"start", "yes", "unstop"}),
+    "HELP": frozenset({"help", "info"}),
+}
+_A_DAY = timedelta(days=1)
+_EVER = timedelta(days=3650)
+
+
+def _carrier_answers(case: Case, keyword: str) -> bool:
+    """Return whether the carrier answers this text, so that we must not."""
+    if case.file.optout_handled_by is OptoutHandledBy.APP:
+        return False
+    word = case.body.strip().casefold()
+    return word in CARRIERS_OWN[keyword] or case.opt_out_type == keyword
+
+
+def stopped(case: Case) -> None:
+    """Confirm a stop once, by one party, and tell staff; it was applied when it was stored."""
+    asked = case.open_prompts
+    wanted = case.read_as(bound=bool(asked), keyword=case.body)
+    case.open(*wanted)
+    if case.inbound.opt_change != stopping.STOPPED:
+        return
+    if Intent.wrong_number in case.intents:
+        case.answer("wrong_number_ack", after_stop=True)
+    elif not _carrier_answers(case, "STOP"):
+        meant_else = FollowUpReason.MAY_HAVE_MEANT_SOMETHING_ELSE
+        about_visit = any(prompt.context == VISIT_CONTEXT for prompt in asked)
+        doubtful = about_visit and any(one.reason is meant_else for one in wanted)
+        case.answer("optout_confirm_visit" if doubtful else "optout_confirm", after_stop=True)
+
+
+def started(case: Case) -> None:
+    """Confirm a start; one that START may not lift goes to a person."""
+    if case.inbound.opt_change == stopping.START_REFUSED:
+        case.open(case.want(FollowUpReason.QUESTION, about="start"))
+    elif not _carrier_answers(case, "START"):
+        case.answer("start_confirm")
+
+
+def helped(case: Case) -> None:
+    """Answer HELP, unless the carrier does."""
+    if not _carrier_answers(case, "HELP"):
+        case.answer("help")
+
+
+def stranger(case: Case) -> None:
+    """Hand a text from an unknown or a shared number to a person; nobody is named to anybody."""
+    if case.intents == (Intent.thanks_no_action,):
+        return
+    if case.people:
+        # Care rule 22: which of the two wrote, only a person can find out.
+        case.open(*case.read_as(bound=False) or (case.want(FollowUpReason.UNCLEAR_REPLY),))
+        case.acknowledge()
+        return
+    case.open(case.want(FollowUpReason.UNKNOWN_NUMBER))
+    if not case.answered_with("neutral_ack", within=_A_DAY):
+        case.answer("neutral_ack")
+
+
+def closed_record(case: Case) -> None:
+    """Hand a text from a closed record to a person (care rule 24)."""
+    person = case.patient
+    deceased = person is not None and person.status_reason == "deceased"
+    severity = Severity.CALL_TODAY if deceased else None
+    case.open(case.want(FollowUpReason.UNCLEAR_REPLY, severity=severity))
+    if not deceased and not case.answered_with("closed_line", within=_EVER):
+        case.answer("closed_line")

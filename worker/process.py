@@ -1,0 +1,155 @@
+"""One worker process: its services, its carrier, the steps it runs, and its own timer.
+
+The timer is the second source of ticks. It is started before the broker is connected to, so a
+worker whose Redis is away ticks by itself, runs the steps in its own threads, and texts still go.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
+
+from prometheus_client import Counter as Metric
+from prometheus_client import Histogram
+
+from records import progress
+from worker.carrier import Carrier
+from worker.dispatch import TICK, TICK_OF_BEAT, Work, find_work
+from worker.logs import get_logger
+from worker.services import Services
+from worker.steps import (
+    checkins,
+    followups,
+    plan,
+    receipts,
+    receive,
+    reconcile,
+    replies,
+    send,
+)
+
+log = get_logger(__name__)
+
+ROWS = Metric("aftercare_rows", "Rows that a step moved, by what became of them", ["step", "what"])
+RUNS = Histogram("aftercare_step_seconds", "Seconds that a step took", ["step"])
+
+# Beat is called silent after so many intervals without a tick of its own.
+_SILENT_INTERVALS = 3
+_HEARTBEAT_SECONDS = 5.0
+
+Step = Callable[..., Counter[str]]
+
+
+class WorkerProcess:
+    """Runs steps on request; a step that runs already is run once more afterwards, not beside."""
+
+    def __init__(self, services: Services, carrier: Carrier) -> None:
+        self.services = services
+        self.carrier = carrier
+        self._steps: dict[str, Step] = {
+            "send": lambda sender: send.run(services, carrier, UUID(sender)),
+            "safety": lambda sender: send.run_safety(services, carrier, UUID(sender)),
+            "receipts": lambda: receipts.run(services),
+            "replies": lambda: replies.run(services),
+            "plan": lambda: plan.run(services),
+            "check_ins": lambda: checkins.run(services),
+            "follow_ups": lambda: followups.run(services),
+            "visits": lambda: followups.ask_about_visits(services),
+            "sweep": lambda: reconcile.sweep(services),
+            "unknown": lambda: reconcile.settle_unknown(services, carrier),
+            "silent": lambda: reconcile.fetch_silent(services, carrier),
+            "pull": lambda: receive.pull(services, carrier.gateway, carrier.call),
+        }
+        self._lock = threading.Lock()
+        self._running: set[Work] = set()
+        self._again: set[Work] = set()
+        self._stop = threading.Event()
+        self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="own")
+        self._timer = threading.Thread(target=self._run_timer, name="timer", daemon=True)
+
+    def start(self) -> None:
+        """Start the timer."""
+        self._timer.start()
+
+    def close(self) -> None:
+        """End in good order: no new work, outcomes written, connections closed."""
+        self._stop.set()
+        if self._timer.ident is not None:
+            self._timer.join(timeout=5)
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self.carrier.close()
+        self.services.database.close()
+
+    def run(self, step: str, *ids: str) -> None:
+        """Run a step here and now; one that runs already goes once more when it ends."""
+        work: Work = (step, *ids)
+        with self._lock:
+            if work in self._running:
+                self._again.add(work)
+                return
+            self._running.add(work)
+        while True:
+            self._run_once(work)
+            with self._lock:
+                if work not in self._again or self._stop.is_set():
+                    self._again.discard(work)
+                    self._running.discard(work)
+                    return
+                self._again.discard(work)
+
+    def _run_once(self, work: Work) -> None:
+        step, *ids = work
+        try:
+            with RUNS.labels(step).time():
+                counts = self._steps[step](*ids)
+        except Exception:
+            # The rows are as they were; the next tick finds them again.
+            log.exception("step_failed", step=step)
+            ROWS.labels(step, "error").inc()
+            return
+        for what, count in counts.items():
+            ROWS.labels(step, what).inc(count)
+        if +counts:
+            log.info("step_done", step=step, **counts)
+
+    def tick(self, *, by_beat: bool) -> list[Work]:
+        """Return what is to be run now; on any trouble of the database, nothing."""
+        try:
+            return list(find_work(self.services, by_beat=by_beat))
+        except Exception as error:  # noqa: BLE001  The next tick asks again.
+            log.warning("tick_failed", error=type(error).__name__)
+            return []
+
+    def _run_timer(self) -> None:
+        interval = self.services.settings.dispatch_interval
+        marked = 0.0
+        while not self._stop.wait(interval):
+            if self._beat_is_silent(interval):
+                for work in self.tick(by_beat=False):
+                    self._pool.submit(self.run, *work)
+            if time.monotonic() - marked >= _HEARTBEAT_SECONDS:
+                marked = self._mark_progress(marked)
+
+    def _beat_is_silent(self, interval: float) -> bool:
+        try:
+            with self.services.database.transaction() as session:
+                age = progress.ages(session).get(TICK_OF_BEAT, float("inf"))
+                if age <= _SILENT_INTERVALS * interval:
+                    return False
+                return progress.take_turn(session, f"turn:{TICK}", every=interval * 0.9)
+        except Exception as error:  # noqa: BLE001  Without a database there is nothing to send.
+            log.warning("timer_failed", error=type(error).__name__)
+            return False
+
+    def _mark_progress(self, before: float) -> float:
+        try:
+            with self.services.database.transaction() as session:
+                # Marked only while ticks are seen: a worker that nobody ticks is not healthy.
+                if progress.ages(session).get(TICK, float("inf")) < 5 * _HEARTBEAT_SECONDS:
+                    progress.mark(session, f"worker:{self.services.host}")
+        except Exception as error:  # noqa: BLE001  Health goes red by itself.
+            log.warning("progress_not_marked", error=type(error).__name__)
+            return before
+        return time.monotonic()

@@ -1,0 +1,209 @@
+"""Answers to a question that was asked: C and R, Y and N, a number.
+
+An answer is recorded on its check-in and on every text that asked the question; the step's own
+rules say whom it needs (`schedules.followup_rules.for_answer`).
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from messages.replies import Intent
+from records import checkins, conversation, enrollments
+from records.base import new_id
+from records.checkins import CheckIn
+from records.conversation import Prompt
+from schedules import followup_rules
+from schedules.followups import FollowUpReason, WantedFollowUp
+from schedules.staffing import Severity
+from worker.case import Case
+from worker.hearing import VISIT_CONTEXT
+from worker.questions import Question, question_of
+
+YES_NO_CONTEXT, SIDE_EFFECTS, CRAVING = "yes_no", "side_effect_check", "craving_scale"
+_BOUNDS = {SIDE_EFFECTS: (0, 3), CRAVING: (0, 10)}
+_DECIDED = frozenset({Intent.confirm, Intent.decline_reschedule})
+_PREVIOUS = 10
+
+
+def bounds(context: str) -> tuple[int, int] | None:
+    """Return the ends of the scale a question is asked on; None if it asks for no number."""
+    if context.startswith("scale:"):
+        low, _, high = context.removeprefix("scale:").partition("-")
+        return int(low), int(high)
+    return _BOUNDS.get(context)
+
+
+def answered(case: Case) -> bool:
+    """Record the answer to the question a text is bound to; False if it answers none."""
+    prompt, intent = case.prompt, case.intents[0]
+    if prompt is None:
+        return False
+    if intent in _DECIDED and prompt.context == VISIT_CONTEXT:
+        _confirmed(case, prompt) if intent is Intent.confirm else _change(case, prompt)
+    elif intent in _DECIDED and prompt.context == YES_NO_CONTEXT:
+        _yes_or_no(case, prompt)
+    elif intent is Intent.score and bounds(prompt.context) is not None:
+        _score(case, prompt)
+    elif intent is Intent.running_late and prompt.context == VISIT_CONTEXT:
+        _late(case, prompt)
+        return True
+    else:
+        return False
+    # What else the text says ("7, and please call me") goes to a person beside the answer.
+    case.open(*case.read_as(bound=True))
+    return True
+
+
+def record(
+    case: Case, prompt: Prompt, *, status: str = "answered", number: str | None = None
+) -> CheckIn | None:
+    """Write the answer on the question's check-in, and on each text that asked it."""
+    own = check_in_of(case, prompt)
+    if status == "answered":
+        conversation.mark_answered(case.session, prompt, at=case.inbound.received_at)
+        enrollments.request_plan_of_patient(case.session, prompt.patient_id)
+    if own is not None:
+        own.status = status
+        own.value = Decimal(number) if number is not None else None
+        own.value_text = case.intents[0].value
+        own.answered_at = case.inbound.received_at
+        own.inbound_id = case.inbound.id
+    return own
+
+
+def check_in_of(case: Case, prompt: Prompt) -> CheckIn | None:
+    """Return the question's check-in; those of texts that repeat it are void."""
+    rows = conversation.check_ins_of(case.session, prompt)
+    if not rows:
+        # The reply beat our own record of the question's acceptance.
+        checkins.open_for(case.session, [_fresh(case, prompt)])
+        rows = conversation.check_ins_of(case.session, prompt)
+    for other in rows[1:]:
+        other.status = "void" if other.status == "open" else other.status
+    return rows[0] if rows else None
+
+
+def _fresh(case: Case, prompt: Prompt) -> dict[str, object]:
+    return {
+        "id": new_id(),
+        "clinic_id": case.clinic.id,
+        "patient_id": prompt.patient_id,
+        "message_id": prompt.message_id,
+        "item": prompt.step,
+        "context": prompt.context,
+        "asked_at": prompt.asked_at,
+        "ends_at": prompt.until,
+    }
+
+
+def _about(prompt: Prompt) -> str:
+    """Return what items about an answer join under: the visit's id, or the patient's."""
+    return str(prompt.appointment_id or prompt.patient_id)
+
+
+def _judge(
+    case: Case, prompt: Prompt, question: Question, previous: Sequence[int] = ()
+) -> tuple[WantedFollowUp, ...]:
+    """Return what the asking step's rules want for this answer."""
+    if question.step is None:
+        return ()
+    return followup_rules.for_answer(
+        question.step,
+        case.intents[0].value,
+        case.inbound.value,
+        now=case.now,
+        staffed=case.staffed,
+        previous=previous,
+        resolve=question.resolve,
+        about=_about(prompt),
+    )
+
+
+def _confirmed(case: Case, prompt: Prompt) -> None:
+    visit, about = prompt.appointment_id, _about(prompt)
+    kept = visit is not None and conversation.confirm_visit(
+        case.session, visit, start=prompt.anchor_at
+    )
+    record(case, prompt)
+    if kept:
+        case.open(*_judge(case, prompt, question_of(case, prompt)))
+        case.answer("confirm_ack")
+    elif prompt.anchor_at == prompt.starts_at and prompt.visit_status == "booked":
+        # They had asked for another time: staff have to say which of the two holds.
+        case.open(case.want(FollowUpReason.CHANGE_REQUESTED, about=about))
+    else:
+        # The visit moved or was cancelled: they may come at a time that holds no more.
+        reason, soon = FollowUpReason.UNCLEAR_REPLY, Severity.CALL_TODAY
+        case.open(case.want(reason, about=about, severity=soon, before=prompt.anchor_at))
+
+
+def _change(case: Case, prompt: Prompt) -> None:
+    if prompt.appointment_id is not None:
+        conversation.request_change(
+            case.session, prompt.appointment_id, start=prompt.anchor_at, now=case.now
+        )
+    wanted = _judge(case, prompt, question_of(case, prompt))
+    default = case.want(FollowUpReason.CHANGE_REQUESTED, about=_about(prompt))
+    case.open(*wanted or (default,))
+    record(case, prompt)
+    # The call it names falls into staffed hours, whenever this is (care rule 11).
+    case.answer("change_ack", window=case.window(default.due_at))
+
+
+def _late(case: Case, prompt: Prompt) -> None:
+    case.open(*_judge(case, prompt, question_of(case, prompt)) or case.read_as(bound=True))
+    record(case, prompt)
+    case.answer("late_ack")
+
+
+def _yes_or_no(case: Case, prompt: Prompt) -> None:
+    question = question_of(case, prompt)
+    wanted = _judge(case, prompt, question)
+    if question.step is None:
+        wanted = (case.want(FollowUpReason.UNCLEAR_REPLY, about=_about(prompt)),)
+    record(case, prompt)
+    case.open(*wanted)
+    case.promise("callback_ack", wanted)
+
+
+def _score(case: Case, prompt: Prompt) -> None:
+    wanted = judge_score(case, prompt)
+    record(case, prompt, number=case.inbound.value)
+    case.open(*wanted)
+    reassure(case, wanted, side_effects=prompt.context == SIDE_EFFECTS)
+
+
+def judge_score(case: Case, prompt: Prompt) -> tuple[WantedFollowUp, ...]:
+    """Return what a number asks for as the answer to this question."""
+    question, previous = question_of(case, prompt), _previous(case, prompt)
+    wanted = _judge(case, prompt, question, previous)
+    ruled = question.step is not None and bool(question.step.on_answer)
+    if wanted or ruled or bounds(prompt.context) != (0, 10):
+        return wanted
+    return followup_rules.for_score(
+        int(case.inbound.value or 0),
+        previous,
+        now=case.now,
+        staffed=case.staffed,
+        about=_about(prompt),
+    )
+
+
+def _previous(case: Case, prompt: Prompt) -> list[int]:
+    """Return the patient's earlier numbers for this question, the oldest first."""
+    rows = checkins.of_patient(
+        case.session, prompt.patient_id, item=prompt.question, limit=_PREVIOUS
+    )
+    known = [int(row.value) for row in rows if row.status == "answered" and row.value is not None]
+    return known[::-1]
+
+
+def reassure(case: Case, wanted: Sequence[WantedFollowUp], *, side_effects: bool) -> None:
+    """Answer a worrying number or an unwell patient with what is true at this hour (rule 11)."""
+    soon = {Severity.PAGE_NOW, Severity.CALL_TODAY}
+    if not any(one.severity in soon for one in wanted):
+        return
+    if side_effects and not case.file.is_covered(case.now):
+        case.answer("unwell_closed")
+    else:
+        case.promise("high_score_ack", wanted)

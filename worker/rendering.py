@@ -1,0 +1,157 @@
+"""From a row to the words a patient reads: variables, language, privacy lint, segments.
+
+Rendering happens at the claim, so that a clinic's changed phone number or a moved visit is in the
+text that goes out now (care rule 28). The zone a time is told in is care rule 30's.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import phonenumbers
+
+from messages import formats
+from messages.errors import MessageError
+from messages.lint import lint
+from messages.segments import count
+from messages.templates import Catalog
+from schedules.clinic import ClinicFile
+
+
+class UnfitTextError(MessageError):
+    """A rendered text says what a text must not say; the reason names the rule, not the words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What a text speaks of. `details` holds the visit's place and link."""
+
+    clinic: ClinicFile
+    now: datetime
+    patient_zone: str | None = None
+    starts_at: datetime | None = None
+    virtual: bool = False
+    details: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone its times are told in: the patient's own for a virtual visit only."""
+        if self.virtual and self.patient_zone:
+            return ZoneInfo(self.patient_zone)
+        return ZoneInfo(self.clinic.timezone)
+
+    @property
+    def name_zone(self) -> bool:
+        """Whether the zone is named: the patient's differs from the one the time is told in."""
+        return self.patient_zone is not None and self.patient_zone != self.zone.key
+
+    def visit(self) -> datetime:
+        """Return the start of the visit this text speaks of."""
+        if self.starts_at is None:
+            raise UnfitTextError("a text without a visit asks for the visit's time")
+        return self.starts_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """The words, and how many segments they are billed as."""
+
+    body: str = field(repr=False)
+    segments: int
+    language: str
+
+
+@lru_cache(maxsize=1024)
+def spoken_phone(number: str) -> str:
+    """Return a number as people write it in its country, e.g. 212-555-0100."""
+    parsed = phonenumbers.parse(number, None)
+    if parsed.country_code == 1:
+        digits = str(parsed.national_number)
+        return f"{digits[:3]}-{digits[3:6]}-{digits[6:]}"
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+
+def _fasting(subject: Subject, language: str, hours: float) -> str:
+    at = subject.visit() - timedelta(hours=hours)
+    return formats.clock_in(at, subject.zone, language)
+
+
+def _when(subject: Subject, language: str) -> str:
+    return formats.when(
+        subject.visit(), subject.zone, subject.now, language, name_zone=subject.name_zone
+    )
+
+
+def _time(subject: Subject, language: str) -> str:
+    return formats.clock_in(subject.visit(), subject.zone, language, name_zone=subject.name_zone)
+
+
+def _until(subject: Subject, language: str) -> str:
+    opens = subject.clinic.staffed().next_opening(subject.now)
+    return formats.opening(opens, ZoneInfo(subject.clinic.timezone), subject.now, language)
+
+
+def _window(subject: Subject, language: str) -> str:
+    due = subject.clinic.staffed().due("call_today", subject.now)
+    return formats.call_window(due, ZoneInfo(subject.clinic.timezone), subject.now, language)
+
+
+# Bare names only, each made when a template asks for it.
+_VARIABLES: Mapping[str, Callable[[Subject, str], str]] = MappingProxyType(
+    {
+        "sms_name": lambda subject, _: subject.clinic.sms_name,
+        "phone": lambda subject, _: spoken_phone(subject.clinic.phone),
+        "time": _time,
+        "when": _when,
+        "date": lambda subject, language: formats.date(
+            subject.visit().astimezone(subject.zone).date(), language
+        ),
+        "food": lambda subject, language: _fasting(
+            subject, language, subject.clinic.fasting.solids_hours
+        ),
+        "liq": lambda subject, language: _fasting(
+            subject, language, subject.clinic.fasting.fluids_hours
+        ),
+        # Without a place or a link a text still has to read well, and to lead somewhere.
+        "place": lambda subject, _: str(subject.details.get("location") or subject.clinic.sms_name),
+        "link": lambda subject, _: str(
+            subject.details.get("join_link") or spoken_phone(subject.clinic.phone)
+        ),
+        "until": _until,
+        "window": _window,
+    }
+)
+
+
+def language_for(catalog: Catalog, template: str, wanted: str | None, clinic: ClinicFile) -> str:
+    """Return the language a text is written in: the wanted one if it exists, else the clinic's."""
+    known = catalog.languages(template)
+    for language in (wanted, *clinic.languages):
+        if language in known:
+            return str(language)
+    return "en"
+
+
+def render(catalog: Catalog, template: str, wanted: str | None, subject: Subject) -> Rendered:
+    """Return the words of a text. Raises MessageError where they can't or must not be sent."""
+    language = language_for(catalog, template, wanted, subject.clinic)
+    variables = {}
+    for name in catalog.variables(template):
+        given = subject.params.get(name)
+        variables[name] = str(given) if given is not None else _VARIABLES[name](subject, language)
+    body = catalog.render(template, language, variables)
+    findings = lint(body, language=language, template_key=template)
+    if findings:
+        raise UnfitTextError(f"{template} ({language}): {findings[0].rule}")
+    return Rendered(body=body, segments=count(body).segments, language=language)
+
+
+def details_of(sealed: str | None) -> dict[str, Any]:
+    """Return a visit's details from their JSON."""
+    return json.loads(sealed) if sealed else {}

@@ -1,0 +1,300 @@
+"""Check-ins that end without an answer: a miss only where the silence is the patient's own.
+
+    check_in rows past their end -> missed | unclear | void -> follow-ups
+
+Care rule 19: a miss is a question delivered, while we could receive, and unanswered to its end.
+Whatever was paused, held, undelivered, or fell into an outage of ours is void and no miss.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from records import clinics, conversation, patients, progress
+from records.base import Session
+from records.checkins import CheckIn
+from records.conversation import Asked, Prompt
+from records.outbox import Message
+from schedules import followup_rules
+from schedules.followups import FollowUpReason, WantedFollowUp
+from schedules.staffing import StaffedHours
+from worker import hearing
+from worker.logs import get_logger
+from worker.opening import open_follow_ups
+from worker.prompted import bounds
+from worker.questions import Question, find, is_watched
+from worker.services import Services
+
+log = get_logger(__name__)
+
+OPEN, MISSED, VOID, UNCLEAR = "open", "missed", "void", "unclear"
+# While the carrier's list can't be read, nobody knows whether a reply waits there: for this long
+# the question stays open, then the outage was ours and it is no miss.
+_OUTAGE_PATIENCE = timedelta(hours=6)
+_PULL_AGE = timedelta(minutes=5)
+# Visits' questions may count as silent before they end; rules look at most this far ahead.
+_VISITS_AHEAD = timedelta(days=3)
+_SILENCES_EVERY_SECONDS = 60.0
+# Silence is phoned after two misses instead of three (clinical.md section 3).
+_OPIOID_FIRST_WEEKS, _PHONED_EARLY = timedelta(days=14), 2
+_HISTORY = 30
+
+
+def run(services: Services, *, limit: int = 200) -> Counter[str]:
+    """End up to `limit` check-ins that are over; once a minute, count silence before visits."""
+    counts: Counter[str] = Counter()
+    seen: list[UUID] = []
+    behind = _clinics_out_of_reach(services)
+    for _ in range(limit):
+        if not _end_next(services, seen, behind, counts):
+            break
+    with services.database.transaction() as session:
+        turn = progress.take_turn(session, "turn:silences", every=_SILENCES_EVERY_SECONDS)
+    if turn:
+        counts += silences(services, limit=limit)
+    return +counts
+
+
+def silences(services: Services, *, limit: int = 200) -> Counter[str]:
+    """Open what a step wants when its question about a visit is unanswered at a set time."""
+    counts: Counter[str] = Counter()
+    after: UUID | None = None
+    until = services.now + _VISITS_AHEAD
+    for _ in range(limit):
+        with services.database.transaction() as session:
+            asked = conversation.check_in_about_visit(session, until=until, after=after)
+            if asked is None:
+                break
+            after = asked.check_in.id
+            if _counts(session, asked, services.now) and _silent_already(session, services, asked):
+                counts[MISSED] += 1
+    return counts
+
+
+def _end_next(
+    services: Services, seen: list[UUID], behind: Sequence[UUID], counts: Counter[str]
+) -> bool:
+    """End one check-in in a transaction of its own, so that one bad row holds up no other."""
+    try:
+        with services.database.transaction() as session:
+            asked = conversation.check_in_over(
+                session,
+                now=services.now,
+                skip=seen,
+                waiting_clinics=behind,
+                waited_enough=services.now - _OUTAGE_PATIENCE,
+            )
+            if asked is None:
+                return False
+            seen.append(asked.check_in.id)
+            outage = asked.check_in.clinic_id in behind
+            counts[_end(session, services, asked, outage=outage)] += 1
+    except Exception:
+        if not seen:
+            raise
+        log.exception("check_in_not_ended", check_in_id=str(seen[-1]))
+        counts["failed"] += 1
+    return True
+
+
+def _end(session: Session, services: Services, asked: Asked, *, outage: bool) -> str:
+    """Decide how an unanswered question ends, and open what that asks for."""
+    row, now = asked.check_in, services.now
+    if conversation.has_unread(session, row.patient_id, before=row.ends_at):
+        # Their answer may be here already and only wait to be handled.
+        return "waiting"
+    row.status = VOID if outage else _ending(session, services, asked)
+    session.flush()
+    wanted = _wanted(session, services, asked)
+    _open(session, asked, wanted, now)
+    return row.status
+
+
+def _open(session: Session, asked: Asked, wanted: Sequence[WantedFollowUp], now: datetime) -> None:
+    open_follow_ups(
+        session,
+        asked.check_in.clinic_id,
+        asked.check_in.patient_id,
+        wanted,
+        source_kind="check_in",
+        source_id=asked.check_in.id,
+        now=now,
+    )
+
+
+def _about(asked: Asked) -> str:
+    """Return what items about silence join under: the visit's id, or the patient's."""
+    return str(asked.message.appointment_id or asked.check_in.patient_id)
+
+
+def _ending(session: Session, services: Services, asked: Asked) -> str:
+    if not _counts(session, asked, services.now):
+        return VOID
+    if asked.check_in.times_reasked:
+        return UNCLEAR
+    return MISSED if asked.message.status == "delivered" else VOID
+
+
+def _counts(session: Session, asked: Asked, now: datetime) -> bool:
+    """Return whether silence on this question could be the patient's own."""
+    message, person = asked.message, asked.patient
+    if message.nudge_for is not None or person.status != "active":
+        return False
+    if patients.opted_out(session, clinic_id=person.clinic_id, blind=person.phone_blind):
+        return False
+    if message.purpose is not None and message.purpose not in person.purposes:
+        return False
+    paused = person.paused_until
+    if message.purpose == "check_ins" and paused is not None and paused > asked.check_in.asked_at:
+        return False
+    return _visit_stands(session, message)
+
+
+def _visit_stands(session: Session, message: Message) -> bool:
+    prompt = conversation.prompt(session, message.id)
+    if prompt is None or prompt.appointment_id is None:
+        return True
+    # After R the texts hold until staff decide; a moved visit was asked about anew.
+    gone = prompt.visit_status in {"cancelled", "no_show"}
+    return not gone and prompt.starts_at == prompt.anchor_at
+
+
+def _wanted(session: Session, services: Services, asked: Asked) -> tuple[WantedFollowUp, ...]:
+    row, now = asked.check_in, services.now
+    staffed = clinics.by_id(session, row.clinic_id).file.staffed()
+    if row.status == UNCLEAR:
+        reason = FollowUpReason.UNCLEAR_REPLY
+        return (followup_rules.wanted(reason, now=now, staffed=staffed, about=_about(asked)),)
+    rows = conversation.check_ins_of_question(
+        session, row.patient_id, item=row.item, limit=_HISTORY
+    )
+    if row.status == VOID:
+        undelivered = _undelivered_running(rows)
+        return followup_rules.for_misses(
+            0, now=now, staffed=staffed, about=_about(asked), undelivered=undelivered
+        )
+    if row.status == MISSED:
+        return _of_silence(session, services, asked, rows, staffed)
+    return ()
+
+
+def _of_silence(
+    session: Session,
+    services: Services,
+    asked: Asked,
+    rows: Sequence[tuple[CheckIn, Message]],
+    staffed: StaffedHours,
+) -> tuple[WantedFollowUp, ...]:
+    """Apply the step's own rules; a scale without any has the default ones."""
+    row, now = asked.check_in, services.now
+    misses, question = _misses_running(rows), _question(session, services, asked)
+    early = _phoned_early(session, services, asked, rows)
+    wanted: tuple[WantedFollowUp, ...] = ()
+    if question.step is not None and question.step.unanswered:
+        wanted = followup_rules.for_silence(
+            question.step,
+            misses=misses,
+            now=now,
+            staffed=staffed,
+            resolve=question.resolve,
+            about=_about(asked),
+        )
+        if not early:
+            return wanted
+    if bounds(row.context) is None or asked.message.purpose != "check_ins":
+        return wanted
+    phone_after = _PHONED_EARLY if early else followup_rules.MISSES_PHONED
+    default = followup_rules.for_misses(
+        misses, now=now, staffed=staffed, about=_about(asked), phone_after=phone_after
+    )
+    return (*wanted, *default)
+
+
+def _question(session: Session, services: Services, asked: Asked) -> Question:
+    prompt: Prompt | None = conversation.prompt(session, asked.message.id)
+    if prompt is None:
+        return Question()
+    return find(session, services, asked.check_in.patient_id, prompt)
+
+
+def _phoned_early(
+    session: Session, services: Services, asked: Asked, rows: Sequence[tuple[CheckIn, Message]]
+) -> bool:
+    """Return whether silence weighs more: opioids in the first weeks, or after a high score."""
+    since = services.now - _OPIOID_FIRST_WEEKS
+    if asked.message.purpose != "check_ins":
+        return False
+    if is_watched(session, services, asked.patient, since=since):
+        return True
+    last = next((row for row, _ in rows if row.status == "answered"), None)
+    high = asked.check_in.context in {"craving_scale", "scale:0-10"}
+    value = last.value if last is not None else None
+    return high and value is not None and value >= followup_rules.HIGH_SCORE
+
+
+def _misses_running(rows: Sequence[tuple[CheckIn, Message]]) -> int:
+    """Count the misses in a row, the newest first; what was void says nothing either way."""
+    running = 0
+    for row, _ in rows:
+        if row.status == MISSED:
+            running += 1
+        elif row.status not in {VOID, OPEN}:
+            break
+    return running
+
+
+def _undelivered_running(rows: Sequence[tuple[CheckIn, Message]]) -> int:
+    running = 0
+    for row, message in rows:
+        if row.status != VOID or message.status == "delivered" or message.nudge_for is not None:
+            break
+        running += 1
+    return running
+
+
+def _silent_already(session: Session, services: Services, asked: Asked) -> bool:
+    """End a check-in before its window does, if a rule of its step says so by now.
+
+    The question stays readable: a late answer still turns the miss into an answer.
+    """
+    row, now = asked.check_in, services.now
+    if asked.message.status != "delivered":
+        return False
+    if conversation.has_unread(session, row.patient_id, before=now):
+        return False
+    question = _question(session, services, asked)
+    if question.step is None or not any(rule.at for rule in question.step.unanswered):
+        return False
+    wanted = followup_rules.for_silence(
+        question.step,
+        now=now,
+        staffed=clinics.by_id(session, row.clinic_id).file.staffed(),
+        ended=False,
+        resolve=question.resolve,
+        about=_about(asked),
+    )
+    if not wanted:
+        return False
+    row.status = MISSED
+    _open(session, asked, wanted, now)
+    return True
+
+
+def _clinics_out_of_reach(services: Services) -> list[UUID]:
+    """Return clinics whose texts may lie at the carrier unread; their questions wait a while."""
+    with services.database.transaction() as session:
+        behind = _pulled_through(session, services)
+    oldest = services.now - _PULL_AGE
+    return [clinic for clinic, through in behind.items() if through < oldest]
+
+
+def _pulled_through(session: Session, services: Services) -> dict[UUID, datetime]:
+    """Return up to when each clinic's inbound texts are surely stored, where pulls run."""
+    through: dict[UUID, datetime] = {}
+    for clinic_id, number in conversation.heard_numbers(session):
+        kept = progress.details(session, hearing.cursor_name(services, number)).get("through")
+        if kept:
+            at = datetime.fromisoformat(kept)
+            through[clinic_id] = min(at, through.get(clinic_id, at))
+    return through

@@ -1,0 +1,277 @@
+"""What a person does with a follow-up: take it, hand it over, put it off, end it.
+
+The console and `aftercare followup` call these. Each is one transaction that locks the item, so
+that of two people who take one at once the second is told who has it. Every action leaves a line
+in the item's own history and in the clinic's audit trail.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from records import audit, clinics, followups, worklist
+from records.base import Session, new_id
+from records.casework import staff_by_id
+from records.clinics import Staff
+from records.followups import FollowUp, FollowUpEvent
+from records.worklist import ListedFollowUp
+from schedules.followups import SAFETY
+from schedules.staffing import Severity
+from worker.services import Services
+
+# Care rule 10: a crisis is put off for half an hour at most, and ended by a clinician alone.
+LONGEST_URGENT_SNOOZE = timedelta(minutes=30)
+LONGEST_SNOOZE = timedelta(days=30)
+MAY_ACT = frozenset({"coordinator", "clinician", "admin"})
+MAY_END_SAFETY = frozenset({"clinician", "admin"})
+_REASONS_OF_SAFETY = frozenset(str(reason) for reason in SAFETY)
+
+#: How a safety item ends (care rule 10), and what may be written for it.
+SAFETY_OUTCOMES = ("reached_safe", "emergency_services_sent", "not_reached", "misread")
+#: How other items usually end; the command takes other words of this form too.
+OUTCOMES = ("reached", "left_message", "not_reached", "rebooked", "handled", "no_action_needed")
+_ALIASES = {
+    "reached_and_safe": "reached_safe",
+    "safe": "reached_safe",
+    "emergency_services": "emergency_services_sent",
+}
+_OUTCOME = re.compile(r"[a-z][a-z_]{1,39}")
+
+
+class FollowUpActionError(Exception):
+    """Something that can't be done with a follow-up; the message says what to do instead."""
+
+
+class FollowUpMissingError(FollowUpActionError):
+    """No such follow-up in this clinic."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such follow-up. List them with `aftercare followups`.")
+
+
+class FollowUpTakenError(FollowUpActionError):
+    """Somebody else has it already."""
+
+    def __init__(self, owner: str) -> None:
+        super().__init__(f"{owner} has taken this follow-up already. Ask them to hand it over.")
+        self.owner = owner
+
+
+class FollowUpEndedError(FollowUpActionError):
+    """It was resolved before."""
+
+    def __init__(self, outcome: str | None) -> None:
+        super().__init__(f"This follow-up has ended already ({outcome or 'resolved'}).")
+
+
+class NotAllowedError(FollowUpActionError):
+    """The person's role does not include this."""
+
+
+class BadActionError(FollowUpActionError):
+    """An instant, an outcome or a person that does not fit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Who acts. `label` is written to the trails and holds an internal id, never a name."""
+
+    label: str
+    staff_id: UUID
+    clinic_id: UUID
+    role: str
+
+
+def actor_of(staff: Staff) -> Actor:
+    """Return a staff member as the one who acts."""
+    return Actor(
+        label=f"staff:{staff.id}", staff_id=staff.id, clinic_id=staff.clinic_id, role=staff.role
+    )
+
+
+def actor_by_email(services: Services, email: str, follow_up_id: UUID) -> Actor:
+    """Return the staff member of the item's clinic with this address, for the command line.
+
+    Raises FollowUpMissingError or BadActionError.
+    """
+    with services.database.transaction() as session:
+        item = worklist.follow_up(session, services.vault, follow_up_id)
+        if item is None:
+            raise FollowUpMissingError
+        return actor_of(_staff(session, item.clinic_uuid, email))
+
+
+def take(services: Services, follow_up_id: UUID, *, actor: Actor) -> ListedFollowUp:
+    """Make it the actor's own and acknowledge it; the climb stops, its clock does not.
+
+    Raises FollowUpTakenError when somebody else has acknowledged it. Taking it twice is no error.
+    """
+    with services.database.transaction() as session:
+        item = _open_item(session, follow_up_id, actor)
+        theirs = item.owner_id not in {None, actor.staff_id}
+        if theirs and item.status == "acknowledged":
+            raise FollowUpTakenError(_owner(session, item))
+        if item.owner_id != actor.staff_id or item.status != "acknowledged":
+            item.owner_id = actor.staff_id
+            _acknowledge(item, services.now)
+            _record(session, services, item, actor, "taken")
+        return _listed(session, services, follow_up_id)
+
+
+def assign(services: Services, follow_up_id: UUID, *, email: str, actor: Actor) -> ListedFollowUp:
+    """Hand it to a colleague, who has to acknowledge it; to oneself this is taking it over.
+
+    Raises BadActionError for somebody who can't have it.
+    """
+    with services.database.transaction() as session:
+        item = _open_item(session, follow_up_id, actor)
+        owner = _staff(session, item.clinic_id, email)
+        if owner.role not in MAY_ACT:
+            raise BadActionError("A viewer can't be given a follow-up. Choose somebody else.")
+        if owner.id == item.owner_id:
+            return _listed(session, services, follow_up_id)
+        item.owner_id = owner.id
+        item.status, item.acknowledged_at = "open", None
+        if owner.id == actor.staff_id:
+            _acknowledge(item, services.now)
+        _record(session, services, item, actor, "assigned", details={"to": f"staff:{owner.id}"})
+        return _listed(session, services, follow_up_id)
+
+
+def snooze(
+    services: Services, follow_up_id: UUID, *, until: datetime, actor: Actor
+) -> ListedFollowUp:
+    """Put it off until an instant (aware); it is then due again.
+
+    A page or a safety item waits 30 minutes at most (care rule 10), anything else 30 days.
+    Raises BadActionError for an instant that does not fit.
+    """
+    now = services.now
+    with services.database.transaction() as session:
+        item = _open_item(session, follow_up_id, actor)
+        urgent = is_safety(item.reason) or item.severity == Severity.PAGE_NOW
+        longest = LONGEST_URGENT_SNOOZE if urgent else LONGEST_SNOOZE
+        if until <= now:
+            raise BadActionError("That time has passed. Give one in the future.")
+        if until > now + longest:
+            most = "30 minutes" if urgent else "30 days"
+            raise BadActionError(f"This follow-up can be put off for {most} at most.")
+        item.snoozed_until = until
+        _record(session, services, item, actor, "snoozed", details={"until": until.isoformat()})
+        return _listed(session, services, follow_up_id)
+
+
+def resolve(
+    services: Services, follow_up_id: UUID, *, outcome: str, actor: Actor, note: str | None = None
+) -> ListedFollowUp:
+    """End it with an outcome; a `note` is kept sealed.
+
+    A crisis, an overdose or an emergency is ended by a clinician or an admin, with one of
+    SAFETY_OUTCOMES, and "not_reached" needs a note of what was decided (care rule 10).
+    Raises NotAllowedError or BadActionError.
+    """
+    with services.database.transaction() as session:
+        item = _open_item(session, follow_up_id, actor)
+        note = (note or "").strip() or None
+        word = _checked_outcome(item, outcome, note, actor)
+        item.status, item.outcome, item.resolved_at = "resolved", word, services.now
+        item.acknowledged_at = item.acknowledged_at or services.now
+        item.owner_id = item.owner_id or actor.staff_id
+        item.snoozed_until = None
+        _record(session, services, item, actor, "resolved", note=note, details={"outcome": word})
+        return _listed(session, services, follow_up_id)
+
+
+def is_safety(reason: str) -> bool:
+    """Whether an item is of the class that a clinician ends."""
+    return reason in _REASONS_OF_SAFETY
+
+
+def _checked_outcome(item: FollowUp, outcome: str, note: str | None, actor: Actor) -> str:
+    word = re.sub(r"[\s-]+", "_", outcome.strip().lower())
+    word = _ALIASES.get(word, word)
+    if not is_safety(item.reason):
+        if not _OUTCOME.fullmatch(word):
+            usual = ", ".join(OUTCOMES)
+            raise BadActionError(f"The outcome is a word such as {usual}; put more into the note.")
+        return word
+    if actor.role not in MAY_END_SAFETY:
+        raise NotAllowedError("Only a clinician or an admin ends this follow-up. Hand it over.")
+    if word not in SAFETY_OUTCOMES:
+        raise BadActionError(f"This follow-up ends with one of: {', '.join(SAFETY_OUTCOMES)}.")
+    if word == "not_reached" and note is None:
+        raise BadActionError("Not reached: write into the note what was decided, and by whom.")
+    return word
+
+
+def _open_item(session: Session, follow_up_id: UUID, actor: Actor) -> FollowUp:
+    """Lock the item for this actor. Raises when it is not theirs to act on."""
+    item = followups.by_id(session, follow_up_id)
+    if item is None or item.clinic_id != actor.clinic_id:
+        raise FollowUpMissingError
+    if actor.role not in MAY_ACT:
+        raise NotAllowedError("A viewer can look at follow-ups but not act on them.")
+    if item.status == "resolved":
+        raise FollowUpEndedError(item.outcome)
+    return item
+
+
+def _acknowledge(item: FollowUp, now: datetime) -> None:
+    item.status = "acknowledged"
+    item.acknowledged_at = item.acknowledged_at or now
+    item.snoozed_until = None
+
+
+def _owner(session: Session, item: FollowUp) -> str:
+    owner = staff_by_id(session, item.owner_id) if item.owner_id else None
+    return owner.email if owner else "A colleague"
+
+
+def _staff(session: Session, clinic_id: UUID, email: str) -> Staff:
+    for staff in clinics.staff_by_email(session, email):
+        if staff.clinic_id == clinic_id and staff.disabled_at is None:
+            return staff
+    raise BadActionError("Nobody with this address works at this clinic. Check the address.")
+
+
+def _record(
+    session: Session,
+    services: Services,
+    item: FollowUp,
+    actor: Actor,
+    action: str,
+    *,
+    note: str | None = None,
+    details: dict[str, Any] | None = None,
+) -> None:
+    event = FollowUpEvent(
+        id=new_id(),
+        clinic_id=item.clinic_id,
+        follow_up_id=item.id,
+        at=services.now,
+        actor=actor.label,
+        action=action,
+    )
+    if note is not None:
+        event.note = services.vault.seal("follow_up_event", "note", event.id, note)
+    session.add(event)
+    audit.record(
+        session,
+        services.vault,
+        clinic_id=item.clinic_id,
+        now=services.now,
+        actor=actor.label,
+        action=f"follow_up.{action}",
+        subject=f"follow_up:{item.id}",
+        details=details,
+    )
+
+
+def _listed(session: Session, services: Services, follow_up_id: UUID) -> ListedFollowUp:
+    session.flush()
+    listed = worklist.follow_up(session, services.vault, follow_up_id)
+    if listed is None:
+        raise FollowUpMissingError
+    return listed

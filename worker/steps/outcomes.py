@@ -1,0 +1,152 @@
+"""Outcomes: what the carrier said to our calls, written for many texts in one transaction.
+
+Every answer of the carrier has one row here: accepted, refused for this text, refused for the
+account (the row waits behind an open breaker), not processed (tried again), or unknown (looked
+for later, never posted again blindly).
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from messages.errorcodes import ErrorClass, ErrorRule, classify
+from messages.gateway import Accepted, NotProcessed, OutcomeUnknown, Refused
+from records import outcomes, stopping
+from records.base import Session
+from records.outcomes import AcceptedRow, EndedRow
+from worker.carrier import Posted
+from worker.logs import get_logger
+from worker.services import Services
+
+log = get_logger(__name__)
+
+_BACK_OFF = (5, 15, 60, 180, 600)
+_BREAKER = timedelta(seconds=60)
+
+
+def write(services: Services, posted: Sequence[Posted]) -> None:
+    """Record what became of these calls; raises what the database raises, then nothing is kept."""
+    now = services.now
+    accepted = [_accepted(one) for one in posted if isinstance(one.outcome, Accepted)]
+    ended = [_ended(one, now) for one in posted if not isinstance(one.outcome, Accepted)]
+    services.crashpoint("send.before_outcome_commit")
+    with services.database.transaction() as session:
+        outcomes.accept(session, accepted, now=now)
+        outcomes.end(session, ended, now=now)
+        _close_breakers(session, posted, now=now)
+        for one in posted:
+            if isinstance(one.outcome, Refused):
+                _react(session, one, one.outcome, now=now)
+    services.crashpoint("send.after_outcome_commit")
+
+
+def _accepted(posted: Posted) -> AcceptedRow:
+    outcome = posted.outcome
+    if not isinstance(outcome, Accepted):
+        raise TypeError("not accepted")
+    return AcceptedRow(
+        message_id=posted.posting.message_id,
+        number=posted.posting.number,
+        sid=outcome.sid,
+        segments=outcome.segments,
+    )
+
+
+def _ended(posted: Posted, now: datetime) -> EndedRow:
+    outcome, number = posted.outcome, posted.posting.number
+    if isinstance(outcome, NotProcessed):
+        return _not_processed(posted, outcome, now)
+    if isinstance(outcome, OutcomeUnknown):
+        return _row(posted, "unknown", "unknown", outcome.reason, http=outcome.http_status)
+    if isinstance(outcome, Refused):
+        rule = classify(outcome.code, outcome.http_status)
+        return refused(posted, outcome, rule, hits=number, now=now)
+    raise TypeError(f"no such outcome: {type(outcome).__name__}")
+
+
+def _row(
+    posted: Posted,
+    outcome: str,
+    status: str,
+    reason: str,
+    *,
+    next_at: datetime | None = None,
+    code: int | None = None,
+    http: int | None = None,
+) -> EndedRow:
+    return EndedRow(
+        message_id=posted.posting.message_id,
+        number=posted.posting.number,
+        outcome=outcome,
+        status=status,
+        reason=reason,
+        next_at=next_at,
+        error_code=code,
+        http_status=http,
+    )
+
+
+def back_off(number: int, wish: float | None = None) -> timedelta:
+    """Return how long to wait after attempt `number`; the carrier's own wish counts more."""
+    seconds = _BACK_OFF[min(number, len(_BACK_OFF)) - 1]
+    return timedelta(seconds=max(seconds, wish or 0))
+
+
+def _not_processed(posted: Posted, outcome: NotProcessed, now: datetime) -> EndedRow:
+    # Nothing was created: it may go again until its deadline. Our own guard asks for no patience.
+    wait = timedelta(0)
+    if outcome.reason != "guard":
+        wait = back_off(posted.posting.number, outcome.retry_after)
+    return _row(posted, "not_processed", "planned", outcome.reason, next_at=now + wait)
+
+
+def refused(
+    posted: Posted, outcome: Refused, rule: ErrorRule, *, hits: int, now: datetime
+) -> EndedRow:
+    """Return how a refusal ends: for good, tried later, or waiting for the account's mend."""
+    code, http = outcome.code, outcome.http_status
+    if rule.maybe_sent:
+        return _row(posted, "unknown", "unknown", f"code_{code}", code=code, http=http)
+    error_class = rule.after(hits)
+    if error_class is ErrorClass.config:
+        later = now + _BREAKER
+        return _row(posted, "refused", "planned", "account", next_at=later, code=code, http=http)
+    if rule.may_retry(hits) and error_class is ErrorClass.transient:
+        later = now + back_off(hits, rule.retry_after_seconds)
+        return _row(posted, "refused", "planned", "try_later", next_at=later, code=code, http=http)
+    reason = {ErrorClass.opt_out: "opted_out_at_carrier", ErrorClass.content: "text_refused"}.get(
+        error_class, "number_refused"
+    )
+    return _row(posted, "refused", "failed", reason, code=code, http=http)
+
+
+def _react(session: Session, posted: Posted, outcome: Refused, *, now: datetime) -> None:
+    rule = classify(outcome.code, outcome.http_status)
+    posting = posted.posting
+    if rule.error_class is ErrorClass.opt_out:
+        # Not stored as the patient's own word: a reassigned number is refused the same way.
+        stopping.stop_recipient_of(
+            session, posting.message_id, reason=f"carrier_{outcome.code}", now=now
+        )
+    if rule.error_class is ErrorClass.config:
+        _open_breaker(session, posting.clinic_id, outcome, rule, now=now)
+
+
+def _open_breaker(
+    session: Session, clinic_id: UUID, outcome: Refused, rule: ErrorRule, *, now: datetime
+) -> None:
+    reason = f"code_{outcome.code or outcome.http_status}"
+    log.error(
+        "breaker_opened",
+        clinic_id=str(clinic_id),
+        code=outcome.code,
+        http_status=outcome.http_status,
+        meaning=rule.meaning,
+    )
+    outcomes.open_breaker(session, clinic_id, reason=reason, now=now, until=now + _BREAKER)
+
+
+def _close_breakers(session: Session, posted: Sequence[Posted], *, now: datetime) -> None:
+    senders = {one.posting.sender_id for one in posted if isinstance(one.outcome, Accepted)}
+    for sender_id in senders:
+        outcomes.close_breaker(session, sender_id, now=now)

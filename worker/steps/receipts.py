@@ -1,0 +1,120 @@
+"""Receipts: the carrier's later words, stored by the webhook, applied to their messages.
+
+A status never regresses, whatever the order of arrival. A receipt that carries our message id
+also settles an attempt whose answer was lost: late truth wins.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from itertools import groupby
+
+from messages.errorcodes import ErrorClass, classify
+from messages.status import MessageStatus, advance, from_carrier
+from records import outcomes, receipts, stopping
+from records.base import Session
+from records.outcomes import AcceptedRow
+from records.receipts import Advance, PendingReceipt
+from worker.logs import get_logger
+from worker.services import Services
+
+log = get_logger(__name__)
+
+_FINAL = frozenset({MessageStatus.delivered, MessageStatus.undelivered, MessageStatus.failed})
+# A receipt for a message we don't know may be early; after a day it is nobody's.
+_STRANGER_FOR = timedelta(days=1)
+
+
+def run(services: Services, *, limit: int = 500) -> Counter[str]:
+    """Apply receipts until none waits; return how many."""
+    counts: Counter[str] = Counter()
+    while (applied := _apply(services, limit)) > 0:
+        counts["applied"] += applied
+        if applied < limit:
+            break
+    return counts
+
+
+def _apply(services: Services, limit: int) -> int:
+    now = services.now
+    with services.database.transaction() as session:
+        pending = receipts.take_pending(session, limit=limit)
+        if not pending:
+            receipts.give_up_strangers(session, now=now, before=now - _STRANGER_FOR)
+            return 0
+        outcomes.accept(session, list(_acceptances(pending)), now=now)
+        advances = [
+            change
+            for _, group in groupby(pending, key=lambda receipt: receipt.message_id)
+            if (change := _advance(list(group))) is not None
+        ]
+        receipts.advance(session, advances, now=now)
+        receipts.applied(session, pending, now=now)
+        _remember_opt_outs(session, pending, now=now)
+        services.crashpoint("receipts.before_commit")
+    services.crashpoint("receipts.after_commit")
+    return len(pending)
+
+
+def _acceptances(pending: Sequence[PendingReceipt]) -> Iterator[AcceptedRow]:
+    seen: set[tuple[object, int]] = set()
+    for receipt in pending:
+        if receipt.message_id is None or receipt.attempt is None or receipt.message_sid is not None:
+            continue
+        if (receipt.message_id, receipt.attempt) not in seen:
+            seen.add((receipt.message_id, receipt.attempt))
+            yield AcceptedRow(
+                message_id=receipt.message_id, number=receipt.attempt, sid=receipt.sid
+            )
+
+
+def _advance(group: Sequence[PendingReceipt]) -> Advance | None:
+    first = group[0]
+    if first.message_id is None or first.message_status is None:
+        return None
+    own_sid = first.message_sid or first.sid
+    status = MessageStatus(first.message_status)
+    if status not in _SETTLED:
+        status = MessageStatus.accepted
+    reason, code = first.message_reason, None
+    for receipt in group:
+        reported = from_carrier(receipt.status)
+        if reported is None:
+            log.warning("unknown_carrier_status", message_id=str(first.message_id))
+            continue
+        if receipt.sid != own_sid:
+            continue
+        after = advance(status, reported)
+        if after is not status:
+            status, code = after, receipt.error_code
+            reason = _reason(status, receipt.error_code)
+    if status.value == first.message_status and code is None:
+        return None
+    return Advance(
+        message_id=first.message_id,
+        status=status.value,
+        reason=reason,
+        error_code=code,
+        final=status in _FINAL,
+    )
+
+
+# Statuses that already know of an acceptance; any other one has just been accepted by `accept`.
+_SETTLED = frozenset({MessageStatus.accepted, MessageStatus.sent, *_FINAL})
+
+
+def _reason(status: MessageStatus, code: int | None) -> str | None:
+    if status in {MessageStatus.undelivered, MessageStatus.failed}:
+        return f"code_{code}" if code else "not_delivered"
+    return None
+
+
+def _remember_opt_outs(
+    session: Session, pending: Sequence[PendingReceipt], *, now: datetime
+) -> None:
+    for receipt in pending:
+        if receipt.error_code is None or receipt.message_id is None:
+            continue
+        if classify(receipt.error_code).error_class is ErrorClass.opt_out:
+            reason = f"carrier_{receipt.error_code}"
+            stopping.stop_recipient_of(session, receipt.message_id, reason=reason, now=now)

@@ -1,0 +1,195 @@
+"""Sweeps: what a dead process left behind is found again, and unknowns are settled.
+
+Each write is a compare-and-set and each sweep returns counts. Nothing here posts a text.
+"""
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from messages.gateway import CarrierText, CarrierUnavailable
+from records import clinics, outcomes, receipts
+from records.outcomes import AcceptedRow, UnknownAttempt
+from schedules.clinic import ClinicFile, UnknownPolicy
+from worker.carrier import Carrier
+from worker.logs import get_logger
+from worker.services import Services
+
+log = get_logger(__name__)
+
+_BATCH = 500
+# Promise 1: no word for 72 h closes the row as it stands.
+_NO_RECEIPT_AFTER = timedelta(hours=72)
+_SILENT_AFTER = timedelta(minutes=15)
+# How far the carrier's clock and ours may differ when a listed text is matched to an attempt.
+_CLOCK_SLACK = timedelta(seconds=60)
+_LOOKS = 2
+# What is not asked about in this turn is asked about in the next.
+_FETCH_FOR_SECONDS = 20
+_MOST_ATTEMPTS = 3
+
+
+def sweep(services: Services) -> Counter[str]:
+    """Return lapsed claims, mark lost submissions unknown, expire what is too late."""
+    now = services.now
+    counts: Counter[str] = Counter()
+    with services.database.transaction() as session:
+        counts["claims_returned"] = outcomes.return_claims(session, limit=_BATCH)
+        counts["became_unknown"] = outcomes.lose_track(session, limit=_BATCH)
+        counts["expired"] = outcomes.expire_overdue(session, now=now, limit=_BATCH)
+        counts["no_receipt"] = outcomes.give_up_receipts(
+            session, now=now, before=now - _NO_RECEIPT_AFTER, limit=_BATCH
+        )
+        services.crashpoint("sweep.before_commit")
+    services.crashpoint("sweep.after_commit")
+    return +counts
+
+
+def settle_unknown(services: Services, carrier: Carrier) -> Counter[str]:
+    """Look at the carrier's list for texts that were maybe sent."""
+    counts: Counter[str] = Counter()
+    with services.database.transaction() as session:
+        files = {clinic.id: clinic.file for clinic in clinics.all_clinics(session)}
+    for clinic_id, file in files.items():
+        counts += _settle_clinic(services, carrier, clinic_id, file)
+    return counts
+
+
+def _settle_clinic(
+    services: Services, carrier: Carrier, clinic_id: UUID, file: ClinicFile
+) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    with services.database.transaction() as session:
+        taken = outcomes.take_unknown(
+            session,
+            clinic_id=clinic_id,
+            recheck_seconds=file.unknown.recheck_seconds,
+            limit=_BATCH,
+        )
+    listed = _list_recipients(services, carrier, taken)
+    services.crashpoint("reconcile.listed")
+    for attempt in taken:
+        counts[_settle(services, attempt, listed, file)] += 1
+    services.crashpoint("reconcile.after_commit")
+    return counts
+
+
+def _list_recipients(
+    services: Services, carrier: Carrier, taken: Sequence[UnknownAttempt]
+) -> dict[str, list[CarrierText]]:
+    """Return the carrier's list for each recipient; one it could not be asked about is left out."""
+    numbers = {_recipient(services, attempt) for attempt in taken}
+    listed: dict[str, list[CarrierText]] = {}
+    for number in numbers:
+        try:
+            listed[number] = carrier.call(carrier.gateway.find(to=number))
+        except (CarrierUnavailable, TimeoutError) as error:
+            log.warning("carrier_not_listed", error=type(error).__name__)
+            break
+    return listed
+
+
+def _recipient(services: Services, attempt: UnknownAttempt) -> str:
+    return services.vault.open("message", "recipient", attempt.message_id, attempt.recipient)
+
+
+def _settle(
+    services: Services,
+    attempt: UnknownAttempt,
+    listed: dict[str, list[CarrierText]],
+    file: ClinicFile,
+) -> str:
+    texts = listed.get(_recipient(services, attempt))
+    policy = UnknownPolicy(attempt.policy or file.unknown.policy)
+    if texts is None and policy is not UnknownPolicy.PREFER_DUPLICATE:
+        return "not_asked"
+    now = services.now
+    with services.database.transaction() as session:
+        candidates = _look_alikes(services, attempt, texts or [], file)
+        taken = outcomes.sids_attached(session, [text.sid for text in candidates])
+        found = [text for text in candidates if text.sid not in taken]
+        if found:
+            row = AcceptedRow(
+                message_id=attempt.message_id, number=attempt.number, sid=found[-1].sid
+            )
+            outcomes.accept(session, [row], now=now)
+            return "found"
+        if attempt.looks + 1 < _LOOKS:
+            outcomes.absent(session, attempt)
+            return "absent_once"
+        again = _may_go_again(attempt, policy, now)
+        outcomes.close_unknown(
+            session,
+            attempt,
+            outcome="absent",
+            status="planned" if again else "failed",
+            reason="verified_absent" if again else "outcome_unknown",
+            now=now,
+            next_at=now if again else None,
+        )
+        return "planned_again" if again else "unresolved"
+
+
+def _may_go_again(attempt: UnknownAttempt, policy: UnknownPolicy, now: datetime) -> bool:
+    if policy is UnknownPolicy.PREFER_SILENCE:
+        return False
+    return attempt.latest_at > now and attempt.number < _MOST_ATTEMPTS
+
+
+def _look_alikes(
+    services: Services, attempt: UnknownAttempt, texts: Sequence[CarrierText], file: ClinicFile
+) -> list[CarrierText]:
+    body = services.vault.open("message", "body", attempt.message_id, attempt.body)
+    since = attempt.submitted_at - _CLOCK_SLACK
+    until = attempt.submitted_at + timedelta(seconds=file.unknown.grace_seconds) + _CLOCK_SLACK
+    return [
+        text
+        for text in texts
+        if text.body == body
+        and text.direction.startswith("outbound")
+        and (text.created_at is None or since <= text.created_at <= until)
+    ]
+
+
+def fetch_silent(services: Services, carrier: Carrier, *, limit: int = 100) -> Counter[str]:
+    """Ask the carrier about texts it took a while ago and has said nothing of since."""
+    now = services.now
+    counts: Counter[str] = Counter()
+    with services.database.transaction() as session:
+        waiting = receipts.silent(session, before=now - _SILENT_AFTER, limit=limit)
+    by_clinic: dict[UUID, list[dict[str, object]]] = defaultdict(list)
+    started = time.monotonic()
+    for message in waiting:
+        if time.monotonic() - started > _FETCH_FOR_SECONDS:
+            break
+        try:
+            text = carrier.call(carrier.gateway.fetch(message.sid))
+        except (CarrierUnavailable, TimeoutError):
+            break
+        counts["asked"] += 1
+        if text is not None:
+            by_clinic[message.clinic_id].append(_receipt(services, message, text, now))
+    with services.database.transaction() as session:
+        for rows in by_clinic.values():
+            receipts.store(session, rows)
+            counts["stored"] += len(rows)
+    return counts
+
+
+def _receipt(
+    services: Services, message: receipts.SilentMessage, text: CarrierText, now: datetime
+) -> dict[str, object]:
+    return receipts.row(
+        services.vault,
+        clinic_id=message.clinic_id,
+        message_id=message.id,
+        attempt=message.attempts,
+        sid=text.sid,
+        status=text.status,
+        error_code=text.error_code,
+        source="pull",
+        payload="{}",
+        received_at=now,
+    )

@@ -1,0 +1,318 @@
+"""Sending: claim what is due, commit the intent, post.
+
+    planned -> claimed -> submitting -> (worker.steps.outcomes)
+
+Several workers may run this for one sender at once: they take turns at its row, which holds the
+token bucket. No database connection is held while a text is on its way.
+"""
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from messages.errors import MessageError
+from messages.gateway import OutboundText
+from records import clinics, sending
+from records.base import Session, new_id
+from records.sending import Claimed, DueMessage, LockedSender
+from schedules.clinic import ClinicFile
+from worker import gates
+from worker.carrier import Carrier, Posting
+from worker.logs import get_logger
+from worker.rendering import Rendered, Subject, details_of, render
+from worker.services import Services
+
+log = get_logger(__name__)
+
+CHUNK = 128
+# Intents are committed in groups just before slots come free: a crash then leaves few in doubt.
+GROUP = 64
+_WEEK = timedelta(days=7)
+_MOST_VALID_SECONDS = 36_000
+_LEAST_VALID_SECONDS = 60
+_CLOCKS_APART_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """A claimed text: what the row now holds sealed, in clear, on its way to the carrier."""
+
+    claimed: Claimed
+    clinic_id: UUID
+    to: str = field(repr=False)
+    body: str = field(repr=False)
+    latest_at: datetime
+
+
+@dataclass(slots=True, kw_only=True)
+class _Verdicts:
+    """What a claim decided about the rows it locked."""
+
+    ready: list[Ready] = field(default_factory=list)
+    ended: list[tuple[UUID, str, str]] = field(default_factory=list)
+    waiting: list[tuple[UUID, datetime, str]] = field(default_factory=list)
+
+
+def run(services: Services, carrier: Carrier, sender_id: UUID) -> Counter[str]:
+    """Send what is due from one sender until nothing is due or its tokens are spent."""
+    counts: Counter[str] = Counter()
+    while (chunk := _claim(services, sender_id, counts)) is not None:
+        if chunk.ready:
+            _post(services, carrier, chunk, counts, slots=True)
+    return counts
+
+
+def run_safety(services: Services, carrier: Carrier, sender_id: UUID) -> Counter[str]:
+    """Send the safety replies of one sender, past every gate, bucket, breaker and slot."""
+    counts: Counter[str] = Counter()
+    while (chunk := _claim(services, sender_id, counts, safety=True)) is not None:
+        if chunk.ready:
+            _post(services, carrier, chunk, counts, slots=False)
+    return counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Chunk:
+    sender: LockedSender
+    token: UUID
+    ready: Sequence[Ready]
+
+
+def _claim(
+    services: Services, sender_id: UUID, counts: Counter[str], *, safety: bool = False
+) -> _Chunk | None:
+    now = services.now
+    with services.database.transaction() as session:
+        sender = _sender(session, sender_id, now=now, safety=safety)
+        if sender is None or not _may_claim(services, sender, now=now, safety=safety):
+            return None
+        limit = 1 if sender.probing else CHUNK
+        due = sending.due(session, sender_id, now=now, limit=limit, safety=safety)
+        if not due:
+            return None
+        verdicts = _judge_all(services, session, sender, due, now=now)
+        token = new_id()
+        sending.settle(session, verdicts.ended, now=now)
+        sending.postpone(session, verdicts.waiting)
+        sending.claim(session, sender_id, [row.claimed for row in verdicts.ready], token=token)
+        services.crashpoint("claim.before_commit")
+    services.crashpoint("claim.after_commit")
+    counts.update(ended=len(verdicts.ended), waiting=len(verdicts.waiting))
+    return _Chunk(sender=sender, token=token, ready=verdicts.ready)
+
+
+def _sender(
+    session: Session, sender_id: UUID, *, now: datetime, safety: bool
+) -> LockedSender | None:
+    if safety:
+        return sending.peek_sender(session, sender_id)
+    return sending.lock_sender(session, sender_id, now=now)
+
+
+def _may_claim(services: Services, sender: LockedSender, *, now: datetime, safety: bool) -> bool:
+    if safety:
+        return True
+    if sender.tokens <= 0:
+        return False
+    offset = timedelta(seconds=services.settings.clock_offset)
+    apart = abs((now - offset - sender.database_now).total_seconds())
+    if apart > _CLOCKS_APART_SECONDS:
+        log.error("clocks_differ_sending_holds", seconds=round(apart))
+        return False
+    return True
+
+
+def _judge_all(
+    services: Services,
+    session: Session,
+    sender: LockedSender,
+    due: Sequence[DueMessage],
+    *,
+    now: datetime,
+) -> _Verdicts:
+    clinic = clinic_file(session, sender.clinic_id, sender.clinic_version)
+    sent = _sent_lately(session, due, now=now)
+    verdicts, tokens = _Verdicts(), sender.tokens
+    texted: set[bytes | None] = set()
+    for row in due:
+        verdict = gates.judge(row, clinic, now=now)
+        if verdict is gates.GO:
+            patient_texts = sent[row.patient_id] if row.patient_id else []
+            verdict = gates.over_cap(row, patient_texts, clinic, now=now) or verdict
+        if verdict is gates.GO and row.kind == "started" and row.patient_phone_blind in texted:
+            verdict = gates.Wait(until=now + timedelta(seconds=5), reason="recipient_busy")
+        if isinstance(verdict, gates.End):
+            verdicts.ended.append((row.id, verdict.status, verdict.reason))
+        elif isinstance(verdict, gates.Wait):
+            verdicts.waiting.append((row.id, verdict.until, verdict.reason))
+        elif tokens > 0 or row.kind == gates.SAFETY:
+            # The last text may run into debt, so that a long one is never stuck.
+            tokens -= _make_ready(services, row, clinic, verdicts, now=now)
+            texted.add(row.patient_phone_blind)
+    return verdicts
+
+
+def _sent_lately(
+    session: Session, due: Sequence[DueMessage], *, now: datetime
+) -> dict[UUID, list[datetime]]:
+    patients = [row.patient_id for row in due if row.patient_id and row.kind == "started"]
+    sent: dict[UUID, list[datetime]] = defaultdict(list)
+    if patients:
+        texts = sending.recent_texts(
+            session, patients, since=now - _WEEK, counted_from=gates.COUNTED_FROM
+        )
+        for patient_id, at in texts:
+            sent[patient_id].append(at)
+    return sent
+
+
+def _make_ready(
+    services: Services, row: DueMessage, clinic: ClinicFile, verdicts: _Verdicts, *, now: datetime
+) -> int:
+    try:
+        to, blind = _recipient(services, row)
+        rendered = _rendered(services, row, clinic, now=now)
+    except Exception as error:  # noqa: BLE001  One row that can't be written must not hold others.
+        told = str(error) if isinstance(error, MessageError) else type(error).__name__
+        log.warning("text_unfit", message_id=str(row.id), error=told)
+        verdicts.ended.append((row.id, "failed", "unfit_text"))
+        return 0
+    if not _may_be_texted(services, to):
+        verdicts.ended.append((row.id, "skipped", "not_a_trial_number"))
+        return 0
+    verdicts.ready.append(_ready(services, row, to, blind, rendered))
+    return rendered.segments
+
+
+def _ready(services: Services, row: DueMessage, to: str, blind: bytes, text: Rendered) -> Ready:
+    vault = services.vault
+    claimed = Claimed(
+        id=row.id,
+        recipient=vault.seal("message", "recipient", row.id, to),
+        recipient_blind=blind,
+        body=vault.seal("message", "body", row.id, text.body),
+        segments=text.segments,
+        language=text.language,
+    )
+    return Ready(
+        claimed=claimed,
+        clinic_id=row.clinic_id,
+        to=to,
+        body=text.body,
+        latest_at=row.latest_at,
+    )
+
+
+def _recipient(services: Services, row: DueMessage) -> tuple[str, bytes]:
+    vault = services.vault
+    if row.recipient is not None and row.kind != "started":
+        # An answer goes where the text came from, not where the record says today.
+        to = vault.open("message", "recipient", row.id, row.recipient)
+    elif row.patient_id is not None and row.patient_phone is not None:
+        to = vault.open("patient", "phone", row.patient_id, row.patient_phone)
+    else:
+        raise LookupError(f"message {row.id} has nobody to go to")
+    return to, row.patient_phone_blind or vault.blind("phone", to)
+
+
+def _may_be_texted(services: Services, to: str) -> bool:
+    settings = services.settings
+    return settings.mode != "trial" or to in settings.trial_numbers
+
+
+def _rendered(
+    services: Services, row: DueMessage, clinic: ClinicFile, *, now: datetime
+) -> Rendered:
+    details = {}
+    if row.appointment_id is not None and row.appointment_details is not None:
+        opened = services.vault.open(
+            "appointment", "details", row.appointment_id, row.appointment_details
+        )
+        details = details_of(opened)
+    subject = Subject(
+        clinic=clinic,
+        now=now,
+        patient_zone=row.patient_zone,
+        starts_at=row.starts_at or row.anchor_at,
+        virtual=row.modality == "virtual",
+        details=details,
+        params=row.params,
+    )
+    # A safety reply is in the language of the text received (care rule 23): the row says which.
+    wanted = row.language if row.kind != "started" and row.language else row.patient_language
+    return render(services.catalog, row.template, wanted, subject)
+
+
+_files: dict[UUID, tuple[int, ClinicFile]] = {}
+
+
+def clinic_file(session: Session, clinic_id: UUID, version: int) -> ClinicFile:
+    """Return a clinic's settings at this version, read from its row once."""
+    known = _files.get(clinic_id)
+    if known is None or known[0] != version:
+        clinic = clinics.by_id(session, clinic_id)
+        known = (clinic.version, clinic.file)
+        _files[clinic_id] = known
+    return known[1]
+
+
+def _post(
+    services: Services,
+    carrier: Carrier,
+    chunk: _Chunk,
+    counts: Counter[str],
+    *,
+    slots: bool,
+) -> None:
+    for start in range(0, len(chunk.ready), GROUP):
+        group = chunk.ready[start : start + GROUP]
+        if slots:
+            carrier.reserve(len(group))
+        opened: dict[UUID, int] = {}
+        intended_at = time.monotonic()
+        try:
+            opened = _intend(services, chunk.token, group)
+        finally:
+            if slots:
+                carrier.release(len(group) - len(opened))
+        postings = [
+            _posting(services, chunk.sender, row, opened[row.claimed.id])
+            for row in group
+            if row.claimed.id in opened
+        ]
+        carrier.post(postings, intended_at=intended_at, slots=slots)
+        counts.update(posted=len(postings), withdrawn=len(group) - len(postings))
+
+
+def _intend(services: Services, token: UUID, group: Sequence[Ready]) -> dict[UUID, int]:
+    ids = [row.claimed.id for row in group]
+    with services.database.transaction() as session:
+        opened = sending.intend(session, ids, token=token, now=services.now, host=services.host)
+    services.crashpoint("send.after_intent")
+    return opened
+
+
+def _posting(services: Services, sender: LockedSender, row: Ready, number: int) -> Posting:
+    left = int((row.latest_at - services.now).total_seconds())
+    callback = (
+        f"{services.settings.public_url}/twilio/status"
+        f"?message={row.claimed.id}&attempt={number}#rc=3&rp=all"
+    )
+    text = OutboundText(
+        to=row.to,
+        body=row.body,
+        messaging_service_sid=sender.messaging_service_sid,
+        from_number=sender.from_number,
+        status_callback=callback,
+        validity_seconds=max(_LEAST_VALID_SECONDS, min(left, _MOST_VALID_SECONDS)),
+    )
+    return Posting(
+        message_id=row.claimed.id,
+        clinic_id=row.clinic_id,
+        sender_id=sender.id,
+        number=number,
+        text=text,
+    )

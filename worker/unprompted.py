@@ -1,0 +1,104 @@
+"""Texts that answer no question, or answer it in no way we could read: they go to a person.
+
+Nothing is guessed: a number that is none is asked for once more, the rest is shown to staff.
+"""
+
+from datetime import timedelta
+
+from messages.replies import Intent
+from records import enrollments
+from records.conversation import Prompt
+from schedules.followups import FollowUpReason, WantedFollowUp
+from schedules.staffing import Severity
+from worker.case import Case
+from worker.prompted import bounds, check_in_of, judge_score, reassure, record
+from worker.questions import is_watched
+
+PAUSE = timedelta(days=7)
+# Opioid patients who pause this early are called the same day (care rule 20).
+OPIOID_WATCHED = timedelta(days=28)
+_NOT_A_NUMBER = frozenset({Intent.unclear, Intent.score_out_of_range, Intent.score})
+# High and low: while a scale is open these are no stop (care rule 17).
+_HIGH_OR_LOW = frozenset({"alto", "alta", "bajo", "baja"})
+_HIGH = frozenset({"alto", "alta"})
+
+
+def paused(case: Case) -> None:
+    """Pause check-ins for seven days; texts about visits go on. Staff are told."""
+    person = case.patient
+    if person is None:
+        return
+    person.paused_until = case.now + PAUSE
+    enrollments.request_plan_of_patient(case.session, person.id)
+    watched = is_watched(case.session, case.services, person, since=case.now - OPIOID_WATCHED)
+    items = [
+        case.want(FollowUpReason.PAUSED, severity=Severity.CALL_TODAY)
+        if one.reason is FollowUpReason.PAUSED and watched
+        else one
+        for one in case.read_as(bound=False)
+    ]
+    case.open(*items)
+    case.answer("pause_ack")
+
+
+def unasked(case: Case) -> None:
+    """Handle what is bound to no question: ask once, or hand it to a person."""
+    intent = case.intents[0]
+    if intent is Intent.thanks_no_action and not case.inbound.also:
+        return
+    scale = _open_scale(case)
+    if scale is not None and intent in _NOT_A_NUMBER and not case.inbound.ambiguous:
+        _ask_again(case, scale)
+        return
+    wanted = case.read_as(bound=False)
+    if case.inbound.ambiguous:
+        wanted = (*wanted, *_most_worrying(case))
+        wanted = wanted or (case.want(FollowUpReason.UNCLEAR_REPLY),)
+    case.open(*wanted)
+    _say(case, intent, wanted)
+
+
+def _say(case: Case, intent: Intent, wanted: tuple[WantedFollowUp, ...]) -> None:
+    """Answer what a person will deal with, in words that fit the hour."""
+    if case.inbound.ambiguous:
+        case.answer("which_one")
+    elif intent is Intent.running_late:
+        case.answer("late_ack")
+    elif intent in {Intent.callback_request, Intent.decline_reschedule}:
+        case.promise("callback_ack", wanted)
+    elif intent in {Intent.side_effect, Intent.use_disclosed}:
+        reassure(case, wanted, side_effects=intent is Intent.side_effect)
+    else:
+        case.acknowledge()
+
+
+def _open_scale(case: Case) -> Prompt | None:
+    """Return the one question that waits for a number; None if there are none or several."""
+    scales = [prompt for prompt in case.open_prompts if bounds(prompt.context)]
+    return scales[0] if len(scales) == 1 else None
+
+
+def _most_worrying(case: Case) -> tuple[WantedFollowUp, ...]:
+    """Judge a number that fits several questions as the answer to each (care rule 8)."""
+    if case.intents[0] is not Intent.score:
+        return ()
+    scales = [prompt for prompt in case.open_prompts if bounds(prompt.context)]
+    return tuple(one for prompt in scales for one in judge_score(case, prompt))
+
+
+def _ask_again(case: Case, prompt: Prompt) -> None:
+    """Ask for the number once more; words go to a person as well, for a number can't hold them."""
+    own, ends = check_in_of(case, prompt), bounds(prompt.context)
+    first = own is not None and own.times_reasked == 0
+    word = case.body.strip(" .!?").casefold()
+    if own is not None and ends is not None and first:
+        own.times_reasked += 1
+        low, high = map(str, ends)
+        template = "scale_or_stop" if word in _HIGH_OR_LOW else "reask"
+        case.answer(template, min=low, max=high)
+    if first and not any(letter.isalpha() for letter in case.body):
+        return
+    severity = Severity.CALL_TODAY if word in _HIGH else None
+    case.open(case.want(FollowUpReason.UNCLEAR_REPLY, severity=severity))
+    if not first:
+        record(case, prompt, status="unclear")

@@ -1,0 +1,99 @@
+"""The composition root: from settings to the services, the carrier and the nudges."""
+
+import queue
+import threading
+from functools import partial
+
+from messages.gateways.twilio import TwilioGateway
+from messages.templates import shipped
+from records.base import Database
+from records.keys import open_vault
+from worker import app, crashpoints
+from worker.carrier import Carrier
+from worker.clock import SystemClock
+from worker.logs import get_logger
+from worker.process import WorkerProcess
+from worker.services import Services, no_nudge
+from worker.settings import Settings
+from worker.steps import outcomes
+
+log = get_logger(__name__)
+
+
+class Nudger:
+    """Publishes nudges from a thread of its own, so that a hung broker delays nobody.
+
+    Equal nudges that wait are published once; when too many wait, the tick will find the work.
+    """
+
+    def __init__(self, limit: int = 1000) -> None:
+        self._waiting: queue.Queue[tuple[str, tuple[str, ...]] | None] = queue.Queue(limit)
+        self._known: set[tuple[str, tuple[str, ...]]] = set()
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="nudger", daemon=True)
+        self._thread.start()
+
+    def __call__(self, step: str, *ids: str) -> None:
+        """Ask the workers for `step` on these ids, soon."""
+        nudge = (step, ids)
+        with self._lock:
+            if nudge in self._known or self._waiting.full():
+                return
+            self._known.add(nudge)
+            self._waiting.put_nowait(nudge)
+
+    def _run(self) -> None:
+        while (nudge := self._waiting.get()) is not None:
+            with self._lock:
+                self._known.discard(nudge)
+            try:
+                app.publish(nudge[0], *nudge[1])
+            except Exception as error:  # noqa: BLE001  Whatever the broker raises, the tick looks.
+                log.warning("nudge_failed", step=nudge[0], error=type(error).__name__)
+
+    def close(self) -> None:
+        """Publish what waits and end the thread."""
+        self._waiting.put(None)
+        self._thread.join(timeout=5)
+
+
+def connect(
+    settings: Settings, *, application: str, nudging: bool = True, pool_size: int = 8
+) -> Services:
+    """Return the services of a process. Raises what the database or the keys object to."""
+    app.configure(settings.redis_url.get_secret_value(), settings.dispatch_interval)
+    url = settings.database_url.get_secret_value()
+    database = Database.connect(url, application=application, pool_size=pool_size)
+    with database.transaction() as session:
+        vault = open_vault(session, settings.keys)
+    return Services(
+        settings=settings,
+        database=database,
+        vault=vault,
+        clock=SystemClock(settings.clock_offset),
+        catalog=shipped(),
+        nudge=Nudger() if nudging else no_nudge,
+        crashpoint=crashpoints.crashpoint,
+    )
+
+
+def gateway(settings: Settings) -> TwilioGateway:
+    """Return the gateway to the carrier that the settings name; call it on a running loop."""
+    return TwilioGateway(
+        account_sid=settings.twilio_account_sid,
+        auth_token=settings.twilio_auth_token.get_secret_value(),
+        api_url=settings.carrier_url,
+        in_flight=settings.requests_in_flight,
+        crashpoint=crashpoints.crashpoint,
+    )
+
+
+def worker_process(settings: Settings) -> WorkerProcess:
+    """Return a worker process, ready to start its timer and to run steps."""
+    services = connect(settings, application="worker", pool_size=16)
+    carrier = Carrier(
+        partial(gateway, settings),
+        in_flight=settings.requests_in_flight,
+        write=partial(outcomes.write, services),
+    )
+    return WorkerProcess(services, carrier)
