@@ -139,7 +139,7 @@ def insert_rows(session: Session, rows: Sequence[NewRow]) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangedRow:
-    """What an unsent row becomes when its plan changes, or when it returns to the plan."""
+    """What an unsent row becomes when its plan changes: planned anew, or skipped with a reason."""
 
     id: UUID
     template: str
@@ -151,52 +151,33 @@ class ChangedRow:
     expects: str | None
     answer_until: datetime | None
     prove_by: datetime | None
+    status: str
     reason: str | None
 
 
 _CHANGED = [field.name for field in fields(ChangedRow)]
-_CHANGED_TYPES = {**_TYPES, "id": "uuid"}
 _CHANGED_ARRAYS = ", ".join(
-    f"CAST(:{name} AS {_CHANGED_TYPES.get(name, 'text')}[])" for name in _CHANGED
+    f"CAST(:{name} AS {({**_TYPES, 'id': 'uuid'}).get(name, 'text')}[])" for name in _CHANGED
 )
-_MOVE = """
+# A row with an attempt is history unless it waits to be tried again.
+_CHANGE = text(f"""
     UPDATE message m
     SET template = v.template, priority = v.priority, due_at = v.due_at, next_at = v.due_at,
         latest_at = v.latest_at, anchor_at = v.anchor_at, revision = v.revision,
         expects = v.expects, answer_until = v.answer_until, prove_by = v.prove_by,
-        status = 'planned', reason = v.reason, final_at = NULL, reviewed_at = NULL,
+        status = v.status, reason = v.reason, reviewed_at = NULL,
+        final_at = CASE WHEN v.status = 'planned' THEN NULL ELSE CAST(:now AS timestamptz) END,
         claim_token = NULL, lease_until = NULL
-    FROM unnest({arrays}) AS v({names})
-    WHERE m.id = v.id AND {guard}
-"""
-_MOVE_UNSENT = text(
-    _MOVE.format(
-        arrays=_CHANGED_ARRAYS,
-        names=", ".join(_CHANGED),
-        guard="m.status IN ('planned', 'claimed')",
-    )
-)
-_REVIVE = text(
-    _MOVE.format(
-        arrays=_CHANGED_ARRAYS,
-        names=", ".join(_CHANGED),
-        guard="m.status IN ('cancelled', 'skipped') AND m.attempts = 0",
-    )
-)
+    FROM unnest({_CHANGED_ARRAYS}) AS v({", ".join(_CHANGED)})
+    WHERE m.id = v.id
+      AND (m.status IN ('planned', 'claimed')
+           OR (m.status IN ('cancelled', 'skipped') AND m.attempts = 0))
+""")  # noqa: S608  The columns are the fields above.
 
 
-def _columns(rows: Sequence[ChangedRow]) -> dict[str, list[Any]]:
-    dicts = [asdict(row) for row in rows]
-    return {name: [row[name] for row in dicts] for name in _CHANGED}
-
-
-def move_rows(session: Session, rows: Sequence[ChangedRow]) -> None:
+def change_rows(session: Session, rows: Sequence[ChangedRow], *, now: datetime) -> None:
     """Bring unsent rows, claimed ones too, to their new plan; a claim of theirs is void."""
     if rows:
-        session.execute(_MOVE_UNSENT, _columns(rows))
-
-
-def revive_rows(session: Session, rows: Sequence[ChangedRow]) -> None:
-    """Return rows to the plan that were cancelled or skipped without an attempt."""
-    if rows:
-        session.execute(_REVIVE, _columns(rows))
+        dicts = [asdict(row) for row in rows]
+        columns: dict[str, Any] = {name: [row[name] for row in dicts] for name in _CHANGED}
+        session.execute(_CHANGE, {**columns, "now": now})

@@ -133,7 +133,7 @@ _SENDERS_DUE = text("""
 
 _RECENT = text("""
     SELECT m.patient_id, COALESCE(m.submitted_at, m.due_at) AS at FROM message m
-    WHERE m.patient_id = ANY(CAST(:patients AS uuid[])) AND m.due_at > :since
+    WHERE m.patient_id = ANY(CAST(:patients AS uuid[])) AND m.due_at > :since AND m.due_at <= :now
       AND m.kind = 'started' AND m.priority >= :counted
       AND m.status IN ('claimed', 'submitting', 'unknown', 'accepted', 'sent', 'delivered',
                        'undelivered')
@@ -241,11 +241,19 @@ def due(
 
 
 def recent_texts(
-    session: Session, patient_ids: Sequence[UUID], *, since: datetime, counted_from: int
+    session: Session,
+    patient_ids: Sequence[UUID],
+    *,
+    since: datetime,
+    now: datetime,
+    counted_from: int,
 ) -> list[tuple[UUID, datetime]]:
     """Return (patient, instant) of each started text since then that counts towards the caps."""
-    values = {"patients": list(patient_ids), "since": since, "counted": counted_from}
-    return [(row.patient_id, row.at) for row in session.execute(_RECENT, values)]
+    values = {"patients": list(patient_ids), "since": since, "now": now}
+    return [
+        (row.patient_id, row.at)
+        for row in session.execute(_RECENT, {**values, "counted": counted_from})
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,6 +52,9 @@ class _Nonces(threading.local):
     _AT_ONCE = 256
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
         self._left = b""
 
     def next(self) -> bytes:
@@ -63,7 +66,7 @@ class _Nonces(threading.local):
 
 _nonces = _Nonces()
 # A forked child must not use the nonces its parent holds.
-os.register_at_fork(after_in_child=_nonces.__init__)
+os.register_at_fork(after_in_child=_nonces.forget)
 
 
 def seal_with(key: AESGCM, plain: bytes, bound_to: bytes) -> bytes:

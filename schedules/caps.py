@@ -5,7 +5,7 @@ only a guard. Notices of moved and cancelled visits do not count, food and ride 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
@@ -16,6 +16,8 @@ from schedules.reasons import SkipReason
 
 NEVER_DROPPED = frozenset({Importance.NOTICE, Importance.FOOD, Importance.RIDE})
 WEEK = timedelta(days=7)
+#: More texts than any day holds.
+NO_CAP = 1_000_000
 
 
 def share_caps(
@@ -65,7 +67,7 @@ def _dropped(
 
 def _room(used: Counter[date], day: date, caps: Caps) -> int:
     """Count the places left on a day, under both caps. A week is any seven days in a row."""
-    room = len(used) + 10_000 if caps.per_day is None else caps.per_day - used[day]
+    room = NO_CAP if caps.per_day is None else caps.per_day - used[day]
     if caps.per_week is None:
         return room
     week = sum(count for other, count in used.items() if day - WEEK < other <= day)
@@ -78,10 +80,3 @@ def _order(text: PlannedText) -> tuple[int, object, str]:
 
 def _key(text: PlannedText | SentText) -> tuple[object, ...]:
     return text.enrollment_id, text.step, text.occurrence, text.anchor_at
-
-
-def counted(texts: Iterable[PlannedText]) -> int:
-    """Count the texts that use up a cap."""
-    return sum(
-        text.skip_reason is None and text.importance is not Importance.NOTICE for text in texts
-    )

@@ -211,6 +211,8 @@ class _Defaults:
     purpose: Purpose | None
     importance: Importance | None
     unknown: UnknownPolicy | None
+    #: Keys that were given, rightly or not: a wrong one is one fault, not one more a step.
+    given: frozenset[str]
 
 
 def _defaults(top: Section) -> _Defaults:
@@ -218,6 +220,7 @@ def _defaults(top: Section) -> _Defaults:
         purpose=top.choice("purpose", Purpose),
         importance=top.choice("importance", Importance),
         unknown=top.choice("unknown", UnknownPolicy),
+        given=frozenset(top.values),
     )
 
 
@@ -232,7 +235,7 @@ def _step(section: Section, defaults: _Defaults) -> Step | None:
     purpose = section.choice("purpose", Purpose) or defaults.purpose
     importance = section.choice("importance", Importance) or defaults.importance
     for key, value in (("purpose", purpose), ("importance", importance)):
-        if value is None and key not in section.values:
+        if value is None and key not in section.values.keys() | defaults.given:
             section.fault(None, f"`{key}` is missing", "Give it here or once for the protocol")
     hours = section.number("needs_staffed_hours", low=0, high=80) or 0
     step = Step(

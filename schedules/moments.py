@@ -79,7 +79,9 @@ class Frame:
         if day_offset:
             wall = start.astimezone(self.zone)
             start = local_instant(wall.date() + timedelta(days=day_offset), wall.time(), self.zone)
-        found = start.astimezone(UTC) + timedelta(minutes=moment.minutes or 0)
+        found = start.astimezone(UTC)
+        if moment.minutes:
+            found += timedelta(minutes=moment.minutes)
         if moment.between is None:
             return found
         day = start.astimezone(self.zone).date()

@@ -132,7 +132,9 @@ def _settle_unsent(
 ) -> None:
     """Move, keep or cancel a row that would still be sent."""
     reason = text.skip_reason or told
-    if reason is not None:
+    if text.skip_reason is not None and row.attempts == 0 and row.anchor_at != text.anchor_at:
+        _skip_anew(text, row, changes)
+    elif reason is not None:
         # A row whose time ran out while it waited was not withdrawn by anybody: it expires.
         if row.latest_at > now or reason is not SkipReason.TOO_LATE:
             changes.cancel.append((row.id, reason))
@@ -153,8 +155,19 @@ def _settle_withdrawn(
         return
     if text.skip_reason is None and text.latest_at > now:
         changes.revive.append((row.id, replace(text, round=row.round)))
-    elif row.anchor_at != text.anchor_at and text.skip_reason not in NEEDS_NO_ROW:
+    elif row.anchor_at != text.anchor_at:
+        _skip_anew(text, row, changes)
+
+
+def _skip_anew(text: PlannedText, row: ExistingRow, changes: Changes) -> None:
+    """Let a row that never went, and still will not, speak of the new start time.
+
+    The call that a skipped instruction opens is then about the visit as it stands.
+    """
+    if text.skip_reason not in NEEDS_NO_ROW:
         changes.move.append((row.id, replace(text, round=row.round)))
+    elif row.may_go:
+        changes.cancel.append((row.id, text.skip_reason or CancelReason.NOT_PLANNED))
 
 
 def _add_round(text: PlannedText, round_: int, told: SkipReason | None, changes: Changes) -> None:

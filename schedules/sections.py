@@ -41,9 +41,10 @@ class Section:
                 self.fault(key, f"`{key}` is not a key here", hint)
 
     def need(self, *keys: str) -> None:
-        """Note every key that must be there and is not."""
+        """Note every key that must be there and is not; a misspelt one is noted by `only`."""
         for key in keys:
-            if self.values.get(key) is None:
+            misspelt = get_close_matches(key, set(self.values) - set(keys), n=1, cutoff=0.8)
+            if self.values.get(key) is None and not misspelt:
                 self.fault(None, f"`{key}` is missing", f"Add a line `{key}: ...`")
 
     def text(self, key: str) -> str | None:

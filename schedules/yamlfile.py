@@ -17,6 +17,8 @@ import yaml
 
 #: A file beyond this is no schedule; it is refused before the parser spends time on it.
 MAX_CHARACTERS = 1_000_000
+#: Deeper than any file of this product goes.
+MAX_DEPTH = 20
 
 KeyPath = tuple[str | int, ...]
 
@@ -110,12 +112,15 @@ def _compose(text: str, file: str) -> tuple[yaml.Node | None, list[Fault]]:
     except yaml.YAMLError as error:
         mend = "Save the file as plain UTF-8 text."
         return None, [_whole(file, f"the file holds a character YAML refuses ({error})", mend)]
-    except RecursionError:
-        return None, [_whole(file, "the file is nested too deeply", "Flatten it.")]
 
 
 def _refused_parts(text: str, file: str) -> Iterator[Fault]:
-    """Find aliases before composing: a chain of them can name billions of values in a few lines."""
+    """Find what would cost too much to read, before it is read.
+
+    A chain of aliases can name billions of values in a few lines, and PyYAML needs minutes for
+    some kilobytes of opening brackets.
+    """
+    depth = 0
     for event in yaml.parse(text, Loader=_PlainLoader):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             yield Fault(
@@ -124,6 +129,13 @@ def _refused_parts(text: str, file: str) -> Iterator[Fault]:
                 message="`&` and `*` references are not read here",
                 mend="Write the value out, or put it in quotes if it is a text.",
             )
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            line = _line(event.start_mark)
+            mend = f"Use at most {MAX_DEPTH} levels."
+            yield Fault(file=file, line=line, message="this is nested too deeply", mend=mend)
+            return
 
 
 def _from_yaml(error: yaml.MarkedYAMLError, file: str) -> Fault:

@@ -97,6 +97,8 @@ class Carrier:
 
     def close(self) -> None:
         """End in good order: outcomes written, connections closed, threads gone."""
+        if self._loop.is_closed():
+            return
         self.drain()
         self.call(self.gateway.close())
         self._loop.call_soon_threadsafe(self._loop.stop)

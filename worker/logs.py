@@ -6,7 +6,15 @@ from typing import Any
 
 import structlog
 
-_NOISY = ("twilio.http_client", "aiohttp", "sqlalchemy.engine", "httpx", "httpcore")
+_NOISY = (
+    "twilio.http_client",
+    "aiohttp",
+    "celery",
+    "kombu",
+    "sqlalchemy.engine",
+    "httpx",
+    "httpcore",
+)
 
 
 def get_logger(name: str) -> Any:

@@ -141,10 +141,9 @@ def ask_about_visits(services: Services) -> Counter[str]:
             staffed = clinic.file.staffed()
             for visit in appointments.around(session, clinic.id, now - _EVENTS_SINCE, now):
                 items = missing_events(facts.visit_facts(visit), now, staffed)
-                seen = followups.causes_seen(
-                    session, clinic.id, [f"{visit.patient_id}:{item.cause}" for item in items]
-                )
-                new = [item for item in items if f"{visit.patient_id}:{item.cause}" not in seen]
+                causes = [item.cause for item in items]
+                seen = followups.causes_seen(session, clinic.id, causes)
+                new = [item for item in items if item.cause not in seen]
                 opened = open_follow_ups(
                     session,
                     clinic.id,

@@ -87,8 +87,7 @@ def _plan_batch(services: Services, batch: int, counts: Counter[str]) -> int:
 
 def _write(session: Session, writes: _Writes, *, now: datetime) -> None:
     planning.insert_rows(session, writes.new)
-    planning.move_rows(session, writes.moved)
-    planning.revive_rows(session, writes.revived)
+    planning.change_rows(session, [*writes.moved, *writes.revived], now=now)
     sending.settle(session, writes.ended, now=now)
 
 
@@ -150,11 +149,7 @@ class _Writing:
     def into(self, changes: Changes, writes: _Writes) -> None:
         """Add what these changes write."""
         writes.new += [self._new(text) for text in changes.add]
-        for row_id, text in changes.move:
-            if text.skip_reason is None:
-                writes.moved.append(self._changed(row_id, text))
-            else:
-                writes.ended.append((UUID(row_id), "skipped", text.skip_reason.value))
+        writes.moved += [self._changed(row_id, text) for row_id, text in changes.move]
         writes.revived += [self._changed(row_id, text) for row_id, text in changes.revive]
         for row_id, reason in changes.cancel:
             status = "cancelled" if str(reason) in _WITHDRAWN else "skipped"
@@ -220,6 +215,7 @@ class _Writing:
             expects=_expects(text),
             answer_until=text.answer_until,
             prove_by=self._prove_by(text),
+            status="planned" if text.skip_reason is None else "skipped",
             reason=_reason(text),
         )
 

@@ -1,0 +1,115 @@
+"""The follow-ups step: a text that did not arrive, and an event nobody recorded, become a call."""
+
+from datetime import timedelta
+
+import pytest
+
+from messages.gateways.fake import lose_answer, refuse
+from tests.support.world import World
+from worker.steps import followups, reconcile
+
+
+@pytest.fixture
+def clinic(world: World) -> World:
+    """The world with its protocols published."""
+    world.publish_protocols()
+    return world
+
+
+def _items(world: World) -> list[tuple[str, str]]:
+    rows = world.execute("SELECT reason, severity FROM follow_up ORDER BY reason")
+    return [(row.reason, row.severity) for row in rows]
+
+
+def _due_now(world: World, step: str) -> None:
+    """Bring the clock to the minute at which a step's text is due."""
+    [text] = [each for each in world.texts() if each.step == step]
+    world.advance(seconds=(text.due_at - world.now).total_seconds())
+
+
+def test_a_refused_food_text_becomes_a_call(clinic: World) -> None:
+    """Care rule 2: an instruction that did not arrive is told by a person, before its deadline."""
+    clinic.book(starts_in=timedelta(days=9))
+    clinic.plan()
+    _due_now(clinic, "visit_24h_prep")
+    clinic.gateway.always("+12125550120", refuse(21211))
+    clinic.send()
+    followups.run(clinic.services)
+    reasons = [reason for reason, _ in _items(clinic)]
+    assert "instruction_not_delivered" in reasons
+
+
+def test_a_delivered_food_text_asks_for_nobody(clinic: World) -> None:
+    """What arrived needs no call."""
+    clinic.book(starts_in=timedelta(days=1, hours=2))
+    clinic.execute(
+        "INSERT INTO message (id, clinic_id, sender_id, patient_id, enrollment_id, protocol, step,"
+        " priority, template, due_at, latest_at, next_at, status, final_at, prove_by)"
+        " SELECT uuidv7(), e.clinic_id, :sender, e.patient_id, e.id, e.protocol, 'visit_24h_prep',"
+        " 20, 'visit_24h_prep', :now, :now, :now, 'delivered', :now, :now FROM enrollment e",
+        sender=clinic.sender_id,
+        now=clinic.now,
+    )
+    followups.run(clinic.services)
+    assert _items(clinic) == []
+
+
+def test_a_food_text_not_proved_in_time_becomes_a_call(clinic: World) -> None:
+    """Accepted, but no word of delivery an hour before the deadline."""
+    clinic.book(starts_in=timedelta(days=9))
+    clinic.plan()
+    _due_now(clinic, "visit_24h_prep")
+    clinic.send()
+    [text] = [each for each in clinic.texts() if each.step == "visit_24h_prep"]
+    assert text.status == "accepted"
+    assert text.prove_by is not None
+    followups.run(clinic.services)
+    told = "SELECT count(*) FROM follow_up_event WHERE action LIKE '%instruction_not_delivered%'"
+    before = clinic.execute(told)[0][0]
+    clinic.advance(seconds=(text.prove_by - clinic.now).total_seconds())
+    followups.run(clinic.services)
+    assert clinic.execute(told)[0][0] == before + 1
+
+
+def test_an_unknown_that_can_not_be_settled_is_put_before_a_person(world: World) -> None:
+    """May have been sent: nobody guesses."""
+    world.gateway.script(lose_answer(creates=False))
+    world.due(policy="prefer_silence")
+    world.send()
+    for _ in range(2):
+        world.execute("UPDATE attempt SET next_look_at = now()")
+        reconcile.settle_unknown(world.services, world.carrier)
+    followups.run(world.services)
+    assert ("outcome_unknown", "next_business_day") in _items(world)
+
+
+def test_a_visit_without_any_text_opens_not_reminded(clinic: World) -> None:
+    """Held while every text fell due: somebody calls."""
+    clinic.book(starts_in=timedelta(days=9), patient={"status": "held"})
+    clinic.plan()
+    followups.run(clinic.services)
+    assert "not_reminded" in [reason for reason, _ in _items(clinic)]
+
+
+def test_each_ending_is_looked_at_once(clinic: World) -> None:
+    """A resolved item is not opened again for the same text."""
+    clinic.book(starts_in=timedelta(days=9), patient={"status": "held"})
+    clinic.plan()
+    followups.run(clinic.services)
+    clinic.execute("UPDATE follow_up SET status = 'resolved', outcome = 'called'")
+    followups.run(clinic.services)
+    assert {row[0] for row in clinic.execute("SELECT status FROM follow_up")} == {"resolved"}
+
+
+def test_staff_are_asked_once_for_an_arrival_that_nobody_recorded(clinic: World) -> None:
+    """Care rule 6: a quarter of an hour after the start, once."""
+    clinic.book(starts_in=timedelta(hours=1))
+    followups.ask_about_visits(clinic.services)
+    assert _items(clinic) == []
+    clinic.advance(minutes=76)
+    followups.ask_about_visits(clinic.services)
+    assert _items(clinic) == [("visit_event_missing", "call_today")]
+    clinic.execute("UPDATE follow_up SET status = 'resolved', outcome = 'came'")
+    clinic.advance(minutes=1)
+    followups.ask_about_visits(clinic.services)
+    assert len(_items(clinic)) == 1

@@ -1,0 +1,128 @@
+"""The worker process: its own timer, steps that don't overlap, outcomes that are not dropped."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from messages.gateway import Accepted, OutboundText
+from records import progress
+from records.base import new_id
+from tests.support.processes import wait_until
+from tests.support.world import World
+from worker import dispatch
+from worker.carrier import Carrier, Posted, Posting
+from worker.process import WorkerProcess
+from worker.wiring import Nudger
+
+
+@pytest.fixture
+def process(world: World) -> Iterator[WorkerProcess]:
+    """A worker process without Celery: its timer alone."""
+    world.settings.dispatch_interval = 0.1
+    made = WorkerProcess(world.services, world.carrier)
+    yield made
+    made.close()
+
+
+def test_without_beat_and_redis_the_workers_own_timer_sends(
+    world: World, process: WorkerProcess
+) -> None:
+    """After three silent intervals the worker ticks and sends by itself."""
+    world.due(5)
+    process.start()
+    wait_until(lambda: world.statuses().get("accepted") == 5, 20)
+
+
+def test_the_timer_leaves_the_work_to_beat_while_beat_ticks(
+    world: World, process: WorkerProcess
+) -> None:
+    """Beat's tick was just seen, so the timer rests."""
+    world.due()
+    with world.database.transaction() as session:
+        progress.mark(session, dispatch.TICK_OF_BEAT)
+    assert process._beat_is_silent(5.0) is False
+
+
+def test_a_step_asked_for_while_it_runs_goes_once_more(process: WorkerProcess) -> None:
+    """Not beside itself, and not never: what came meanwhile is seen."""
+    going, proceed, runs = threading.Event(), threading.Event(), []
+
+    def step() -> Counter[str]:
+        runs.append(threading.current_thread().name)
+        going.set()
+        proceed.wait(5)
+        return Counter()
+
+    process._steps["slow"] = step
+    first = threading.Thread(target=process.run, args=("slow",))
+    first.start()
+    going.wait(5)
+    for _ in range(5):
+        process.run("slow")
+    proceed.set()
+    first.join(5)
+    assert len(runs) == 2
+
+
+def test_a_step_that_fails_does_not_end_the_process(process: WorkerProcess) -> None:
+    """The rows are as they were; the next tick finds them again."""
+
+    def broken() -> Counter[str]:
+        raise RuntimeError("broken")
+
+    process._steps["broken"] = broken
+    process.run("broken")
+    process.run("broken")
+
+
+def test_the_tick_names_exactly_what_waits(world: World) -> None:
+    """A due text names its sender; nothing else is asked for but the turns."""
+    world.due()
+    work = dispatch.find_work(world.services, by_beat=True)
+    assert ("send", str(world.sender_id)) in work
+    assert {each[0] for each in work} == {"send", "sweep", "visits", "pull", "silent"}
+    again = dispatch.find_work(world.services, by_beat=True)
+    assert {each[0] for each in again} == {"send"}
+
+
+def test_outcomes_are_kept_while_the_database_is_away() -> None:
+    """A write that fails is tried again with the same outcomes; nothing is dropped."""
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    from messages.gateways.fake import FakeGateway  # noqa: PLC0415
+
+    written: list[Posted] = []
+    failures = iter([True, True, False])
+
+    def write(posted: list[Posted]) -> None:
+        if next(failures, False):
+            raise ConnectionError
+        written.extend(posted)
+
+    carrier = Carrier(
+        lambda: FakeGateway(clock=lambda: datetime.now(UTC)),
+        in_flight=4,
+        write=write,  # type: ignore[arg-type]
+    )
+    text = OutboundText(
+        to="+12125550123", body="x", from_number="+12125550110", validity_seconds=60
+    )
+    posting = Posting(
+        message_id=new_id(), clinic_id=new_id(), sender_id=new_id(), number=1, text=text
+    )
+    carrier.reserve(1)
+    carrier.post([posting], intended_at=time.monotonic())
+    assert carrier.drain(10)
+    carrier.close()
+    assert isinstance(written[0].outcome, Accepted)
+
+
+def test_equal_nudges_that_wait_are_published_once() -> None:
+    """And one that can't be published is no error."""
+    nudge = Nudger()
+    for _ in range(50):
+        nudge("replies")
+    nudge.close()
