@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from schedules.errors import Fault
 from schedules.protocol import (
     DAY_ANCHORS,
     DEADLINE_ANCHORS,
@@ -23,7 +24,7 @@ from schedules.protocol import (
     Step,
 )
 from schedules.windows import SendWindow
-from schedules.yamlfile import Fault, KeyPath, Located
+from schedules.yamlfile import KeyPath, Located
 
 #: Placeholders that any step can fill: the clinic's names and numbers, hours from its staffing.
 ALWAYS_GIVEN = frozenset({"sms_name", "phone", "until", "window", "date", "link"})

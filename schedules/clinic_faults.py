@@ -10,7 +10,8 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from schedules.yamlfile import Fault, KeyPath, Located
+from schedules.errors import Fault
+from schedules.yamlfile import KeyPath, Located
 
 # What to write for a key that is missing or has the wrong shape.
 EXAMPLES = {

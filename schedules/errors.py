@@ -1,8 +1,22 @@
 """What can go wrong in `schedules`, each named once, with the place and the mend in its message."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-from schedules.yamlfile import Fault
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing wrong in one file; `line` counts from 1, and 0 means the file as a whole."""
+
+    file: str
+    line: int
+    message: str
+    mend: str
+
+    def __str__(self) -> str:
+        """Say `file:line: message. mend` with one full stop after each part."""
+        parts = (part.rstrip(". ") + "." for part in (self.message, self.mend) if part)
+        return f"{self.file}:{self.line}: {' '.join(parts)}"
 
 
 class ScheduleError(Exception):

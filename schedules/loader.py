@@ -13,7 +13,7 @@ from types import MappingProxyType
 from schedules import phrases
 from schedules.checks import check
 from schedules.clinic import UnknownPolicy
-from schedules.errors import ProtocolError, YamlFileError
+from schedules.errors import Fault, ProtocolError, YamlFileError
 from schedules.followups import FollowUpReason
 from schedules.protocol import (
     EXPECTS_NOTHING,
@@ -33,7 +33,7 @@ from schedules.protocol import (
 )
 from schedules.sections import Section
 from schedules.staffing import Severity
-from schedules.yamlfile import Fault, Located, parse
+from schedules.yamlfile import Located, parse
 
 #: What each template needs: key -> the placeholders in its text.
 Templates = Mapping[str, frozenset[str]]

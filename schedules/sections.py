@@ -10,8 +10,9 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from schedules.errors import Fault
 from schedules.phrases import PhraseError
-from schedules.yamlfile import Fault, KeyPath, Located
+from schedules.yamlfile import KeyPath, Located
 
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)

@@ -15,27 +15,14 @@ from typing import Any
 
 import yaml
 
+from schedules.errors import Fault, YamlFileError
+
 #: A file beyond this is no schedule; it is refused before the parser spends time on it.
 MAX_CHARACTERS = 1_000_000
 #: Deeper than any file of this product goes.
 MAX_DEPTH = 20
 
 KeyPath = tuple[str | int, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """One thing wrong in one file; `line` counts from 1, and 0 means the file as a whole."""
-
-    file: str
-    line: int
-    message: str
-    mend: str
-
-    def __str__(self) -> str:
-        """Say `file:line: message. mend` with one full stop after each part."""
-        parts = (part.rstrip(". ") + "." for part in (self.message, self.mend) if part)
-        return f"{self.file}:{self.line}: {' '.join(parts)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +74,6 @@ def parse(text: str, file: str) -> Located:
     Raises `schedules.errors.YamlFileError` with every fault found: a syntax error (only the first
     can be known), and all duplicate keys, aliases, tags and keys that are not words.
     """
-    from schedules.errors import YamlFileError  # noqa: PLC0415 - errors needs Fault from here.
-
     node, faults = _compose(text, file)
     lines: dict[KeyPath, int] = {}
     value: Any = None

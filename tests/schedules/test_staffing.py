@@ -209,7 +209,7 @@ def test_a_week_without_hours_is_refused_and_an_endless_closure_is_named():
 @pytest.mark.parametrize("text", ["8", "08:00", "17:00-08:00", "08:00-25:00", "a-b", "08:60-09:00"])
 def test_a_wrong_span_is_refused_in_words(text):
     """The message says what is wrong with it."""
-    with pytest.raises(ValueError, match="is not|ends before"):
+    with pytest.raises(ValueError, match=r"is not|ends before"):
         Span.parse(text)
 
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schedules.errors import YamlFileError
-from schedules.yamlfile import MAX_CHARACTERS, Fault, parse
+from schedules.errors import Fault, YamlFileError
+from schedules.yamlfile import MAX_CHARACTERS, parse
 
 TEXT = """\
 # a comment
