@@ -83,7 +83,9 @@ def _number(row: Mapping[str, Any], name: str) -> int | None:
 def table() -> Mapping[int, ErrorRule]:
     """Return every known code with its rule."""
     rows = datafiles.rows("data/error_codes.yaml")
-    return MappingProxyType({int(code): _rule(row, int(code)) for row in rows for code in row["codes"]})
+    return MappingProxyType(
+        {int(code): _rule(row, int(code)) for row in rows for code in row["codes"]}
+    )
 
 
 _NOT_PROCESSED = ErrorRule(

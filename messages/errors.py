@@ -1,5 +1,6 @@
 """Errors of the messages package: each names the place and says how to mend it.
 
+Names say what happened, since callers read `except BadPhone`: hence no "Error" at their end.
 No message here ever quotes a phone number or a patient's words: exception texts reach logs.
 """
 
@@ -32,11 +33,11 @@ class TemplateError(MessageError):
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
 
-class UnknownPlaceholder(TemplateError):
+class UnknownPlaceholder(TemplateError):  # noqa: N818
     """A template names a value that nothing in the product fills in."""
 
 
-class UnknownTemplate(MessageError):
+class UnknownTemplate(MessageError):  # noqa: N818
     """A protocol or a step asks for a text that the catalogue does not hold."""
 
     def __init__(self, template: str) -> None:
@@ -44,7 +45,7 @@ class UnknownTemplate(MessageError):
         super().__init__(f"There is no template {template!r}. Use one that the catalogue lists.")
 
 
-class UnknownLanguage(MessageError):
+class UnknownLanguage(MessageError):  # noqa: N818
     """A template has no wording in the language asked for."""
 
     def __init__(self, template: str, language: str, known: Sequence[str]) -> None:
@@ -54,7 +55,7 @@ class UnknownLanguage(MessageError):
         )
 
 
-class MissingVariable(MessageError):
+class MissingVariable(MessageError):  # noqa: N818
     """A text was rendered without a value that its wording needs."""
 
     def __init__(self, template: str, variable: str) -> None:
@@ -65,7 +66,7 @@ class MissingVariable(MessageError):
         )
 
 
-class BadPhone(MessageError):
+class BadPhone(MessageError):  # noqa: N818
     """Text that is not a phone number; `reason` says why without repeating the number."""
 
     def __init__(self, reason: str) -> None:

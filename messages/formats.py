@@ -4,10 +4,10 @@ Babel supplies names and patterns. Its output may hold U+202F before "AM" or the
 either one turns a whole text into 70-letter parts, so everything passes through `gsm`.
 """
 
+import datetime as dt
 import re
 import unicodedata
 from dataclasses import dataclass
-from datetime import date as Date
 from datetime import datetime, time, timedelta
 from functools import lru_cache
 from types import MappingProxyType
@@ -17,6 +17,7 @@ from babel import Locale
 from babel.dates import format_date, format_time, get_timezone_location, get_timezone_name
 
 from messages import segments
+from messages.wordtools import base_language
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +96,7 @@ def _plain(letter: str) -> str:
 
 
 def _words(language: str) -> _Words:
-    return _WORDS.get(language.split("-")[0].split("_")[0].lower(), _WORDS["en"])
+    return _WORDS.get(base_language(language), _WORDS["en"])
 
 
 def clock(at: time | str, language: str) -> str:
@@ -119,13 +120,13 @@ def _clock(hour: int, minute: int, language: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def date(day: Date, language: str) -> str:
+def date(day: dt.date, language: str) -> str:
     """Return a calendar day: "Tue Dec 1"; Spanish "mar 1 dic"."""
     words = _words(language)
     return gsm(format_date(day, words.day, locale=words.locale)).replace(".", "")
 
 
-def day_name(day: Date, today: Date, language: str) -> str:
+def day_name(day: dt.date, today: dt.date, language: str) -> str:
     """Return "today", "tomorrow" or the date, as seen on the day the text is really sent."""
     words = _words(language)
     if day == today:

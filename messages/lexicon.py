@@ -1,8 +1,6 @@
 """The words that replies are understood by, read from `lexicon/*.yaml` into fast patterns.
 
-All languages are searched at once, since patients mix them; a match knows its language. Patterns
-run on folded text (`wordtools.spoken`): a space before and after every word, a comma on its own
-between clauses.
+All languages are searched at once, since patients mix them; a match knows its language.
 """
 
 import re
@@ -13,60 +11,10 @@ from types import MappingProxyType
 from typing import Any
 
 from messages import datafiles
-from messages.errors import LexiconError
+from messages.phrases import any_of
 
 # Language files are named by their two letters; the others in the folder have longer names.
 LANGUAGES = tuple(name for name in datafiles.stems("lexicon") if len(name) == 2)
-
-_TOKEN = re.compile(r"\(|\)\??|\||\.\.|[^\s()|]+")
-_ENDS = frozenset({"|", ")", ")?"})
-# A gap stays within its clause, so that words of two sentences don't make a phrase.
-_GAP = "(?:[^ ,]+ ){0,3}"
-
-
-def phrase_pattern(phrase: str) -> str:
-    """Return the pattern of one phrase, in the notation that the head of `en.yaml` explains."""
-    tokens = _TOKEN.findall(phrase)[::-1]
-    pattern = _choices(tokens, phrase)
-    if tokens or pattern.endswith(_GAP):
-        raise LexiconError(f"The phrase {phrase!r} has a stray bracket, or ends in a gap.")
-    return pattern
-
-
-def _choices(tokens: list[str], phrase: str) -> str:
-    choices = [_sequence(tokens, phrase)]
-    while tokens and tokens[-1] == "|":
-        tokens.pop()
-        choices.append(_sequence(tokens, phrase))
-    return "|".join(choices)
-
-
-def _sequence(tokens: list[str], phrase: str) -> str:
-    pattern = ""
-    while tokens and tokens[-1] not in _ENDS:
-        pattern += _piece(tokens, phrase)
-    if not pattern:
-        raise LexiconError(f"The phrase {phrase!r} has an empty choice.")
-    return pattern
-
-
-def _piece(tokens: list[str], phrase: str) -> str:
-    token = tokens.pop()
-    if token == "..":
-        return _GAP
-    if token == "(":
-        inner = _choices(tokens, phrase)
-        if not tokens:
-            raise LexiconError(f"The phrase {phrase!r} has a bracket that does not close.")
-        return f"(?:{inner}){tokens.pop()[1:]}"
-    word = _word(token.removesuffix("?"))
-    return f"(?:{word} )?" if token.endswith("?") else f"{word} "
-
-
-def _word(word: str) -> str:
-    if word == "#":
-        return "[0-9]+"
-    return re.escape(word[:-1]) + "[^ ,]*" if word.endswith("*") else re.escape(word)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,9 +45,13 @@ class Category:
         match = self.starts.match(text, 1) if self.starts else None
         return match.lastgroup if match else None
 
+    def appears(self, text: str) -> bool:
+        """Say whether any phrase stands in the text, everyday ones not yet taken out."""
+        return self.say is not None and self.say.search(text) is not None
+
     def matches(self, text: str) -> Iterator[Match]:
         """Yield each place that says it. Everyday phrases are blanked first, lengths kept."""
-        if not self.say or not self.say.search(text):
+        if not self.say or not self.appears(text):
             return
         if self.excuses:
             text = self.excuses.sub(_blank, text)
@@ -115,9 +67,7 @@ def _blank(match: re.Match[str]) -> str:
 def _pattern(lists: Mapping[str, list[str]]) -> re.Pattern[str] | None:
     """Join the phrases of all languages; the group that matched names the language."""
     groups = [
-        f"(?P<{language}>{'|'.join(phrase_pattern(phrase) for phrase in phrases)})"
-        for language, phrases in lists.items()
-        if phrases
+        f"(?P<{language}>{any_of(phrases)})" for language, phrases in lists.items() if phrases
     ]
     return re.compile(f"(?<= )(?:{'|'.join(groups)})") if groups else None
 
@@ -136,7 +86,7 @@ class Lexicon:
     ratio: frozenset[str]
     markers: Mapping[str, frozenset[str]]
     denied: re.Pattern[str]
-    polite: re.Pattern[str]
+    polite: tuple[re.Pattern[str], re.Pattern[str]]
 
     def __getitem__(self, name: str) -> Category:
         return self.categories[name]
@@ -144,7 +94,10 @@ class Lexicon:
 
 def _categories(files: Mapping[str, Mapping[str, Any]]) -> dict[str, Category]:
     names = {
-        name: None for words in files.values() for name, value in words.items() if _is_category(value)
+        name: None
+        for words in files.values()
+        for name, value in words.items()
+        if _is_category(value)
     }
     return {name: _category(name, files) for name in names}
 
@@ -167,7 +120,7 @@ def _union(files: Mapping[str, Mapping[str, Any]], name: str) -> frozenset[str]:
 
 
 def _alternatives(files: Mapping[str, Mapping[str, Any]], name: str) -> str:
-    return "|".join(phrase_pattern(phrase) for phrase in sorted(_union(files, name)))
+    return any_of(sorted(_union(files, name)))
 
 
 def _denials(files: Mapping[str, Mapping[str, Any]]) -> re.Pattern[str]:
@@ -176,9 +129,10 @@ def _denials(files: Mapping[str, Mapping[str, Any]]) -> re.Pattern[str]:
     return re.compile(f"(?<! why )(?<= )(?:{negators})(?:{between}){{0,3}}$")
 
 
-def _polite(files: Mapping[str, Mapping[str, Any]]) -> re.Pattern[str]:
+def _polite(files: Mapping[str, Mapping[str, Any]]) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Return patterns for polite words at the start and at the end of a text."""
     before, after = _alternatives(files, "polite_before"), _alternatives(files, "polite_after")
-    return re.compile(f" (?:(?:{before})(?:, )?)*(?P<core>.*?)(?:(?:, )?(?:{after}))*")
+    return re.compile(f"^ (?:{before})+"), re.compile(f"(?<= )(?:{after})+$")
 
 
 def _keywords(common: Mapping[str, Any]) -> dict[str, Mapping[str, str]]:

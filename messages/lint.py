@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import cache
 
 from messages import datafiles, segments
-from messages.wordtools import fold_accents, trie_pattern
+from messages.wordtools import base_language, fold_accents, trie_pattern
 
 
 class FindingKind(StrEnum):
@@ -34,7 +34,7 @@ _MEND = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One word in a text, where it stands (letters from its start) and what is wrong with it."""
+    """One word as written, where it stands (letters from the start) and what is wrong with it."""
 
     kind: FindingKind
     word: str
@@ -69,7 +69,7 @@ def _rules(language: str) -> _Rules:
     lists = datafiles.load(f"lexicon/privacy_{language}.yaml")
     reserved = "|".join(common["reserved"])
     inviting = trie_pattern(common["inviting"])
-    # One check for a word's start serves all whole-word lists: tried apart they cost twice the time.
+    # One check for a word's start serves all whole-word lists: apart they cost twice the time.
     whole = (
         f"(?P<privacy_word>{trie_pattern(lists['words'], ending=_WORD_END)})",
         f"(?P<promotional>{trie_pattern(lists['promotional'], ending=_WORD_END)})",
@@ -94,7 +94,7 @@ _KINDS = {
 
 
 def _language(language: str) -> str:
-    base = language.split("-")[0].lower()
+    base = base_language(language)
     return base if base in datafiles.stems("lexicon", prefix="privacy_") else "en"
 
 
@@ -109,7 +109,7 @@ def lint(text: str, *, language: str, template_key: str | None = None) -> tuple[
     rules = _rules(_known_language(language))
     folded = fold_accents(text)
     found = [
-        Finding(kind=_KINDS[name], word=match[name], position=match.start(name))
+        Finding(kind=_KINDS[name], word=text[slice(*match.span(name))], position=match.start(name))
         for match in rules.words.finditer(folded)
         if (name := match.lastgroup)
     ]

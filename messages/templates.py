@@ -23,6 +23,7 @@ from messages.errors import (
 )
 from messages.formats import gsm
 from messages.lint import lint
+from messages.wordtools import base_language
 
 
 class TemplateKind(StrEnum):
@@ -74,10 +75,6 @@ def _faulty_braces(text: str) -> Iterator[str]:
     return (part for part in _BRACED.findall(text) if not _PLACEHOLDER.fullmatch(part))
 
 
-def _language(language: str) -> str:
-    return language.split("-")[0].split("_")[0].lower()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
     """All templates with the values they may name; immutable, so it can be shared by threads."""
@@ -107,7 +104,7 @@ class Catalog:
     def wording(self, key: str, language: str) -> Wording:
         """Return one language's wording ("es-US" finds "es"), or raise UnknownLanguage."""
         wordings = self.template(key).wordings
-        found = wordings.get(language) or wordings.get(_language(language))
+        found = wordings.get(language) or wordings.get(base_language(language))
         if found is None:
             raise UnknownLanguage(key, language, tuple(wordings))
         return found
@@ -129,7 +126,7 @@ class Catalog:
 
     def sample(self, key: str, language: str) -> str:
         """Return a template rendered with values of usual length."""
-        values = {name: by_lang[_language(language)] for name, by_lang in self.samples.items()}
+        values = {name: by_lang[base_language(language)] for name, by_lang in self.samples.items()}
         return self.render(key, language, values)
 
     def check(self) -> list[Fault]:
@@ -162,10 +159,10 @@ class Catalog:
         changed = dict(self.templates)
         for key, texts in mapping.items():
             template = self.template(key)
-            own = {_language(language): parse(text) for language, text in texts.items()}
+            own = {base_language(language): parse(text) for language, text in texts.items()}
             wordings = MappingProxyType({**template.wordings, **own})
             changed[key] = replace(template, wordings=wordings)
-        pairs = {(key, _language(one)) for key, texts in mapping.items() for one in texts}
+        pairs = {(key, base_language(one)) for key, texts in mapping.items() for one in texts}
         return checked(
             replace(
                 self,
@@ -213,11 +210,9 @@ def _scale_ends(expects: str) -> tuple[str, ...]:
 def _length_faults(template: Template, rendered: str) -> Iterator[tuple[str, str]]:
     size = segments.count(rendered)
     if size.segments > template.max_segments:
-        yield (
-            f"it takes {size.segments} parts ({size.units} units in {size.encoding}) where "
-            f"{template.max_segments} is allowed",
-            "Shorten it, and keep to GSM-7 letters.",
-        )
+        taken = f"{size.segments} parts ({size.units} units in {size.encoding})"
+        mend = "Shorten it, and keep to GSM-7 letters."
+        yield f"it takes {taken} where {template.max_segments} is allowed", mend
 
 
 def checked(catalog: Catalog) -> Catalog:

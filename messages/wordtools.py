@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-_MARKS = {code: None for code in range(0x300, 0x370)}
+_MARKS = dict.fromkeys(range(0x300, 0x370))
 # Composed letters of Latin-1 and Latin Extended-A to their bare letter, one for one: positions in
 # the folded text are then positions in the text itself, which findings report.
 _BARE: dict[int, str] = {}
@@ -12,6 +12,11 @@ for _code in range(0xC0, 0x250):
     _parts = unicodedata.normalize("NFD", chr(_code)).translate(_MARKS)
     if len(_parts) == 1:
         _BARE[_code] = _parts.lower()
+
+
+def base_language(language: str) -> str:
+    """Return the plain language of a tag: "es" for "es-US" and "es_MX"."""
+    return language.replace("_", "-").partition("-")[0].lower()
 
 
 def fold_accents(text: str) -> str:

@@ -74,7 +74,8 @@ def _advance(group: Sequence[PendingReceipt]) -> Advance | None:
         return None
     own_sid = first.message_sid or first.sid
     status = MessageStatus(first.message_status)
-    if status not in _SETTLED:
+    if first.message_sid is None or status not in _SETTLED:
+        # `accept` has just corrected it: late truth wins over unknown and over given up.
         status = MessageStatus.accepted
     reason, code = first.message_reason, None
     for receipt in group:

@@ -1,0 +1,62 @@
+"""Which open prompt an answer belongs to. Nothing is guessed: two that fit mean that we ask."""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+
+from messages.reading import OpenPrompt
+
+APPOINTMENT, YES_NO = "appointment_reminder", "yes_no"
+
+# The two scales that have names, as low and high end.
+_NAMED = {"craving_scale": (0, 10), "side_effect_check": (0, 3)}
+_SCALE = re.compile(r"scale:(\d{1,4})-(\d{1,4})")
+
+
+@lru_cache(maxsize=256)
+def scale_of(context: str) -> tuple[int, int] | None:
+    """Return the low and high end of a numeric context, or None for one without numbers."""
+    match = _SCALE.fullmatch(context)
+    return (int(match[1]), int(match[2])) if match else _NAMED.get(context)
+
+
+def numeric(prompts: Iterable[OpenPrompt]) -> tuple[OpenPrompt, ...]:
+    """Return the open prompts that ask for a number."""
+    return tuple(prompt for prompt in prompts if scale_of(prompt.context))
+
+
+def choose(fitting: Sequence[OpenPrompt]) -> tuple[OpenPrompt | None, bool]:
+    """Return the prompt an answer belongs to, and whether more than one could be meant.
+
+    Reminders of one visit count as one prompt, the last asked.
+    """
+    if not fitting:
+        return None, False
+    latest = max(fitting, key=lambda prompt: prompt.asked_at)
+    same = {prompt.subject for prompt in fitting}
+    one_visit = (
+        len(same) == 1
+        and latest.subject is not None
+        and all(prompt.context == APPOINTMENT for prompt in fitting)
+    )
+    return (latest, False) if len(fitting) == 1 or one_visit else (None, True)
+
+
+def first_fit(
+    prompts: Sequence[OpenPrompt], *levels: Callable[[OpenPrompt], bool]
+) -> tuple[OpenPrompt | None, bool]:
+    """Choose among the prompts of the first level that any prompt meets.
+
+    "Yes" is the very answer a Y/N question asked for and only by extension one to C/R: a Y/N
+    question open beside a reminder takes it.
+    """
+    for fits in levels:
+        fitting = [prompt for prompt in prompts if fits(prompt)]
+        if fitting:
+            return choose(fitting)
+    return None, False
+
+
+def asked(*contexts: str) -> Callable[[OpenPrompt], bool]:
+    """Return a test for prompts of these contexts."""
+    return lambda prompt: prompt.context in contexts

@@ -1,0 +1,101 @@
+"""Stops, starts and calls for help: as a keyword alone, or said in a sentence.
+
+A stop is a stop in any reasonable wording (47 CFR 64.1200(a)(10)), so punctuation, case, spacing,
+emoji and invisible letters around a keyword lose nothing.
+"""
+
+from messages.binding import numeric
+from messages.lexicon import lexicon
+from messages.reading import Heard, Hint, Hit, Intent, Severity
+
+
+def carrier_acts_on(body: str) -> str | None:
+    """Return "stop", "start" or "help" if Twilio itself acts on this text and answers it.
+
+    Twilio compares the whole body in any case, and nothing else: "Stop!" is ours to honour and to
+    confirm. With `optout_handled_by: twilio` the app sends no answer of its own to these.
+    """
+    word = body.strip().casefold()
+    for kind, words in lexicon().carrier.items():
+        if word in words:
+            return kind
+    return None
+
+
+def _keyword(kind: str, heard: Heard) -> tuple[str, str] | None:
+    """Return the keyword that is the whole text, and its language."""
+    words = lexicon().keywords[kind]
+    if heard.compact in words:
+        return heard.compact, words[heard.compact]
+    said = set(heard.flat.split())
+    if len(said) == 1 and (word := said.pop()) in words:  # "stop stop STOP"
+        return word, words[word]
+    return None
+
+
+def stop(heard: Heard) -> Hit | None:
+    """A keyword first, then a plain sentence; care rule 17 for the words that also mean a level."""
+    if heard.compact in lexicon().on_a_scale and numeric(heard.prompts):
+        high = heard.compact.startswith("alt")
+        severity = Severity.call_today if high else Severity.next_business_day
+        return Hit(intent=Intent.unclear, severity=severity, hint=Hint.scale_or_stop, language="es")
+    keyword = _keyword("stop", heard)
+    if keyword:
+        hint = Hint.maybe_answer if heard.prompts and keyword[0] in _ALSO_ANSWERS else None
+        return _stopped(keyword[0], keyword[1], hint)
+    return _stop_sentence(heard)
+
+
+# Words that stop by law and that a patient may have meant as an answer to what was asked.
+_ALSO_ANSWERS = frozenset({"cancel", "cancelar", "end", "quit"})
+
+
+def _stopped(value: str | None, language: str, hint: Hint | None = None) -> Hit:
+    return Hit(
+        intent=Intent.stop,
+        value=value,
+        severity=Severity.digest,
+        opt_out=True,
+        language=language,
+        hint=hint,
+    )
+
+
+def _stop_sentence(heard: Heard) -> Hit | None:
+    category = lexicon()["stop"]
+    language = category.is_whole(heard.flat)
+    if language:
+        return _stopped(None, language)
+    if not category.appears(heard.flat):
+        return None
+    for text in (heard.spoken, heard.flat):
+        for match in category.matches(text):
+            return _stopped(None, match.language)
+    # "Don't text me before 9" asks for something, and may be a stop: a person decides today.
+    return Hit(
+        intent=Intent.unclear, severity=Severity.call_today, hint=Hint.maybe_stop, aside=True
+    )
+
+
+def wrong_number(heard: Heard) -> Hit | None:
+    """The number reaches somebody else: stop at once, and a person looks at what went there."""
+    category = lexicon()["wrong_number"]
+    for match in category.matches(heard.spoken):
+        return Hit(
+            intent=Intent.wrong_number,
+            severity=Severity.call_today,
+            opt_out=True,
+            language=match.language,
+        )
+    return None
+
+
+def start(heard: Heard) -> Hit | None:
+    """START or UNSTOP alone. A bare YES never gives consent (care rule 20)."""
+    keyword = _keyword("start", heard)
+    return Hit(intent=Intent.start, language=keyword[1]) if keyword else None
+
+
+def help_word(heard: Heard) -> Hit | None:
+    keyword = _keyword("help", heard)
+    return Hit(intent=Intent.help, language=keyword[1]) if keyword else None

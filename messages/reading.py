@@ -1,0 +1,132 @@
+"""What a reply can mean, what it may answer, and the value that a reading ends in."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class Intent(StrEnum):
+    """What a reply says. `confirm` and `decline_reschedule` are also yes and no to a question."""
+
+    confirm = "confirm"
+    decline_reschedule = "decline_reschedule"
+    running_late = "running_late"
+    stop = "stop"
+    start = "start"
+    help = "help"
+    score = "score"
+    score_out_of_range = "score_out_of_range"
+    side_effect = "side_effect"
+    crisis = "crisis"
+    overdose = "overdose"
+    medical_emergency = "medical_emergency"
+    use_disclosed = "use_disclosed"
+    question_for_staff = "question_for_staff"
+    callback_request = "callback_request"
+    thanks_no_action = "thanks_no_action"
+    wrong_number = "wrong_number"
+    pause = "pause"
+    unclear = "unclear"
+
+
+class Severity(StrEnum):
+    """How soon a person must look, most urgent first."""
+
+    page_now = "page_now"
+    call_today = "call_today"
+    next_business_day = "next_business_day"
+    digest = "digest"
+
+
+def most_urgent(*severities: Severity | None) -> Severity | None:
+    """Return the most urgent of the severities given, or None if there is none."""
+    order = list(Severity)
+    given = [severity for severity in severities if severity is not None]
+    return min(given, key=order.index, default=None)
+
+
+class Hint(StrEnum):
+    """Why an automatic reading stopped short, for the question asked back and for staff."""
+
+    scale_or_stop = "scale_or_stop"
+    maybe_stop = "maybe_stop"
+    maybe_answer = "maybe_answer"
+    denied = "denied"
+    possible_risk = "possible_risk"
+    two_numbers = "two_numbers"
+    more_words = "more_words"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenPrompt:
+    """A question that still waits for its answer.
+
+    `context` is how answers are read: appointment_reminder, yes_no, side_effect_check (0-3),
+    craving_scale (0-10), scale:MIN-MAX or none. `subject` names the visit a prompt is about: two
+    reminders of one visit ask the same thing, so C answers the later one and is not ambiguous.
+    """
+
+    id: str
+    context: str
+    asked_at: datetime
+    until: datetime
+    subject: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How one reply was understood.
+
+    `value` is the number as written for a score, what kind of crisis it is, or the word that
+    stopped. `number` holds a number even where something graver outranks it. `also` are further
+    things the same text says. `ambiguous`: two open prompts fit, so somebody has to ask.
+    `language` is that of the text received, which a safety reply answers in (care rule 23).
+    """
+
+    intent: Intent
+    value: str | None = None
+    also: tuple[Intent, ...] = ()
+    severity: Severity | None = None
+    prompt_id: str | None = None
+    ambiguous: bool = False
+    opt_out: bool = False
+    urgent: bool = False
+    language: str = "en"
+    number: str | None = None
+    hint: Hint | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """What one recogniser found.
+
+    An `aside` never is the reading's intent: it only makes a person look, or look sooner.
+    """
+
+    intent: Intent
+    value: str | None = None
+    severity: Severity | None = None
+    prompt: OpenPrompt | None = None
+    ambiguous: bool = False
+    opt_out: bool = False
+    language: str | None = None
+    number: str | None = None
+    hint: Hint | None = None
+    aside: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """A reply in the spellings that recognisers look at.
+
+    `folded` keeps punctuation, `spoken` has a comma between clauses, `flat` has none, `compact`
+    is letters and digits without any space.
+    """
+
+    body: str
+    folded: str
+    spoken: str
+    flat: str
+    compact: str
+    asks: bool
+    prompts: tuple[OpenPrompt, ...] = field(default=())

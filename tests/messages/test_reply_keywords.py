@@ -1,0 +1,201 @@
+"""Stops, starts and calls for help."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from messages.keywords import carrier_acts_on
+from messages.lexicon import lexicon
+from messages.replies import Hint, Intent, Severity
+from tests.messages.reply_cases import reading
+
+STOPS = ["stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout"]
+OTHER_STOPS = ["alto", "parar", "pare", "cancelar", "baja", "arret"]
+NOISE = st.text(
+    st.sampled_from(" \t\n.,!?;:-_*'\"()[]~\u200b\u200c\u200d\u2060\ufeff\u00ad🛑🙏😡👋"),
+    max_size=4,
+)
+
+
+@st.composite
+def disguised(draw, words):
+    """One of the words in any case, letters apart or full-width, with noise around and between."""
+    word = draw(st.sampled_from(words))
+    letters = [
+        draw(st.sampled_from([letter, letter.upper(), chr(ord(letter.upper()) + 0xFEE0)]))
+        for letter in word
+    ]
+    return draw(NOISE) + "".join(letter + draw(NOISE) for letter in letters)
+
+
+@given(body=disguised(STOPS + OTHER_STOPS))
+def test_nothing_around_or_inside_a_keyword_loses_a_stop(body):
+    """Case, spaces, punctuation, emoji, full-width and invisible letters (rule 7)."""
+    found = reading(body)
+    assert (found.intent, found.opt_out) == (Intent.stop, True)
+
+
+@pytest.mark.parametrize("word", [*STOPS, *OTHER_STOPS, "opt out", "stop all"])
+def test_every_stop_word_stops_and_is_kept(word):
+    """The word itself decides what the carrier did and what else it may have meant."""
+    found = reading(word.title())
+    assert (found.intent, found.value, found.opt_out) == ("stop", word.replace(" ", ""), True)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "Stop please",
+        "please stop",
+        "Please stop texting me",
+        "STOP STOP STOP",
+        "stop sending me these",
+        "Stop all messages",
+        "don't text me anymore",
+        "do not contact me again",
+        "no more texts please",
+        "take me off your list",
+        "remove me from this list",
+        "Remove my number",
+        "unsubscribe me",
+        "I want to opt out of these",
+        "opt me out",
+        "I don't want these texts",
+        "quit texting me",
+        "leave me alone",
+        "cancel my texts",
+        "I revoke my consent",
+        "no me manden más mensajes",
+        "Ya no me escriban",
+        "dejen de mandarme mensajes",
+        "no quiero recibir más textos",
+        "quiero darme de baja",
+        "borren mi número",
+        "no más mensajes por favor",
+        "alto por favor",
+    ],
+)
+def test_a_stop_in_a_sentence_is_a_stop(body):
+    """Any reasonable wording revokes consent (rule 8)."""
+    found = reading(body)
+    assert (found.intent, found.opt_out) == (Intent.stop, True)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "Stop by at 3?",
+        "I'll stop by tomorrow",
+        "at the bus stop",
+        "I can't stop crying",
+        "I quit smoking",
+        "End of the day works",
+        "the end",
+        "cancel my appointment",
+        "I need to cancel tomorrow",
+        "yes",
+        "info on parking?",
+        "baja por la calle 3",
+        "",
+    ],
+)
+def test_everyday_words_do_not_stop(body):
+    """A patient who is opted out by accident misses the food text."""
+    assert not reading(body).opt_out
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["don't text me before 9", "Please stop texting me so early", "no me manden antes de las 9"],
+)
+def test_a_doubtful_stop_goes_to_a_person_today(body):
+    """Neither ignored nor taken for more than it says (rule 8)."""
+    found = reading(body)
+    assert (found.intent, found.hint, found.severity) == (
+        Intent.unclear,
+        Hint.maybe_stop,
+        Severity.call_today,
+    )
+
+
+@pytest.mark.parametrize("word", ["ALTO", "alta", "Bajo", "baja", "BAJA."])
+@pytest.mark.parametrize("context", ["craving_scale", "side_effect_check", "scale:0-7"])
+def test_high_and_low_are_no_stops_while_a_scale_is_open(word, context):
+    """Care rule 17: ask once, and ALTO gets a same-day item."""
+    found = reading(word, context)
+    assert (found.intent, found.opt_out, found.hint) == ("unclear", False, Hint.scale_or_stop)
+    high = word.lower().startswith("alt")
+    assert (found.severity is Severity.call_today) == high
+
+
+@pytest.mark.parametrize("context", ["appointment_reminder", "yes_no", "none"])
+def test_alto_stops_where_no_scale_is_open(context):
+    """It is the Spanish word for stop."""
+    assert reading("ALTO", context).opt_out
+
+
+@pytest.mark.parametrize("word", ["CANCEL", "end", "Quit", "cancelar"])
+def test_a_stop_that_may_have_been_an_answer_is_marked(word):
+    """It stops all the same, and a person asks what was meant (care rule 17)."""
+    asked = reading(word, "appointment_reminder")
+    assert (asked.opt_out, asked.hint) == (True, Hint.maybe_answer)
+    assert reading(word).hint is None
+
+
+@pytest.mark.parametrize("word", ["STOP", "unsubscribe"])
+def test_a_plain_stop_means_nothing_else(word):
+    """No item for staff where there is no doubt."""
+    assert reading(word, "appointment_reminder").hint is None
+
+
+@pytest.mark.parametrize("body", ["START", "start.", "UnStop", "un stop"])
+def test_start_words(body):
+    """They lift a stop given by keyword."""
+    assert reading(body).intent is Intent.start
+
+
+@pytest.mark.parametrize("body", ["yes", "YES", "Si", "sí", "y", "ok start"])
+@pytest.mark.parametrize("context", [(), ("appointment_reminder",), ("craving_scale",)])
+def test_yes_never_starts(body, context):
+    """Care rule 20: a bare YES gives no consent and lifts no stop."""
+    assert reading(body, *context).intent is not Intent.start
+
+
+@pytest.mark.parametrize("body", ["HELP", "help!", "Info", "AYUDA", "ayuda?"])
+def test_help_words(body):
+    """Answered once, by one party."""
+    assert reading(body).intent is Intent.help
+
+
+@pytest.mark.parametrize("body", ["wrong number", "You have the wrong person", "número equivocado"])
+def test_wrong_number_stops(body):
+    """Care rule 21: stop, and a person looks at what went there."""
+    found = reading(body)
+    assert (found.intent, found.opt_out) == (Intent.wrong_number, True)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ("STOP", "stop"),
+        (" stop ", "stop"),
+        ("Cancel", "stop"),
+        ("OptOut", "stop"),
+        ("YES", "start"),
+        ("unstop", "start"),
+        ("Info", "help"),
+        ("Stop!", None),
+        ("opt out", None),
+        ("ALTO", None),
+        ("stop please", None),
+        ("", None),
+    ],
+)
+def test_we_know_what_the_carrier_answers_itself(body, kind):
+    """Only its exact words: everything else is ours to confirm (rule 10)."""
+    assert carrier_acts_on(body) == kind
+
+
+def test_the_carriers_stop_words_are_ours_too():
+    """A word that the carrier blocks on and we miss would be a patient lost without notice."""
+    assert lexicon().carrier["stop"] <= lexicon().keywords["stop"].keys()

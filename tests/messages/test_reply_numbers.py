@@ -1,0 +1,137 @@
+"""Numbers as answers on a scale."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from messages.replies import Hint, Intent, Severity, read
+from tests.messages.reply_cases import prompt, reading
+
+WIDE = "craving_scale"
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        ("7", "7"),
+        (" 7. ", "7"),
+        ("7!!", "7"),
+        ("0", "0"),
+        ("10", "10"),
+        ("7/10", "7"),
+        ("7 / 10", "7"),
+        ("7 out of 10", "7"),
+        ("un 7 de 10", "7"),
+        ("10/10", "10"),
+        ("I'm at a 6 today", "6"),
+        ("it's a 4", "4"),
+        ("about 5", "5"),
+        ("hoy 4", "4"),
+        ("como un 3", "3"),
+        ("seven", "7"),
+        ("Siete", "7"),
+        ("7 7", "7"),
+        ("number 3, thanks", "3"),
+        ("#7"[1:], "7"),
+        ("*7*", "7"),
+        ("\u200b7", "7"),
+        ("\uff17", "7"),
+    ],
+)
+def test_one_clear_number_is_a_score(body, value):
+    """In the ways people write one."""
+    found = reading(body, WIDE)
+    assert (found.intent, found.value, found.prompt_id) == (Intent.score, value, WIDE)
+    assert (found.number, found.severity, found.hint) == (value, None, None)
+
+
+@pytest.mark.parametrize("body", ["11", "100", "-3", "7.5", "7,5", "10+", "0.5"])
+def test_a_number_off_the_scale_is_never_clamped(body):
+    """It is kept as written, bound to the question, and asked again."""
+    found = reading(body, WIDE)
+    assert (found.intent, found.value, found.prompt_id) == ("score_out_of_range", body, WIDE)
+    assert found.severity is Severity.next_business_day
+
+
+@pytest.mark.parametrize("body", ["7 or 8", "7-8", "7, maybe 8", "between 6 and 7", "3/7", "5 8"])
+def test_two_numbers_are_nobodys_guess(body):
+    """A person decides, or the patient is asked."""
+    found = reading(body, WIDE)
+    assert (found.intent, found.value, found.prompt_id) == (Intent.unclear, None, None)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("see you at 3", "8 am", "8:30", "8 a.m.", "3 pills", "2 kids sick", "7 days", "5mg"),
+        *("call 212-555-0100", "12/1", "on the 5th", "988", "$5", "50%", "2125550100"),
+    ],
+)
+def test_other_numbers_are_no_scores(body):
+    """Times, dates, amounts and phone numbers answer no scale."""
+    assert reading(body, WIDE).intent not in {Intent.score, Intent.score_out_of_range}
+
+
+def test_a_leading_number_with_words_counts_and_is_read_by_a_person():
+    """Neither the number nor the words are lost."""
+    found = reading("8 having a really rough day", WIDE)
+    assert (found.intent, found.value, found.prompt_id) == (Intent.score, "8", WIDE)
+    assert (found.also, found.hint) == ((Intent.unclear,), Hint.more_words)
+    assert found.severity is Severity.next_business_day
+
+
+def test_a_bare_number_without_a_question_is_kept_unbound():
+    """A late answer goes to a person with its value."""
+    found = reading("8")
+    assert (found.intent, found.value, found.prompt_id) == (Intent.score, "8", None)
+
+
+@pytest.mark.parametrize(
+    ("body", "contexts", "prompt_id", "ambiguous"),
+    [
+        ("5", ("craving_scale", "scale:0-7"), None, True),
+        ("9", ("craving_scale", "scale:0-7"), "craving_scale", False),
+        ("12", ("craving_scale", "scale:0-7"), None, True),
+        ("2", ("side_effect_check",), "side_effect_check", False),
+        ("5", ("craving_scale", "appointment_reminder", "yes_no"), "craving_scale", False),
+        ("5", ("yes_no",), None, False),
+    ],
+)
+def test_a_number_binds_to_the_one_question_it_fits(body, contexts, prompt_id, ambiguous):
+    """Two that fit mean that somebody asks."""
+    found = reading(body, *contexts)
+    assert (found.prompt_id, found.ambiguous, found.value) == (prompt_id, ambiguous, body)
+
+
+@given(low=st.integers(0, 5), size=st.integers(1, 60), number=st.integers(0, 999))
+def test_in_range_and_out_of_range_divide_all_integers(low, size, number):
+    """For any scale a clinic may set."""
+    high = low + size
+    found = read(str(number), prompts=[prompt(f"scale:{low}-{high}")])
+    inside = low <= number <= high
+    expected = Intent.score if inside else Intent.score_out_of_range
+    if number in {911, 988}:
+        assert found.intent is not Intent.score
+    else:
+        assert (found.intent, found.value) == (expected, str(number))
+
+
+@pytest.mark.parametrize(
+    ("body", "intent"),
+    [
+        ("10 I want to die", Intent.crisis),
+        ("2 feeling dizzy", Intent.side_effect),
+        ("3 chest pain", Intent.medical_emergency),
+    ],
+)
+def test_graver_words_outrank_a_number_and_lose_none(body, intent):
+    """The check-in is answered as well."""
+    found = reading(body, WIDE)
+    assert (found.intent, found.also, found.prompt_id) == (intent, (Intent.score,), WIDE)
+    assert found.number == body.split()[0]
+
+
+def test_zero_means_zero_on_the_evening_check():
+    """0-3 is the range of the side-effect check."""
+    assert reading("0", "side_effect_check").value == "0"
+    assert reading("4", "side_effect_check").intent is Intent.score_out_of_range
