@@ -37,6 +37,7 @@ class Prompt:
     message_id: UUID
     patient_id: UUID
     enrollment_id: UUID | None
+    protocol: str | None
     step: str
     question: str
     occurrence: str
@@ -52,7 +53,7 @@ class Prompt:
 
 # C and R stay readable until the visit starts, also after an answer (care rule 1).
 _PROMPTS = text("""
-    SELECT m.id AS message_id, m.patient_id, m.enrollment_id, m.step,
+    SELECT m.id AS message_id, m.patient_id, m.enrollment_id, m.protocol, m.step,
            COALESCE(m.nudge_for, m.step) AS question, m.occurrence, m.expects AS context,
            COALESCE(m.accepted_at, m.submitted_at, m.due_at) AS asked_at,
            CASE WHEN m.expects = 'appointment_reminder' AND a.starts_at > m.answer_until
@@ -141,6 +142,18 @@ def lock_patients(session: Session, patient_ids: Sequence[UUID]) -> list[Patient
     return list(session.scalars(locked))
 
 
+def people_on(
+    session: Session, clinic_id: UUID, blind: bytes, *, lock: bool = False
+) -> list[Patient]:
+    """Return the clinic's patients on a number, the oldest first; locked, as `lock_patients` does.
+
+    Ids rise with time, so the order is that of creation and, for locks, the same everywhere.
+    """
+    mine = select(Patient).where(Patient.phone_blind == blind, Patient.clinic_id == clinic_id)
+    mine = mine.order_by(Patient.id)
+    return list(session.scalars(mine.with_for_update(key_share=True) if lock else mine))
+
+
 _LOCK_NUMBER = text(
     "SELECT pg_advisory_xact_lock(hashtext('aftercare.number'), hashtext(encode(:blind, 'hex')))"
 )
@@ -154,7 +167,7 @@ def lock_number(session: Session, blind: bytes) -> None:
 # A number's texts are handled in the order received (a later R reverses a C), but one that is
 # urgent waits for nothing.
 _NEXT_UNREAD = text("""
-    SELECT i.id FROM inbound i
+    SELECT i.* FROM inbound i
     WHERE i.handled_at IS NULL AND (i.retry_at IS NULL OR i.retry_at <= :now)
       AND (i.urgent OR NOT EXISTS (
           SELECT 1 FROM inbound e
@@ -168,10 +181,7 @@ _NEXT_UNREAD = text("""
 
 def take_next_unread(session: Session, *, now: datetime) -> Inbound | None:
     """Lock and return the text to handle next, urgent ones first; None when none is free."""
-    found = session.scalars(_NEXT_UNREAD, {"now": now}).first()
-    if found is None:
-        return None
-    return session.scalars(select(Inbound).where(Inbound.id == found)).one()
+    return session.scalars(select(Inbound).from_statement(_NEXT_UNREAD), {"now": now}).first()
 
 
 def bodies_before(
@@ -221,10 +231,10 @@ def answered_lately(
     since: datetime,
     read_since: datetime,
 ) -> Answered:
-    """Return what texts received after `read_since` were answered; `answers` counts from `since`."""
-    values = {"clinic": clinic_id, "blind": blind, "template": template}
-    row = session.execute(_ANSWERS, {**values, "since": since, "read_since": read_since}).one()
-    return Answered(**row._mapping)
+    """Return how texts received after `read_since` were answered; `answers` counts from `since`."""
+    who = {"clinic": clinic_id, "blind": blind, "template": template}
+    values = {**who, "since": since, "read_since": read_since}
+    return Answered(**session.execute(_ANSWERS, values).mappings().one())
 
 
 _CANCEL_ANSWERS = text("""
@@ -305,6 +315,14 @@ def check_in_over(
     ready = CheckIn.clinic_id.not_in(waiting_clinics) | (CheckIn.ends_at <= waited_enough)
     mine = _ASKED.where(CheckIn.ends_at <= now, CheckIn.id.not_in(skip), ready)
     return _asked(session, mine.order_by(CheckIn.ends_at, CheckIn.id))
+
+
+def check_in_before(session: Session, check_in_id: UUID, *, ended: datetime) -> CheckIn | None:
+    """Lock and return this check-in if it is open although it ended before that."""
+    mine = select(CheckIn).where(
+        CheckIn.id == check_in_id, CheckIn.status == "open", CheckIn.ends_at <= ended
+    )
+    return session.scalars(mine.with_for_update()).first()
 
 
 def check_in_about_visit(session: Session, *, until: datetime, after: UUID | None) -> Asked | None:

@@ -7,7 +7,7 @@ next tick finds in PostgreSQL whatever a lost nudge was about.
 from typing import Any
 
 from celery import Celery
-from kombu import Queue
+from kombu.entity import Queue
 
 from worker.settings import SettingsError, load
 

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from messages import replies
+from messages.binding import APPOINTMENT
 from messages.replies import Intent, OpenPrompt, Reading, Severity
 from records import conversation
 from records.base import Session
@@ -21,7 +22,6 @@ from worker import stopping
 from worker.services import Services
 from worker.stopping import StopReason
 
-VISIT_CONTEXT = "appointment_reminder"
 SAFETY = frozenset({Intent.crisis, Intent.overdose, Intent.medical_emergency})
 
 # Care rule 18: "I want to" and "die" are one text.
@@ -86,8 +86,8 @@ def open_prompts(
 
 
 def _question_of(prompt: Prompt) -> tuple[object, ...]:
-    if prompt.context == VISIT_CONTEXT and prompt.appointment_id is not None:
-        return (VISIT_CONTEXT, prompt.appointment_id)
+    if prompt.context == APPOINTMENT and prompt.appointment_id is not None:
+        return (APPOINTMENT, prompt.appointment_id)
     return (prompt.enrollment_id or prompt.message_id, prompt.question, prompt.occurrence)
 
 
@@ -98,6 +98,7 @@ def _as_read(prompts: Iterable[Prompt]) -> tuple[OpenPrompt, ...]:
             context=prompt.context,
             asked_at=prompt.asked_at,
             until=prompt.until,
+            subject=str(prompt.appointment_id) if prompt.appointment_id else None,
         )
         for prompt in prompts
     )
@@ -181,16 +182,20 @@ def apply(
     common = {"clinic_id": text.clinic_id, "blind": text.blind, "people": people, "now": now}
     about: dict[str, Any] = {**common, "inbound_id": inbound_id, "occurred_at": text.received_at}
     if reading.opt_out or reading.intent is Intent.wrong_number:
-        return stopping.stop(session, reason=_reason(reading, text.body), **about)
+        by_carrier = text.opt_out_type == _CARRIER_STOP
+        reason = _reason(reading, said_by_carrier=by_carrier)
+        return stopping.stop(session, reason=reason, **about)
     if Intent.start in (reading.intent, *reading.also):
         return stopping.start(session, **about)
     return None
 
 
-def _reason(reading: Reading, body: str) -> StopReason:
+def _reason(reading: Reading, *, said_by_carrier: bool) -> StopReason:
     if Intent.wrong_number in (reading.intent, *reading.also):
         return StopReason.WRONG_NUMBER
-    return StopReason.KEYWORD if replies.is_stop_keyword(body) else StopReason.WORDS
+    # A keyword is the whole text, and stands in the reading; a sentence is not lifted by START.
+    by_keyword = reading.intent is Intent.stop and reading.value is not None
+    return StopReason.KEYWORD if by_keyword or said_by_carrier else StopReason.WORDS
 
 
 def received_of(services: Services, row: Inbound, opt_out_type: str | None) -> Received:

@@ -6,23 +6,15 @@ itself, and two answers to one word would be one too many (rules 10 and 13 of th
 
 from datetime import timedelta
 
+from messages.binding import APPOINTMENT
+from messages.keywords import carrier_acts_on
 from messages.replies import Intent
 from schedules.clinic import OptoutHandledBy
 from schedules.followups import FollowUpReason
 from schedules.staffing import Severity
 from worker import stopping
 from worker.case import Case
-from worker.hearing import VISIT_CONTEXT
 
-# Twilio's own keywords, answered by it when the whole text is one of them, in any case
-# (compliance-and-twilio A1; REVOKE and OPTOUT since the FCC's rule of 2025).
-CARRIERS_OWN = {
-    "STOP": frozenset(
-        {"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout"}
-    ),
-    "START": frozenset({"start", "yes", "unstop"}),
-    "HELP": frozenset({"help", "info"}),
-}
 _A_DAY = timedelta(days=1)
 _EVER = timedelta(days=3650)
 
@@ -31,8 +23,8 @@ def _carrier_answers(case: Case, keyword: str) -> bool:
     """Return whether the carrier answers this text, so that we must not."""
     if case.file.optout_handled_by is OptoutHandledBy.APP:
         return False
-    word = case.body.strip().casefold()
-    return word in CARRIERS_OWN[keyword] or case.opt_out_type == keyword
+    own = carrier_acts_on(case.body)
+    return own == keyword.lower() or case.opt_out_type == keyword
 
 
 def stopped(case: Case) -> None:
@@ -46,7 +38,7 @@ def stopped(case: Case) -> None:
         case.answer("wrong_number_ack", after_stop=True)
     elif not _carrier_answers(case, "STOP"):
         meant_else = FollowUpReason.MAY_HAVE_MEANT_SOMETHING_ELSE
-        about_visit = any(prompt.context == VISIT_CONTEXT for prompt in asked)
+        about_visit = any(prompt.context == APPOINTMENT for prompt in asked)
         doubtful = about_visit and any(one.reason is meant_else for one in wanted)
         case.answer("optout_confirm_visit" if doubtful else "optout_confirm", after_stop=True)
 

@@ -7,6 +7,7 @@ rules say whom it needs (`schedules.followup_rules.for_answer`).
 from collections.abc import Sequence
 from decimal import Decimal
 
+from messages.binding import APPOINTMENT, YES_NO, scale_of
 from messages.replies import Intent
 from records import checkins, conversation, enrollments
 from records.base import new_id
@@ -16,21 +17,11 @@ from schedules import followup_rules
 from schedules.followups import FollowUpReason, WantedFollowUp
 from schedules.staffing import Severity
 from worker.case import Case
-from worker.hearing import VISIT_CONTEXT
 from worker.questions import Question, question_of
 
-YES_NO_CONTEXT, SIDE_EFFECTS, CRAVING = "yes_no", "side_effect_check", "craving_scale"
-_BOUNDS = {SIDE_EFFECTS: (0, 3), CRAVING: (0, 10)}
+SIDE_EFFECTS = "side_effect_check"
 _DECIDED = frozenset({Intent.confirm, Intent.decline_reschedule})
 _PREVIOUS = 10
-
-
-def bounds(context: str) -> tuple[int, int] | None:
-    """Return the ends of the scale a question is asked on; None if it asks for no number."""
-    if context.startswith("scale:"):
-        low, _, high = context.removeprefix("scale:").partition("-")
-        return int(low), int(high)
-    return _BOUNDS.get(context)
 
 
 def answered(case: Case) -> bool:
@@ -38,13 +29,13 @@ def answered(case: Case) -> bool:
     prompt, intent = case.prompt, case.intents[0]
     if prompt is None:
         return False
-    if intent in _DECIDED and prompt.context == VISIT_CONTEXT:
+    if intent in _DECIDED and prompt.context == APPOINTMENT:
         _confirmed(case, prompt) if intent is Intent.confirm else _change(case, prompt)
-    elif intent in _DECIDED and prompt.context == YES_NO_CONTEXT:
+    elif intent in _DECIDED and prompt.context == YES_NO:
         _yes_or_no(case, prompt)
-    elif intent is Intent.score and bounds(prompt.context) is not None:
+    elif intent is Intent.score and scale_of(prompt.context) is not None:
         _score(case, prompt)
-    elif intent is Intent.running_late and prompt.context == VISIT_CONTEXT:
+    elif intent is Intent.running_late and prompt.context == APPOINTMENT:
         _late(case, prompt)
         return True
     else:
@@ -178,7 +169,7 @@ def judge_score(case: Case, prompt: Prompt) -> tuple[WantedFollowUp, ...]:
     question, previous = question_of(case, prompt), _previous(case, prompt)
     wanted = _judge(case, prompt, question, previous)
     ruled = question.step is not None and bool(question.step.on_answer)
-    if wanted or ruled or bounds(prompt.context) != (0, 10):
+    if wanted or ruled or scale_of(prompt.context) != (0, 10):
         return wanted
     return followup_rules.for_score(
         int(case.inbound.value or 0),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from uuid import UUID
 
 from records import enrollments, patients
@@ -10,9 +11,9 @@ from records.conversation import Prompt
 from records.patients import Patient
 from schedules.followup_rules import Resolve
 from schedules.moments import frame_of
-from schedules.protocol import Step
+from schedules.protocol import Moment, Step
 from schedules.resolving import resolver
-from worker import facts
+from worker import facts, protocols
 from worker.case import Case
 from worker.services import Services
 
@@ -32,18 +33,31 @@ def question_of(case: Case, prompt: Prompt) -> Question:
 
 def find(session: Session, services: Services, patient_id: UUID, prompt: Prompt) -> Question:
     """Return the step of a patient's question, with what computes its moments."""
-    clinic, person = facts.of_patient(session, services, patient_id, now=services.now)
-    for row, enrollment in person.enrollments if person else ():
-        if row.id == prompt.enrollment_id:
-            step = enrollment.protocol.step(prompt.question)
-            break
-    else:
+    person = patients.by_id(session, patient_id)
+    found = protocols.of_clinic(session, person.clinic_id).get(prompt.protocol or "")
+    step = found[0].step(prompt.question) if found else None
+    if step is None:
         return Question()
-    if person is None or step is None:
-        return Question()
-    frame = frame_of(enrollment, person.facts, clinic.facts, services.now)
-    resolve = resolver(frame, step, occurrence=prompt.occurrence, due_at=prompt.asked_at)
-    return Question(step=step, resolve=resolve)
+    return Question(step=step, resolve=_later(session, services, prompt, step))
+
+
+def _later(session: Session, services: Services, prompt: Prompt, step: Step) -> Resolve:
+    """Return what computes a moment; the facts it needs are read when a rule first asks."""
+
+    @cache
+    def made() -> Resolve | None:
+        clinic, person = facts.of_patient(session, services, prompt.patient_id, now=services.now)
+        for row, enrollment in person.enrollments if person else ():
+            if person is not None and row.id == prompt.enrollment_id:
+                frame = frame_of(enrollment, person.facts, clinic.facts, services.now)
+                return resolver(frame, step, occurrence=prompt.occurrence, due_at=prompt.asked_at)
+        return None
+
+    def resolve(moment: Moment) -> datetime | None:
+        computed = made()
+        return computed(moment) if computed else None
+
+    return resolve
 
 
 def is_watched(session: Session, services: Services, person: Patient, *, since: datetime) -> bool:

@@ -102,6 +102,9 @@ def _window(subject: Subject, language: str) -> str:
     return formats.call_window(due, ZoneInfo(subject.clinic.timezone), subject.now, language)
 
 
+# The variables that come from a visit's sealed details.
+OF_DETAILS = frozenset({"place", "link"})
+
 # Bare names only, each made when a template asks for it.
 _VARIABLES: Mapping[str, Callable[[Subject, str], str]] = MappingProxyType(
     {

@@ -5,22 +5,21 @@ Nothing is guessed: a number that is none is asked for once more, the rest is sh
 
 from datetime import timedelta
 
+from messages.binding import scale_of
+from messages.lexicon import lexicon
 from messages.replies import Intent
 from records import enrollments
 from records.conversation import Prompt
 from schedules.followups import FollowUpReason, WantedFollowUp
 from schedules.staffing import Severity
 from worker.case import Case
-from worker.prompted import bounds, check_in_of, judge_score, reassure, record
+from worker.prompted import check_in_of, judge_score, reassure, record
 from worker.questions import is_watched
 
 PAUSE = timedelta(days=7)
 # Opioid patients who pause this early are called the same day (care rule 20).
 OPIOID_WATCHED = timedelta(days=28)
 _NOT_A_NUMBER = frozenset({Intent.unclear, Intent.score_out_of_range, Intent.score})
-# High and low: while a scale is open these are no stop (care rule 17).
-_HIGH_OR_LOW = frozenset({"alto", "alta", "bajo", "baja"})
-_HIGH = frozenset({"alto", "alta"})
 
 
 def paused(case: Case) -> None:
@@ -74,7 +73,7 @@ def _say(case: Case, intent: Intent, wanted: tuple[WantedFollowUp, ...]) -> None
 
 def _open_scale(case: Case) -> Prompt | None:
     """Return the one question that waits for a number; None if there are none or several."""
-    scales = [prompt for prompt in case.open_prompts if bounds(prompt.context)]
+    scales = [prompt for prompt in case.open_prompts if scale_of(prompt.context)]
     return scales[0] if len(scales) == 1 else None
 
 
@@ -82,23 +81,22 @@ def _most_worrying(case: Case) -> tuple[WantedFollowUp, ...]:
     """Judge a number that fits several questions as the answer to each (care rule 8)."""
     if case.intents[0] is not Intent.score:
         return ()
-    scales = [prompt for prompt in case.open_prompts if bounds(prompt.context)]
+    scales = [prompt for prompt in case.open_prompts if scale_of(prompt.context)]
     return tuple(one for prompt in scales for one in judge_score(case, prompt))
 
 
 def _ask_again(case: Case, prompt: Prompt) -> None:
     """Ask for the number once more; words go to a person as well, for a number can't hold them."""
-    own, ends = check_in_of(case, prompt), bounds(prompt.context)
+    own, ends = check_in_of(case, prompt), scale_of(prompt.context)
     first = own is not None and own.times_reasked == 0
-    word = case.body.strip(" .!?").casefold()
     if own is not None and ends is not None and first:
         own.times_reasked += 1
-        low, high = map(str, ends)
-        template = "scale_or_stop" if word in _HIGH_OR_LOW else "reask"
-        case.answer(template, min=low, max=high)
+        # High and low are words that elsewhere stop all texts (care rule 17).
+        word = case.body.strip(" .!?").casefold()
+        template = "scale_or_stop" if word in lexicon().on_a_scale else "reask"
+        case.answer(template, min=str(ends[0]), max=str(ends[1]))
     if first and not any(letter.isalpha() for letter in case.body):
         return
-    severity = Severity.CALL_TODAY if word in _HIGH else None
-    case.open(case.want(FollowUpReason.UNCLEAR_REPLY, severity=severity))
+    case.open(*case.read_as(bound=False) or (case.want(FollowUpReason.UNCLEAR_REPLY),))
     if not first:
         record(case, prompt, status="unclear")

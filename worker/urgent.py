@@ -8,6 +8,7 @@ from messages.replies import Intent
 from worker import answering
 from worker.case import Case
 from worker.logs import get_logger
+from worker.prompted import record
 
 log = get_logger(__name__)
 
@@ -23,7 +24,11 @@ def safety(case: Case) -> None:
     """Put a safety text before a person at once, and answer it unless that was just done."""
     # The item comes first and for itself: no trouble with the reply may cost the page.
     stopped = case.inbound.opt_change in {"stop", "stop_again"}
-    case.open(*case.read_as(bound=stopped and bool(case.open_prompts), keyword=case.body))
+    bound = case.prompt is not None or (stopped and bool(case.open_prompts))
+    case.open(*case.read_as(bound=bound, keyword=case.body))
+    if case.prompt is not None:
+        # "8, and I want to die" is no silence; what the number means, the person reads.
+        record(case, case.prompt, status="unclear")
     try:
         with case.session.begin_nested():
             if not answering.safety_is_fresh(case.session, case.services, case.inbound):

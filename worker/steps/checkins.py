@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from messages.binding import scale_of
 from records import clinics, conversation, patients, progress
 from records.base import Session
 from records.checkins import CheckIn
@@ -18,11 +19,10 @@ from records.conversation import Asked, Prompt
 from records.outbox import Message
 from schedules import followup_rules
 from schedules.followups import FollowUpReason, WantedFollowUp
-from schedules.staffing import StaffedHours
+from schedules.staffing import Severity, StaffedHours
 from worker import hearing
 from worker.logs import get_logger
 from worker.opening import open_follow_ups
-from worker.prompted import bounds
 from worker.questions import Question, find, is_watched
 from worker.services import Services
 
@@ -33,6 +33,7 @@ OPEN, MISSED, VOID, UNCLEAR = "open", "missed", "void", "unclear"
 # the question stays open, then the outage was ours and it is no miss.
 _OUTAGE_PATIENCE = timedelta(hours=6)
 _PULL_AGE = timedelta(minutes=5)
+_GIVEN_UP_AFTER = timedelta(hours=1)
 # Visits' questions may count as silent before they end; rules look at most this far ahead.
 _VISITS_AHEAD = timedelta(days=3)
 _SILENCES_EVERY_SECONDS = 60.0
@@ -67,7 +68,7 @@ def silences(services: Services, *, limit: int = 200) -> Counter[str]:
             if asked is None:
                 break
             after = asked.check_in.id
-            if _counts(session, asked, services.now) and _silent_already(session, services, asked):
+            if _counts(session, asked) and _silent_already(session, services, asked):
                 counts[MISSED] += 1
     return counts
 
@@ -94,8 +95,34 @@ def _end_next(
         if not seen:
             raise
         log.exception("check_in_not_ended", check_in_id=str(seen[-1]))
-        counts["failed"] += 1
+        counts[_give_up(services, seen[-1])] += 1
     return True
+
+
+def _give_up(services: Services, check_in_id: UUID) -> str:
+    """Put a check-in that can't be judged before a person, once it has failed for an hour."""
+    now = services.now
+    with services.database.transaction() as session:
+        row = conversation.check_in_before(session, check_in_id, ended=now - _GIVEN_UP_AFTER)
+        if row is None:
+            return "failed"
+        row.status = VOID
+        wanted = WantedFollowUp(
+            reason=FollowUpReason.NO_ANSWER,
+            severity=Severity.CALL_TODAY,
+            due_at=now,
+            cause=f"{FollowUpReason.NO_ANSWER}:{row.patient_id}",
+        )
+        open_follow_ups(
+            session,
+            row.clinic_id,
+            row.patient_id,
+            [wanted],
+            source_kind="check_in",
+            source_id=row.id,
+            now=now,
+        )
+    return "given_up"
 
 
 def _end(session: Session, services: Services, asked: Asked, *, outage: bool) -> str:
@@ -104,7 +131,7 @@ def _end(session: Session, services: Services, asked: Asked, *, outage: bool) ->
     if conversation.has_unread(session, row.patient_id, before=row.ends_at):
         # Their answer may be here already and only wait to be handled.
         return "waiting"
-    row.status = VOID if outage else _ending(session, services, asked)
+    row.status = VOID if outage else _ending(session, asked)
     session.flush()
     wanted = _wanted(session, services, asked)
     _open(session, asked, wanted, now)
@@ -128,15 +155,15 @@ def _about(asked: Asked) -> str:
     return str(asked.message.appointment_id or asked.check_in.patient_id)
 
 
-def _ending(session: Session, services: Services, asked: Asked) -> str:
-    if not _counts(session, asked, services.now):
+def _ending(session: Session, asked: Asked) -> str:
+    if not _counts(session, asked):
         return VOID
     if asked.check_in.times_reasked:
         return UNCLEAR
     return MISSED if asked.message.status == "delivered" else VOID
 
 
-def _counts(session: Session, asked: Asked, now: datetime) -> bool:
+def _counts(session: Session, asked: Asked) -> bool:
     """Return whether silence on this question could be the patient's own."""
     message, person = asked.message, asked.patient
     if message.nudge_for is not None or person.status != "active":
@@ -202,7 +229,7 @@ def _of_silence(
         )
         if not early:
             return wanted
-    if bounds(row.context) is None or asked.message.purpose != "check_ins":
+    if scale_of(row.context) is None or asked.message.purpose != "check_ins":
         return wanted
     phone_after = _PHONED_EARLY if early else followup_rules.MISSES_PHONED
     default = followup_rules.for_misses(

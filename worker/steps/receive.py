@@ -55,70 +55,88 @@ def store(services: Services, text: InboundText, *, source: str, received_at: da
 
     Raises what the database raises; then nothing is stored and the carrier has to come again.
     """
-    with services.database.transaction() as session:
-        found = _store(session, services, text, source=source, received_at=received_at)
-        services.crashpoint("inbound.before_commit")
+    try:
+        found = _in_one_transaction(services, text, source=source, received_at=received_at)
+    except Exception as error:
+        # Whatever failed, the raw text is kept; if the database is away this raises as well.
+        log.exception("reading_failed", sid=text.sid)
+        fault = type(error).__name__
+        found = _in_one_transaction(
+            services, text, source=source, received_at=received_at, fault=fault
+        )
     services.crashpoint("inbound.after_commit")
     if found.id is not None:
         services.nudge("replies")
     return found
 
 
-def _store(
-    session: Session, services: Services, text: InboundText, *, source: str, received_at: datetime
+def _in_one_transaction(
+    services: Services,
+    text: InboundText,
+    *,
+    source: str,
+    received_at: datetime,
+    fault: str | None = None,
 ) -> Received:
-    clinic_id, fault = _clinic_of(session, services, text)
-    if clinic_id is None:
-        _keep_stray(session, services, text, fault, received_at)
-        return STRAY
+    """Store a text; with a `fault` raw, without another look at what it says."""
+    with services.database.transaction() as session:
+        clinic_id, reason = _clinic_of(session, services, text)
+        if clinic_id is None:
+            _keep_stray(session, services, text, reason, received_at)
+            return STRAY
+        values = _raw(services, text, clinic_id, source=source, received_at=received_at)
+        if fault is None:
+            found = _read_and_store(session, services, text, values)
+        else:
+            row_id = inbox.store(session, {**values, "reading_error": fault})
+            found = DUPLICATE if row_id is None else Received(id=row_id)
+        services.crashpoint("inbound.before_commit")
+    return found
+
+
+def _raw(
+    services: Services, text: InboundText, clinic_id: UUID, *, source: str, received_at: datetime
+) -> dict[str, Any]:
+    """Return the row as it is before anybody understands it, sealed."""
     row_id, vault = new_id(), services.vault
-    sender, body = _clean(text.from_number).strip(), _clean(text.body)
-    blind = patients.phone_blind(vault, sender)
-    values = {
+    sender = _clean(text.from_number).strip()
+    payload = _clean(json.dumps(dict(text.raw)))
+    return {
         "id": row_id,
         "clinic_id": clinic_id,
         "sid": text.sid,
         "to_number": text.to,
         "from_number": vault.seal("inbound", "from_number", row_id, sender),
-        "from_blind": blind,
-        "body": vault.seal("inbound", "body", row_id, body),
-        "payload": vault.seal("inbound", "payload", row_id, _clean(json.dumps(dict(text.raw)))),
+        "from_blind": patients.phone_blind(vault, sender),
+        "body": vault.seal("inbound", "body", row_id, _clean(text.body)),
+        "payload": vault.seal("inbound", "payload", row_id, payload),
         "source": source,
         "received_at": received_at,
     }
-    if inbox.store(session, values) is None:
-        return DUPLICATE
+
+
+def _read_and_store(
+    session: Session, services: Services, text: InboundText, values: dict[str, Any]
+) -> Received:
+    """Read a text, store it with its reading, and do what can't wait; a duplicate does nothing."""
     heard = Heard(
-        clinic_id=clinic_id,
-        blind=blind,
-        body=body,
-        received_at=received_at,
+        clinic_id=values["clinic_id"],
+        blind=values["from_blind"],
+        body=_clean(text.body),
+        received_at=values["received_at"],
         opt_out_type=text.opt_out_type,
     )
-    return _understand(session, services, row_id, sender, heard)
-
-
-def _understand(
-    session: Session, services: Services, row_id: UUID, sender: str, text: Heard
-) -> Received:
-    """Read the stored text and do what can't wait. Whatever fails here, the raw row is kept."""
-    row = inbox.by_id(session, row_id)
-    try:
-        with session.begin_nested():
-            people = patients.by_phone(session, services.vault, sender, text.clinic_id)
-            row.patient_id = people[0].id if len(people) == 1 else None
-            reading = hearing.hear(session, services, text, people)
-            change = hearing.apply(session, row_id, text, reading, people, now=services.now)
-            for column, value in hearing.as_row(reading).items():
-                setattr(row, column, value)
-            row.opt_change = change
-            session.flush()
-    except Exception as error:
-        log.exception("reading_failed", inbound_id=str(row_id))
-        row = inbox.by_id(session, row_id)
-        row.reading_error = type(error).__name__
-        return Received(id=row_id)
-    return Received(id=row_id, opt_change=change, urgent=row.urgent)
+    people = conversation.people_on(session, heard.clinic_id, heard.blind)
+    reading = hearing.hear(session, services, heard, people)
+    patient_id = people[0].id if len(people) == 1 else None
+    row = {**values, **hearing.as_row(reading), "patient_id": patient_id}
+    row_id = inbox.store(session, row)
+    if row_id is None:
+        return DUPLICATE
+    change = hearing.apply(session, row_id, heard, reading, people, now=services.now)
+    if change is not None:
+        inbox.by_id(session, row_id).opt_change = change
+    return Received(id=row_id, opt_change=change, urgent=row["urgent"])
 
 
 def _clinic_of(session: Session, services: Services, text: InboundText) -> tuple[UUID | None, str]:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from messages.replies import Intent
-from records import clinics, conversation, enrollments, inbox, patients
+from records import clinics, conversation, enrollments, inbox
 from records.base import Session
 from records.inbox import Inbound
 from schedules.followups import FollowUpReason
@@ -68,11 +68,8 @@ def _handle_next(services: Services, taken: list[UUID]) -> bool:
 
 
 def _case(session: Session, services: Services, row: Inbound) -> Case:
-    number = services.vault.open("inbound", "from_number", row.id, row.from_number)
-    people = patients.by_phone(session, services.vault, number, row.clinic_id)
-    if people:
-        # Whoever changes a patient's texts takes the patient first (`conversation.lock_patients`).
-        conversation.lock_patients(session, [person.id for person in people])
+    # Whoever changes a patient's texts takes the patient first (`conversation.lock_patients`).
+    people = conversation.people_on(session, row.clinic_id, row.from_blind, lock=True)
     return Case(
         session=session,
         services=services,

@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from messages.errors import MessageError
@@ -22,7 +23,7 @@ from schedules.clinic import ClinicFile
 from worker import gates
 from worker.carrier import Carrier, Posting
 from worker.logs import get_logger
-from worker.rendering import Rendered, Subject, details_of, render
+from worker.rendering import OF_DETAILS, Rendered, Subject, details_of, render
 from worker.services import Services
 
 log = get_logger(__name__)
@@ -162,7 +163,7 @@ def _sent_lately(
     sent: dict[UUID, list[datetime]] = defaultdict(list)
     if patients:
         texts = sending.recent_texts(
-            session, patients, since=now - _WEEK, counted_from=gates.COUNTED_FROM
+            session, patients, since=now - _WEEK, now=now, counted_from=gates.COUNTED_FROM
         )
         for patient_id, at in texts:
             sent[patient_id].append(at)
@@ -226,24 +227,29 @@ def _may_be_texted(services: Services, to: str) -> bool:
 def _rendered(
     services: Services, row: DueMessage, clinic: ClinicFile, *, now: datetime
 ) -> Rendered:
-    details = {}
-    if row.appointment_id is not None and row.appointment_details is not None:
-        opened = services.vault.open(
-            "appointment", "details", row.appointment_id, row.appointment_details
-        )
-        details = details_of(opened)
     subject = Subject(
         clinic=clinic,
         now=now,
         patient_zone=row.patient_zone,
         starts_at=row.starts_at or row.anchor_at,
         virtual=row.modality == "virtual",
-        details=details,
+        details=_details(services, row),
         params=row.params,
     )
     # A safety reply is in the language of the text received (care rule 23): the row says which.
     wanted = row.language if row.kind != "started" and row.language else row.patient_language
     return render(services.catalog, row.template, wanted, subject)
+
+
+def _details(services: Services, row: DueMessage) -> dict[str, Any]:
+    """Open what a visit's place and link are kept in, for the texts that name one."""
+    sealed = row.appointment_details
+    if sealed is None or row.appointment_id is None:
+        return {}
+    if not services.catalog.variables(row.template) & OF_DETAILS:
+        return {}
+    opened = services.vault.open("appointment", "details", row.appointment_id, sealed)
+    return details_of(opened)
 
 
 _files: dict[UUID, tuple[int, ClinicFile]] = {}

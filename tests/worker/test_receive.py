@@ -1,0 +1,305 @@
+"""Receiving: stored once, read, and stopped in the same transaction, on a real database."""
+
+import threading
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from records import sending
+from records.base import new_id
+from records.inbox import Inbound, StrayWebhook
+from records.outbox import Message
+from records.patients import Consent, OptOut
+from tests.support.databases import OwnDatabase
+from tests.support.world import World, phone_of
+from tests.worker.talk import Talk, hide_column
+from worker.steps import receive, replies
+
+
+@pytest.fixture
+def talk(world: World) -> Talk:
+    """A world with a phone."""
+    return Talk(world)
+
+
+def test_a_text_is_kept_sealed_with_what_it_was_read_as(talk: Talk) -> None:
+    """The body is unreadable in the table; the reading stands beside it."""
+    [patient] = talk.someone()
+    found = talk.receive("PAUSE")
+    assert found.id is not None
+    row = talk.inbound(found.id)
+    assert (row.intent, row.patient_id, row.handled_at) == ("pause", patient, None)
+    assert b"PAUSE" not in row.body
+    assert talk.world.vault.open("inbound", "body", row.id, row.body) == "PAUSE"
+
+
+def test_a_sid_received_twice_has_one_row_and_one_effect(talk: Talk) -> None:
+    """Twilio retries; a stop is written to the ledger once."""
+    talk.someone()
+    text = talk.sms("STOP")
+    first, second = (
+        receive.store(talk.world.services, text, source="push", received_at=talk.world.now)
+        for _ in range(2)
+    )
+    assert (first.duplicate, second.duplicate) == (False, True)
+    assert len(talk.rows(Inbound)) == len(talk.rows(Consent)) == 1
+
+
+def test_two_threads_storing_one_sid_make_one_row(talk: Talk) -> None:
+    """Webhook and pull meet at the unique SID, whichever commits first."""
+    talk.someone()
+    texts = [talk.sms("STOP", sid=f"SM{number:032x}") for number in range(100, 110)]
+    found: list[receive.Received] = []
+    ready = threading.Barrier(4)
+
+    def run() -> None:
+        ready.wait()
+        found.extend(
+            receive.store(talk.world.services, text, source="push", received_at=talk.world.now)
+            for text in texts
+        )
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(found) == 40
+    assert sum(not each.duplicate for each in found) == len(talk.rows(Inbound)) == 10
+    assert [row.action for row in talk.rows(Consent)] == ["revoke"]
+
+
+STRAYS: dict[str, tuple[dict[str, Any], str]] = {
+    "another account": ({"account_sid": "AC" + "9" * 32}, "another_account"),
+    "a number of nobody": ({"to": "+12125550199"}, "number_of_no_clinic"),
+}
+
+
+@pytest.mark.parametrize("case", STRAYS)
+def test_a_text_for_no_clinic_is_kept_as_a_stray(talk: Talk, case: str) -> None:
+    """Nothing signed is thrown away; doctor counts these."""
+    more, reason = STRAYS[case]
+    found = talk.receive("hello", **more)
+    assert (found.id, found.stray) == (None, True)
+    [row] = talk.rows(StrayWebhook)
+    assert (row.reason, row.kind) == (reason, "inbound")
+    assert talk.rows(Inbound) == []
+
+
+def test_a_text_to_a_previous_number_still_counts(talk: Talk) -> None:
+    """A stop to an old number is a stop (care rule 28)."""
+    talk.someone()
+    talk.world.execute(
+        "INSERT INTO sender_number (number, clinic_id, sender_id, previous)"
+        " VALUES ('+12125550198', :clinic, :sender, true)",
+        clinic=talk.world.clinic_id,
+        sender=talk.world.sender_id,
+    )
+    assert talk.receive("STOP", to="+12125550198").opt_change == "stop"
+
+
+def test_a_text_to_the_messaging_service_finds_its_clinic(talk: Talk) -> None:
+    """A new number in the service is heard before the clinic file lists it."""
+    talk.someone()
+    service = "MG" + "7" * 32
+    talk.world.execute("UPDATE sender SET messaging_service_sid = :sid", sid=service)
+    found = talk.receive("STOP", to="+12125550197", messaging_service_sid=service)
+    assert found.opt_change == "stop"
+
+
+@pytest.mark.parametrize("status", ["planned", "claimed"])
+def test_a_stop_ends_what_is_unsent_also_what_is_claimed(talk: Talk, status: str) -> None:
+    """In the transaction that stored it: nothing of it can be sent any more."""
+    world, token = talk.world, new_id()
+    [message_id] = world.due()
+    world.execute(
+        "UPDATE message SET status = :status, claim_token = :token,"
+        " lease_until = clock_timestamp() + interval '60 s', recipient_blind = '\\x00'",
+        status=status,
+        token=token,
+    )
+    assert talk.receive("Stop").opt_change == "stop"
+    message = world.message(message_id)
+    assert (message.status, message.reason, message.claim_token) == ("cancelled", "stopped", None)
+    with world.database.transaction() as session:
+        posted = sending.intend(session, [message_id], token=token, now=world.now, host="here")
+    assert posted == {}
+    world.send()
+    assert world.gateway.created() == []
+
+
+def test_a_stop_revokes_every_purpose_in_the_ledger(talk: Talk) -> None:
+    """The ledger says what was taken away, by which text, and the patient's row follows."""
+    talk.someone()
+    found = talk.receive("STOP")
+    [entry] = talk.rows(Consent)
+    assert (entry.action, entry.method, entry.actor) == ("revoke", "keyword", "patient")
+    assert entry.inbound_id == found.id
+    assert sorted(entry.purposes) == ["check_ins", "health_questions", "visits"]
+    assert talk.patient().purposes == []
+
+
+def test_a_stop_counts_for_everybody_on_the_number(talk: Talk) -> None:
+    """Two patients share a phone: neither is texted any more (care rule 22)."""
+    talk.someone()
+    talk.someone(first=1, phone=phone_of(0))
+    talk.receive("STOP")
+    assert [row.purposes for row in talk.rows(type(talk.patient()))] == [[], []]
+
+
+def test_a_stop_of_an_unknown_number_is_remembered(talk: Talk) -> None:
+    """Should the number become a patient's, it was stopped before."""
+    assert talk.receive("STOP", phone="+12125550177").opt_change == "stop"
+    [row] = talk.rows(OptOut)
+    assert (row.reason, row.lifted_at) == ("keyword", None)
+
+
+def test_a_stop_asks_for_a_new_plan(talk: Talk) -> None:
+    """What would have come next is planned anew, as skipped."""
+    talk.world.publish_protocols()
+    talk.world.book(starts_in=timedelta(days=9))
+    talk.world.plan()
+    talk.receive("STOP")
+    waiting = talk.world.execute(
+        "SELECT count(*) FROM enrollment WHERE plan_requested_at IS NOT NULL"
+    )
+    assert waiting[0][0] == 1
+    talk.world.plan()
+    assert talk.world.statuses().get("planned", 0) == 0
+
+
+def test_start_gives_back_what_the_keyword_took_but_health_questions(talk: Talk) -> None:
+    """START is no new consent to questions about health (care rule 20)."""
+    talk.someone()
+    talk.receive("STOP")
+    talk.world.advance(minutes=5)
+    assert talk.receive("START").opt_change == "start"
+    assert talk.patient().purposes == ["check_ins", "visits"]
+    assert [row.action for row in talk.rows(Consent)] == ["revoke", "grant"]
+
+
+def test_start_lifts_no_stop_but_a_keyword_one(talk: Talk) -> None:
+    """A wrong number, or a stop that staff took down, needs a person."""
+    talk.someone()
+    talk.receive("wrong number")
+    assert talk.receive("START").opt_change == "start_refused"
+    assert talk.patient().purposes == []
+    [row] = talk.rows(OptOut)
+    assert (row.reason, row.lifted_at) == ("wrong_number", None)
+
+
+def test_start_replays_no_text_that_was_missed(talk: Talk) -> None:
+    """What fell due during the stop stays unsent; what is ahead comes back."""
+    talk.world.publish_protocols()
+    talk.world.book(starts_in=timedelta(days=7))
+    talk.world.plan()
+    talk.receive("STOP")
+    talk.world.plan()
+    talk.world.advance(minutes=30)
+    talk.receive("START")
+    talk.world.plan()
+    talk.world.send()
+    by_step = {row.step: row.status for row in talk.world.texts()}
+    assert by_step.pop("visit_7d") == "expired"
+    assert set(by_step.values()) == {"planned"}
+    assert talk.world.gateway.created() == []
+
+
+def test_start_from_a_number_that_never_stopped_changes_nothing(talk: Talk) -> None:
+    """No consent comes from it."""
+    [patient] = talk.someone(purposes=["visits"])
+    assert talk.receive("START").opt_change == "start_idle"
+    assert talk.patient().id == patient
+    assert talk.patient().purposes == ["visits"]
+
+
+def test_the_carriers_own_word_adds_a_stop(talk: Talk) -> None:
+    """Advanced Opt-Out may know a keyword that we don't: the number is blocked all the same."""
+    talk.someone()
+    found = talk.receive("basta ya por favor", opt_out_type="STOP")
+    assert found.opt_change == "stop"
+
+
+def test_a_reading_that_fails_keeps_the_raw_text(talk: Talk, database: OwnDatabase) -> None:
+    """The text is committed, with the error's name and without a reading."""
+    talk.someone()
+    back = hide_column(database, "message", "nudge_for")
+    found = talk.receive("C")
+    assert (found.id is not None, found.opt_change) == (True, None)
+    [row] = talk.rows(Inbound)
+    assert (row.intent, row.reading_error is not None) == (None, True)
+    back()
+    replies.run(talk.world.services)
+    [row] = talk.rows(Inbound)
+    assert (row.intent is not None, row.handled_at is not None) == (True, True)
+
+
+def test_a_stop_whose_reading_failed_is_applied_by_the_replies_step(
+    talk: Talk, database: OwnDatabase
+) -> None:
+    """The second reading does what the first could not."""
+    talk.someone()
+    back = hide_column(database, "message", "nudge_for")
+    talk.receive("STOP")
+    back()
+    replies.run(talk.world.services)
+    assert talk.patient().purposes == []
+
+
+def test_a_text_with_broken_letters_is_kept(talk: Talk) -> None:
+    """Half of a surrogate pair must not cost the reply."""
+    talk.someone()
+    assert talk.receive("ok \ud83d").id is not None
+
+
+def test_urgent_words_are_marked_and_read_across_texts(talk: Talk) -> None:
+    """ "I want to" and "die" are one text if they come within three minutes (care rule 18)."""
+    talk.someone()
+    assert not talk.receive("i really just want to").urgent
+    talk.world.advance(minutes=2)
+    assert talk.receive("die").urgent
+    talk.world.advance(minutes=10)
+    assert not talk.receive("die").urgent
+
+
+def test_the_pull_stores_what_no_webhook_told_and_nothing_twice(talk: Talk) -> None:
+    """A webhook that never came is made up for; one that came is not stored again."""
+    talk.someone()
+    gateway, services = talk.world.gateway, talk.world.services
+    told = gateway.receive(from_number=phone_of(0), to="+12125550110", body="STOP")
+    receive.store(services, told, source="push", received_at=talk.world.now)
+    talk.world.advance(minutes=1)
+    gateway.receive(from_number=phone_of(0), to="+12125550110", body="START")
+    counts = receive.pull(services, gateway, talk.world.carrier.call)
+    assert counts == {"stored": 1}
+    assert [row.source for row in talk.rows(Inbound)] == ["push", "pull"]
+    assert talk.patient().purposes == ["check_ins", "visits"]
+    assert receive.pull(services, gateway, talk.world.carrier.call) == {}
+
+
+def test_a_pull_that_fails_keeps_its_cursor(talk: Talk) -> None:
+    """What came in during the carrier's outage is found afterwards."""
+    talk.someone()
+    gateway, services = talk.world.gateway, talk.world.services
+    receive.pull(services, gateway, talk.world.carrier.call)
+    gateway.outage = True
+    gateway.receive(from_number=phone_of(0), to="+12125550110", body="C")
+    talk.world.advance(hours=30)
+    assert receive.pull(services, gateway, talk.world.carrier.call) == {"failed": 1}
+    gateway.outage = False
+    assert receive.pull(services, gateway, talk.world.carrier.call) == {"stored": 1}
+
+
+def test_a_message_of_the_answer_lane_survives_its_own_stop(talk: Talk) -> None:
+    """A second STOP cancels no confirmation of the first and adds none."""
+    talk.someone()
+    talk.receive("parar")
+    replies.run(talk.world.services)
+    talk.receive("parar")
+    replies.run(talk.world.services)
+    assert talk.answers == ["optout_confirm"]
+    [row] = [row for row in talk.rows(Message) if row.kind == "answer"]
+    assert isinstance(row.id, UUID)
+    assert row.status == "planned"
