@@ -1,0 +1,134 @@
+"""The console in a real browser: signing in, reading a conversation, taking an item, on a phone."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from records.clinics import Clinic
+from tests.web.house import NOW, PASSWORD, House
+from tests.web.served import Client
+
+
+@pytest.fixture
+def told(house: House, clinic: Clinic) -> Any:
+    """A clinic with a busy morning; the patient whose page is opened."""
+    house.staff(clinic)
+    ana = house.patient(clinic, "P-1", first_name="Ana")
+    ben = house.patient(clinic, "P-2", first_name="Benjamín", phone="+12125550124")
+    prompt = house.message(
+        ana,
+        "Riverside Care: how strong is the pull today? Reply 0 (none) to 10 (strongest).",
+        template="daily_check_in",
+        submitted_at=NOW - timedelta(hours=3),
+    )
+    score = house.inbound(
+        clinic.id,
+        "8 today, not a great night 😕",
+        ana,
+        intent="score",
+        value="8",
+        prompt_message_id=prompt.id,
+        received_at=NOW - timedelta(hours=2, minutes=40),
+    )
+    house.message(
+        ana,
+        "Riverside Care: thanks, noted. Somebody from the team will call you today by 12 noon.",
+        template="score_high_ack",
+        kind="answer",
+        submitted_at=NOW - timedelta(hours=2, minutes=39),
+    )
+    house.message(ana, status="skipped", reason="no_consent", submitted_at=None)
+    house.message(
+        ana,
+        "Riverside Care: see you tomorrow at 9 AM. Is your ride home set? Reply Y or N.",
+        template="dosing_ride",
+        status="undelivered",
+        error_code=30005,
+        submitted_at=NOW - timedelta(minutes=50),
+    )
+    for days, template in enumerate(("visit_day", "after_evening", "daily_check_in"), 1):
+        house.message(
+            ana,
+            status="planned",
+            template=template,
+            due_at=NOW + timedelta(days=days),
+            submitted_at=None,
+        )
+    house.follow_up(
+        clinic.id,
+        "high_score",
+        "call_today",
+        ana,
+        source_id=score.id,
+        due_at=NOW - timedelta(minutes=20),
+    )
+    house.follow_up(clinic.id, "crisis", "page_now", ben, due_at=NOW + timedelta(minutes=8))
+    house.follow_up(clinic.id, "question", "next_business_day", ben, due_at=NOW + timedelta(days=1))
+    house.follow_up(clinic.id, "unknown_number", "digest", due_at=NOW + timedelta(days=1))
+    return ana
+
+
+@pytest.mark.parametrize(("name", "width", "height"), [("phone", 390, 844), ("desk", 1280, 900)])
+def test_morning_at_the_console(
+    told: Any, client: Client, browser: Browser, tmp_path: Path, name: str, width: int, height: int
+) -> None:
+    """From the sign-in to a conversation and an item taken, without a script or a fault."""
+    faults: list[str] = []
+    shots = Path(os.environ.get("AFTERCARE_SCREENSHOTS") or tmp_path)
+    with browser.new_context(viewport={"width": width, "height": height}) as context:
+        page = context.new_page()
+        page.on("console", lambda line: faults.append(line.text))
+        page.on("requestfailed", lambda request: faults.append(request.url))
+        page.on("request", lambda call: _stays_here(call.url, client.base, faults))
+        _sign_in(page, client.base, shots / f"{name}-1-sign-in.png")
+        assert [item.inner_text() for item in page.locator(".items h2").all()] == [
+            "May be in crisis",
+            "Answered a high number",
+            "Has a question",
+            "A text from an unknown number",
+        ]
+        _shot(page, shots / f"{name}-2-work-list.png")
+        page.get_by_role("link", name="Ana").click()
+        page.get_by_role("heading", name="Conversation").wait_for()
+        assert "8 today, not a great night" in page.inner_text(".talk")
+        page.get_by_role("button", name="Take").click()
+        assert page.get_by_role("status").inner_text() == "It is yours now."
+        page.get_by_text("Resolve", exact=True).first.click()
+        _shot(page, shots / f"{name}-3-conversation.png")
+        page.get_by_label("What came of it").select_option("reached")
+        page.get_by_label("Note").fill("Will come in on Friday.")
+        page.locator("form.resolve button").click()
+        assert page.get_by_role("status").inner_text() == "Ended and noted."
+        page.get_by_role("button", name="Sign out").click()
+        page.get_by_role("button", name="Sign in").wait_for()
+    assert faults == []
+
+
+def _stays_here(url: str, base: str, faults: list[str]) -> None:
+    if not url.startswith(base):
+        faults.append(f"outside: {url}")
+
+
+def _sign_in(page: Page, base: str, shot: Path) -> None:
+    page.goto(base)
+    page.screenshot(path=shot)
+    page.get_by_label("E-mail").fill("kim@clinic.test")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("heading", name="Follow-ups").wait_for()
+
+
+def _shot(page: Page, path: Path) -> None:
+    """Keep a picture, and see that nothing is wider than the screen and every field is labelled."""
+    page.screenshot(path=path, full_page=True)
+    overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    assert overflow <= 0
+    unlabelled = page.evaluate(
+        "[...document.querySelectorAll('input:not([type=hidden]), select, textarea')]"
+        ".filter(field => !field.labels.length).length"
+    )
+    assert unlabelled == 0

@@ -1,0 +1,232 @@
+"""What a person does with a follow-up, and what the trails keep of it."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from records import audit
+from records.base import new_id
+from records.clinics import Clinic
+from tests.web.house import NOW, House
+from worker.steps import followup_actions as actions
+from worker.steps.followup_actions import (
+    Actor,
+    BadActionError,
+    FollowUpActionError,
+    FollowUpEndedError,
+    FollowUpMissingError,
+    FollowUpTakenError,
+    NotAllowedError,
+)
+
+
+@pytest.fixture
+def kim(house: House, clinic: Clinic) -> Actor:
+    """A coordinator."""
+    return actions.actor_of(house.staff(clinic))
+
+
+@pytest.fixture
+def doc(house: House, clinic: Clinic) -> Actor:
+    """A clinician."""
+    return actions.actor_of(house.staff(clinic, "doc@clinic.test", "clinician"))
+
+
+def item_of(house: House, actor: Actor, **values: Any) -> UUID:
+    item: UUID = house.follow_up(actor.clinic_id, **values).id
+    return item
+
+
+def test_taking_acknowledges(house: House, kim: Actor) -> None:
+    """Taking sets owner and status, and stands in both trails."""
+    item = item_of(house, kim, snoozed_until=NOW + timedelta(minutes=5))
+
+    taken = actions.take(house.services, item, actor=kim)
+
+    assert (taken.status, taken.owner, taken.acknowledged_at) == (
+        "acknowledged",
+        "kim@clinic.test",
+        NOW,
+    )
+    assert taken.snoozed_until is None
+    assert taken.due_at == NOW + timedelta(hours=1)
+    assert house.rows("SELECT actor, action FROM follow_up_event") == [(kim.label, "taken")]
+    assert house.rows("SELECT action, subject FROM audit_event") == [
+        ("follow_up.taken", f"follow_up:{item}")
+    ]
+
+
+def test_taking_twice_is_one_event(house: House, kim: Actor) -> None:
+    """A double click changes nothing the second time."""
+    item = item_of(house, kim)
+
+    actions.take(house.services, item, actor=kim)
+    actions.take(house.services, item, actor=kim)
+
+    assert house.count("follow_up_event") == 1
+
+
+def test_two_people_at_once_get_one_owner(house: House, kim: Actor, doc: Actor) -> None:
+    """Of two who take one item at the same instant one has it, the other is told who."""
+    for _ in range(5):
+        item = item_of(house, kim)
+
+        def attempt(actor: Actor, item: UUID = item) -> str:
+            try:
+                return actions.take(house.services, item, actor=actor).owner or ""
+            except FollowUpTakenError as error:
+                return f"told {error.owner}"
+
+        with ThreadPoolExecutor(2) as pool:
+            first, second = sorted(pool.map(attempt, (kim, doc)))
+
+        assert second == f"told {first}"
+
+
+def test_assigned_item_waits_for_its_new_owner(house: House, kim: Actor, doc: Actor) -> None:
+    """Handing over is no acknowledgement: the colleague has to take it."""
+    item = item_of(house, kim)
+    actions.take(house.services, item, actor=kim)
+
+    handed = actions.assign(house.services, item, email=" DOC@clinic.test", actor=kim)
+
+    assert (handed.status, handed.owner) == ("open", "doc@clinic.test")
+    assert actions.take(house.services, item, actor=doc).status == "acknowledged"
+
+
+def test_assigning_to_oneself_takes_it_over(house: House, kim: Actor, doc: Actor) -> None:
+    """A coordinator takes over what a colleague had left."""
+    item = item_of(house, kim)
+    actions.take(house.services, item, actor=doc)
+
+    taken = actions.assign(house.services, item, email="kim@clinic.test", actor=kim)
+
+    assert (taken.status, taken.owner) == ("acknowledged", "kim@clinic.test")
+
+
+def test_nobody_unfit_is_assigned(house: House, clinic: Clinic, kim: Actor) -> None:
+    """A viewer, a stranger and another clinic's staff can't be given an item."""
+    other = house.clinic("hillside", number="+12125550111", service="MG" + "2" * 32)
+    house.staff(other, "far@clinic.test")
+    house.staff(clinic, "vic@clinic.test", "viewer")
+    item = item_of(house, kim)
+
+    for email in ("vic@clinic.test", "far@clinic.test", "nobody@clinic.test", ""):
+        with pytest.raises(BadActionError):
+            actions.assign(house.services, item, email=email, actor=kim)
+
+
+def test_snooze_puts_off(house: House, kim: Actor) -> None:
+    """An ordinary item may rest for days; the instant is kept."""
+    until = NOW + timedelta(days=2)
+
+    assert actions.snooze(
+        house.services, item_of(house, kim), until=until, actor=kim
+    ).snoozed_until == (until)
+
+
+@pytest.mark.parametrize(
+    ("severity", "minutes"),
+    [("page_now", 31), ("call_today", 60 * 24 * 31), ("call_today", 0), ("page_now", -5)],
+)
+def test_snooze_has_its_limits(house: House, kim: Actor, severity: str, minutes: int) -> None:
+    """A page rests half an hour at most (care rule 10), and nothing is put off into the past."""
+    item = item_of(house, kim, severity=severity)
+
+    with pytest.raises(BadActionError):
+        actions.snooze(house.services, item, until=NOW + timedelta(minutes=minutes), actor=kim)
+
+
+def test_resolving_needs_a_word(house: House, kim: Actor) -> None:
+    """Any short word is an outcome; a sentence belongs in the note, where it is sealed."""
+    with pytest.raises(BadActionError, match="note"):
+        actions.resolve(
+            house.services, item_of(house, kim), outcome="Called her at 212-555-0123", actor=kim
+        )
+
+    ended = actions.resolve(
+        house.services, item_of(house, kim), outcome=" Left message ", actor=kim
+    )
+
+    assert (ended.status, ended.outcome, ended.owner) == (
+        "resolved",
+        "left_message",
+        "kim@clinic.test",
+    )
+    assert (ended.resolved_at, ended.acknowledged_at) == (NOW, NOW)
+
+
+@pytest.mark.parametrize("reason", ["crisis", "overdose", "medical_emergency"])
+def test_safety_item_is_ended_by_a_clinician_with_its_own_outcomes(
+    house: House, kim: Actor, doc: Actor, reason: str
+) -> None:
+    """Care rule 10: who may end it, with what words, and with a note when not reached."""
+    item = item_of(house, kim, reason=reason, severity="page_now")
+
+    with pytest.raises(NotAllowedError):
+        actions.resolve(house.services, item, outcome="reached_safe", actor=kim)
+    with pytest.raises(BadActionError, match="emergency_services_sent"):
+        actions.resolve(house.services, item, outcome="handled", actor=doc)
+    with pytest.raises(BadActionError, match="decided"):
+        actions.resolve(house.services, item, outcome="not_reached", note="  ", actor=doc)
+
+    ended = actions.resolve(
+        house.services, item, outcome="not reached", note="Police asked to look in.", actor=doc
+    )
+
+    assert ended.outcome == "not_reached"
+
+
+def test_ended_item_is_left_alone(house: House, kim: Actor) -> None:
+    """Nothing is done with what has ended; the message says how it ended."""
+    item = item_of(house, kim)
+    actions.resolve(house.services, item, outcome="handled", actor=kim)
+
+    for act in (
+        lambda: actions.take(house.services, item, actor=kim),
+        lambda: actions.resolve(house.services, item, outcome="reached", actor=kim),
+        lambda: actions.snooze(house.services, item, until=NOW + timedelta(minutes=5), actor=kim),
+    ):
+        with pytest.raises(FollowUpEndedError, match="handled"):
+            act()
+
+
+def test_viewer_and_stranger_cannot_act(house: House, clinic: Clinic, kim: Actor) -> None:
+    """A viewer is told so; for another clinic's staff the item does not exist."""
+    other = house.clinic("hillside", number="+12125550111", service="MG" + "2" * 32)
+    far = actions.actor_of(house.staff(other, "far@clinic.test"))
+    viewer = actions.actor_of(house.staff(clinic, "vic@clinic.test", "viewer"))
+    item = item_of(house, kim)
+
+    with pytest.raises(NotAllowedError):
+        actions.take(house.services, item, actor=viewer)
+    with pytest.raises(FollowUpMissingError):
+        actions.take(house.services, item, actor=far)
+    with pytest.raises(FollowUpMissingError):
+        actions.take(house.services, new_id(), actor=kim)
+    assert house.count("audit_event") == 0
+
+
+def test_command_line_acts_as_a_member_of_staff(house: House, kim: Actor) -> None:
+    """The address names the actor within the item's own clinic."""
+    item = item_of(house, kim)
+
+    assert actions.actor_by_email(house.services, "kim@clinic.test", item) == kim
+    with pytest.raises(FollowUpActionError):
+        actions.actor_by_email(house.services, "nobody@clinic.test", item)
+    with pytest.raises(FollowUpMissingError):
+        actions.actor_by_email(house.services, "kim@clinic.test", new_id())
+
+
+def test_trail_of_actions_stays_whole(house: House, clinic: Clinic, kim: Actor) -> None:
+    """Many actions at once leave one unbroken chain of audit events."""
+    items = [item_of(house, kim) for _ in range(12)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda item: actions.take(house.services, item, actor=kim), items))
+
+    with house.services.database.transaction() as session:
+        assert audit.first_break(session, clinic.id) is None
+    assert house.count("audit_event") == 12

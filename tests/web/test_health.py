@@ -1,0 +1,107 @@
+"""Liveness, readiness and the metrics page."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import psycopg
+import pytest
+
+from records.base import Database
+from records.clinics import Clinic
+from tests.support.databases import Databases, OwnDatabase
+from tests.web.house import NOW, House, inbound_form, post, status_form
+from tests.web.served import Client, served
+
+GONE = "postgresql+psycopg://nobody:nothing@127.0.0.1:1/none"
+
+
+def test_migrated_database_is_ready(client: Client) -> None:
+    """With the newest schema in reach both probes say yes."""
+    assert client.get("/healthz").text == "ok"
+    assert client.get("/readyz").json() == {"ready": True}
+
+
+def test_process_without_database_lives_and_is_not_ready(house: House) -> None:
+    """A lost database takes traffic away and restarts nothing."""
+    gone = Database.connect(GONE, application="test")
+    with served(replace(house.services, database=gone)) as client:
+        assert client.get("/healthz").status_code == 200
+        answer = client.get("/readyz")
+        metrics = client.get("/metrics")
+    gone.close()
+
+    assert answer.status_code == 503
+    assert "does not answer" in answer.json()["fault"]
+    assert "nobody" not in answer.text
+    assert "aftercare_database_up 0.0" in metrics.text
+
+
+def test_old_schema_is_not_ready(house: House, database: OwnDatabase, client: Client) -> None:
+    """Code that needs a newer schema takes no traffic and names the command."""
+    with psycopg.connect(database.owner_dsn) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0000'")
+
+    answer = client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert "aftercare db upgrade" in answer.json()["fault"]
+
+
+def test_empty_database_is_not_ready(house: House, databases: Databases) -> None:
+    """A database without a schema is told as such."""
+    with databases.empty() as own:
+        bare = Database.connect(own.owner_url, application="test")
+        with served(replace(house.services, database=bare)) as client:
+            assert client.get("/readyz").status_code == 503
+        bare.close()
+
+
+def test_metrics_count_webhooks_and_read_the_flow(
+    house: House, clinic: Clinic, client: Client
+) -> None:
+    """Counters by kind and result, gauges from the database, and no id or number anywhere."""
+    ana = house.patient(clinic)
+    house.message(ana, status="planned", due_at=NOW - timedelta(seconds=90), submitted_at=None)
+    house.message(ana, status="planned", next_at=NOW + timedelta(days=1), submitted_at=None)
+    house.follow_up(clinic.id, "crisis", "page_now", ana)
+    post(client, "/twilio/inbound", inbound_form())
+    post(client, "/twilio/status", status_form())
+    post(client, "/twilio/status", status_form(), **{"X-Twilio-Signature": "bad"})
+
+    page = client.get("/metrics").text
+
+    for line in (
+        'aftercare_webhooks_total{kind="inbound",result="stored"} 1.0',
+        'aftercare_webhooks_total{kind="status",result="stored"} 1.0',
+        'aftercare_webhooks_total{kind="status",result="bad_signature"} 1.0',
+        'aftercare_webhook_seconds_count{kind="inbound"} 1.0',
+        "aftercare_database_up 1.0",
+        "aftercare_messages_due 1.0",
+        "aftercare_messages_oldest_due_seconds 90.0",
+        "aftercare_inbound_unread 1.0",
+        "aftercare_receipts_pending 1.0",
+        "aftercare_stray_webhooks 0.0",
+        'aftercare_follow_ups_open{severity="page_now"} 1.0',
+        'aftercare_follow_ups_open{severity="digest"} 0.0',
+    ):
+        assert line in page
+    assert str(clinic.id) not in page
+    assert "riverside" not in page
+    assert "+1212" not in page
+
+
+def test_metrics_without_a_token_answer_this_machine_only(client: Client) -> None:
+    """Whoever comes through a proxy of this machine is not on it."""
+    assert client.get("/metrics").status_code == 200
+    assert client.get("/metrics", headers={"X-Forwarded-For": "203.0.113.9"}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [("Bearer a token", 200), ("Bearer another", 403), ("", 403), ("Bearer a tökén", 403)],
+)
+def test_metrics_token_is_asked_for(house: House, header: str, status: int) -> None:
+    """With a token set, the bearer is let in from anywhere and nobody else is."""
+    with served(house.with_settings(AFTERCARE_METRICS_TOKEN="a token")) as client:
+        sent = {"Authorization": header.encode()} if header else {}
+        assert client.get("/metrics", headers=sent).status_code == status

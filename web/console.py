@@ -1,0 +1,202 @@
+"""The console: open follow-ups, one follow-up, and a patient's conversation.
+
+A page shows rows of the signed-in person's clinic only; another clinic's id is not found. Opening
+what a patient wrote is recorded. Forms answer with a redirect, so that reloading repeats nothing.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Form, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+
+from records import audit, casework, patients, worklist
+from records.base import Session
+from records.casework import Said
+from records.patients import Patient
+from records.worklist import ListedFollowUp, ListedReply
+from web.pages import page
+from web.sessions import OwnForm, Person, SignedIn, services_of
+from worker.services import Services
+from worker.steps import followup_actions as actions
+from worker.steps.followup_actions import FollowUpActionError, FollowUpMissingError
+
+router = APIRouter(include_in_schema=False)
+
+_NOTICE = "notice"
+_LONGEST_NOTE = 2000
+LISTED = 200
+SHOWN = 100
+
+
+@router.get("/", name="work_list")
+def work_list(request: Request, person: SignedIn) -> Response:
+    """Show the clinic's open follow-ups, the most urgent first."""
+    services = services_of(request)
+    with services.database.transaction() as session:
+        items = worklist.work_list(
+            session, services.vault, clinic_id=person.clinic_id, limit=LISTED
+        )
+        facts = casework.sources(session, items)
+        counts = casework.open_follow_ups_by_severity(session, person.clinic_id)
+    values = {"items": items, "facts": facts, "counts": counts, "total": sum(counts.values())}
+    return _page(request, person, "worklist.html", values)
+
+
+@router.get("/patients/{patient_id}", name="patient")
+def patient(
+    request: Request, person: SignedIn, patient_id: UUID, before: datetime | None = None
+) -> Response:
+    """Show a patient's conversation, with what is planned ahead; the opening is recorded."""
+    services = services_of(request)
+    if before is not None and before.tzinfo is None:
+        raise HTTPException(404)
+    with services.database.transaction() as session:
+        who = casework.patient_of(session, person.clinic_id, patient_id)
+        if who is None:
+            raise HTTPException(404)
+        talk = casework.conversation(
+            session,
+            services.vault,
+            clinic_id=person.clinic_id,
+            patient_id=patient_id,
+            now=services.now,
+            before=before,
+            limit=SHOWN,
+        )
+        bodies = {row.id: row.body(services.vault) for row in (*talk.past, *talk.ahead)}
+        facts = casework.sources(session, talk.follow_ups)
+        values = {
+            "talk": talk,
+            "bodies": bodies,
+            "facts": facts,
+            **_identity(services, session, who),
+        }
+        subject = f"patient:{patient_id}"
+        _record(session, services, person, "conversation.viewed", subject, texts=len(bodies))
+    oldest = casework.said_at(talk.past[0]) if talk.past and talk.more_before else None
+    return _page(
+        request, person, "patient.html", {**values, "older": oldest, "is_reply": _is_reply}
+    )
+
+
+def _identity(services: Services, session: Session, who: Patient) -> dict[str, Any]:
+    stopped = patients.opted_out(session, clinic_id=who.clinic_id, blind=who.phone_blind)
+    return {
+        "patient": who,
+        "first_name": patients.opened(services.vault, who, "first_name"),
+        "external_id": patients.opened(services.vault, who, "external_id"),
+        "phone": patients.opened(services.vault, who, "phone"),
+        "stopped": stopped,
+    }
+
+
+def _is_reply(row: Said) -> bool:
+    return isinstance(row, ListedReply)
+
+
+@router.get("/follow-ups/{follow_up_id}", name="follow_up")
+def follow_up(request: Request, person: SignedIn, follow_up_id: UUID) -> Response:
+    """Show one follow-up with the text it is about, also of an unknown number."""
+    services = services_of(request)
+    with services.database.transaction() as session:
+        item = worklist.follow_up(session, services.vault, follow_up_id)
+        if item is None or item.clinic_uuid != person.clinic_id:
+            raise HTTPException(404)
+        facts = casework.sources(session, [item])
+        said = _source_text(session, services, item)
+        history = casework.events_of(session, services.vault, follow_up_id)
+        subject = f"follow_up:{follow_up_id}"
+        _record(session, services, person, "follow_up.viewed", subject, texts=len(said))
+    values = {"item": item, "facts": facts, "said": said, "history": history}
+    return _page(request, person, "follow_up.html", values)
+
+
+def _source_text(session: Session, services: Services, item: ListedFollowUp) -> Mapping[str, Any]:
+    """Open the text that a follow-up is about; empty when it is about none."""
+    if item.source_kind != "inbound":
+        return {}
+    row = casework.reply(session, services.vault, item.source_id)
+    if row is None or row.clinic_uuid != item.clinic_uuid:
+        return {}
+    return {"row": row, "body": row.body(services.vault), "number": row.from_number(services.vault)}
+
+
+@router.post("/follow-ups/{follow_up_id}/take", dependencies=[OwnForm])
+def take(
+    request: Request,
+    person: SignedIn,
+    follow_up_id: UUID,
+    to: Annotated[str, Form(max_length=100)] = "/",
+) -> Response:
+    """Make a follow-up the person's own."""
+    try:
+        actions.take(services_of(request), follow_up_id, actor=person.actor)
+    except FollowUpActionError as error:
+        return _refused(request, error, to)
+    return _back(request, "It is yours now.", to)
+
+
+@router.post("/follow-ups/{follow_up_id}/resolve", dependencies=[OwnForm])
+def resolve(
+    request: Request,
+    person: SignedIn,
+    follow_up_id: UUID,
+    outcome: Annotated[str, Form(max_length=100)] = "",
+    note: Annotated[str, Form(max_length=_LONGEST_NOTE)] = "",
+    to: Annotated[str, Form(max_length=100)] = "/",
+) -> Response:
+    """End a follow-up with its outcome."""
+    try:
+        actions.resolve(
+            services_of(request), follow_up_id, outcome=outcome, note=note, actor=person.actor
+        )
+    except FollowUpActionError as error:
+        return _refused(request, error, to)
+    return _back(request, "Ended and noted.", to)
+
+
+def _refused(request: Request, error: FollowUpActionError, to: str) -> Response:
+    if isinstance(error, FollowUpMissingError):
+        raise HTTPException(404)
+    return _back(request, str(error), to)
+
+
+def _back(request: Request, notice: str, to: str) -> Response:
+    """Go back to the list or the patient, where the notice is shown once."""
+    request.session[_NOTICE] = notice
+    return RedirectResponse(_known_page(to), status_code=303)
+
+
+def _known_page(to: str) -> str:
+    prefix, _, row = to.rpartition("/")
+    if prefix in {"/patients", "/follow-ups"}:
+        try:
+            return f"{prefix}/{UUID(row)}"
+        except ValueError:
+            return "/"
+    return "/"
+
+
+def _page(request: Request, person: Person, template: str, values: Mapping[str, Any]) -> Response:
+    notice = request.session.pop(_NOTICE, "")
+    shown = {"person": person, "zone": person.zone, "notice": notice, "actions": actions, **values}
+    return page(request, template, shown)
+
+
+def _record(
+    session: Session, services: Services, person: Person, action: str, subject: str, **details: Any
+) -> None:
+    audit.record(
+        session,
+        services.vault,
+        clinic_id=person.clinic_id,
+        now=services.now,
+        actor=person.actor.label,
+        action=action,
+        subject=subject,
+        details=details,
+    )

@@ -1,0 +1,151 @@
+"""Many webhooks in one transaction: each handler waits for the commit that holds its own.
+
+A commit costs a disk flush whether it holds one row or two hundred. Handlers put what they got on
+a queue; one thread takes all that waits, commits it, and tells the handlers. What the database
+refuses is refused alone: the rest of its group is committed without it.
+"""
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from records.base import DBAPIError
+from worker.logs import get_logger
+
+log = get_logger(__name__)
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# Commits come no closer than this: at 600 callbacks/s a group is then about six.
+SPACING_SECONDS = 0.010
+LARGEST_GROUP = 500
+# More waiting than this is minutes of work: better to answer 503 and have it sent again.
+MOST_WAITING = 10_000
+
+
+class OverloadedError(Exception):
+    """More webhooks wait than can be committed soon: the carrier has to try again."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Waiting(Generic[Item, Result]):
+    """An item with the handler that waits for its commit."""
+
+    item: Item = field(repr=False)
+    done: asyncio.Future[Result]
+    loop: asyncio.AbstractEventLoop
+
+
+class GroupCommit(Generic[Item, Result]):
+    """Commits items in groups, in a thread of its own, from `start` to `stop`.
+
+    `store` commits a group in one transaction, or raises and leaves nothing of it behind; it
+    returns a result for each item, in their order.
+    """
+
+    def __init__(
+        self,
+        store: Callable[[Sequence[Item]], Sequence[Result]],
+        *,
+        name: str,
+        spacing: float = SPACING_SECONDS,
+    ) -> None:
+        self._store = store
+        self._name = name
+        self._spacing = spacing
+        self._waiting: queue.SimpleQueue[_Waiting[Item, Result] | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to commit."""
+        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Commit what waits, then end the thread."""
+        if self._thread is not None:
+            self._waiting.put(None)
+            self._thread.join(timeout=20)
+            self._thread = None
+
+    async def store(self, item: Item) -> Result:
+        """Return the item's result once it is committed. Raises what kept it from that."""
+        if self._waiting.qsize() >= MOST_WAITING:
+            raise OverloadedError(OverloadedError.__doc__)
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[Result] = loop.create_future()
+        self._waiting.put(_Waiting(item=item, done=done, loop=loop))
+        return await done
+
+    def _run(self) -> None:
+        going = True
+        while going:
+            group, going = self._next_group()
+            if group:
+                started = time.monotonic()
+                self._commit(group)
+                time.sleep(max(0.0, self._spacing - (time.monotonic() - started)))
+
+    def _next_group(self) -> tuple[list[_Waiting[Item, Result]], bool]:
+        """Wait for one item and take what else is there; False after the last one."""
+        group: list[_Waiting[Item, Result]] = []
+        first = self._waiting.get()
+        if first is None:
+            return group, False
+        group.append(first)
+        while len(group) < LARGEST_GROUP:
+            try:
+                more = self._waiting.get_nowait()
+            except queue.Empty:
+                break
+            if more is None:
+                return group, False
+            group.append(more)
+        return group, True
+
+    def _commit(self, group: Sequence[_Waiting[Item, Result]]) -> None:
+        try:
+            results = self._store([each.item for each in group])
+        except Exception as error:  # noqa: BLE001  Whatever it is, each handler has to hear of it.
+            log.warning("webhooks_not_stored", count=len(group), error=type(error).__name__)
+            if len(group) > 1 and _refused_one(error):
+                for each in group:
+                    self._commit([each])
+                return
+            _tell(group, [error] * len(group))
+        else:
+            _tell(group, results)
+
+
+def _refused_one(error: Exception) -> bool:
+    """Whether the group failed by what it holds; a lost database would refuse each one too."""
+    if isinstance(error, DBAPIError):
+        return type(error).__name__ in {"DataError", "IntegrityError"}
+    return isinstance(error, ValueError | TypeError)
+
+
+def _tell(group: Sequence[_Waiting[Item, Result]], outcomes: Sequence[Result | Exception]) -> None:
+    """Wake the handlers, with one call a loop."""
+    for loop in {each.loop for each in group}:
+        pairs = zip(group, outcomes, strict=True)
+        theirs = [(each.done, outcome) for each, outcome in pairs if each.loop is loop]
+        try:
+            loop.call_soon_threadsafe(_settle, theirs)
+        except RuntimeError:
+            # The loop has ended and its handlers with it; what is committed stays.
+            log.info("webhooks_answered_nobody", count=len(theirs))
+
+
+def _settle(waiting: Sequence[tuple[asyncio.Future[Result], Result | Exception]]) -> None:
+    for done, outcome in waiting:
+        if done.done():
+            continue
+        if isinstance(outcome, Exception):
+            done.set_exception(outcome)
+        else:
+            done.set_result(outcome)

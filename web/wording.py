@@ -1,0 +1,202 @@
+"""What a coordinator reads instead of codes: statuses, reasons, severities, what happened."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
+
+from messages.errorcodes import classify
+from records.casework import SourceFact
+from schedules import reasons
+
+STATUSES: Mapping[str, str] = MappingProxyType(
+    {
+        "planned": "Planned",
+        "claimed": "About to go",
+        "submitting": "On its way to the carrier",
+        "unknown": "May have been sent; we are checking",
+        "accepted": "With the carrier",
+        "sent": "Sent",
+        "delivered": "Delivered",
+        "undelivered": "Not delivered",
+        "failed": "Not sent",
+        "expired": "Not sent, too late",
+        "cancelled": "Cancelled",
+        "skipped": "Not sent",
+    }
+)
+# How a status looks; the words carry the meaning, the colour only supports them.
+TONES: Mapping[str, str] = MappingProxyType(
+    {
+        "delivered": "good",
+        "unknown": "warn",
+        "undelivered": "bad",
+        "failed": "bad",
+        "expired": "bad",
+        "cancelled": "quiet",
+        "skipped": "quiet",
+    }
+)
+SEVERITIES: Mapping[str, str] = MappingProxyType(
+    {
+        "page_now": "Now",
+        "call_today": "Call today",
+        "next_business_day": "Next business day",
+        "digest": "For information",
+    }
+)
+FOLLOW_UP_STATUSES: Mapping[str, str] = MappingProxyType(
+    {"open": "Open", "acknowledged": "Taken", "resolved": "Ended"}
+)
+FOLLOW_UPS: Mapping[str, str] = MappingProxyType(
+    {
+        "crisis": "May be in crisis",
+        "overdose": "May have overdosed",
+        "medical_emergency": "May be a medical emergency",
+        "page_score": "Answered the worst number",
+        "reading_failed": "A text could not be read by the machine",
+        "change_requested": "Wants another time",
+        "health_news": "Has health news before a visit",
+        "ride_missing": "Has no ride home",
+        "high_score": "Answered a high number",
+        "rising_score": "Numbers are rising",
+        "side_effect": "Feels unwell after a dose",
+        "use_disclosed": "Wrote about use",
+        "callback": "Wants a call",
+        "wrong_number": "May be a wrong number",
+        "running_late": "Is running late",
+        "may_have_meant_something_else": "Stopped texts, but may have meant something else",
+        "instruction_not_delivered": "An instruction did not arrive",
+        "not_reminded": "Was not reminded of a visit",
+        "no_answer": "Has not answered",
+        "cannot_reach": "Texts do not arrive",
+        "visit_event_missing": "A visit's outcome is not recorded",
+        "unclear_reply": "Wrote something that was not understood",
+        "question": "Has a question",
+        "missed_check_ins": "Missed check-ins",
+        "outcome_unknown": "A text may or may not have been sent",
+        "unknown_number": "A text from an unknown number",
+        "opted_out": "Stopped texts",
+        "paused": "Paused check-ins",
+    }
+)
+OUTCOMES: Mapping[str, str] = MappingProxyType(
+    {
+        "reached": "Reached",
+        "left_message": "Left a message",
+        "not_reached": "Not reached (say what was decided)",
+        "rebooked": "Rebooked",
+        "handled": "Handled",
+        "no_action_needed": "No action needed",
+        "reached_safe": "Reached and safe",
+        "emergency_services_sent": "Emergency services sent",
+        "misread": "Misread: nothing was wrong",
+    }
+)
+INTENTS: Mapping[str, str] = MappingProxyType(
+    {
+        "confirm": "yes / confirmed",
+        "decline_reschedule": "no / wants a change",
+        "running_late": "running late",
+        "stop": "stop texts",
+        "start": "start texts again",
+        "help": "help",
+        "score": "a number",
+        "score_out_of_range": "a number out of range",
+        "side_effect": "feels unwell",
+        "crisis": "crisis",
+        "overdose": "overdose",
+        "medical_emergency": "medical emergency",
+        "use_disclosed": "use disclosed",
+        "question_for_staff": "a question for staff",
+        "callback_request": "wants a call",
+        "thanks_no_action": "thanks",
+        "wrong_number": "wrong number",
+        "pause": "pause check-ins",
+        "unclear": "not understood",
+    }
+)
+_REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        "outcome_unknown": "It may have been sent: the carrier could not tell us.",
+        "no_receipt": "The carrier took it and never said whether it arrived.",
+        "closed": "The patient's record is closed.",
+        "stopped": "The patient stopped texts.",
+        "held": "Texts to this patient are on hold.",
+        "already_answered": "The patient has answered.",
+        "visit_moved": "The visit was moved.",
+        "outside_window": "Waits for the hours in which the patient may be texted.",
+        "recipient_busy": "Waits until an earlier text is settled.",
+        "daily_cap": "The patient had as many texts that day as the clinic allows.",
+        "weekly_cap": "The patient had as many texts that week as the clinic allows.",
+        "permanent": "The number can't be texted.",
+        "opt_out": "The number stopped texts.",
+        "config": "The clinic's sender has a fault; the operators know.",
+        "content": "The carrier refused what the text says.",
+        "transient": "The carrier could not take it in time.",
+    }
+)
+
+
+def named(words: Mapping[str, str], code: str | None) -> str:
+    """Return the words for a code; an unknown code is shown as words, never hidden."""
+    if not code:
+        return ""
+    return words.get(code) or code.replace("_", " ").replace("-", " ").capitalize()
+
+
+def why(reason: str | None, error_code: int | None = None) -> str:
+    """Return why a text ended as it did, in a sentence."""
+    if not reason and error_code is None:
+        return ""
+    sentence = _REASONS.get(reason or "")
+    if sentence is None and reason:
+        known = reasons.in_plain_words(reason)
+        sentence = known if known != reason else f"{named({}, reason)}."
+    if error_code is None:
+        return sentence or ""
+    meaning = classify(error_code).meaning.rstrip(".")
+    return f"{sentence or ''} {meaning} (code {error_code}).".strip()
+
+
+def what_happened(reason: str, fact: SourceFact | None) -> str:
+    """Return a short line beside a follow-up's title: the answer, the text, the visit."""
+    if fact is None:
+        return ""
+    if fact.kind is not None:
+        return f"{named({}, fact.kind)} visit"
+    item = named({}, fact.item)
+    value = "" if fact.value is None else named(_VALUES, fact.value)
+    if reason in {"high_score", "page_score", "rising_score"} and value:
+        return f"Answered {value}" + (f" to: {item}" if item else "")
+    if reason in {"crisis", "overdose", "medical_emergency"}:
+        return value
+    if item:
+        return f"About: {item}"
+    return ""
+
+
+_VALUES = MappingProxyType(
+    {
+        "self_harm": "Wrote about suicide or self-harm",
+        "harm_to_others": "Wrote about harming somebody",
+        "abuse": "Wrote about violence or abuse",
+    }
+)
+
+
+def distance(at: datetime, now: datetime) -> str:
+    """Return how far an instant is: "in 12 min", "3 h ago", "in 2 days"."""
+    apart = abs(at - now)
+    amount = _amount(apart)
+    if apart < timedelta(minutes=1):
+        return "now"
+    return f"in {amount}" if at > now else f"{amount} ago"
+
+
+def _amount(apart: timedelta) -> str:
+    minutes = int(apart.total_seconds() // 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h"
+    return f"{minutes // (24 * 60)} days"
