@@ -154,7 +154,7 @@ def _other_visits(soon: datetime, today: date, zone: ZoneInfo) -> list[dict[str,
             "P-1012", "dosing", soon - 3 * hour, route="iv", status="checked_out", dose_number=1
         ),
         # In a week: the first reminder is at 10:00 today, if that is still ahead.
-        _visit("P-1001", "dosing", at(7, 13), route="im", dose_number=1),
+        _visit("P-1002", "dosing", at(7, 13), route="im", dose_number=1),
         _visit("P-1009", "dosing", at(7, 13), route="im", dose_number=1),
         _visit("P-1013", "dosing", at(7, 15), route="lozenge", dose_number=4),
         # Reminders that would come before 9 AM where the patient is.
@@ -214,7 +214,8 @@ def _events(visits: Iterable[Mapping[str, object]], zone: ZoneInfo) -> list[Row]
     return [
         {
             "appointment_id": f"A-{number}",
-            "event": str(visit["status"]),
+            # Also of a visit that is fulfilled by now: only a check-out tells of a dose.
+            "event": "checked_out",
             "at": _local(visit["ends_at"], zone),
             "dose": "given",
         }

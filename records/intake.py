@@ -187,6 +187,12 @@ def visits_from(
     return list(session.scalars(mine.order_by(Appointment.id)))
 
 
+def visits_by_id(session: Session, appointment_ids: Collection[UUID]) -> list[Appointment]:
+    """Return these visits."""
+    mine = select(Appointment).where(Appointment.id.in_(appointment_ids))
+    return list(session.scalars(mine.order_by(Appointment.id)))
+
+
 def statuses_of(session: Session, patient_ids: Collection[UUID]) -> dict[UUID, str]:
     """Return the status of each of these patients."""
     mine = select(Patient.id, Patient.status).where(Patient.id.in_(patient_ids))
@@ -195,14 +201,14 @@ def statuses_of(session: Session, patient_ids: Collection[UUID]) -> dict[UUID, s
 
 def enrollments_of_visits(
     session: Session, appointment_ids: Collection[UUID]
-) -> dict[tuple[UUID, str], Enrollment]:
-    """Return the enrollments for these visits by (visit, protocol)."""
+) -> dict[UUID, dict[str, Enrollment]]:
+    """Return the enrollments for these visits, by visit and then by protocol."""
+    found: dict[UUID, dict[str, Enrollment]] = {each: {} for each in appointment_ids}
     mine = select(Enrollment).where(Enrollment.appointment_id.in_(appointment_ids))
-    return {
-        (row.appointment_id, row.protocol): row
-        for row in session.scalars(mine)
-        if row.appointment_id is not None
-    }
+    for row in session.scalars(mine):
+        if row.appointment_id is not None:
+            found[row.appointment_id][row.protocol] = row
+    return found
 
 
 def enrollments_by_hand(session: Session, clinic_id: UUID, protocol: str) -> list[Enrollment]:
@@ -245,9 +251,7 @@ def open_items_of_visit(session: Session, appointment_id: UUID, reason: str) -> 
 
 def open_items_of_patient(session: Session, patient_id: UUID) -> list[FollowUp]:
     """Lock and return a patient's unresolved follow-ups."""
-    mine = select(FollowUp).where(
-        FollowUp.patient_id == patient_id, FollowUp.status != "resolved"
-    )
+    mine = select(FollowUp).where(FollowUp.patient_id == patient_id, FollowUp.status != "resolved")
     return list(session.scalars(mine.order_by(FollowUp.id).with_for_update()))
 
 

@@ -64,7 +64,7 @@ def sync(
     changed: list[Enrollment] = []
     for visit in visits:
         wanted = set() if visit.patient_id in closed else matching(file, protocols, visit)
-        mine = {name: row for (of, name), row in existing.items() if of == visit.id}
+        mine = existing[visit.id]
         if is_news(visit, now):
             began = _begin(session, clinic_id, visit, wanted, mine, now)
             counts["began"] += len(began)

@@ -50,10 +50,6 @@ class ImportReport:
         return len({fault.line for fault in self.faults})
 
 
-class _RehearsedError(Exception):
-    """Ends a transaction that was only a rehearsal."""
-
-
 Write = Callable[[Session, Sequence[R]], BatchResult]
 
 
@@ -77,19 +73,13 @@ def run(
     return total
 
 
-def _one(
-    services: Services, batch: Sequence[R], write: Write[R], *, rehearse: bool
-) -> BatchResult:
-    results = []
-    try:
-        with services.database.transaction() as session:
-            results.append(write(session, batch))
-            if rehearse:
-                session.flush()
-                raise _RehearsedError
-    except _RehearsedError:
-        pass
-    return results[0]
+def _one(services: Services, batch: Sequence[R], write: Write[R], *, rehearse: bool) -> BatchResult:
+    with services.database.transaction() as session:
+        result = write(session, batch)
+        session.flush()
+        if rehearse:
+            session.rollback()
+    return result
 
 
 def bring_in(

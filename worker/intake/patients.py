@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from schedules.clinic import ClinicFile
 from schedules.protocol import Purpose
 from worker.intake import values
-from worker.intake.table import CellError, Cells, Row, RowFault, Table, near
+from worker.intake.table import CellError, Cells, RowFault, Table, near
 
 REQUIRED = (
     "patient_id",

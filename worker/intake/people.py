@@ -4,9 +4,10 @@ An import never lifts a stop, a hold, a close or a death, and never replaces a n
 changed number makes consent pending (care rule 25). An unchanged row changes nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from records import enrollments, intake, patients, stopping
@@ -82,7 +83,7 @@ class PatientBatch:
 
     def _create(self, session: Session, row: PatientRow) -> Patient:
         person = Patient(id=new_id(), clinic_id=row.clinic.id, purposes=[], status="active")
-        self._seal(person, row, {key: value for key, value in row.details.items() if value})
+        self._seal(person, row, _told(row.details))
         self._set_plain(person, row)
         person.created_at = self._now
         if row.status not in {None, "active"}:
@@ -106,7 +107,7 @@ class PatientBatch:
             return None
         moved = person.phone_blind != patients.phone_blind(self._vault, row.phone)
         details = patients.profile(self._vault, person) | dict(row.details)
-        self._seal(person, row, {key: value for key, value in details.items() if value})
+        self._seal(person, row, _told(details))
         self._set_plain(person, row)
         self._reindex(session, person, row)
         self._status(session, row, person, result)
@@ -170,23 +171,19 @@ class PatientBatch:
     ) -> None:
         """Bring the ledger to what the row says, unless it knows something newer."""
         last = known.consents.get(person.id)
-        stopped = (person.clinic_id, person.phone_blind) in known.stopped
         news = self._is_news(row, last, moved=moved)
         if moved:
             self._make_pending(session, person)
-            if not news:
-                _note(result, row, "phone", "the number changed; consent is pending until given")
-        if stopped:
-            if set(row.purposes) - set(person.purposes or ()):
+        differs = set(row.purposes) != set(person.purposes or ())
+        if (person.clinic_id, person.phone_blind) in known.stopped:
+            if differs and row.purposes:
                 _note(result, row, "phone", "this number has stopped texts; the stop stays")
-            return
-        if row.consented_at is None or not news:
-            if row.consented_at is not None and set(row.purposes) != set(person.purposes or ()):
-                if not moved:
-                    reason = "a newer consent is on record; it stays"
-                    _note(result, row, "consented_at", reason)
-            return
-        self._write_consent(session, row, person, last)
+        elif news:
+            self._write_consent(session, row, person, last)
+        elif moved:
+            _note(result, row, "phone", "the number changed; consent is pending until given anew")
+        elif row.consented_at is not None and differs:
+            _note(result, row, "consented_at", "a newer consent is on record; it stays")
 
     def _is_news(self, row: PatientRow, last: Consent | None, *, moved: bool) -> bool:
         if row.consented_at is None:
@@ -242,6 +239,11 @@ class PatientBatch:
         )
 
 
+def _told(details: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what nobody said; a "no" was said."""
+    return {key: value for key, value in details.items() if value not in (None, [])}
+
+
 def _end_or_hold(person: Patient, word: str) -> None:
     person.status = "held" if word == "held" else "closed"
     person.status_reason = _REASONS.get(word, word)
@@ -250,5 +252,3 @@ def _end_or_hold(person: Patient, word: str) -> None:
 
 def _note(result: BatchResult, row: PatientRow, column: str, reason: str) -> None:
     result.notes.append(RowFault(line=row.line, column=column, reason=reason))
-
-

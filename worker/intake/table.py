@@ -10,7 +10,7 @@ import difflib
 import io
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from worker.refusal import RefusedError
 
@@ -95,7 +95,7 @@ def read_table(text: str, *, required: Sequence[str], optional: Sequence[str]) -
     return Table(columns=columns, rows=tuple(rows), faults=tuple(faults))
 
 
-def _records(lines: "csv._reader") -> Iterator[tuple[int, list[str]]]:
+def _records(lines: Any) -> Iterator[tuple[int, list[str]]]:
     """Yield each record that isn't blank with the line it starts on."""
     while True:
         start = lines.line_num + 1

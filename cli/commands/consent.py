@@ -1,0 +1,57 @@
+"""`aftercare consent`: entries of the ledger."""
+
+from enum import StrEnum
+
+import typer
+
+from cli import output
+from cli.errors import refuse
+from cli.session import ACTOR, services, the_patient
+from worker.steps import people
+
+app = typer.Typer()
+
+
+class Action(StrEnum):
+    """What an entry says."""
+
+    GRANT = "grant"
+    REVOKE = "revoke"
+
+
+@app.command(
+    epilog="Example: aftercare consent P1001 grant --method paper --purposes 'visits;check_ins'"
+)
+def consent(
+    patient: str = typer.Argument(help="The patient's id.", show_default=False),
+    action: Action = typer.Argument(help="What the patient said.", show_default=False),
+    method: str = typer.Option(..., help="How: paper, verbal, web_form...", show_default=False),
+    purposes: str = typer.Option(
+        ..., help="visits;check_ins;health_questions, or some of them.", show_default=False
+    ),
+    version: str | None = typer.Option(None, help="Which wording they were shown."),
+    clinic: str | None = typer.Option(None, help="The clinic, if several use this patient id."),
+) -> None:
+    """Write a grant or a revocation to the ledger; it is in force at once."""
+    named = tuple(part.strip() for part in purposes.replace(",", ";").split(";") if part.strip())
+    if not method.strip():
+        refuse("--method: say how the patient said so.")
+    with services() as running:
+        person = the_patient(running, patient, clinic)
+        if action is Action.GRANT:
+            left = people.grant(
+                running,
+                person.id,
+                purposes=named,
+                method=method.strip(),
+                wording_version=version,
+                actor=ACTOR,
+            )
+        else:
+            left = people.revoke(
+                running, person.id, purposes=named, method=method.strip(), actor=ACTOR
+            )
+        stopped = people.is_stopped(running, person.id)
+    output.result(f"In force now: {', '.join(left) or 'nothing'}.")
+    if stopped:
+        output.say("The patient has stopped texts. Only their START lifts that.")

@@ -1,0 +1,41 @@
+"""`aftercare event`: what happened at a visit."""
+
+import typer
+
+from cli import output
+from cli.session import ACTOR, an_instant, services, the_visit, zone_of_visit
+from schedules.facts import Dose, VisitStatus
+from worker.steps import visits
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: aftercare event A2001 checked_out --dose given --at 2026-12-01T11:05")
+def event(
+    appointment: str = typer.Argument(help="The appointment_id.", show_default=False),
+    kind: VisitStatus = typer.Argument(help="What happened.", show_default=False),
+    at: str | None = typer.Option(
+        None, help="When, by the clinic's clock or with an offset; now unless given."
+    ),
+    dose: Dose | None = typer.Option(None, help="At a dosing visit's check-out."),
+    clinic: str | None = typer.Option(None, help="The clinic, if several use this id."),
+    as_json: bool = typer.Option(False, "--json", help="Print the visit as JSON."),
+) -> None:
+    """Record what happened at the clinic.
+
+    Texts after a dose wait for checked_out with --dose given or partial; "fulfilled" does not say
+    that a dose was given.
+    """
+    with services() as running:
+        visit_id = the_visit(running, appointment, clinic)
+        when = an_instant(at, zone_of_visit(running, visit_id), "--at")
+        done = visits.record_event(running, visit_id, kind, actor=ACTOR, at=when, dose=dose)
+    if as_json:
+        said = {"id": appointment, "status": done.status, "dose": done.dose, "at": done.at}
+        output.result(output.json_line(said))
+        return
+    output.result(
+        f"{appointment} is {done.status}" + (f", dose {done.dose}." if done.dose else ".")
+    )
+    if kind is VisitStatus.CHECKED_OUT and done.dose is None:
+        output.say("No dose is recorded: without --dose no text after a dose will go.")

@@ -1,0 +1,115 @@
+"""`aftercare protocols`: the schedule definitions, shipped and published."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from cli import output
+from cli.errors import BAD_INPUT, refuse
+from cli.session import services, the_clinic
+from records import clinics, enrollments
+from schedules.errors import ProtocolError
+from schedules.loader import load
+from schedules.protocol import Protocol
+from worker.intake.table import near
+from worker.protocols import known_templates
+from worker.steps.clinics import shipped_sources
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def main() -> None:
+    """Schedules: which text goes when, and what is done about the answer."""
+
+
+@app.command(name="list", epilog="Example: aftercare protocols list --clinic riverside")
+def list_(
+    clinic: str | None = typer.Option(None, help="Those published for a clinic."),
+    as_json: bool = typer.Option(False, "--json", help="One JSON object a line."),
+) -> None:
+    """List the protocols that come with the product, or those of a clinic."""
+    found = _shipped() if clinic is None else _published(clinic)
+    output.records(found, as_json=as_json, empty="No protocol is published.")
+
+
+@app.command(epilog="Example: aftercare protocols show dosing-visit")
+def show(
+    protocol: str = typer.Argument(help="The protocol's id.", show_default=False),
+    clinic: str | None = typer.Option(None, help="As it is published for a clinic."),
+) -> None:
+    """Print a protocol as YAML, as it is written, to read or to start one of your own."""
+    sources = shipped_sources() if clinic is None else _sources(clinic)
+    if protocol not in sources:
+        refuse(f'There is no protocol "{protocol}"; {near(protocol, list(sources))}')
+    output.result(sources[protocol].rstrip("\n"))
+
+
+@app.command(epilog="Example: aftercare protocols check my-protocol.yaml")
+def check(
+    files: list[Path] = typer.Argument(help="Protocol files.", show_default=False),
+) -> None:
+    """Print every fault of the files with file, line and mend; exit 2 if there is one."""
+    faulty = False
+    for file in files:
+        try:
+            protocol = load(_read(file), str(file), templates=known_templates())
+        except ProtocolError as error:
+            faulty = True
+            output.result(str(error))
+        else:
+            output.say(f"{file}: {protocol.id} is right, {len(protocol.steps)} steps.")
+    if faulty:
+        raise typer.Exit(BAD_INPUT)
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        refuse(f"{file} can't be read: {reason}.")
+
+
+def _described(protocol: Protocol) -> dict[str, Any]:
+    visits = protocol.visits
+    return {
+        "id": protocol.id,
+        "title": protocol.title,
+        "visits": sorted(visits.kinds) if visits else [],
+        "routes": sorted(visits.routes) if visits else [],
+        "enrolls": "visits" if visits else "by hand",
+        "steps": len(protocol.steps),
+    }
+
+
+def _shipped() -> Iterator[dict[str, Any]]:
+    for name, source in sorted(shipped_sources().items()):
+        yield _described(load(source, name))
+
+
+def _published(key: str) -> list[dict[str, Any]]:
+    with services() as running, running.database.transaction() as session:
+        clinic = the_clinic(session, key)
+        switched_on = clinic.file.protocols
+        rows = enrollments.current_protocols(session, clinic.id)
+    return [
+        {
+            **_described(load(row.source, name)),
+            "clinic": clinic.key,
+            "version": row.number,
+            "on": name in switched_on,
+            "published_by": row.published_by,
+            "published_at": row.published_at,
+        }
+        for name, row in sorted(rows.items())
+    ]
+
+
+def _sources(key: str) -> dict[str, str]:
+    with services() as running, running.database.transaction() as session:
+        clinic = clinics.by_key(session, key) or the_clinic(session, key)
+        rows = enrollments.current_protocols(session, clinic.id)
+    return {name: row.source for name, row in rows.items()}

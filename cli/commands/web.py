@@ -1,0 +1,37 @@
+"""`aftercare web`: the webhooks and the console in one process."""
+
+import typer
+import uvicorn
+
+from cli import output
+from web.app import create_app
+from worker import logs, wiring
+from worker.settings import load
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: AFTERCARE_PORT=8000 aftercare web")
+def web() -> None:
+    """Serve on AFTERCARE_HOST and AFTERCARE_PORT until told to stop.
+
+    Twilio reaches it at PUBLIC_URL, through the TLS proxy before it.
+    """
+    settings = load()
+    logs.configure(settings.log_format)
+    services = wiring.connect(settings, application="web", pool_size=16)
+    output.say(f"Listening on http://{settings.host}:{settings.port}")
+    # Addresses hold message ids and the proxy has a log of its own: no access log here. The
+    # webhook's signature is of PUBLIC_URL, so no forwarded header is believed.
+    uvicorn.run(
+        create_app(services),
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=20,
+    )

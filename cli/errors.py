@@ -1,0 +1,73 @@
+"""How a command fails: a plain sentence on standard error and a code, never a traceback.
+
+2 is bad usage or bad input, 1 a failure, as contract.md has it. Imports here are of the standard
+library alone, so that `aftercare --help` stays quick; the others are known by where they come from.
+"""
+
+from typing import NoReturn
+
+FAILED, BAD_INPUT = 1, 2
+
+
+class CommandError(Exception):
+    """A command that can't go on; the message says what to do. `code` is what it exits with."""
+
+    def __init__(self, message: str, *, code: int = FAILED) -> None:
+        """Keep the message and the exit code."""
+        self.code = code
+        super().__init__(message)
+
+
+def refuse(message: str) -> NoReturn:
+    """End the command over bad usage or bad input."""
+    raise CommandError(message, code=BAD_INPUT)
+
+
+#: Our own errors whose message is made for the user, by module and name of a base class.
+_IN_USERS_WORDS = {
+    "worker.refusal.RefusedError": BAD_INPUT,
+    "worker.settings.SettingsError": BAD_INPUT,
+    "worker.steps.followup_actions.FollowUpActionError": BAD_INPUT,
+    "schedules.errors.ScheduleError": BAD_INPUT,
+    "messages.errors.MessageError": BAD_INPUT,
+    "records.base.RecordsError": FAILED,
+    "records.vault.VaultError": FAILED,
+    "cli.footing.EmbeddedError": FAILED,
+}
+_DATABASE = frozenset({"sqlalchemy.exc.DBAPIError", "sqlalchemy.exc.TimeoutError"})
+
+
+def explain(error: BaseException) -> tuple[str, int] | None:
+    """Return the sentence and the exit code for an error; None for one that nobody foresaw."""
+    if isinstance(error, CommandError):
+        return str(error), error.code
+    for kind in type(error).__mro__:
+        name = f"{kind.__module__}.{kind.__qualname__}"
+        if name in _IN_USERS_WORDS:
+            return str(error), _IN_USERS_WORDS[name]
+        if name in _DATABASE:
+            return _database(error), FAILED
+    return None
+
+
+def _state_of_refusal(words: str) -> str | None:
+    """Return the SQLSTATE of a connection that was refused, which the driver leaves out."""
+    told = {"password authentication failed": "28P01", "does not exist": "3D000"}
+    return next((state for phrase, state in told.items() if phrase in words), None)
+
+
+def _database(error: BaseException) -> str:
+    """Say what ails the database. Its own words stay out: they quote the row they refused."""
+    refused = getattr(error, "orig", None)
+    state = getattr(refused, "sqlstate", None) or _state_of_refusal(str(refused))
+    if state in {"42P01", "42703", "3F000"}:
+        return "The database has not the schema this version needs: run `aftercare db upgrade`."
+    if state in {"28P01", "28000"}:
+        return "The database refused the login: check the user and password in DATABASE_URL."
+    if state == "3D000":
+        return "There is no such database: check the name in DATABASE_URL, or create it."
+    if state == "42501":
+        return "The database login lacks a right: run `aftercare db upgrade` as the owner."
+    if state is None:
+        return "The database does not answer: check that it runs and that DATABASE_URL is right."
+    return f"The database refused a statement (SQLSTATE {state}). Nothing was changed."

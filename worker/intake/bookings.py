@@ -1,0 +1,204 @@
+"""Visits from a file, written beside what is on record.
+
+A moved visit gets a new revision, so that no text about the old time goes out, and loses the
+confirmation of its old time (care rule 1). What staff recorded at the clinic is not undone by a
+file that merely repeats itself.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from records import clinics, intake
+from records.appointments import Appointment, AppointmentEvent
+from records.base import Session, new_id
+from worker import enrolling, protocols
+from worker.intake.batches import BatchResult
+from worker.intake.table import RowFault
+from worker.intake.visits import VisitRow
+from worker.services import Services
+
+_DIGEST_KIND = "import.appointment"
+# What the last file said, kept beside the details: only a change of it is news.
+_TOLD_STATUS = "imported_status"
+_RANK = {"booked": 0, "arrived": 1, "checked_out": 2, "fulfilled": 3}
+
+
+class VisitBatch:
+    """Writes batches of visit rows, in the name of `actor`."""
+
+    def __init__(self, services: Services, *, actor: str, now: datetime) -> None:
+        self._services, self._vault = services, services.vault
+        self._actor, self._now = actor, now
+        self._clinics: dict[UUID, enrolling.Protocols] = {}
+
+    def write(self, session: Session, rows: Sequence[VisitRow]) -> BatchResult:
+        """Create, change, move and cancel visits; return what became of each row."""
+        intake.take_turn(session, "appointments")
+        known = intake.visits_by_external(
+            session,
+            {row.patient.clinic.id for row in rows},
+            {row.external_id for row in rows},
+        )
+        result = BatchResult()
+        touched: list[tuple[VisitRow, Appointment]] = []
+        for row in rows:
+            visit = known.get((row.patient.clinic.id, row.external_id))
+            if visit is None:
+                touched.append((row, self._create(session, row)))
+                result.counts["created"] += 1
+            elif self._change(session, row, visit, result):
+                touched.append((row, visit))
+                result.counts["changed"] += 1
+        session.flush()
+        self._replan(session, touched)
+        return result
+
+    def _digest(self, row: VisitRow) -> str:
+        return self._vault.blind(_DIGEST_KIND, row.canonical).hex()
+
+    def _create(self, session: Session, row: VisitRow) -> Appointment:
+        visit = Appointment(
+            id=new_id(),
+            clinic_id=row.patient.clinic.id,
+            patient_id=row.patient.id,
+            external_id=row.external_id,
+            status=row.status,
+            starts_at=row.starts_at,
+            booked_at=self._now,
+            created_at=self._now,
+            revision=1,
+        )
+        self._set(visit, row)
+        _happened(visit, row.status, _when(row, self._now))
+        session.add(visit)
+        return visit
+
+    def _change(
+        self, session: Session, row: VisitRow, visit: Appointment, result: BatchResult
+    ) -> bool:
+        if visit.patient_id != row.patient.id:
+            reason = (
+                "this visit is on record for another patient; give the new visit an id of its own"
+            )
+            result.faults.append(RowFault(line=row.line, column="appointment_id", reason=reason))
+            return False
+        if visit.import_digest == self._digest(row):
+            result.counts["unchanged"] += 1
+            return False
+        told = self._details(visit).get(_TOLD_STATUS)
+        moved = visit.starts_at != row.starts_at
+        if moved:
+            move(visit, row.starts_at, now=self._now)
+        status = _next_status(visit, row, told=told, ahead=moved and row.starts_at > self._now)
+        if status is not None:
+            self._set_status(session, visit, status, row)
+        elif row.status not in {visit.status, told}:
+            reason = f"the visit is {visit.status} by what was recorded since; that stays"
+            result.notes.append(RowFault(line=row.line, column="status", reason=reason))
+        self._set(visit, row)
+        return True
+
+    def _details(self, visit: Appointment) -> dict[str, Any]:
+        sealed = self._vault.open("appointment", "details", visit.id, visit.details)
+        details: dict[str, Any] = json.loads(sealed)
+        return details
+
+    def _set(self, visit: Appointment, row: VisitRow) -> None:
+        visit.kind, visit.route = row.kind, row.route
+        visit.ends_at, visit.setting, visit.modality = row.ends_at, row.setting, row.modality
+        visit.dose_number = row.dose_number
+        details = {**row.details, _TOLD_STATUS: row.status}
+        plain = json.dumps(details, ensure_ascii=False, sort_keys=True)
+        visit.details = self._vault.seal("appointment", "details", visit.id, plain)
+        visit.import_digest = self._digest(row)
+        visit.updated_at = self._now
+
+    def _set_status(self, session: Session, visit: Appointment, status: str, row: VisitRow) -> None:
+        if status == "booked":
+            book_again(visit, now=self._now)
+        visit.status = status
+        at = _when(row, self._now)
+        _happened(visit, status, at)
+        session.add(
+            AppointmentEvent(
+                clinic_id=visit.clinic_id,
+                appointment_id=visit.id,
+                kind=status,
+                at=at,
+                actor=self._actor,
+            )
+        )
+
+    def _replan(self, session: Session, touched: Sequence[tuple[VisitRow, Appointment]]) -> None:
+        by_clinic: dict[UUID, list[Appointment]] = {}
+        for _, visit in touched:
+            by_clinic.setdefault(visit.clinic_id, []).append(visit)
+        for clinic_id, visits in by_clinic.items():
+            file = clinics.by_id(session, clinic_id).file
+            published = self._published(session, clinic_id)
+            enrolling.sync(session, clinic_id, file, published, visits, now=self._now)
+        intake.release_of_visits(session, [visit.id for _, visit in touched])
+        # Caps are shared by all that a patient follows, so all of it is planned anew.
+        intake.request_plan_of_patients(session, {visit.patient_id for _, visit in touched})
+
+    def _published(self, session: Session, clinic_id: UUID) -> enrolling.Protocols:
+        if clinic_id not in self._clinics:
+            self._clinics[clinic_id] = protocols.of_clinic(session, clinic_id)
+        return self._clinics[clinic_id]
+
+
+def move(visit: Appointment, starts_at: datetime, *, now: datetime) -> None:
+    """Give a visit another start: what was confirmed or asked about the old one is void."""
+    visit.starts_at = starts_at
+    visit.revision += 1
+    visit.moved_at = now
+    visit.confirmed_start = None
+    visit.change_requested_at = None
+
+
+def book_again(visit: Appointment, *, now: datetime) -> None:
+    """Take back that a visit took place, was missed or was cancelled: it is ahead again."""
+    visit.status = "booked"
+    visit.revision += 1
+    visit.booked_at = now
+    visit.confirmed_start = None
+    visit.change_requested_at = None
+    visit.arrived_at = visit.checked_out_at = None
+    visit.dose = None
+
+
+def _when(row: VisitRow, now: datetime) -> datetime:
+    """Return when something happened that a file tells without its time: as planned, or now."""
+    planned = row.starts_at if row.status == "arrived" else row.ends_at
+    return min(now, planned)
+
+
+def _happened(visit: Appointment, status: str, at: datetime) -> None:
+    # "Fulfilled" and "checked out" in a file don't say that a dose was given (care rule 6).
+    if status == "arrived":
+        visit.arrived_at = visit.arrived_at or at
+    if status == "checked_out":
+        visit.checked_out_at = visit.checked_out_at or at
+
+
+def _next_status(visit: Appointment, row: VisitRow, *, told: Any, ahead: bool) -> str | None:
+    """Return the status a row gives a visit; None leaves it as it is.
+
+    `told` is what the last file said: repeated, it is no news against what staff recorded since.
+    `ahead`: the visit has just been moved to a time to come.
+    """
+    if row.status == visit.status:
+        return None
+    if row.status == "booked" and ahead:
+        return "booked"
+    if row.status == told:
+        return None
+    return row.status if _may_become(visit.status, row.status) else None
+
+
+def _may_become(now: str, told: str) -> bool:
+    # A visit that took place is not unmade by a file, nor does it go back a stage.
+    return _RANK.get(told, 0) > _RANK.get(now, 0) or now in {"booked", "no_show", "cancelled"}

@@ -1,0 +1,347 @@
+"""A clinic as its file describes it: created, changed, paused; its senders and its protocols.
+
+Applying a file twice changes nothing the second time. What changes for patients who wait for texts
+(hours, zone, protocols) asks for a new plan; wording and phone need none, since rendering happens
+at the claim (care rule 28).
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from messages.lint import lint
+from records import audit, clinics, enrollments, intake
+from records.base import Session, new_id
+from records.clinics import Clinic, Sender, SenderNumber
+from records.enrollments import ProtocolVersion
+from schedules.clinic import ClinicFile
+from schedules.loader import load, shipped_files
+from worker import enrolling, protocols
+from worker.intake.table import near
+from worker.refusal import RefusedError
+from worker.services import Services
+
+#: Who published what comes with the product; a version that staff wrote is never replaced by it.
+SHIPPED = "shipped"
+# A change of these changes when, or whether, a text goes.
+_PLANNED_BY = (
+    "timezone",
+    "languages",
+    "send_window",
+    "staffed_hours",
+    "holidays",
+    "caps",
+    "fasting",
+    "after_hours",
+    "protocols",
+)
+_CHUNK = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One field of the file that reads otherwise than before; None: it was not there."""
+
+    field: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What applying a clinic's file did. `published` are (protocol, version)."""
+
+    clinic_id: UUID
+    key: str
+    created: bool
+    changes: tuple[Change, ...]
+    published: tuple[tuple[str, int], ...]
+    moved_texts: int
+    enrolled: int
+    ended: int
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was done at all."""
+        return self.created or bool(self.changes or self.published or self.enrolled or self.ended)
+
+
+@cache
+def shipped_sources() -> Mapping[str, str]:
+    """Return the texts of the protocols that come with the product, by id."""
+    known = protocols.known_templates()
+    files = shipped_files()
+    return {load(text, name, templates=known).id: text for name, text in files.items()}
+
+
+def apply(services: Services, file: ClinicFile, *, actor: str) -> Applied:
+    """Create or update a clinic. Raises RefusedError, then nothing was changed."""
+    _check_wording(file)
+    with services.database.transaction() as session:
+        intake.take_turn(session, f"clinic:{file.id}")
+        clinic = intake.lock_clinic(session, file.id)
+        created = clinic is None
+        before = clinic.settings if clinic else {}
+        after = file.to_json()
+        if clinic is None:
+            clinic = Clinic(id=new_id(), key=file.id, settings=after, version=1)
+            session.add(clinic)
+            session.flush()
+        published = _publish(session, clinic, file, services.now)
+        changes = () if created else tuple(_differences(before, after))
+        moved = _apply_sender(session, clinic, file, services.now)
+        if not created and (changes or published):
+            clinic.settings, clinic.updated_at = after, services.now
+            clinic.version += 1
+        if created or changes or published:
+            _record(session, services, clinic, actor, changes, published)
+        if published or any(change.field.split(".")[0] in _PLANNED_BY for change in changes):
+            session.flush()
+            enrollments.request_plan_of_clinic(session, clinic.id)
+    began, ended = _switch(services, clinic.id, file, before)
+    return Applied(
+        clinic_id=clinic.id,
+        key=clinic.key,
+        created=created,
+        changes=changes,
+        published=published,
+        moved_texts=moved,
+        enrolled=began,
+        ended=ended,
+    )
+
+
+def _check_wording(file: ClinicFile) -> None:
+    """Refuse a name for texts that no text could carry."""
+    for language in file.languages:
+        for finding in lint(file.sms_name, language=language):
+            raise RefusedError(f"sms_name stands in every text, and {finding}")
+
+
+def _differences(before: Any, after: Any, path: str = "") -> list[Change]:
+    """Return what differs between two trees, by dotted path; lists are compared as a whole."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        found = []
+        for key in dict.fromkeys([*before, *after]):
+            place = f"{path}.{key}" if path else str(key)
+            found += _differences(before.get(key), after.get(key), place)
+        return found
+    return [] if before == after else [Change(field=path, before=before, after=after)]
+
+
+def _publish(
+    session: Session, clinic: Clinic, file: ClinicFile, now: datetime
+) -> tuple[tuple[str, int], ...]:
+    """Publish what the file names and the product ships, where its text is not the newest."""
+    current = enrollments.current_protocols(session, clinic.id)
+    ours = shipped_sources()
+    published = []
+    for name in file.protocols:
+        newest = current.get(name)
+        if name not in ours and newest is None:
+            raise RefusedError(f'There is no protocol "{name}"; {near(name, list(ours))}')
+        if name not in ours or (newest is not None and newest.published_by != SHIPPED):
+            continue
+        checksum = hashlib.sha256(ours[name].encode()).hexdigest()
+        if newest is not None and newest.checksum == checksum:
+            continue
+        number = newest.number + 1 if newest else 1
+        session.add(
+            ProtocolVersion(
+                id=new_id(),
+                clinic_id=clinic.id,
+                protocol=name,
+                number=number,
+                source=ours[name],
+                checksum=checksum,
+                published_by=SHIPPED,
+                published_at=now,
+            )
+        )
+        published.append((name, number))
+    return tuple(published)
+
+
+def _apply_sender(session: Session, clinic: Clinic, file: ClinicFile, now: datetime) -> int:
+    """Bring sender and numbers to the file; return how many texts went to a new sender."""
+    wanted = file.sender
+    current = intake.current_sender(session, clinic.id)
+    same = current is not None and (
+        (current.messaging_service_sid, current.from_number)
+        == (wanted.messaging_service_sid, wanted.from_number)
+    )
+    moved = 0
+    if current is None or not same:
+        _refuse_taken_sender(session, clinic, file)
+        fresh = _new_sender(clinic, file)
+        session.add(fresh)
+        session.flush()
+        if current is not None:
+            current.retired_at = now
+            moved = intake.move_unsent(session, clinic_id=clinic.id, old=current.id, new=fresh.id)
+        current = fresh
+    elif current.segments_per_second != wanted.segments_per_second:
+        current.segments_per_second = wanted.segments_per_second
+    _apply_numbers(session, clinic, file, current)
+    return moved
+
+
+def _new_sender(clinic: Clinic, file: ClinicFile) -> Sender:
+    return Sender(
+        id=new_id(),
+        clinic_id=clinic.id,
+        messaging_service_sid=file.sender.messaging_service_sid,
+        from_number=file.sender.from_number,
+        segments_per_second=file.sender.segments_per_second,
+    )
+
+
+def _refuse_taken_sender(session: Session, clinic: Clinic, file: ClinicFile) -> None:
+    taken = intake.senders_with(
+        session,
+        messaging_service_sid=file.sender.messaging_service_sid,
+        from_number=file.sender.from_number,
+    )
+    for other in taken:
+        if other.clinic_id != clinic.id:
+            key = clinics.by_id(session, other.clinic_id).key
+            raise RefusedError(
+                f"The clinic {key} texts from this sender already; a reply could not be told "
+                "apart. Give each clinic a messaging service or a number of its own."
+            )
+
+
+def _apply_numbers(session: Session, clinic: Clinic, file: ClinicFile, sender: Sender) -> None:
+    """Listen to every number of the file, and go on listening to those it no longer names."""
+    rows = {row.number: row for row in intake.numbers_of(session, clinic.id, file.heard_numbers)}
+    for number in sorted(file.heard_numbers):
+        row = rows.pop(number, None)
+        if row is None:
+            row = SenderNumber(number=number)
+            session.add(row)
+        elif row.clinic_id != clinic.id:
+            _refuse_taken_number(session, row)
+        row.clinic_id, row.sender_id = clinic.id, sender.id
+        row.previous = number not in file.sender.numbers
+    for row in rows.values():
+        row.previous = True
+
+
+def _refuse_taken_number(session: Session, row: SenderNumber) -> None:
+    other = clinics.by_id(session, row.clinic_id)
+    if row.number in other.file.heard_numbers:
+        raise RefusedError(
+            f"The clinic {other.key} has the texting number {row.number} in its file. "
+            "A number belongs to one clinic: take it out of one of the two files."
+        )
+
+
+def _switch(
+    services: Services, clinic_id: UUID, file: ClinicFile, before: Mapping[str, Any]
+) -> tuple[int, int]:
+    """Enroll coming visits in what was switched on, end what was switched off."""
+    now = services.now
+    with services.database.transaction() as session:
+        published = protocols.of_clinic(session, clinic_id)
+        coming = [visit.id for visit in intake.visits_from(session, since=now, clinic_id=clinic_id)]
+        began, ended = _switch_by_hand(session, clinic_id, file, before, published, now)
+    for start in range(0, len(coming), _CHUNK):
+        with services.database.transaction() as session:
+            visits = intake.visits_by_id(session, coming[start : start + _CHUNK])
+            counts = enrolling.sync(session, clinic_id, file, published, visits, now=now)
+            began, ended = began + counts["began"], ended + counts["ended"]
+    return began, ended
+
+
+def _switch_by_hand(
+    session: Session,
+    clinic_id: UUID,
+    file: ClinicFile,
+    before: Mapping[str, Any],
+    published: enrolling.Protocols,
+    now: datetime,
+) -> tuple[int, int]:
+    """End what hangs on no visit when its protocol is switched off; run it again when it is on."""
+    was_on = set(before.get("protocols", ()))
+    began = ended = 0
+    changed = []
+    for name in was_on ^ set(file.protocols):
+        rows = intake.enrollments_by_hand(session, clinic_id, name) if name in published else []
+        for row in rows:
+            if name in was_on and row.status == enrolling.ACTIVE:
+                row.status, row.ended_at = enrolling.ENDED, now
+                ended += 1
+                changed.append(row.id)
+            elif name not in was_on and row.status == enrolling.ENDED:
+                row.status, row.ended_at = enrolling.ACTIVE, None
+                began += 1
+                changed.append(row.id)
+    session.flush()
+    enrollments.request_plan(session, changed)
+    return began, ended
+
+
+def _record(
+    session: Session,
+    services: Services,
+    clinic: Clinic,
+    actor: str,
+    changes: Sequence[Change],
+    published: Sequence[tuple[str, int]],
+) -> None:
+    audit.record(
+        session,
+        services.vault,
+        clinic_id=clinic.id,
+        now=services.now,
+        actor=actor,
+        action="clinic.applied",
+        subject=f"clinic:{clinic.id}",
+        details={
+            "changes": [[each.field, each.before, each.after] for each in changes],
+            "published": [f"{name} v{number}" for name, number in published],
+        },
+    )
+
+
+def pause(
+    services: Services, clinic_id: UUID, *, actor: str, until: datetime | None = None
+) -> None:
+    """Start no texts for a clinic, for now or until an instant; safety replies still go."""
+    if until is not None and until <= services.now:
+        raise RefusedError("That end has passed already. Give one in the future.")
+    _set_pause(services, clinic_id, actor, "clinic.paused", services.now, until)
+
+
+def unpause(services: Services, clinic_id: UUID, *, actor: str) -> None:
+    """Let a clinic's texts go again; what is too late by now expires."""
+    _set_pause(services, clinic_id, actor, "clinic.unpaused", None, None)
+
+
+def _set_pause(
+    services: Services,
+    clinic_id: UUID,
+    actor: str,
+    action: str,
+    at: datetime | None,
+    until: datetime | None,
+) -> None:
+    with services.database.transaction() as session:
+        clinic = clinics.by_id(session, clinic_id)
+        clinic.paused_at, clinic.paused_until = at, until
+        session.flush()
+        intake.release_of_clinic(session, clinic_id)
+        audit.record(
+            session,
+            services.vault,
+            clinic_id=clinic_id,
+            now=services.now,
+            actor=actor,
+            action=action,
+            subject=f"clinic:{clinic_id}",
+            details={"until": until},
+        )

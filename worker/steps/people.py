@@ -1,0 +1,321 @@
+"""People on record: imported from a file, held, resumed and closed; their consent.
+
+A hold or a close cancels every unsent text at once, also one that a worker has claimed. Neither is
+the patient's stop, and no import lifts it (care rules 24 and 25).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from records import audit, clinics, enrollments, intake, patients, stopping
+from records.base import Session
+from records.patients import Patient
+from schedules.reasons import SkipReason
+from worker import enrolling, protocols
+from worker.intake import batches
+from worker.intake.patients import OPTIONAL, PURPOSES, REQUIRED, KnownClinic, read_rows
+from worker.intake.people import PatientBatch
+from worker.intake.table import decode, read_table
+from worker.refusal import RefusedError
+from worker.services import Services
+
+_HELD, _CLOSED, _ACTIVE = "held", "closed", "active"
+
+
+class Reason(StrEnum):
+    """Why texts to a patient are held or their record is closed."""
+
+    HOSPITAL = "hospital"
+    CRISIS = "crisis"
+    DECEASED = "deceased"
+    DISCHARGED = "discharged"
+    TRANSFERRED = "transferred"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusChange:
+    """What holding, resuming or closing did."""
+
+    patient_id: UUID
+    status: str
+    cancelled: int
+    enrollments: int
+
+
+def known_clinics(session: Session) -> list[KnownClinic]:
+    """Return the clinics that rows may name."""
+    return [
+        KnownClinic(id=row.id, key=row.key, file=row.file) for row in clinics.all_clinics(session)
+    ]
+
+
+def import_patients(
+    services: Services,
+    content: bytes,
+    *,
+    actor: str,
+    dry_run: bool = False,
+    strict: bool = False,
+    on_start: Callable[[int], None] = lambda _: None,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> batches.ImportReport:
+    """Bring in a `patients.csv`; an unchanged row changes nothing.
+
+    Raises TableError for a file that is no such table. `on_start` is told how many rows will be
+    written, `on_progress` how many were.
+    """
+    now = services.now
+    table = read_table(decode(content), required=REQUIRED, optional=OPTIONAL)
+    with services.database.transaction() as session:
+        known = known_clinics(session)
+    rows, faults = read_rows(table, known, now=now)
+    on_start(len(rows))
+    report = batches.bring_in(
+        services,
+        rows,
+        faults,
+        PatientBatch(services, actor=actor, now=now).write,
+        dry_run=dry_run,
+        strict=strict,
+        on_progress=on_progress,
+    )
+    if report.written and report.created + report.changed:
+        _record_import(services, {row.clinic.id for row in rows}, report, actor)
+    return report
+
+
+def _record_import(
+    services: Services, clinic_ids: set[UUID], report: batches.ImportReport, actor: str
+) -> None:
+    details = {"created": report.created, "changed": report.changed, "bad": report.bad}
+    with services.database.transaction() as session:
+        for clinic_id in sorted(clinic_ids):
+            audit.record(
+                session,
+                services.vault,
+                clinic_id=clinic_id,
+                now=services.now,
+                actor=actor,
+                action="patients.imported",
+                subject=f"clinic:{clinic_id}",
+                details=details,
+            )
+
+
+def hold(
+    services: Services,
+    patient_id: UUID,
+    *,
+    reason: Reason,
+    actor: str,
+    until: datetime | None = None,
+) -> StatusChange:
+    """Start no texts to a patient until they are resumed, or until an instant.
+
+    Raises RefusedError for a closed record, and for an end of a crisis hold: only a person ends
+    that (care rule 10).
+    """
+    now = services.now
+    if until is not None and reason is Reason.CRISIS:
+        raise RefusedError("A crisis hold is ended by a person, never by time. Leave out --until.")
+    if until is not None and until <= now:
+        raise RefusedError("That end has passed already. Give one in the future.")
+    with services.database.transaction() as session:
+        person = intake.lock_patient(session, patient_id)
+        _refuse_closed(person)
+        person.held_until = until
+        cancelled = _stand_still(session, person, _HELD, reason, SkipReason.PATIENT_HELD, now)
+        details = {"reason": reason, "until": until}
+        _record(session, services, person, actor, "patient.held", details)
+        return _change_of(person, cancelled, 0)
+
+
+def close(services: Services, patient_id: UUID, *, reason: Reason, actor: str) -> StatusChange:
+    """End all texts and enrollments of a patient; it is never recorded as their stop.
+
+    Unowned follow-ups go to the clinic's lead, if the lead signs in.
+    """
+    now = services.now
+    with services.database.transaction() as session:
+        person = intake.lock_patient(session, patient_id)
+        person.held_until = None
+        cancelled = _stand_still(session, person, _CLOSED, reason, SkipReason.PATIENT_CLOSED, now)
+        running = [
+            row for row in enrollments.of_patient(session, person.id) if row.status == _ACTIVE
+        ]
+        for row in running:
+            row.status, row.ended_at = enrolling.ENDED, now
+        _give_to_lead(session, person)
+        details = {"reason": reason, "ended": len(running)}
+        _record(session, services, person, actor, "patient.closed", details)
+        return _change_of(person, cancelled, len(running))
+
+
+def resume(
+    services: Services, patient_id: UUID, *, actor: str, reason: Reason | None = None
+) -> StatusChange:
+    """Lift a hold, or reopen a record that was closed; coming visits are planned again."""
+    now = services.now
+    with services.database.transaction() as session:
+        person = intake.lock_patient(session, patient_id)
+        before = person.status
+        person.status, person.status_reason, person.held_until = _ACTIVE, None, None
+        person.updated_at = now
+        session.flush()
+        began = _enroll_again(session, person, now) if before == _CLOSED else 0
+        enrollments.request_plan_of_patient(session, person.id)
+        _record(
+            session, services, person, actor, "patient.resumed", {"from": before, "reason": reason}
+        )
+        return _change_of(person, 0, began)
+
+
+def _enroll_again(session: Session, person: Patient, now: datetime) -> int:
+    clinic = clinics.by_id(session, person.clinic_id)
+    visits = intake.visits_from(session, since=now, patient_id=person.id)
+    published = protocols.of_clinic(session, clinic.id)
+    return enrolling.sync(session, clinic.id, clinic.file, published, visits, now=now)["began"]
+
+
+def _refuse_closed(person: Patient) -> None:
+    if person.status == _CLOSED:
+        raise RefusedError(
+            "This patient's record is closed, so no texts go there. "
+            "To open it again run `aftercare patient resume`."
+        )
+
+
+def _stand_still(
+    session: Session,
+    person: Patient,
+    status: str,
+    reason: Reason,
+    why: SkipReason,
+    now: datetime,
+) -> int:
+    person.status, person.status_reason, person.updated_at = status, reason.value, now
+    session.flush()
+    enrollments.request_plan_of_patient(session, person.id)
+    return stopping.cancel_unsent_of_patient(session, person.id, reason=why.value, now=now)
+
+
+def _give_to_lead(session: Session, person: Patient) -> None:
+    lead = clinics.by_id(session, person.clinic_id).file.lead
+    if lead is None or lead.email is None:
+        return
+    owner = intake.staff_member(session, person.clinic_id, lead.email.lower())
+    if owner is None or owner.disabled_at is not None:
+        return
+    for item in intake.open_items_of_patient(session, person.id):
+        item.owner_id = item.owner_id or owner.id
+
+
+def _change_of(person: Patient, cancelled: int, moved: int) -> StatusChange:
+    return StatusChange(
+        patient_id=person.id, status=person.status, cancelled=cancelled, enrollments=moved
+    )
+
+
+def grant(
+    services: Services,
+    patient_id: UUID,
+    *,
+    purposes: Sequence[str],
+    method: str,
+    actor: str,
+    wording_version: str | None = None,
+) -> tuple[str, ...]:
+    """Write a consent to the ledger; return the purposes now in force.
+
+    It lifts no stop: a number that was stopped is texted again only after the patient's START.
+    """
+    _check_purposes(purposes)
+    with services.database.transaction() as session:
+        person = intake.lock_patient(session, patient_id)
+        _refuse_closed(person)
+        _write(session, services, person, "grant", purposes, method, actor, wording_version)
+        # Staff who record a consent have spoken with the patient about this very number.
+        person.proved_at = person.proved_at or services.now
+        enrollments.request_plan_of_patient(session, person.id)
+        return tuple(person.purposes)
+
+
+def revoke(
+    services: Services, patient_id: UUID, *, purposes: Sequence[str], method: str, actor: str
+) -> tuple[str, ...]:
+    """Write a revocation to the ledger, at once in force; return the purposes that are left."""
+    _check_purposes(purposes)
+    with services.database.transaction() as session:
+        person = intake.lock_patient(session, patient_id)
+        _write(session, services, person, "revoke", purposes, method, actor, None)
+        session.flush()
+        # Claimed rows are judged anew, and the gate then finds no consent.
+        intake.release_of_patients(session, [person.id])
+        enrollments.request_plan_of_patient(session, person.id)
+        return tuple(person.purposes)
+
+
+def is_stopped(services: Services, patient_id: UUID) -> bool:
+    """Whether the patient's number is one that must not be texted."""
+    with services.database.transaction() as session:
+        person = patients.by_id(session, patient_id)
+        found = patients.opted_out(session, clinic_id=person.clinic_id, blind=person.phone_blind)
+        return found is not None
+
+
+def _check_purposes(purposes: Sequence[str]) -> None:
+    unknown = [each for each in purposes if each not in PURPOSES]
+    if unknown or not purposes:
+        known = ", ".join(PURPOSES)
+        named = f'"{unknown[0]}" is no purpose' if unknown else "No purpose is named"
+        raise RefusedError(f"{named}. Purposes are {known}; part several with semicolons.")
+
+
+def _write(
+    session: Session,
+    services: Services,
+    person: Patient,
+    action: str,
+    purposes: Sequence[str],
+    method: str,
+    actor: str,
+    wording_version: str | None,
+) -> None:
+    patients.record_consent(
+        session,
+        person,
+        action=action,
+        purposes=purposes,
+        method=method,
+        actor=actor,
+        occurred_at=services.now,
+        wording_version=wording_version,
+    )
+    person.updated_at = services.now
+    details = {"purposes": list(purposes), "method": method}
+    word = "granted" if action == "grant" else "revoked"
+    _record(session, services, person, actor, f"consent.{word}", details)
+
+
+def _record(
+    session: Session,
+    services: Services,
+    person: Patient,
+    actor: str,
+    action: str,
+    details: Mapping[str, object],
+) -> None:
+    audit.record(
+        session,
+        services.vault,
+        clinic_id=person.clinic_id,
+        now=services.now,
+        actor=actor,
+        action=action,
+        subject=f"patient:{person.id}",
+        details=details,
+    )

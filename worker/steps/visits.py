@@ -1,0 +1,355 @@
+"""Visits on record: imported from a file, and what happened at them; who follows what.
+
+"Fulfilled" does not say that a dose was given (care rule 6): texts after a dose need a check-out
+with a dose given, wholly or partly.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from records import audit, clinics, enrollments, intake, patients
+from records.appointments import Appointment, AppointmentEvent
+from records.base import Session
+from records.enrollments import Enrollment
+from records.followups import FollowUpEvent
+from records.patients import Patient
+from schedules.facts import Dose, VisitStatus
+from schedules.followups import FollowUpReason
+from worker import enrolling, protocols
+from worker.intake import batches, visits
+from worker.intake.bookings import VisitBatch, book_again
+from worker.intake.patients import KnownClinic
+from worker.intake.table import Table, decode, near, read_table
+from worker.intake.visits import VisitPatient
+from worker.refusal import RefusedError
+from worker.services import Services
+
+#: How far ahead of the clock an event may lie: clocks of a front desk are not exact.
+_CLOCK_SLACK = timedelta(minutes=10)
+_RANK = {"booked": 0, "arrived": 1, "checked_out": 2, "fulfilled": 3}
+_SAYS_DOSE = frozenset({VisitStatus.CHECKED_OUT, VisitStatus.FULFILLED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedEvent:
+    """What a visit is after an event."""
+
+    appointment_id: UUID
+    status: str
+    dose: str | None
+    at: datetime
+
+
+def import_appointments(
+    services: Services,
+    content: bytes,
+    *,
+    actor: str,
+    clinic_key: str | None = None,
+    dry_run: bool = False,
+    strict: bool = False,
+    on_start: Callable[[int], None] = lambda _: None,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> batches.ImportReport:
+    """Bring in an `appointments.csv`; an unchanged row changes nothing.
+
+    A row with another start moves the visit, `cancelled` cancels it, and matching protocols enroll
+    it. `clinic_key` says whose patients are meant where several clinics use the same ids.
+    Raises TableError for a file that is no such table.
+    """
+    now = services.now
+    table = read_table(decode(content), required=visits.REQUIRED, optional=visits.OPTIONAL)
+    people = _people(services, table, clinic_key)
+    rows, faults = visits.read_rows(table, people, now=now)
+    on_start(len(rows))
+    report = batches.bring_in(
+        services,
+        rows,
+        faults,
+        VisitBatch(services, actor=actor, now=now).write,
+        dry_run=dry_run,
+        strict=strict,
+        on_progress=on_progress,
+    )
+    if report.written and report.created + report.changed:
+        _record_import(services, {row.patient.clinic.id for row in rows}, report, actor)
+    return report
+
+
+def _people(
+    services: Services, table: Table, clinic_key: str | None
+) -> Mapping[str, list[VisitPatient]]:
+    """Return whom the file's patient ids may mean."""
+    with services.database.transaction() as session:
+        known = {
+            row.id: KnownClinic(id=row.id, key=row.key, file=row.file)
+            for row in clinics.all_clinics(session)
+            if clinic_key in {None, row.key}
+        }
+        if clinic_key is not None and not known:
+            keys = [row.key for row in clinics.all_clinics(session)]
+            raise RefusedError(f'There is no clinic "{clinic_key}"; {near(clinic_key, keys)}')
+        names = {
+            patients.external_blind(services.vault, name): name
+            for name in visits.patient_ids(table)
+        }
+        found: dict[str, list[VisitPatient]] = defaultdict(list)
+        for person in intake.patients_by_external(session, names.keys()):
+            if person.clinic_id in known:
+                who = VisitPatient(id=person.id, clinic=known[person.clinic_id])
+                found[names[person.external_id_blind]].append(who)
+        return found
+
+
+def _record_import(
+    services: Services, clinic_ids: set[UUID], report: batches.ImportReport, actor: str
+) -> None:
+    details = {"created": report.created, "changed": report.changed, "bad": report.bad}
+    with services.database.transaction() as session:
+        for clinic_id in sorted(clinic_ids):
+            audit.record(
+                session,
+                services.vault,
+                clinic_id=clinic_id,
+                now=services.now,
+                actor=actor,
+                action="appointments.imported",
+                subject=f"clinic:{clinic_id}",
+                details=details,
+            )
+
+
+def enroll_matching(services: Services, appointment_id: UUID) -> int:
+    """Enroll a visit's patient in what the clinic has switched on for it; return how many."""
+    with services.database.transaction() as session:
+        visit = _locked(session, appointment_id)
+        return _enroll(session, visit, services.now)
+
+
+def _enroll(session: Session, visit: Appointment, now: datetime) -> int:
+    clinic = clinics.by_id(session, visit.clinic_id)
+    published = protocols.of_clinic(session, clinic.id)
+    counts = enrolling.sync(session, clinic.id, clinic.file, published, [visit], now=now)
+    return counts["began"]
+
+
+def record_event(
+    services: Services,
+    appointment_id: UUID,
+    kind: VisitStatus,
+    *,
+    actor: str,
+    at: datetime | None = None,
+    dose: Dose | None = None,
+) -> RecordedEvent:
+    """Record what happened at the clinic; the plan follows at the next tick.
+
+    `at` is now unless given. `dose` belongs to a dosing visit's check-out. Raises RefusedError for
+    what can't have happened.
+    """
+    now = services.now
+    if at is not None and at > now + _CLOCK_SLACK:
+        raise RefusedError("That time lies in the future. An event is told when it has happened.")
+    with services.database.transaction() as session:
+        visit = _locked(session, appointment_id)
+        _check_dose(visit, kind, dose)
+        session.add(
+            AppointmentEvent(
+                clinic_id=visit.clinic_id,
+                appointment_id=visit.id,
+                kind=kind.value,
+                dose=dose.value if dose else None,
+                at=at or now,
+                actor=actor,
+            )
+        )
+        _apply(visit, kind, at, dose, now)
+        visit.updated_at = now
+        session.flush()
+        _enroll(session, visit, now)
+        intake.release_of_visits(session, [visit.id])
+        enrollments.request_plan_of_patient(session, visit.patient_id)
+        _answer_questions(session, visit, actor, now)
+        _record(session, services, visit, actor, kind, at or now, dose)
+        return RecordedEvent(
+            appointment_id=visit.id, status=visit.status, dose=visit.dose, at=at or now
+        )
+
+
+def _locked(session: Session, appointment_id: UUID) -> Appointment:
+    visit = intake.lock_visit(session, appointment_id)
+    if visit is None:
+        raise RefusedError("There is no such visit.")
+    return visit
+
+
+def _check_dose(visit: Appointment, kind: VisitStatus, dose: Dose | None) -> None:
+    if dose is None:
+        return
+    if kind not in _SAYS_DOSE:
+        raise RefusedError("Whether a dose was given is told with checked_out (or fulfilled).")
+    if visit.kind != "dosing":
+        raise RefusedError(f"This is a visit of the kind {visit.kind}, at which no dose is given.")
+
+
+def _apply(
+    visit: Appointment, kind: VisitStatus, at: datetime | None, dose: Dose | None, now: datetime
+) -> None:
+    """Bring the visit to what was told; what it had reached before is not lost by a late entry."""
+    if kind is VisitStatus.BOOKED:
+        if visit.status != VisitStatus.BOOKED:
+            book_again(visit, now=now)
+        return
+    if kind is VisitStatus.ARRIVED:
+        visit.arrived_at = at or visit.arrived_at or now
+    if kind is VisitStatus.CHECKED_OUT:
+        visit.checked_out_at = at or visit.checked_out_at or now
+    if dose is not None:
+        visit.dose = dose.value
+    if _RANK.get(kind, 9) >= _RANK.get(visit.status, 0):
+        visit.status = kind.value
+
+
+def _answer_questions(session: Session, visit: Appointment, actor: str, now: datetime) -> None:
+    """End the items that asked for this event (care rule 6), once nothing is missing any more."""
+    asked = FollowUpReason.VISIT_EVENT_MISSING.value
+    took_place = visit.status in {"arrived", "checked_out", "fulfilled"}
+    if visit.kind == "dosing" and took_place and (not visit.checked_out_at or not visit.dose):
+        return
+    for item in intake.open_items_of_visit(session, visit.id, asked):
+        item.status, item.outcome, item.resolved_at = "resolved", "recorded", now
+        session.add(
+            FollowUpEvent(
+                clinic_id=item.clinic_id,
+                follow_up_id=item.id,
+                at=now,
+                actor=actor,
+                action="resolved",
+            )
+        )
+
+
+def _record(
+    session: Session,
+    services: Services,
+    visit: Appointment,
+    actor: str,
+    kind: VisitStatus,
+    at: datetime,
+    dose: Dose | None,
+) -> None:
+    audit.record(
+        session,
+        services.vault,
+        clinic_id=visit.clinic_id,
+        now=services.now,
+        actor=actor,
+        action=f"appointment.{kind}",
+        subject=f"appointment:{visit.id}",
+        details={"at": at, "dose": dose},
+    )
+
+
+def enroll(
+    services: Services, patient_id: UUID, protocol: str, *, actor: str, on: date | None = None
+) -> Enrollment:
+    """Enroll a patient in a protocol that is enrolled by hand, from a local day on.
+
+    `on` is today in the patient's zone unless given. Enrolling again what was withdrawn starts it
+    again. Raises RefusedError.
+    """
+    with services.database.transaction() as session:
+        person = intake.lock_patient(session, patient_id)
+        if person.status == "closed":
+            raise RefusedError("This patient's record is closed, so no texts go there.")
+        clinic = clinics.by_id(session, person.clinic_id)
+        published = protocols.of_clinic(session, clinic.id)
+        if protocol not in clinic.file.protocols or protocol not in published:
+            raise RefusedError(
+                f'The clinic has no protocol "{protocol}" switched on; '
+                f"{near(protocol, clinic.file.protocols)}"
+            )
+        if published[protocol][0].visits is not None:
+            raise RefusedError(
+                f"{protocol} enrolls visits by itself. Import or book the visit, and it follows."
+            )
+        zone = ZoneInfo(person.timezone) if person.timezone else clinic.file.zone
+        day = on or services.now.astimezone(zone).date()
+        row = _enroll_by_hand(session, person, protocol, day, services.now)
+        enrollments.request_plan_of_patient(session, person.id)
+        details = {"protocol": protocol, "on": day}
+        _record_enrollment(session, services, row, actor, "enrolled", details)
+        return row
+
+
+def withdraw(services: Services, patient_id: UUID, protocol: str, *, actor: str) -> int:
+    """End a patient's running enrollments in a protocol for good; return how many.
+
+    Raises RefusedError when there is none.
+    """
+    with services.database.transaction() as session:
+        person = intake.lock_patient(session, patient_id)
+        running = [
+            row
+            for row in enrollments.of_patient(session, person.id)
+            if row.protocol == protocol and row.status == enrolling.ACTIVE
+        ]
+        if not running:
+            raise RefusedError(f"The patient does not follow {protocol}.")
+        for row in running:
+            row.status, row.ended_at = enrolling.WITHDRAWN, services.now
+            _record_enrollment(session, services, row, actor, "withdrawn", {"protocol": protocol})
+        session.flush()
+        intake.release_of_patients(session, [person.id])
+        enrollments.request_plan_of_patient(session, person.id)
+        return len(running)
+
+
+def _enroll_by_hand(
+    session: Session, person: Patient, protocol: str, day: date, now: datetime
+) -> Enrollment:
+    mine = [
+        row
+        for row in enrollments.of_patient(session, person.id)
+        if row.protocol == protocol and row.appointment_id is None
+    ]
+    if any(row.status == enrolling.ACTIVE for row in mine):
+        raise RefusedError(f"The patient follows {protocol} already.")
+    for row in mine:
+        if row.anchor_day == day:
+            row.status, row.ended_at = enrolling.ACTIVE, None
+            return row
+    row = intake.new_enrollment(
+        clinic_id=person.clinic_id,
+        patient_id=person.id,
+        protocol=protocol,
+        anchor_day=day,
+        created_at=now,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def _record_enrollment(
+    session: Session,
+    services: Services,
+    row: Enrollment,
+    actor: str,
+    what: str,
+    details: Mapping[str, object],
+) -> None:
+    audit.record(
+        session,
+        services.vault,
+        clinic_id=row.clinic_id,
+        now=services.now,
+        actor=actor,
+        action=f"enrollment.{what}",
+        subject=f"enrollment:{row.id}",
+        details=details,
+    )
