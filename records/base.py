@@ -52,6 +52,7 @@ class Instant(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        del dialect
         if value is not None and value.tzinfo is None:
             raise NaiveDatetimeError(NaiveDatetimeError.__doc__)
         return value

@@ -205,11 +205,10 @@ def add_answer(session: Session, values: dict[str, Any]) -> UUID | None:
 
 _ANSWERS = text("""
     SELECT count(*) FILTER (WHERE m.kind = 'answer' AND m.due_at > :since) AS answers,
-           max(m.due_at) FILTER (WHERE m.kind = 'safety') AS safety_at,
            max(m.due_at) FILTER (WHERE m.template = :template) AS same_at
     FROM inbound i JOIN message m ON m.inbound_id = i.id AND m.clinic_id = i.clinic_id
     WHERE i.clinic_id = :clinic AND i.from_blind = :blind AND i.received_at > :read_since
-      AND m.status NOT IN ('cancelled', 'skipped')
+      AND m.status NOT IN ('cancelled', 'skipped', 'failed', 'expired')
 """)
 
 
@@ -218,7 +217,6 @@ class Answered:
     """What a number was answered lately: how often, and when last with what."""
 
     answers: int
-    safety_at: datetime | None
     same_at: datetime | None
 
 

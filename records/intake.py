@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session
 
 from records.appointments import Appointment
@@ -128,7 +128,7 @@ def newest_consents(session: Session, patient_ids: Collection[UUID]) -> dict[UUI
     """Return each patient's ledger entry that speaks of the latest instant."""
     mine = (
         select(Consent)
-        .distinct(Consent.patient_id)
+        .ext(distinct_on(Consent.patient_id))
         .where(Consent.patient_id.in_(patient_ids))
         .order_by(Consent.patient_id, Consent.occurred_at.desc(), Consent.id.desc())
     )
@@ -196,7 +196,7 @@ def visits_by_id(session: Session, appointment_ids: Collection[UUID]) -> list[Ap
 def statuses_of(session: Session, patient_ids: Collection[UUID]) -> dict[UUID, str]:
     """Return the status of each of these patients."""
     mine = select(Patient.id, Patient.status).where(Patient.id.in_(patient_ids))
-    return dict(session.execute(mine).tuples().all())
+    return {row[0]: row[1] for row in session.execute(mine)}
 
 
 def enrollments_of_visits(

@@ -90,8 +90,8 @@ _END = text("""
                 secs => COALESCE((c.settings -> 'unknown' ->> 'grace_seconds')::float8, 180)
                         * (1 + random() * 0.1)) END
         FROM v, clinic c
-        WHERE c.id = t.clinic_id AND t.message_id = v.id AND t.number = v.number AND t.closed_at IS NULL
-          AND t.outcome IS NULL
+        WHERE c.id = t.clinic_id AND t.message_id = v.id AND t.number = v.number
+          AND t.closed_at IS NULL AND t.outcome IS NULL
         RETURNING t.message_id, t.number
     )
     UPDATE message m
@@ -179,7 +179,8 @@ _LOSE_TRACK = text("""
     ), marked AS (
         UPDATE attempt t SET outcome = 'unknown', next_look_at = t.intent_at + make_interval(
             secs => COALESCE((c.settings -> 'unknown' ->> 'grace_seconds')::float8, 180))
-        FROM lost, clinic c WHERE c.id = t.clinic_id AND t.message_id = lost.id AND t.number = lost.attempts
+        FROM lost, clinic c
+        WHERE c.id = t.clinic_id AND t.message_id = lost.id AND t.number = lost.attempts
           AND t.outcome IS NULL
     )
     UPDATE message m SET status = 'unknown', reason = 'worker_lost', claim_token = NULL,

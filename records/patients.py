@@ -103,7 +103,7 @@ class OptOut(Base):
     lifted_at: Mapped[datetime | None]
 
 
-TOKEN_KIND = "patient.token"
+SEARCH_KIND = "patient.search"
 PHONE_KIND = "phone"
 EXTERNAL_KIND = "patient.external_id"
 
@@ -129,7 +129,7 @@ def search_tokens(vault: Vault, *, external_id: str, first_name: str, phone: str
     """Return all keyed hashes under which this patient can be found."""
     plain = {f"id:{external_id.casefold()}", f"phone:{phone}", f"last4:{phone[-4:]}"}
     plain |= {f"name:{token}" for token in name_tokens(first_name)}
-    return {vault.blind(TOKEN_KIND, token) for token in plain}
+    return {vault.blind(SEARCH_KIND, token) for token in plain}
 
 
 def find(
@@ -244,6 +244,18 @@ def opt_out(
         where=OptOut.lifted_at.is_not(None) | (OptOut.reason == "keyword"),
     )
     session.execute(statement)
+
+
+_END_HOLDS = text("""
+    UPDATE patient SET status = 'active', status_reason = NULL, held_until = NULL
+    WHERE status = 'held' AND held_until <= :now AND status_reason IS DISTINCT FROM 'crisis'
+    RETURNING id
+""")
+
+
+def end_holds(session: Session, *, now: datetime) -> list[UUID]:
+    """End the holds whose time is over; a crisis hold ends only by a person (care rule 10)."""
+    return list(session.scalars(_END_HOLDS, {"now": now}))
 
 
 def lift_keyword_opt_out(session: Session, *, clinic_id: UUID, blind: bytes, at: datetime) -> bool:

@@ -40,7 +40,7 @@ _KNOWN = text(f"""
     WHERE enrollment_id = ANY(CAST(:enrollments AS uuid[]))
       AND (appointment_id IS NOT NULL OR due_at > :since
            OR status IN ('planned', 'claimed'))
-""")  # noqa: S608  The columns are the fields above.
+""")
 
 
 def known_rows(
@@ -123,7 +123,7 @@ _INSERT = text(f"""
     INSERT INTO message (id, next_at, {_NAMES})
     SELECT uuidv7(), due_at, {_NAMES} FROM unnest({_ARRAYS}) AS v({_NAMES})
     ON CONFLICT DO NOTHING
-""")  # noqa: S608  The columns are the fields above.
+""")
 
 
 def insert_rows(session: Session, rows: Sequence[NewRow]) -> int:
@@ -172,7 +172,7 @@ _CHANGE = text(f"""
     WHERE m.id = v.id
       AND (m.status IN ('planned', 'claimed')
            OR (m.status IN ('cancelled', 'skipped') AND m.attempts = 0))
-""")  # noqa: S608  The columns are the fields above.
+""")
 
 
 def change_rows(session: Session, rows: Sequence[ChangedRow], *, now: datetime) -> None:

@@ -30,8 +30,7 @@ class PendingReceipt:
     message_reason: str | None
     message_sid: str | None
     attempts: int | None
-    recipient_blind: bytes | None
-    patient_id: UUID | None
+    latest_at: datetime | None
 
 
 _CLINICS = text("SELECT id, clinic_id FROM message WHERE id = ANY(CAST(:ids AS uuid[]))")
@@ -45,7 +44,7 @@ _PENDING = text("""
     )
     SELECT r.id, r.sid, r.status, r.error_code, r.attempt, m.id AS message_id, m.clinic_id,
            m.status AS message_status, m.reason AS message_reason, m.sid AS message_sid,
-           m.attempts, m.recipient_blind, m.patient_id
+           m.attempts, m.latest_at
     FROM pending r
     JOIN message m ON m.id = COALESCE(r.message_id,
                                       (SELECT s.id FROM message s WHERE s.sid = r.sid))
@@ -63,6 +62,7 @@ _ADVANCE = text("""
     UPDATE message m
     SET status = v.status, reason = v.reason, error_code = COALESCE(v.code, m.error_code),
         next_at = COALESCE(v.next_at, m.next_at),
+        sid = CASE WHEN v.status = 'planned' THEN NULL ELSE m.sid END,
         final_at = CASE WHEN v.final THEN COALESCE(m.final_at, :now) END,
         reviewed_at = CASE WHEN v.status = 'delivered' THEN :now ELSE m.reviewed_at END
     FROM unnest(CAST(:ids AS uuid[]), CAST(:statuses AS text[]), CAST(:reasons AS text[]),

@@ -94,7 +94,8 @@ _LOCK_SENDER = text("""
 """)
 
 _DUE = """
-    SELECT m.id, m.clinic_id, m.sender_id, m.kind, m.priority, m.template, m.params, m.language, m.purpose,
+    SELECT m.id, m.clinic_id, m.sender_id, m.kind, m.priority, m.template, m.params, m.language,
+           m.purpose,
            m.due_at, m.latest_at, m.anchor_at, m.revision, m.attempts, m.recipient,
            m.patient_id, p.phone AS patient_phone, p.phone_blind AS patient_phone_blind,
            p.language AS patient_language, p.timezone AS patient_zone,

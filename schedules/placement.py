@@ -143,7 +143,7 @@ def _after_known(
     if found is None:
         return SkipReason.LATE_BOOKING if before is not None else SkipReason.NO_ALLOWED_MINUTE
     if form.ideal < frame.known_at:
-        found.moved = MoveReason.LATE_BOOKING
+        found.moved = MoveReason.SENT_LATE
     return _with_staff(frame, step, found, low)
 
 

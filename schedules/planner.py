@@ -317,7 +317,7 @@ def _one_late_text(texts: list[PlannedText]) -> list[PlannedText]:
     late = [
         text
         for text in texts
-        if text.moved_reason is MoveReason.LATE_BOOKING and text.skip_reason is None
+        if text.moved_reason is MoveReason.SENT_LATE and text.skip_reason is None
     ]
     if len(late) < 2:
         return texts

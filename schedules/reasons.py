@@ -48,7 +48,7 @@ class MoveReason(StrEnum):
     STILL_TRUE = "still_true"
     STAFFED_HOURS = "staffed_hours"
     OTHER_FORM = "other_form"
-    LATE_BOOKING = "late_booking"
+    SENT_LATE = "sent_late"
 
 
 _SENTENCES: dict[str, str] = {
@@ -84,7 +84,7 @@ _SENTENCES: dict[str, str] = {
     MoveReason.STILL_TRUE: "Moved so that what it says is still true.",
     MoveReason.STAFFED_HOURS: "Moved earlier so that staff can act on the answer.",
     MoveReason.OTHER_FORM: "Sent in its other form, since its own minute is not allowed.",
-    MoveReason.LATE_BOOKING: "Sent at once, since the visit became known late.",
+    MoveReason.SENT_LATE: "Sent at once, since the visit became known late.",
 }
 
 

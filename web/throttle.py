@@ -1,5 +1,6 @@
 """Slows down guessing of passwords: a few wrong ones, then a wait."""
 
+import ipaddress
 import threading
 import time
 from collections import OrderedDict
@@ -29,7 +30,7 @@ class Throttle:
     def failed(self, address: str, email: str) -> None:
         """Note a wrong password."""
         with self._lock:
-            for key in ((address, email), (address, "")):
+            for key in _keys(address, email):
                 self._failures.setdefault(key, []).append(self._monotonic())
                 self._failures.move_to_end(key)
             while len(self._failures) > _MOST_KEPT:
@@ -48,3 +49,12 @@ class Throttle:
         else:
             self._failures.pop(key, None)
         return recent[-most] - since if len(recent) >= most else 0.0
+
+
+def _keys(address: str, email: str) -> list[tuple[str, str]]:
+    """Return what a wrong password counts for. A proxy's address stands for everybody."""
+    try:
+        outside = ipaddress.ip_address(address).is_global
+    except ValueError:
+        outside = False
+    return [(address, email), (address, "")] if outside else [(address, email)]

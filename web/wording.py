@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
-from messages.errorcodes import classify
 from records.casework import SourceFact
-from schedules import reasons
+from worker.reasons import in_plain_words
 
 STATUSES: Mapping[str, str] = MappingProxyType(
     {
@@ -115,26 +114,8 @@ INTENTS: Mapping[str, str] = MappingProxyType(
         "unclear": "not understood",
     }
 )
-_REASONS: Mapping[str, str] = MappingProxyType(
-    {
-        "outcome_unknown": "It may have been sent: the carrier could not tell us.",
-        "no_receipt": "The carrier took it and never said whether it arrived.",
-        "closed": "The patient's record is closed.",
-        "stopped": "The patient stopped texts.",
-        "held": "Texts to this patient are on hold.",
-        "already_answered": "The patient has answered.",
-        "visit_moved": "The visit was moved.",
-        "outside_window": "Waits for the hours in which the patient may be texted.",
-        "recipient_busy": "Waits until an earlier text is settled.",
-        "daily_cap": "The patient had as many texts that day as the clinic allows.",
-        "weekly_cap": "The patient had as many texts that week as the clinic allows.",
-        "permanent": "The number can't be texted.",
-        "opt_out": "The number stopped texts.",
-        "config": "The clinic's sender has a fault; the operators know.",
-        "content": "The carrier refused what the text says.",
-        "transient": "The carrier could not take it in time.",
-    }
-)
+# Why a text ended, waits or moved: the same sentences as in `aftercare history`.
+why = in_plain_words
 
 
 def named(words: Mapping[str, str], code: str | None) -> str:
@@ -142,20 +123,6 @@ def named(words: Mapping[str, str], code: str | None) -> str:
     if not code:
         return ""
     return words.get(code) or code.replace("_", " ").replace("-", " ").capitalize()
-
-
-def why(reason: str | None, error_code: int | None = None) -> str:
-    """Return why a text ended as it did, in a sentence."""
-    if not reason and error_code is None:
-        return ""
-    sentence = _REASONS.get(reason or "")
-    if sentence is None and reason:
-        known = reasons.in_plain_words(reason)
-        sentence = known if known != reason else f"{named({}, reason)}."
-    if error_code is None:
-        return sentence or ""
-    meaning = classify(error_code).meaning.rstrip(".")
-    return f"{sentence or ''} {meaning} (code {error_code}).".strip()
 
 
 def what_happened(reason: str, fact: SourceFact | None) -> str:

@@ -15,7 +15,7 @@ Work = tuple[str, ...]
 
 TICK, TICK_OF_BEAT = "tick", "tick:beat"
 # Seconds between turns of what is looked at although nobody asked.
-_TURNS = {"sweep": 5.0, "visits": 60.0, "pull": 60.0, "silent": 300.0}
+_TURNS = {"sweep": 5.0, "visits": 60.0, "check_ins": 60.0, "pull": 60.0, "silent": 300.0}
 
 
 def find_work(services: Services, *, by_beat: bool) -> Sequence[Work]:
@@ -24,7 +24,8 @@ def find_work(services: Services, *, by_beat: bool) -> Sequence[Work]:
     with services.database.transaction() as session:
         work = _of_senders(sending.senders_due(session, now=now))
         work += _waiting(dispatch.waiting(session, now=now))
-        work += [(name,) for name, every in _TURNS.items() if _turn(session, name, every)]
+        turns = [(name,) for name, every in _TURNS.items() if _turn(session, name, every)]
+        work += [turn for turn in turns if turn not in work]
         progress.mark(session, TICK)
         if by_beat:
             progress.mark(session, TICK_OF_BEAT)

@@ -20,6 +20,8 @@ _BUSY_WAIT = timedelta(seconds=5)
 # Answered even after a stop: the one confirmation of that stop.
 _AFTER_A_STOP = frozenset({"optout_confirm", "optout_confirm_visit", "wrong_number_ack"})
 _ABOUT_A_CANCELLED_VISIT = "visit_cancelled"
+# Care rule 24: a discharged patient who writes is told once that nobody reads here any more.
+_CLOSED_LINE = "closed_line"
 # Care rule 8: never dropped for a cap.
 _NEVER_CAPPED = frozenset({20, 30})
 SAFETY, ANSWER = "safety", "answer"
@@ -61,7 +63,7 @@ def judge(due: DueMessage, clinic: ClinicFile, *, now: datetime) -> Verdict:
         return GO
     if due.latest_at <= now:
         return End(status="expired", reason=SkipReason.TOO_LATE)
-    if due.patient_status == "closed":
+    if due.patient_status == "closed" and due.template != _CLOSED_LINE:
         return End(status="cancelled", reason=SkipReason.PATIENT_CLOSED)
     if due.opt_out and due.template not in _AFTER_A_STOP:
         return End(status="cancelled", reason="stopped")

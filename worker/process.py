@@ -6,6 +6,7 @@ worker whose Redis is away ticks by itself, runs the steps in its own threads, a
 
 import threading
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -38,8 +39,19 @@ RUNS = Histogram("aftercare_step_seconds", "Seconds that a step took", ["step"])
 # Beat is called silent after so many intervals without a tick of its own.
 _SILENT_INTERVALS = 3
 _HEARTBEAT_SECONDS = 5.0
+# Ticks are flowing while the last one is younger than this.
+_TICKING_SECONDS = 25.0
 
 Step = Callable[..., Counter[str]]
+
+
+def _call(url: str | None) -> None:
+    """Tell whoever watches from outside that ticks succeed; failing to is theirs to notice."""
+    try:
+        with urllib.request.urlopen(url or "", timeout=5):  # noqa: S310  The operator's address.
+            pass
+    except OSError as error:
+        log.warning("heartbeat_failed", error=type(error).__name__)
 
 
 class WorkerProcess:
@@ -129,6 +141,8 @@ class WorkerProcess:
             if self._beat_is_silent(interval):
                 for work in self.tick(by_beat=False):
                     self._pool.submit(self.run, *work)
+            if self._turn_of_heartbeat():
+                self._pool.submit(_call, self.services.settings.heartbeat_url)
             if time.monotonic() - marked >= _HEARTBEAT_SECONDS:
                 marked = self._mark_progress(marked)
 
@@ -143,11 +157,22 @@ class WorkerProcess:
             log.warning("timer_failed", error=type(error).__name__)
             return False
 
+    def _turn_of_heartbeat(self) -> bool:
+        """Return whether the address outside is to be called: each minute while ticks succeed."""
+        if not self.services.settings.heartbeat_url:
+            return False
+        try:
+            with self.services.database.transaction() as session:
+                ticking = progress.ages(session).get(TICK, float("inf")) < _TICKING_SECONDS
+                return ticking and progress.take_turn(session, "turn:heartbeat", every=60)
+        except Exception:  # noqa: BLE001  No call: whoever watches outside finds out.
+            return False
+
     def _mark_progress(self, before: float) -> float:
         try:
             with self.services.database.transaction() as session:
                 # Marked only while ticks are seen: a worker that nobody ticks is not healthy.
-                if progress.ages(session).get(TICK, float("inf")) < 5 * _HEARTBEAT_SECONDS:
+                if progress.ages(session).get(TICK, float("inf")) < _TICKING_SECONDS:
                     progress.mark(session, f"worker:{self.services.host}")
         except Exception as error:  # noqa: BLE001  Health goes red by itself.
             log.warning("progress_not_marked", error=type(error).__name__)

@@ -152,15 +152,20 @@ def language_for(catalog: Catalog, template: str, wanted: str | None, clinic: Cl
     return "en"
 
 
-def render(catalog: Catalog, template: str, wanted: str | None, subject: Subject) -> Rendered:
-    """Return the words of a text. Raises MessageError where they can't or must not be sent."""
+def render(
+    catalog: Catalog, template: str, wanted: str | None, subject: Subject, *, safety: bool = False
+) -> Rendered:
+    """Return the words of a text. Raises MessageError where they can't or must not be sent.
+
+    A safety reply passes the lint: it is held back by nothing of ours (care rule 9).
+    """
     language = language_for(catalog, template, wanted, subject.clinic)
     variables = {}
     for name in catalog.variables(template):
         given = subject.params.get(name)
         variables[name] = str(given) if given is not None else _VARIABLES[name](subject, language)
     body = catalog.render(template, language, variables)
-    rule = _first_fault(_DIGITS.sub("0", body), language, template)
+    rule = None if safety else _first_fault(_DIGITS.sub("0", body), language, template)
     if rule is not None:
         raise UnfitTextError(f"{template} ({language}): {rule}")
     return Rendered(body=body, segments=count(body).segments, language=language)

@@ -165,6 +165,8 @@ class Settings(BaseSettings):
         return None
 
     def _live_fault(self) -> str | None:
+        if os.environ.get("AFTERCARE_CRASH_AT"):
+            return "AFTERCARE_CRASH_AT kills processes on purpose, for tests: remove it"
         if self.clock_offset:
             return "AFTERCARE_CLOCK_OFFSET must be 0 in live mode: remove it"
         if self.twilio_api_url and not _is_twilio(self.twilio_api_url):

@@ -11,7 +11,7 @@ from cli.errors import refuse
 from cli.session import an_id, services
 from records import outbox, worklist
 from records.base import Session
-from schedules.reasons import in_plain_words
+from worker.reasons import in_plain_words
 
 app = typer.Typer()
 
@@ -43,7 +43,7 @@ def history(
     for name, value in shown.items():
         output.result(f"{name}: {output.cell(value)}")
     if text.reason:
-        output.result(f"in words: {in_plain_words(text.reason)}")
+        output.result(f"in words: {in_plain_words(text.reason, text.error_code)}")
     output.records(happened, as_json=False, columns=_COLUMNS, empty="Nothing has happened yet.")
 
 

@@ -12,6 +12,7 @@ from records.clinics import Clinic, Staff
 from tests.web.house import NOW, PASSWORD, House
 from tests.web.served import Client, served
 from web.app import create_app
+from web.throttle import Throttle
 
 PUBLIC = {
     "/healthz",
@@ -127,6 +128,20 @@ def test_guessing_has_to_wait(client: Client, kim: Staff) -> None:
 
     assert answer.status_code == 429
     assert "15 min" in answer.text
+
+
+def test_guessing_through_many_addresses_has_to_wait() -> None:
+    """One outside address gets fifty wrong passwords; a proxy's address stands for everybody."""
+    seconds = [0.0]
+    throttle = Throttle(monotonic=lambda: seconds[0])
+    for number in range(50):
+        throttle.failed("8.8.8.8", f"{number}@clinic.test")
+        throttle.failed("127.0.0.1", f"{number}@clinic.test")
+
+    assert throttle.wait("8.8.8.8", "new@clinic.test") == 900
+    assert throttle.wait("127.0.0.1", "new@clinic.test") == 0
+    seconds[0] = 901
+    assert throttle.wait("8.8.8.8", "new@clinic.test") == 0
 
 
 def test_disabled_person_does_not_sign_in(house: House, client: Client, clinic: Clinic) -> None:
@@ -443,7 +458,14 @@ def test_other_clinics_rows_are_not_found(house: House, console: Client, kim: St
 
 
 @pytest.mark.parametrize(
-    "path", ["/patients/x", f"/patients/{new_id()}", "/follow-ups/1", "/patients/%00", "/nowhere"]
+    "path",
+    [
+        "/patients/x",
+        "/patients/01a20900-0000-7000-8000-000000000000",
+        "/follow-ups/1",
+        "/patients/%00",
+        "/nowhere",
+    ],
 )
 def test_page_that_does_not_exist_says_so(console: Client, path: str) -> None:
     """A broken link is a page that leads back, not an error of ours."""

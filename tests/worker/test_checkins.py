@@ -10,7 +10,7 @@ from records.checkins import CheckIn
 from records.followups import FollowUp
 from tests.support.world import NUMBER, World
 from tests.worker.talk import Talk
-from worker import hearing
+from worker.replying import hearing
 from worker.steps import checkins
 
 DAY = timedelta(days=1)

@@ -119,6 +119,17 @@ UNPROMPTED: dict[str, Story] = {
         reasons=("crisis",),
         apart=timedelta(minutes=16),
     ),
+    "another danger is answered at once": Story(
+        texts=("I want to die", "i took the whole bottle"),
+        answers=("crisis_reply_noalert", "overdose_reply_noalert"),
+        reasons=("crisis",),
+    ),
+    "abuse is answered with nothing that shows": Story(
+        texts=("he hit me and i am scared to go home",),
+        answers=("neutral_ack",),
+        reasons=("crisis",),
+        severity="page_now",
+    ),
     "a crisis after a stop is answered all the same": Story(
         texts=("STOP", "i want to kill myself"),
         answers=("crisis_reply_noalert",),

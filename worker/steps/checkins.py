@@ -20,10 +20,10 @@ from records.outbox import Message
 from schedules import followup_rules
 from schedules.followups import FollowUpReason, WantedFollowUp
 from schedules.staffing import Severity, StaffedHours
-from worker import hearing
 from worker.logs import get_logger
 from worker.opening import open_follow_ups
-from worker.questions import Question, find, is_watched
+from worker.replying import hearing
+from worker.replying.questions import Question, find, is_watched
 from worker.services import Services
 
 log = get_logger(__name__)

@@ -23,6 +23,10 @@ log = get_logger(__name__)
 _FINAL = frozenset({MessageStatus.delivered, MessageStatus.undelivered, MessageStatus.failed})
 # A receipt for a message we don't know may be early; after a day it is nobody's.
 _STRANGER_FOR = timedelta(days=1)
+_NOT_ARRIVED = frozenset({MessageStatus.undelivered, MessageStatus.failed})
+_MOST_ATTEMPTS = 3
+# How long the account's senders rest after a code that is about the account.
+BREAKER_SECONDS = 60
 
 
 def run(services: Services, *, limit: int = 500) -> Counter[str]:
@@ -46,11 +50,12 @@ def _apply(services: Services, limit: int) -> int:
         advances = [
             change
             for _, group in groupby(pending, key=lambda receipt: receipt.message_id)
-            if (change := _advance(list(group))) is not None
+            if (change := _advance(list(group), now)) is not None
         ]
         receipts.advance(session, advances, now=now)
         receipts.applied(session, pending, now=now)
         _remember_opt_outs(session, pending, now=now)
+        _open_breakers(session, pending, now=now)
         services.crashpoint("receipts.before_commit")
     services.crashpoint("receipts.after_commit")
     return len(pending)
@@ -68,7 +73,7 @@ def _acceptances(pending: Sequence[PendingReceipt]) -> Iterator[AcceptedRow]:
             )
 
 
-def _advance(group: Sequence[PendingReceipt]) -> Advance | None:
+def _advance(group: Sequence[PendingReceipt], now: datetime) -> Advance | None:
     first = group[0]
     if first.message_id is None or first.message_status is None:
         return None
@@ -91,13 +96,54 @@ def _advance(group: Sequence[PendingReceipt]) -> Advance | None:
             reason = _reason(status, receipt.error_code)
     if status.value == first.message_status and code is None:
         return None
-    return Advance(
+    again = _tried_again(first, status, code, now)
+    return again or Advance(
         message_id=first.message_id,
         status=status.value,
         reason=reason,
         error_code=code,
         final=status in _FINAL,
     )
+
+
+def _tried_again(
+    first: PendingReceipt, status: MessageStatus, code: int | None, now: datetime
+) -> Advance | None:
+    """Return the text's return to the plan, where its code says that it did not arrive for now.
+
+    The carrier's last word is that nothing reached the handset, so this is no second text.
+    """
+    if status not in _NOT_ARRIVED or code is None or first.message_id is None:
+        return None
+    rule, tries = classify(code), first.attempts or 1
+    account = rule.error_class is ErrorClass.config
+    if not account and not (rule.error_class is ErrorClass.transient and rule.may_retry(tries)):
+        return None
+    next_at = now + timedelta(seconds=rule.retry_after_seconds or BREAKER_SECONDS)
+    if first.latest_at is None or next_at >= first.latest_at or tries >= _MOST_ATTEMPTS:
+        return None
+    return Advance(
+        message_id=first.message_id,
+        status=MessageStatus.planned.value,
+        reason="account" if account else "try_later",
+        error_code=code,
+        final=False,
+        next_at=next_at,
+    )
+
+
+def _open_breakers(session: Session, pending: Sequence[PendingReceipt], *, now: datetime) -> None:
+    for receipt in pending:
+        if receipt.error_code is None or receipt.clinic_id is None:
+            continue
+        rule = classify(receipt.error_code)
+        if rule.opens_breaker:
+            code = receipt.error_code
+            log.error("breaker_opened", clinic_id=str(receipt.clinic_id), code=code)
+            until = now + timedelta(seconds=BREAKER_SECONDS)
+            outcomes.open_breaker(
+                session, receipt.clinic_id, reason=f"code_{code}", now=now, until=until
+            )
 
 
 # Statuses that already know of an acceptance; any other one has just been accepted by `accept`.

@@ -18,9 +18,9 @@ from uuid import UUID
 from messages.gateway import CarrierText, CarrierUnavailable, Gateway, InboundText
 from records import clinics, conversation, inbox, patients, progress
 from records.base import Session, new_id
-from worker import hearing
-from worker.hearing import Received as Heard
 from worker.logs import get_logger
+from worker.replying import hearing
+from worker.replying.hearing import Received as Heard
 from worker.services import Services
 
 log = get_logger(__name__)
@@ -37,7 +37,8 @@ _PULL_PAGE = 1000
 class Received:
     """What became of a received text. `id` is None for a duplicate or a stray.
 
-    `opt_change` is what the text changed at once (`worker.stopping`); `urgent` texts go first.
+    `opt_change` is what the text changed at once (`worker.replying.stopping`); `urgent` texts go
+    first.
     """
 
     id: UUID | None

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from messages.gateway import CarrierText, CarrierUnavailable
-from records import clinics, outcomes, receipts
+from records import clinics, enrollments, outcomes, patients, receipts
 from records.outcomes import AcceptedRow, UnknownAttempt
 from schedules.clinic import ClinicFile, UnknownPolicy
 from worker.carrier import Carrier
@@ -32,13 +32,16 @@ _MOST_ATTEMPTS = 3
 
 
 def sweep(services: Services) -> Counter[str]:
-    """Return lapsed claims, mark lost submissions unknown, expire what is too late."""
+    """Return lapsed claims, mark lost submissions unknown, end what is too late or over."""
     now = services.now
     counts: Counter[str] = Counter()
     with services.database.transaction() as session:
         counts["claims_returned"] = outcomes.return_claims(session, limit=_BATCH)
         counts["became_unknown"] = outcomes.lose_track(session, limit=_BATCH)
         counts["expired"] = outcomes.expire_overdue(session, now=now, limit=_BATCH)
+        for patient_id in patients.end_holds(session, now=now):
+            enrollments.request_plan_of_patient(session, patient_id)
+            counts["holds_ended"] += 1
         counts["no_receipt"] = outcomes.give_up_receipts(
             session, now=now, before=now - _NO_RECEIPT_AFTER, limit=_BATCH
         )

@@ -15,14 +15,14 @@ from records import clinics, conversation, enrollments, inbox
 from records.base import Session
 from records.inbox import Inbound
 from schedules.followups import FollowUpReason
-from worker import hearing
-from worker.case import Case
-from worker.leaving import closed_record, helped, started, stopped, stranger
 from worker.logs import get_logger
-from worker.prompted import answered
+from worker.replying import hearing
+from worker.replying.case import Case
+from worker.replying.leaving import closed_record, helped, started, stopped, stranger
+from worker.replying.prompted import answered
+from worker.replying.unprompted import paused, unasked
+from worker.replying.urgent import safety
 from worker.services import Services
-from worker.unprompted import paused, unasked
-from worker.urgent import safety
 
 log = get_logger(__name__)
 

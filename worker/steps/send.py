@@ -238,7 +238,8 @@ def _rendered(
     )
     # A safety reply is in the language of the text received (care rule 23): the row says which.
     wanted = row.language if row.kind != "started" and row.language else row.patient_language
-    return render(services.catalog, row.template, wanted, subject)
+    safety = row.kind == gates.SAFETY
+    return render(services.catalog, row.template, wanted, subject, safety=safety)
 
 
 def _details(services: Services, row: DueMessage) -> dict[str, Any]:

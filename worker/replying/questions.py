@@ -14,7 +14,7 @@ from schedules.moments import frame_of
 from schedules.protocol import Moment, Step
 from schedules.resolving import resolver
 from worker import facts, protocols
-from worker.case import Case
+from worker.replying.case import Case
 from worker.services import Services
 
 

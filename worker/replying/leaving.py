@@ -12,8 +12,8 @@ from messages.replies import Intent
 from schedules.clinic import OptoutHandledBy
 from schedules.followups import FollowUpReason
 from schedules.staffing import Severity
-from worker import stopping
-from worker.case import Case
+from worker.replying import stopping
+from worker.replying.case import Case
 
 _A_DAY = timedelta(days=1)
 _EVER = timedelta(days=3650)

@@ -18,9 +18,9 @@ from records.base import Session
 from records.conversation import Prompt
 from records.inbox import Inbound
 from records.patients import Patient
-from worker import stopping
+from worker.replying import stopping
+from worker.replying.stopping import StopReason
 from worker.services import Services
-from worker.stopping import StopReason
 
 SAFETY = frozenset({Intent.crisis, Intent.overdose, Intent.medical_emergency})
 

@@ -38,18 +38,19 @@ def queue_answer(
     priority: int = ANSWER_PRIORITY,
     params: Mapping[str, str] | None = None,
     language: str | None = None,
+    sender_id: UUID | None = None,
 ) -> UUID | None:
     """Add an answer to a received text; None if the text was answered with this template before.
 
-    `kind` is `safety` (past every gate, sent within 30 min or not at all) or `answer` (2 h).
-    `language` is the one of the text received unless given.
+    `kind` is `safety` (past every gate and without a deadline) or `answer` (2 h).
+    `language` is the one of the text received unless given, `sender_id` the clinic's present one.
     """
     now, row_id = services.now, new_id()
     number = services.vault.open("inbound", "from_number", inbound.id, inbound.from_number)
     values = {
         "id": row_id,
         "clinic_id": clinic.id,
-        "sender_id": clinics.active_sender(session, clinic.id).id,
+        "sender_id": sender_id or clinics.active_sender(session, clinic.id).id,
         "patient_id": patient_id,
         "inbound_id": inbound.id,
         "step": template,
@@ -79,12 +80,6 @@ def answered_with(
     """Return whether this number was answered with this template within that time."""
     lately = _lately(session, services, inbound, within=within, template=template)
     return lately.same_at is not None and lately.same_at > services.now - within
-
-
-def safety_is_fresh(session: Session, services: Services, inbound: Inbound) -> bool:
-    """Return whether this number had its last safety reply less than 15 min ago."""
-    last = _lately(session, services, inbound, within=SAFETY_AGAIN).safety_at
-    return last is not None and last > services.now - SAFETY_AGAIN
 
 
 def _lately(

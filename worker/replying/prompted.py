@@ -16,8 +16,8 @@ from records.conversation import Prompt
 from schedules import followup_rules
 from schedules.followups import FollowUpReason, WantedFollowUp
 from schedules.staffing import Severity
-from worker.case import Case
-from worker.questions import Question, question_of
+from worker.replying.case import Case
+from worker.replying.questions import Question, question_of
 
 SIDE_EFFECTS = "side_effect_check"
 _DECIDED = frozenset({Intent.confirm, Intent.decline_reschedule})

@@ -12,9 +12,9 @@ from records import enrollments
 from records.conversation import Prompt
 from schedules.followups import FollowUpReason, WantedFollowUp
 from schedules.staffing import Severity
-from worker.case import Case
-from worker.prompted import check_in_of, judge_score, reassure, record
-from worker.questions import is_watched
+from worker.replying.case import Case
+from worker.replying.prompted import check_in_of, judge_score, reassure, record
+from worker.replying.questions import is_watched
 
 PAUSE = timedelta(days=7)
 # Opioid patients who pause this early are called the same day (care rule 20).

@@ -24,8 +24,8 @@ from schedules import followup_rules
 from schedules.clinic import ClinicFile
 from schedules.followups import FollowUpReason, WantedFollowUp
 from schedules.staffing import Severity, StaffedHours
-from worker import answering, hearing
 from worker.opening import open_follow_ups
+from worker.replying import answering, hearing
 from worker.services import Services
 
 SAFETY = "safety"
@@ -63,7 +63,7 @@ class Case:
     @property
     def intents(self) -> tuple[Intent, ...]:
         """What the text says, the most urgent first."""
-        return (Intent(self.inbound.intent), *map(Intent, self.inbound.also))
+        return (Intent(self.inbound.intent or Intent.unclear), *map(Intent, self.inbound.also))
 
     @cached_property
     def body(self) -> str:
@@ -88,6 +88,11 @@ class Case:
     def open_prompts(self) -> list[Prompt]:
         """The unanswered questions at the time the text was received."""
         return hearing.open_prompts(self.session, self.people, at=self.inbound.received_at)[0]
+
+    @cached_property
+    def sender_id(self) -> UUID:
+        """What the clinic texts from now."""
+        return clinics.active_sender(self.session, self.clinic.id).id
 
     @property
     def closed_to_answers(self) -> bool:
@@ -126,11 +131,11 @@ class Case:
             priority=priority,
             params=params,
             language=self.language(kind),
+            sender_id=self.sender_id,
         )
         if row_id is None:
             return False
-        sender = str(clinics.active_sender(self.session, self.clinic.id).id)
-        self.nudges.add(("safety" if kind == SAFETY else "send", sender))
+        self.nudges.add(("safety" if kind == SAFETY else "send", str(self.sender_id)))
         return True
 
     def answered_with(self, template: str, *, within: timedelta) -> bool:

@@ -4,11 +4,13 @@ The wording that says "we've alerted our team" needs a page that really went out
 one, the replies make no such claim.
 """
 
+from collections.abc import Callable
+
 from messages.replies import Intent
-from worker import answering
-from worker.case import Case
 from worker.logs import get_logger
-from worker.prompted import record
+from worker.replying.answering import SAFETY_AGAIN
+from worker.replying.case import Case
+from worker.replying.prompted import record
 
 log = get_logger(__name__)
 
@@ -26,23 +28,30 @@ def safety(case: Case) -> None:
     stopped = case.inbound.opt_change in {"stop", "stop_again"}
     bound = case.prompt is not None or (stopped and bool(case.open_prompts))
     case.open(*case.read_as(bound=bound, keyword=case.body))
-    if case.prompt is not None:
-        # "8, and I want to die" is no silence; what the number means, the person reads.
-        record(case, case.prompt, status="unclear")
+    _try(case, _reply)
+    _try(case, _no_silence)
+
+
+def _try(case: Case, act: Callable[[Case], None]) -> None:
     try:
         with case.session.begin_nested():
-            if not answering.safety_is_fresh(case.session, case.services, case.inbound):
-                _reply(case)
+            act(case)
     except Exception:
         log.exception("safety_reply_failed", inbound_id=str(case.inbound.id))
 
 
+def _no_silence(case: Case) -> None:
+    """Note that the question was answered: what the number in such a text means, a person reads."""
+    if case.prompt is not None:
+        record(case, case.prompt, status="unclear")
+
+
 def _reply(case: Case) -> None:
+    """Answer, unless this number was told the very same less than 15 min ago (care rule 10)."""
     danger = next(intent for intent in case.intents if intent in _REPLY)
+    template = _REPLY[danger]
     if danger is Intent.crisis and case.inbound.value == _ABUSE:
         # Whoever hurts them may be reading: nothing in the answer says what it is about.
-        covered = case.file.is_covered(case.now)
-        case.safety_answer("neutral_ack" if covered else "after_hours_ack")
-        return
-    until = case.until(language=case.language("safety"))
-    case.safety_answer(_REPLY[danger], until=until)
+        template = "neutral_ack" if case.file.is_covered(case.now) else "after_hours_ack"
+    if not case.answered_with(template, within=SAFETY_AGAIN):
+        case.safety_answer(template, until=case.until(language=case.language("safety")))

@@ -1,0 +1,168 @@
+"""A clinic's file applied: what it changes for texts that wait, and for numbers that are heard."""
+
+from datetime import timedelta
+
+import pytest
+
+from records import clinics
+from schedules.clinic import ClinicFile, read_clinic
+from tests.support.world import CLINIC, NUMBER, World
+from worker.refusal import RefusedError
+from worker.steps import clinics as step
+from worker.steps.clinics import Applied
+
+OTHER = "+12125550111"
+
+
+def _file(*changes: tuple[str, str], key: str = "riverside", number: str = NUMBER) -> ClinicFile:
+    text = CLINIC.format(key=key, number=number, opens="09:00", closes="20:00")
+    for before, after in changes:
+        assert before in text
+        text = text.replace(before, after)
+    return read_clinic(text, "clinic.yaml", sandbox=True)
+
+
+def _apply(world: World, *changes: tuple[str, str], **more: str) -> Applied:
+    return step.apply(world.services, _file(*changes, **more), actor="test")
+
+
+def _version(world: World) -> int:
+    with world.database.transaction() as session:
+        return clinics.by_id(session, world.clinic_id).version
+
+
+@pytest.fixture
+def house(world: World) -> World:
+    """The world with its file applied, and a visit in nine days whose texts are planned."""
+    _apply(world)
+    world.book(starts_in=timedelta(days=9))
+    _apply(world)
+    world.plan()
+    return world
+
+
+def test_applying_again_changes_nothing(house: World) -> None:
+    """No version, no audit event, no plan."""
+    before = (_version(house), house.execute("SELECT count(*) FROM audit_event"))
+    assert not _apply(house).changed
+    assert (_version(house), house.execute("SELECT count(*) FROM audit_event")) == before
+    assert house.execute("SELECT count(*) FROM enrollment WHERE plan_requested_at IS NOT NULL") == [
+        (0,)
+    ]
+
+
+def test_any_change_raises_the_version(house: World) -> None:
+    """Workers that keep a clinic's settings see by it that theirs are old."""
+    before = _version(house)
+    done = _apply(house, ('phone: "+12125550100"', 'phone: "+12125550101"'))
+    assert [change.field for change in done.changes] == ["phone"]
+    assert _version(house) == before + 1
+
+
+def test_a_phone_asks_for_no_plan_and_a_window_does(house: World) -> None:
+    """Care rule 28: rendering happens at the claim; when a text goes is planned."""
+    asked = "SELECT count(*) FROM enrollment WHERE plan_requested_at IS NOT NULL"
+    _apply(house, ("+12125550100", "+12125550101"))
+    assert house.execute(asked) == [(0,)]
+    _apply(house, ('from: "09:00"', 'from: "11:00"'))
+    assert house.execute(asked) == [(2,)]
+    before = min(each.due_at for each in house.texts())
+    house.plan()
+    assert min(each.due_at for each in house.texts()) > before
+
+
+def test_a_new_sender_takes_over_what_is_unsent(house: World) -> None:
+    """Claimed rows too; the old number is still heard."""
+    house.execute("UPDATE message SET status = 'claimed' WHERE step = 'visit_7d'")
+    done = _apply(house, number=OTHER)
+    assert done.moved_texts == 4
+    [(old_count,)] = house.execute(
+        "SELECT count(*) FROM message WHERE sender_id = :old", old=house.sender_id
+    )
+    assert old_count == 0
+    assert house.statuses() == {"planned": 4}
+    numbers = house.execute("SELECT number, previous FROM sender_number ORDER BY number")
+    assert numbers == [(NUMBER, True), (OTHER, False)]
+    with house.database.transaction() as session:
+        sender = clinics.active_sender(session, house.clinic_id)
+        assert sender.from_number == OTHER
+
+
+def test_a_new_rate_keeps_the_sender(house: World) -> None:
+    """The bucket goes on where it is."""
+    _apply(house, ("segments_per_second: 1000", "segments_per_second: 5"))
+    assert house.execute("SELECT segments_per_second FROM sender") == [(5.0,)]
+
+
+def test_two_clinics_share_neither_sender_nor_number(house: World) -> None:
+    """A reply could not be told apart; nothing of the second clinic is created."""
+    with pytest.raises(RefusedError, match="riverside"):
+        _apply(house, key="lakeside")
+    service = "sender: {messaging_service_sid: MG" + "0" * 32 + f', numbers: ["{NUMBER}"]'
+    with pytest.raises(RefusedError, match="belongs to one clinic"):
+        _apply(house, (f'sender: {{from: "{OTHER}"', service), key="lakeside", number=OTHER)
+    assert house.execute("SELECT count(*) FROM clinic") == [(1,)]
+
+
+def test_a_number_that_its_clinic_gave_up_can_be_taken_over(house: World) -> None:
+    """It was only still listened to."""
+    _apply(house, number=OTHER)
+    _apply(house, key="lakeside", number=NUMBER)
+    assert house.execute(
+        "SELECT c.key, n.previous FROM sender_number n JOIN clinic c ON c.id = n.clinic_id"
+        " WHERE n.number = :number",
+        number=NUMBER,
+    ) == [("lakeside", False)]
+
+
+def test_switching_a_protocol_off_ends_it_and_on_begins_it_again(house: World) -> None:
+    """For visits to come, and for what is enrolled by hand."""
+    house.enroll_by_hand()
+    house.plan()
+    everything = house.statuses()["planned"]
+    done = _apply(house, ("dosing-visit, ", ""), (", daily-check-in", ""))
+    assert (done.enrolled, done.ended) == (0, 2)
+    house.plan()
+    assert "planned" not in house.statuses()
+    done = _apply(house)
+    assert (done.enrolled >= 2, done.ended) == (True, 0)
+    house.plan()
+    assert house.statuses()["planned"] == everything
+
+
+def test_what_staff_published_is_not_replaced(house: World) -> None:
+    """The shipped text is the newest only as long as nobody wrote their own."""
+    house.execute(
+        "INSERT INTO protocol_version (id, clinic_id, protocol, number, source, checksum,"
+        " published_by) SELECT uuidv7(), clinic_id, protocol, 2, source || '# ours', 'x',"
+        " 'staff:1' FROM protocol_version WHERE protocol = 'integration'"
+    )
+    assert _apply(house).published == ()
+
+
+def test_a_shipped_protocol_that_changed_is_published_anew(house: World) -> None:
+    """A new release of the product brings its schedules along, as a version of their own."""
+    house.execute("UPDATE protocol_version SET checksum = 'older' WHERE protocol = 'integration'")
+    assert _apply(house).published == (("integration", 2),)
+
+
+def test_a_refused_file_changes_nothing(house: World) -> None:
+    """An unknown protocol, a name that no text may carry."""
+    before = _version(house)
+    for change in (("integration", "integrations"), ("Riverside Care", "Ketamine Care")):
+        with pytest.raises(RefusedError):
+            _apply(house, change)
+    assert _version(house) == before
+
+
+def test_a_pause_takes_claims_back_and_lasts_until_it_is_lifted(house: World) -> None:
+    """Safety replies are not touched by it."""
+    house.execute("UPDATE message SET status = 'claimed' WHERE step = 'visit_7d'")
+    house.execute("UPDATE message SET status = 'claimed', priority = 0 WHERE step = 'visit_48h'")
+    step.pause(house.services, house.clinic_id, actor="test")
+    assert house.execute(
+        "SELECT status FROM message WHERE step IN ('visit_7d', 'visit_48h') ORDER BY step"
+    ) == [("claimed",), ("planned",)]
+    assert house.execute("SELECT paused_at, paused_until FROM clinic") == [(house.now, None)]
+    step.unpause(house.services, house.clinic_id, actor="test")
+    assert house.execute("SELECT paused_at FROM clinic") == [(None,)]

@@ -1,0 +1,77 @@
+"""Every reason a text can bear, in a sentence that a coordinator reads.
+
+The planner's reasons have theirs in `schedules.reasons`; these are the send path's own, and the
+carrier's error codes with their meaning.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from messages.errorcodes import classify
+from schedules import reasons
+
+_NOTHING_CREATED = "Nothing was created at the carrier. It is tried again."
+_MAYBE_SENT = "No definite answer. It may have been sent."
+_SENTENCES: Mapping[str, str] = MappingProxyType(
+    {
+        "stopped": "The patient stopped texts.",
+        "outside_window": "Waits for the hours in which the patient may be texted.",
+        "recipient_busy": "Waits until an earlier text to this number is settled.",
+        "claim_ran_out": "A worker that held it is gone. Nothing was sent; it is planned again.",
+        "worker_lost": "The worker was gone before the carrier answered. It may have been sent.",
+        "verified_absent": "The carrier does not have it. It is planned again.",
+        "outcome_unknown": "It may have been sent: the carrier could not tell us.",
+        "account": "The account or the sender has a fault. It waits.",
+        "try_later": "The carrier asked to try later.",
+        "not_delivered": "It did not arrive; the carrier gave no code.",
+        "number_refused": "The carrier will not text this number.",
+        "text_refused": "The carrier refused what the text says.",
+        "opted_out_at_carrier": "The carrier has this number as stopped.",
+        "unfit_text": "The words could not be written, or say what a text must not say.",
+        "not_a_trial_number": "Trial mode, and the number is not in the list.",
+        "no_receipt": "The carrier took it and never said whether it arrived.",
+        **dict.fromkeys(
+            (
+                "guard",
+                "throttled",
+                "dns",
+                "refused_connection",
+                "connect_timeout",
+                "tls",
+                "connect",
+                "connection_lost",
+                "closed",
+            ),
+            _NOTHING_CREATED,
+        ),
+        **dict.fromkeys(
+            (
+                "timeout",
+                "disconnected",
+                "truncated",
+                "garbled",
+                "no_sid",
+                "server_error",
+                "unexpected_status",
+            ),
+            _MAYBE_SENT,
+        ),
+    }
+)
+
+
+def in_plain_words(reason: str | None, error_code: int | None = None) -> str:
+    """Return why a text ended, waits or moved, in a sentence; nothing where there is no reason."""
+    sentence = _sentence(reason) if reason else ""
+    if error_code is None:
+        return sentence
+    meaning = classify(error_code).meaning.rstrip(".")
+    return f"{sentence} {meaning} (code {error_code}).".strip()
+
+
+def _sentence(reason: str) -> str:
+    if reason.startswith("code_"):
+        return "It did not arrive."
+    known = _SENTENCES.get(reason) or reasons.in_plain_words(reason)
+    # A code without words is still shown as words, never hidden.
+    return known if known != reason else f"{reason.replace('_', ' ').capitalize()}."
