@@ -9,6 +9,7 @@ import structlog
 _NOISY = (
     "twilio.http_client",
     "aiohttp",
+    "alembic.runtime.migration",
     "celery",
     "kombu",
     "sqlalchemy.engine",

@@ -10,7 +10,7 @@ from celery.signals import (
     worker_init,
     worker_shutdown,
 )
-from prometheus_client import start_http_server
+from prometheus_client import Counter, start_http_server
 
 from records import progress
 from records.base import Database
@@ -36,6 +36,8 @@ STEPS = (
     "pull",
 )
 _BEAT_MARK_SECONDS = 5.0
+
+TICKS = Counter("aftercare_ticks_published", "Ticks that beat handed to the broker")
 
 _process: WorkerProcess | None = None
 
@@ -96,9 +98,11 @@ def _beat(**_: Any) -> None:
     url = settings.database_url.get_secret_value()
     database = Database.connect(url, application="beat", pool_size=1)
     marked = [0.0]
+    _serve_metrics(settings)
 
     def published(**_: Any) -> None:
         # Beat's health is that its ticks reach the broker, not that it is alive.
+        TICKS.inc()
         if time.monotonic() - marked[0] < _BEAT_MARK_SECONDS:
             return
         marked[0] = time.monotonic()

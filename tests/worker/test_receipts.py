@@ -119,3 +119,30 @@ def test_any_order_of_receipts_ends_delivered(
             receipts.run(world.services)
     receipts.run(world.services)
     assert world.message(message_id).status == "delivered"
+
+
+def test_an_unregistered_campaign_told_by_a_receipt_opens_the_breaker(world: World) -> None:
+    """30034 comes by callback as a rule: the row waits, and so does the sender."""
+    message_id, sid = _sent(world)
+    _store(world, message_id, sid, "undelivered", 30034)
+    receipts.run(world.services)
+    message = world.message(message_id)
+    assert (message.status, message.reason, message.sid) == ("planned", "account", None)
+    assert world.execute("SELECT breaker_reason FROM sender")[0][0] == "code_30034"
+
+
+def test_a_text_refused_for_now_by_a_receipt_is_tried_later_and_not_for_ever(world: World) -> None:
+    """30008 says once more; the third time it is over."""
+    message_id, sid = _sent(world)
+    for _ in range(4):
+        _store(world, message_id, sid, "failed", 30008)
+        receipts.run(world.services)
+        if world.message(message_id).status != "planned":
+            break
+        world.advance(hours=1)
+        world.send()
+        created = world.gateway.created()
+        sid = created[-1].sid
+        rows = world.attempts(message_id)
+        assert len(created) == len(rows) <= 3
+    assert world.message(message_id).status == "failed"
