@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from rich.console import Console
 from rich.padding import Padding
@@ -40,7 +41,7 @@ _QUIET_SECONDS = 60.0
 _PIPED_WIDTH = 160
 
 
-def run(*, reset: bool = False) -> None:
+def run(*, reset: bool = False, folder: Path = STATE) -> None:
     """Run the demo until Ctrl-C or SIGTERM. With `reset`, an earlier one's data go first.
 
     Raises CommandError, which says what to do.
@@ -48,8 +49,8 @@ def run(*, reset: bool = False) -> None:
     console = _console()
     clinic = demo_data.sample_clinic()
     if reset:
-        StateFolder(STATE).remove()
-    demo = Demo(console, StateFolder(STATE), clinic)
+        StateFolder(folder).remove()
+    demo = Demo(console, StateFolder(folder), clinic)
     with _ended_by_signals():
         try:
             demo.start()
@@ -75,18 +76,19 @@ class Demo:
 
     def start(self) -> None:
         """Start everything, load the sample clinic, and say where to look."""
-        with self._console.status("Starting PostgreSQL and Valkey ...") as status:
+        with self._console.status("") as status:
+            self._phase(status, "Starting PostgreSQL and Valkey ...")
             stack = self._stack = self._new_stack()
             stack.start_servers()
             self._set_clock(stack)
-            status.update("Loading the sample clinic ...")
+            self._phase(status, "Loading the sample clinic ...")
             sample = demo_data.write_sample(self._folder.path / "examples", _now(stack))
             running = self._open.enter_context(services(load(_env_file=None, **stack.settings)))
             feed = Feed(self._console, _names(sample), self._clinic.zone)
             feed.known(running)
             # Before a worker runs, so that it meets visits and what happened at them together.
             demo_data.bring_in(running, sample, self._password())
-            status.update("Starting the carrier, web, a worker and beat ...")
+            self._phase(status, "Starting the carrier, web, a worker and beat ...")
             stack.spawn_processes()
             stack.await_processes()
         self._show = Show(stack, feed, running, sample)
@@ -117,6 +119,11 @@ class Demo:
             stack.stop()
         except KeyboardInterrupt:
             stack.kill()
+
+    def _phase(self, status: Status, words: str) -> None:
+        status.update(words)
+        if not self._console.is_terminal:
+            self._console.print(words)
 
     def _new_stack(self) -> Stack:
         self._folder.lock()
@@ -158,14 +165,21 @@ class Demo:
         rows = (
             ("Console", f"{stack.web_url}/", f"{demo_data.EMAIL}  {self._password()}"),
             ("Phones", f"{stack.sandbox_url}/", "the patients' phones: read, write"),
-            ("Commands", ".state/aftercare followups", "or messages, replies, preview P-1001"),
-            ("Logs", ".state/logs/", "one file a process"),
+            (
+                "Commands",
+                f"{_near(self._folder.path)}/aftercare followups",
+                "or messages, replies, preview P-1001",
+            ),
+            ("Logs", f"{_near(self._folder.logs)}/", "one file a process"),
         )
         for row in rows:
             table.add_row(*row)
         self._console.print(Padding(table, (0, 2)))
         self._console.print("\nThese patients answer; what needs a person opens a follow-up:")
-        people = [f"{sample.names[each.patient_id]} {each.about}" for each in PERSONAS]
+        people = [
+            f"{sample.names[who.patient_id]} (..{sample.numbers[who.patient_id][-4:]}) {who.about}"
+            for who in PERSONAS
+        ]
         self._console.print(Padding("; ".join(people) + ".", (0, 2)))
         self._console.print(
             "\nThe first texts go at 10:00:00 on the clinic's clock. Ctrl-C stops everything.\n"
@@ -261,6 +275,12 @@ def _ended_by_signals() -> Iterator[None]:
 
 def _now(stack: Stack) -> datetime:
     return datetime.now(UTC) + timedelta(seconds=stack.clock_offset)
+
+
+def _near(path: Path) -> Path:
+    """Return a path as one would type it here."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _names(sample: Sample) -> Mapping[str, str]:

@@ -84,7 +84,7 @@ def bring_in(services: Services, sample: Sample, password: str) -> None:
             services,
             clinic.clinic_id,
             email=EMAIL,
-            role=staff.Role.COORDINATOR,
+            role=staff.Role.ADMIN,
             password=password,
             actor=_ACTOR,
         )

@@ -5,7 +5,7 @@ shows what happened and not what the product says about itself.
 """
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -20,6 +20,7 @@ from worker.services import Services
 
 _TONES: Mapping[str, str] = {"page_now": "bold red", "call_today": "yellow"}
 _NAME_WIDTH = 8
+_MOST_FOLLOW_UPS = 500
 _BAD_ENDINGS = frozenset({"undelivered", "failed"})
 
 
@@ -30,13 +31,16 @@ class Feed:
         self._console = console
         self._names = names
         self._zone = zone
-        self._shown: set[UUID] = set()
+        # Follow-ups shown, and how often each had been joined by then.
+        self._shown: dict[UUID, int] = {}
+        self._earlier = 0
+        self._now = datetime.now(UTC)
         self.texts = self.delivered = self.replies = 0
 
     @property
     def follow_ups(self) -> int:
-        """How many follow-ups were shown."""
-        return len(self._shown)
+        """How many follow-ups were opened in this run."""
+        return len(self._shown) - self._earlier
 
     def carrier(self, entries: Iterable[Mapping[str, Any]]) -> None:
         """Show what the carrier's log says: texts it took, receipts it gave, replies it brought."""
@@ -67,32 +71,35 @@ class Feed:
         self._receipts(delivered)
 
     def database(self, services: Services) -> None:
-        """Show the follow-ups that were opened since the last call."""
-        since = services.now - timedelta(days=1)
+        """Show the follow-ups that were opened or joined by another cause since the last call."""
+        self._now = services.now
         with services.database.transaction() as session:
-            found = worklist.follow_ups(session, services.vault, since=since, limit=200)
+            found = worklist.follow_ups(session, services.vault, limit=_MOST_FOLLOW_UPS)
         for item in found:
-            if item.id not in self._shown:
-                self._shown.add(item.id)
-                self._follow_up(item)
+            before = self._shown.get(item.id)
+            if before is None or item.times_joined > before:
+                self._shown[item.id] = item.times_joined
+                self._follow_up(item, again=before is not None)
 
     def known(self, services: Services) -> None:
         """Take the follow-ups of an earlier run as shown."""
         with services.database.transaction() as session:
-            found = worklist.follow_ups(session, services.vault, limit=10_000)
-        self._shown.update(item.id for item in found)
+            found = worklist.follow_ups(session, services.vault, limit=_MOST_FOLLOW_UPS)
+        self._shown.update((item.id, item.times_joined) for item in found)
+        self._earlier = len(self._shown)
 
     def note(self, sentence: str) -> None:
         """Show a sentence that is about the demo itself."""
         self._console.print(Text(f"         {sentence}", style="bold"))
 
-    def _follow_up(self, item: ListedFollowUp) -> None:
+    def _follow_up(self, item: ListedFollowUp, *, again: bool) -> None:
         due = item.due_at.astimezone(self._zone)
         by = "now" if item.severity == "page_now" else f"by {due:%a %H:%M}"
         what = f"{named(FOLLOW_UPS, item.reason)} · {named(SEVERITIES, item.severity)}, {by}"
         who = item.first_name or "?"
         style = _TONES.get(item.severity, "magenta")
-        self._print(self._clock(item.opened_at), "! ", who, f"Follow-up: {what}", style)
+        at, title = (self._now, "Again") if again else (item.opened_at, "Follow-up")
+        self._print(self._clock(at), "! ", who, f"{title}: {what}", style)
 
     def _receipts(self, delivered: Mapping[str, str]) -> None:
         if delivered:

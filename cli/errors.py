@@ -4,6 +4,7 @@
 library alone, so that `aftercare --help` stays quick; the others are known by where they come from.
 """
 
+import traceback
 from typing import NoReturn
 
 FAILED, BAD_INPUT = 1, 2
@@ -48,6 +49,22 @@ def explain(error: BaseException) -> tuple[str, int] | None:
         if name in _DATABASE:
             return _database(error), FAILED
     return None
+
+
+def is_usage(error: BaseException) -> bool:
+    """Whether Typer itself knows what to do with it: bad usage, an exit, a reader that left."""
+    return isinstance(error, BrokenPipeError) or type(error).__module__.startswith("typer.")
+
+
+def unforeseen(error: BaseException) -> str:
+    """Say where a fault of the program happened, without its words: they may name a patient."""
+    places = [
+        f"  {frame.filename}:{frame.lineno} in {frame.name}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if "typer" not in frame.filename
+    ]
+    kind = type(error).__name__
+    return "\n".join([f"This is a fault of the program ({kind}); please report it:", *places])
 
 
 def _state_of_refusal(words: str) -> str | None:

@@ -164,10 +164,16 @@ def _is_left_over(folder: Path) -> bool:
 
 def _ours(places: Iterable[Path]) -> Iterator[Path]:
     for place in places:
-        for folder in place.glob(f"{_PREFIX}{os.geteuid()}-*"):
-            facts = folder.lstat()
-            if stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.geteuid():
-                yield folder
+        yield from filter(_is_our_folder, place.glob(f"{_PREFIX}{os.geteuid()}-*"))
+
+
+def _is_our_folder(folder: Path) -> bool:
+    try:
+        facts = folder.lstat()
+    except FileNotFoundError:
+        # Whoever it belonged to has deleted it since it was listed.
+        return False
+    return stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.geteuid()
 
 
 def _places() -> list[Path]:

@@ -12,7 +12,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from cli.errors import FAILED, explain
+from cli.errors import FAILED, explain, is_usage, unforeseen
 
 #: Name, module under `cli.commands`, what the list of commands says, and under which heading.
 _SETTING_UP, _PATIENTS, _LOOKING = "Setting up", "Patients and visits", "Looking and following up"
@@ -69,16 +69,12 @@ class LazyGroup(TyperGroup):
         """Run the command; what it fails with becomes a sentence and an exit code."""
         try:
             return super().invoke(ctx)
-        except BrokenPipeError:
-            # Whoever read our output has seen enough. Nothing more can be written there.
-            sys.stderr.close()
-            raise typer.Exit(FAILED) from None
         except Exception as error:
-            told = explain(error)
-            if told is None:
+            if is_usage(error):
                 raise
-            print(told[0], file=sys.stderr)
-            raise typer.Exit(told[1]) from error
+            words, code = explain(error) or (unforeseen(error), FAILED)
+            print(words, file=sys.stderr)
+            raise typer.Exit(code) from error
 
 
 def load(name: str) -> Any:

@@ -182,6 +182,8 @@ class Stack:
         self.folder.write_command({"PYTHONPATH": str(ROOT), **self.settings})
         self.children = self._wanted()
         for child in self.children:
+            # A run's log is about that run.
+            (self.folder.logs / f"{child.name}.log").unlink(missing_ok=True)
             self._spawn(child)
 
     def await_processes(self) -> None:

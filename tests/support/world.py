@@ -369,4 +369,5 @@ class World:
         """Run a statement as the processes' role; return its rows if it has any."""
         with self.database.transaction() as session:
             result = session.execute(text(statement), values)
-            return result.all() if result.returns_rows else None
+            # An UPDATE has none, and says so only through its cursor.
+            return result.all() if getattr(result, "returns_rows", False) else None

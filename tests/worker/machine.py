@@ -356,22 +356,22 @@ class SendMachine(RuleBasedStateMachine):
     def worker_dies(self, number: int, point: str, nth: int) -> None:
         self.run_step(number, step_of(point), point, nth=nth, kill=True)
 
-    @precondition(lambda self: any(worker.stopped_at for worker in self.workers))
+    @precondition(lambda self: any(worker.stands() for worker in self.workers))
     @rule(number=st.integers(0, 1), kill=st.booleans())
     def worker_that_stood_goes_on(self, number: int, kill: bool) -> None:
         worker = self.workers[number]
-        if worker.stopped_at is not None:
+        if worker.stands():
             self._end(number) if kill else worker.resume()
 
     def run_step(self, number: int, step: str, point: str | None, **how: Any) -> None:
         worker = self.workers[number]
-        if worker.stopped_at is not None:
+        if worker.stands():
             return
         worker.start(step, stop_at=point, **how)
         if worker.dead:
             self.fired["killed at", point] += 1
             self._end(number)
-        elif worker.stopped_at is not None:
+        elif worker.stands():
             self.fired["stood still at", point] += 1
 
     def _end(self, number: int) -> None:
@@ -385,8 +385,7 @@ class SendMachine(RuleBasedStateMachine):
     def advance(self, seconds: float) -> None:
         self.world.advance(seconds=seconds)
         for worker in self.workers:
-            if worker.stopped_at is not None:
-                worker.frozen += seconds
+            worker.stand(seconds)
         by = {"by": seconds}
         self.world.execute(
             "UPDATE message SET lease_until = lease_until - make_interval(secs => :by)"
@@ -451,7 +450,7 @@ class SendMachine(RuleBasedStateMachine):
         self.world.gateway.outage = False
         self.world.gateway._anybody.clear()
         for worker in self.workers:
-            if worker.stopped_at is not None:
+            if worker.stands():
                 worker.resume()
         for made in self.ledger.created:
             self._reports(made, 4)

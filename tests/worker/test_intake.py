@@ -131,8 +131,8 @@ def test_a_good_patient_row_is_read() -> None:
         (
             {"consented_at": "3/4/2026"},
             (
-                "line 2, column consented_at: write the time as 2026-12-01T09:00, or with an offset "
-                "as 2026-12-01T09:00-05:00; other forms can be read in two ways"
+                "line 2, column consented_at: write the time as 2026-12-01T09:00, or with an "
+                "offset as 2026-12-01T09:00-05:00; other forms can be read in two ways"
             ),
         ),
     ],

@@ -1,6 +1,6 @@
 """Staff: added, away, disabled; their open items return to the queue."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 from argon2 import PasswordHasher
@@ -72,6 +72,23 @@ def test_an_absence_that_has_begun_returns_open_items(world: World) -> None:
     today = {"first": date(2026, 11, 30), "last": date(2026, 11, 30)}
     assert staff.away(world.services, email=EMAIL, actor="test", **today).returned == 1
     assert world.execute("SELECT ends_at - starts_at FROM staff_absence")[0][0].days == 3
+
+
+def test_items_return_on_the_first_day_of_an_absence(world: World) -> None:
+    """By the worker's round, once; what is taken during the absence stays."""
+    _add(world)
+    _own_an_item(world)
+    ahead = {"first": date(2026, 12, 24), "last": date(2026, 12, 26)}
+    staff.away(world.services, email=EMAIL, actor="test", **ahead)
+    assert staff.return_items_of_absent(world.services) == {}
+    world.clock.at = datetime(2026, 12, 24, 6, tzinfo=UTC)
+    assert staff.return_items_of_absent(world.services) == {"returned": 1}
+    world.execute(
+        "UPDATE follow_up SET owner_id = (SELECT id FROM staff), status = 'acknowledged',"
+        " acknowledged_at = :now",
+        now=world.now,
+    )
+    assert staff.return_items_of_absent(world.services) == {}
 
 
 def test_nobody_unknown_is_away(world: World) -> None:

@@ -1,0 +1,1 @@
+"""Benchmarks: `python -m bench` measures the real thing beside what people would use instead."""

@@ -1,0 +1,136 @@
+"""The command line in this process: settings of the test's own, a clock that stands at a Monday."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from tests.support.world import MONDAY_MORNING, settings_for
+
+CLINIC = """
+id: riverside
+name: Riverside Ketamine & Recovery Center
+sms_name: Riverside Care
+phone: "+12125550100"
+timezone: America/New_York
+languages: [en, es]
+staffed_hours: {mon: ["08:00-17:00"], tue: ["08:00-17:00"], wed: ["08:00-17:00"],
+  thu: ["08:00-17:00"], fri: ["08:00-17:00"]}
+sender: {messaging_service_sid: MG00000000000000000000000000000000, numbers: ["+12125550110"]}
+lead: {name: Kim, phone: "+12125550191", email: kim@clinic.test}
+protocols: [assessment-visit, dosing-visit, after-dose, integration, daily-check-in]
+"""
+PATIENTS = (
+    "patient_id,clinic,first_name,phone,language,timezone,"
+    "consent_method,consented_at,consent_purposes\n"
+    "P1,riverside,Ana,(212) 555-0121,es,America/New_York,"
+    "paper,2026-11-01,visits;check_ins;health_questions\n"
+    "P2,riverside,Ben,+12125550122,en,America/Los_Angeles,"
+    "web_form,2026-11-02T10:00:00Z,visits\n"
+)
+VISITS = """appointment_id,patient_id,kind,route,starts_at,ends_at,status,location
+A1,P1,dosing,iv,2026-12-10T09:00,2026-12-10T11:00,booked,Suite 4
+A2,P2,integration,,2026-12-03T09:00-05:00,2026-12-03T10:00-05:00,booked,Suite 4
+"""
+_NAMES = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "PUBLIC_URL",
+    "TWILIO_ACCOUNT_SID",
+    "TWILIO_AUTH_TOKEN",
+    "TWILIO_API_URL",
+    "AFTERCARE_ENCRYPTION_KEYS",
+    "AFTERCARE_SECRET_KEY",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a command ended and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """Standard output as JSON lines."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """The only one of them."""
+        [only] = self.rows
+        return only
+
+
+Run = Callable[..., Ran]
+
+
+def environment(database_url: str, **more: str) -> dict[str, str]:
+    """Return the settings of a command, with the clock at Monday morning."""
+    settings = settings_for(database_url).model_dump(by_alias=True)
+    plain = {name: settings[name] for name in _NAMES}
+    values = {
+        name: value.get_secret_value() if hasattr(value, "get_secret_value") else str(value)
+        for name, value in plain.items()
+        if name != "AFTERCARE_ENCRYPTION_KEYS"
+    }
+    values["AFTERCARE_ENCRYPTION_KEYS"] = plain["AFTERCARE_ENCRYPTION_KEYS"][0].get_secret_value()
+    offset = (MONDAY_MORNING - datetime.now(UTC)).total_seconds()
+    # A port that nobody listens on, whatever else runs on this machine.
+    return {**values, "AFTERCARE_CLOCK_OFFSET": str(offset), "AFTERCARE_PORT": "1", **more}
+
+
+@pytest.fixture
+def settings_env(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The environment of one installation; its folder is the current one, and has no .env."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in environment(database_url).items():
+        monkeypatch.setenv(name, value)
+    return tmp_path
+
+
+@pytest.fixture
+def run() -> Iterator[Run]:
+    """Run `aftercare` with these arguments in this process."""
+    root = logging.getLogger()
+    before, level = list(root.handlers), root.level
+
+    def command(*arguments: object, stdin: str | None = None) -> Ran:
+        runner = CliRunner()
+        result = runner.invoke(app, [str(word) for word in arguments], input=stdin)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Ran(result.exit_code, result.stdout, result.stderr)
+
+    yield command
+    # A command's handler writes to the captured standard error, which is gone by now.
+    root.handlers, root.level = before, level
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    """Write a file and return its path."""
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def clinic(run: Run, settings_env: Path) -> Path:
+    """A folder with a clinic applied and its two patients and visits imported."""
+    for arguments in (
+        ("clinic", "apply", write(settings_env, "clinic.yaml", CLINIC)),
+        ("import", "patients", write(settings_env, "patients.csv", PATIENTS)),
+        ("import", "appointments", write(settings_env, "appointments.csv", VISITS)),
+    ):
+        ran = run(*arguments)
+        assert ran.code == 0, ran.err
+    return settings_env

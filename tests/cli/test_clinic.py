@@ -1,0 +1,155 @@
+"""`aftercare clinic apply`, `staff`, `pause`, `keys`, `audit`, `protocols`."""
+
+import base64
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import CLINIC, Run, write
+
+_KEYS = "AFTERCARE_ENCRYPTION_KEYS"
+
+
+def test_applying_twice_changes_nothing_the_second_time(settings_env: Path, run: Run) -> None:
+    """What changed is printed, and nothing is said to have."""
+    file = write(settings_env, "clinic.yaml", CLINIC)
+    first, second = run("clinic", "apply", file), run("clinic", "apply", file)
+    assert first.out.startswith("riverside: created.")
+    assert "protocol dosing-visit: version 1 is in force" in first.out
+    assert second.out == "riverside: nothing changed.\n"
+
+
+def test_what_changed_is_printed(clinic: Path, run: Run) -> None:
+    """Field, before and after; also for programs."""
+    text = CLINIC.replace("timezone:", 'send_window: {from: "10:00", to: "18:00"}\ntimezone:')
+    ran = run("clinic", "apply", write(clinic, "clinic.yaml", text), "--json")
+    assert {row["field"]: (row["before"], row["after"]) for row in ran.rows} == {
+        "send_window.from": ("09:00", "10:00"),
+        "send_window.to": ("20:00", "18:00"),
+    }
+
+
+def test_faults_of_the_file_have_line_and_mend(settings_env: Path, run: Run) -> None:
+    """Exit 2, and nothing is created."""
+    text = CLINIC.replace("timezone: America/New_York", "timezone: EST\ncolour: red")
+    file = write(settings_env, "clinic.yaml", text)
+    ran = run("clinic", "apply", file)
+    assert ran.code == 2
+    assert f"{file}:6:" in ran.err
+    assert "America/New_York" in ran.err
+    assert f"{file}:7:" in ran.err
+    assert run("audit", "verify").err == "There is no clinic yet.\n"
+
+
+def test_a_name_that_gives_patients_away_is_refused(settings_env: Path, run: Run) -> None:
+    """It would stand in every text."""
+    text = CLINIC.replace("sms_name: Riverside Care", "sms_name: Riverside Ketamine")
+    ran = run("clinic", "apply", write(settings_env, "clinic.yaml", text))
+    assert ran.code == 2
+    assert "sms_name" in ran.err
+
+
+def test_a_protocol_that_does_not_exist_is_refused(settings_env: Path, run: Run) -> None:
+    """With the one that may be meant."""
+    text = CLINIC.replace("dosing-visit", "dosing-visits")
+    ran = run("clinic", "apply", write(settings_env, "clinic.yaml", text))
+    assert (ran.code, 'did you mean "dosing-visit"?' in ran.err) == (2, True)
+
+
+def test_a_file_that_is_not_there_is_bad_input(settings_env: Path, run: Run) -> None:
+    """Named, with the system's reason."""
+    ran = run("clinic", "apply", "nowhere.yaml")
+    assert (ran.code, ran.err) == (2, "nowhere.yaml can't be read: No such file or directory.\n")
+
+
+def test_staff_password_comes_from_standard_input(clinic: Path, run: Run) -> None:
+    """And is refused when it is short, or missing, or the address is taken."""
+    add = ("staff", "add", "Sam@clinic.test", "--role", "coordinator", "--clinic", "riverside")
+    assert run(*add, stdin="short\n").code == 2
+    assert run(*add, stdin="").code == 2
+    assert run(*add, stdin="a long enough one\n").code == 0
+    again = run(*add, stdin="a long enough one\n")
+    assert (again.code, "already" in again.err) == (2, True)
+
+
+def test_staff_away_and_disabled(clinic: Path, run: Run) -> None:
+    """Nobody unknown, no days behind us, no last day before the first."""
+    run("staff", "add", "sam@clinic.test", "--role", "clinician", stdin="a long enough one\n")
+    away = ("staff", "away", "sam@clinic.test", "--from")
+    assert run(*away, "2026-12-24", "--to", "2026-12-20").code == 2
+    assert run(*away, "2026-10-24", "--to", "2026-10-26").code == 2
+    assert run(*away, "24.12.2026", "--to", "2026-12-26").code == 2
+    assert run(*away, "2026-12-24", "--to", "2026-12-26").code == 0
+    assert run("staff", "disable", "sam@clinic.test").code == 0
+    assert run("staff", "disable", "sam@clinic.test").code == 2
+
+
+def test_pause_and_unpause(clinic: Path, run: Run) -> None:
+    """One clinic or all; a time that has passed is refused."""
+    assert run("pause", "--until", "2026-11-29").code == 2
+    assert run("pause", "--until", "2026-12-01T12:00").out == (
+        "riverside: paused until 2026-12-01 17:00Z.\n"
+    )
+    assert run("unpause", "--all").code == 0
+    assert run("pause", "--clinic", "riversides").code == 2
+    assert run("pause", "--clinic", "riverside", "--all").code == 2
+
+
+def test_a_new_key_is_32_bytes_and_different_each_time(run: Run) -> None:
+    """URL-safe base64, as the setting wants it; needs no settings itself."""
+    one, two = run("keys", "new").out.strip(), run("keys", "new").out.strip()
+    assert len(base64.urlsafe_b64decode(one)) == 32
+    assert one != two
+
+
+def test_rotating_keys_keeps_every_row_readable(
+    clinic: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """New key first, old behind; after rotating the old one can go."""
+    old, new = os.environ[_KEYS], run("keys", "new").out.strip()
+    monkeypatch.setenv(_KEYS, f"{new},{old}")
+    assert "2 keys" in run("keys", "rotate").out
+    monkeypatch.setenv(_KEYS, new)
+    assert run("patient", "hold", "P1", "--reason", "other").code == 0
+    monkeypatch.setenv(_KEYS, old)
+    ran = run("messages")
+    assert (ran.code, _KEYS in ran.err) == (1, True)
+
+
+def test_the_audit_trail_is_whole(clinic: Path, run: Run) -> None:
+    """After an apply and two imports."""
+    assert run("audit", "verify", "--json").row == {
+        "clinic": "riverside",
+        "whole": True,
+        "first_break": None,
+    }
+
+
+def test_protocols_are_listed_shown_and_checked(settings_env: Path, run: Run) -> None:
+    """What is shown can be saved and checked."""
+    names = {row["id"] for row in run("protocols", "list", "--json").rows}
+    assert "dosing-visit" in names
+    shown = run("protocols", "show", "dosing-visit").out
+    file = write(settings_env, "mine.yaml", shown)
+    assert run("protocols", "check", file).code == 0
+
+
+def test_faults_of_a_protocol_have_file_and_line(settings_env: Path, run: Run) -> None:
+    """Every file is checked, also after a bad one."""
+    shown = run("protocols", "show", "dosing-visit").out
+    bad = write(settings_env, "bad.yaml", shown.replace("template: visit_7d", "template: visit_9d"))
+    ran = run("protocols", "check", bad, write(settings_env, "good.yaml", shown))
+    assert ran.code == 2
+    assert ran.out.startswith(f"{bad}:")
+    assert "visit_9d" in ran.out
+    assert "good.yaml: dosing-visit is right" in ran.err
+
+
+def test_a_clinics_protocols_have_versions(clinic: Path, run: Run) -> None:
+    """As published, and whether they are switched on."""
+    rows = {
+        row["id"]: row for row in run("protocols", "list", "--clinic", "riverside", "--json").rows
+    }
+    assert (rows["dosing-visit"]["version"], rows["dosing-visit"]["on"]) == (1, True)
+    assert run("protocols", "show", "nope", "--clinic", "riverside").code == 2

@@ -1,0 +1,100 @@
+"""The processes as compose starts them: a text goes out, health is green, doctor is content."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import CLINIC, PATIENTS, VISITS, environment, write
+from tests.support.processes import ROOT, Processes, http_status, wait_until
+from tests.support.processes import environment as process_environment
+
+_ACCOUNT = "AC" + "0" * 32
+_SERVICE = "MG" + "0" * 32
+
+
+@pytest.fixture
+def installation(
+    database_url: str, redis_url: str, tmp_path: Path, processes: Processes
+) -> dict[str, str]:
+    """Settings that lead to a sandbox carrier and to a web process of this test's own."""
+    web = f"http://127.0.0.1:{_free_port()}"
+    carrier = processes.aftercare(
+        *("sandbox", "--port", "0", "--account", f"{_ACCOUNT}:token"),
+        *("--service", f"{_SERVICE}=+12125550110", "--speed", "50"),
+        *("--inbound-url", f"{web}/twilio/inbound"),
+    )
+    ready = json.loads(carrier.wait_for_line(r'^\{"url".*\}$')[0])
+    return environment(
+        database_url,
+        REDIS_URL=redis_url,
+        PUBLIC_URL=web,
+        TWILIO_API_URL=ready["url"],
+        AFTERCARE_PORT=web.rsplit(":", 1)[1],
+        AFTERCARE_WORKER_METRICS_PORT="0",
+    )
+
+
+def _free_port() -> int:
+    import socket  # noqa: PLC0415 - Only here.
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _aftercare(env: Mapping[str, str], *words: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cli.main", *map(str, words)],
+        cwd=ROOT,
+        env=process_environment(env),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def _messages(env: Mapping[str, str]) -> list[dict[str, Any]]:
+    done = _aftercare(env, "messages", "--json")
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_a_clinics_own_files_end_in_a_delivered_text(
+    installation: dict[str, str], processes: Processes, tmp_path: Path
+) -> None:
+    """Apply, import, three processes: what is due goes out; each process ends when told to."""
+    due = VISITS.replace("A2,P2", "A3,P1").replace("2026-12-10", "2026-12-02")
+    for words in (
+        ("clinic", "apply", write(tmp_path, "clinic.yaml", CLINIC)),
+        ("import", "patients", write(tmp_path, "patients.csv", PATIENTS)),
+        ("import", "appointments", write(tmp_path, "appointments.csv", due)),
+    ):
+        done = _aftercare(installation, *words)
+        assert done.returncode == 0, done.stderr
+    running = {
+        name: processes.aftercare(name, env=installation) for name in ("web", "worker", "beat")
+    }
+    running["web"].wait_for_http(f"{installation['PUBLIC_URL']}/readyz")
+    for name in running:
+        wait_until(lambda name=name: _aftercare(installation, "health", name).returncode == 0, 60)
+    # The health question of the visit in two days was due an hour ago, and still goes.
+    wait_until(
+        lambda: any(row["status"] == "delivered" for row in _messages(installation)),
+        40,
+        what=f"a delivered text in {_messages(installation)}",
+    )
+    doctor = _aftercare(installation, "doctor")
+    assert doctor.returncode == 0, doctor.stdout
+    for name, process in running.items():
+        # uvicorn ends by the signal it was given; Celery's two end with 0.
+        assert process.terminate() in {0, -15}, (name, process.output)
+    assert http_status(f"{installation['PUBLIC_URL']}/healthz") is None
+    said = "".join(process.output for process in running.values())
+    assert "5550121" not in said
+    assert "Traceback" not in said
