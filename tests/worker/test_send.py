@@ -1,5 +1,6 @@
 """The send step: gates, claims, intents and outcomes, on a real database."""
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,8 @@ from messages.gateways.fake import lose_answer, refuse, throttle, unreachable
 from records import sending, stopping
 from records.base import new_id
 from tests.support.world import World
-from worker.steps import send
+from worker.carrier import Carrier
+from worker.steps import outcomes, send
 
 
 def test_a_due_text_is_sent_and_accepted(world: World) -> None:
@@ -295,3 +297,25 @@ def test_sending_holds_while_the_clocks_differ(world: World) -> None:
     world.settings.clock_offset += 120
     world.send()
     assert world.message(message_id).status == "planned"
+
+
+def test_a_worker_with_few_slots_still_sends_everything(world: World) -> None:
+    """Groups are never larger than the slots, and senders that reserve at once take turns."""
+    narrow = Carrier(
+        lambda: world.gateway,
+        in_flight=3,
+        write=lambda posted: outcomes.write(world.services, posted),
+    )
+    ids = world.due(20)
+    threads = [
+        threading.Thread(target=send.run, args=(world.services, narrow, world.sender_id))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert not any(thread.is_alive() for thread in threads)
+    assert narrow.drain(20)
+    assert {world.message(each).status for each in ids} == {"accepted"}
+    narrow.close()

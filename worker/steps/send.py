@@ -29,8 +29,6 @@ from worker.services import Services
 log = get_logger(__name__)
 
 CHUNK = 128
-# Intents are committed in groups just before slots come free: a crash then leaves few in doubt.
-GROUP = 64
 _WEEK = timedelta(days=7)
 _MOST_VALID_SECONDS = 36_000
 _LEAST_VALID_SECONDS = 60
@@ -274,8 +272,8 @@ def _post(
     *,
     slots: bool,
 ) -> None:
-    for start in range(0, len(chunk.ready), GROUP):
-        group = chunk.ready[start : start + GROUP]
+    for start in range(0, len(chunk.ready), carrier.group):
+        group = chunk.ready[start : start + carrier.group]
         if slots:
             carrier.reserve(len(group))
         opened: dict[UUID, int] = {}
