@@ -63,6 +63,7 @@ class Carrier:
         self.group = min(GROUP, in_flight)
         self._slots = threading.BoundedSemaphore(in_flight)
         self._turn = threading.Lock()
+        self._closing = threading.Event()
         self._write = write
         self._done: queue.SimpleQueue[Posted | None] = queue.SimpleQueue()
         self._pending = 0
@@ -73,6 +74,15 @@ class Carrier:
         self._thread.start()
         self._writer.start()
         self.gateway: Gateway = self.call(_made(make_gateway))
+
+    @property
+    def closing(self) -> bool:
+        """Whether this process is about to end: nothing new is claimed for it."""
+        return self._closing.is_set()
+
+    def take_no_more(self) -> None:
+        """Let what is on its way come home, and have nothing new claimed."""
+        self._closing.set()
 
     def reserve(self, count: int) -> None:
         """Wait until `count` requests may be made; each posting gives its slot back.
@@ -108,6 +118,7 @@ class Carrier:
         """End in good order: outcomes written, connections closed, threads gone."""
         if self._loop.is_closed():
             return
+        self.take_no_more()
         self.drain()
         self.call(self.gateway.close())
         self._loop.call_soon_threadsafe(self._loop.stop)

@@ -77,8 +77,11 @@ class WorkerProcess:
         self._lock = threading.Lock()
         self._running: set[Work] = set()
         self._again: set[Work] = set()
+        self._queued: set[Work] = set()
         self._stop = threading.Event()
         self._pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="own")
+        # Sending waits for the carrier; in threads of its own it keeps no reply waiting.
+        self._senders = ThreadPoolExecutor(max_workers=8, thread_name_prefix="send")
         self._timer = threading.Thread(target=self._run_timer, name="timer", daemon=True)
 
     def start(self) -> None:
@@ -87,12 +90,35 @@ class WorkerProcess:
 
     def close(self) -> None:
         """End in good order: no new work, outcomes written, connections closed."""
-        self._stop.set()
+        self.take_no_more()
         if self._timer.ident is not None:
             self._timer.join(timeout=5)
         self._pool.shutdown(wait=True, cancel_futures=True)
+        self._senders.shutdown(wait=True, cancel_futures=True)
         self.carrier.close()
         self.services.database.close()
+
+    def take_no_more(self) -> None:
+        """Start nothing new: this process was told to end."""
+        self._stop.set()
+        self.carrier.take_no_more()
+
+    def ask(self, step: str, *ids: str) -> None:
+        """Have a step run: here and now, or in the senders' threads if it waits for the carrier."""
+        work: Work = (step, *ids)
+        if step != "send":
+            self.run(*work)
+            return
+        with self._lock:
+            if work in self._queued or self._stop.is_set():
+                return
+            self._queued.add(work)
+            self._senders.submit(self._send, work)
+
+    def _send(self, work: Work) -> None:
+        with self._lock:
+            self._queued.discard(work)
+        self.run(*work)
 
     def run(self, step: str, *ids: str) -> None:
         """Run a step here and now; one that runs already goes once more when it ends."""
@@ -140,7 +166,7 @@ class WorkerProcess:
         while not self._stop.wait(interval):
             if self._beat_is_silent(interval):
                 for work in self.tick(by_beat=False):
-                    self._pool.submit(self.run, *work)
+                    self._pool.submit(self.ask, *work)
             if self._turn_of_heartbeat():
                 self._pool.submit(_call, self.services.settings.heartbeat_url)
             if time.monotonic() - marked >= _HEARTBEAT_SECONDS:

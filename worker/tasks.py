@@ -9,6 +9,7 @@ from celery.signals import (
     setup_logging,
     worker_init,
     worker_shutdown,
+    worker_shutting_down,
 )
 from prometheus_client import Counter, start_http_server
 
@@ -45,7 +46,7 @@ _process: WorkerProcess | None = None
 def _run_step(name: str) -> Any:
     def run(*ids: str) -> None:
         if _process is not None:
-            _process.run(name, *ids)
+            _process.ask(name, *ids)
 
     return run
 
@@ -75,6 +76,12 @@ def _start(**_: Any) -> None:
     _process = wiring.worker_process(settings)
     _process.start()
     _serve_metrics(settings)
+
+
+@worker_shutting_down.connect
+def _told_to_end(**_: Any) -> None:
+    if _process is not None:
+        _process.take_no_more()
 
 
 @worker_shutdown.connect

@@ -126,3 +126,24 @@ def test_equal_nudges_that_wait_are_published_once() -> None:
     for _ in range(50):
         nudge("replies")
     nudge.close()
+
+
+def test_a_process_told_to_end_gives_its_claims_back(world: World, process: WorkerProcess) -> None:
+    """A warm shutdown leaves nothing claimed and sends nothing new."""
+    world.due(5)
+    process.take_no_more()
+    process.ask("send", str(world.sender_id))
+    process.run("send", str(world.sender_id))
+    assert world.statuses() == {"planned": 5}
+    assert world.gateway.calls == []
+
+
+def test_a_carrier_that_hangs_keeps_no_reply_waiting(world: World, process: WorkerProcess) -> None:
+    """Sending waits in threads of its own; the caller of `ask` is free at once."""
+    held = threading.Event()
+    process._steps["send"] = lambda _sender: Counter(waited=held.wait(20))
+    started = time.monotonic()
+    for number in range(20):
+        process.ask("send", str(number))
+    assert time.monotonic() - started < 5
+    held.set()

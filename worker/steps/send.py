@@ -58,7 +58,7 @@ class _Verdicts:
 def run(services: Services, carrier: Carrier, sender_id: UUID) -> Counter[str]:
     """Send what is due from one sender until nothing is due or its tokens are spent."""
     counts: Counter[str] = Counter()
-    while (chunk := _claim(services, sender_id, counts)) is not None:
+    while not carrier.closing and (chunk := _claim(services, sender_id, counts)) is not None:
         if chunk.ready:
             _post(services, carrier, chunk, counts, slots=True)
     return counts
@@ -274,6 +274,9 @@ def _post(
 ) -> None:
     for start in range(0, len(chunk.ready), carrier.group):
         group = chunk.ready[start : start + carrier.group]
+        if carrier.closing:
+            _give_back(services, chunk, chunk.ready[start:])
+            return
         if slots:
             carrier.reserve(len(group))
         opened: dict[UUID, int] = {}
@@ -290,6 +293,12 @@ def _post(
         ]
         carrier.post(postings, intended_at=intended_at, slots=slots)
         counts.update(posted=len(postings), withdrawn=len(group) - len(postings))
+
+
+def _give_back(services: Services, chunk: _Chunk, rows: Sequence[Ready]) -> None:
+    """Unclaim what this process will not come to any more; nothing was sent for it."""
+    with services.database.transaction() as session:
+        sending.unclaim(session, [row.claimed.id for row in rows], token=chunk.token)
 
 
 def _intend(services: Services, token: UUID, group: Sequence[Ready]) -> dict[UUID, int]:
