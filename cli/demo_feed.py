@@ -59,6 +59,9 @@ class Feed:
                 case "refused" | "blocked":
                     code = entry.get("code", "opted out")
                     self._line(at, "x ", entry.get("to", ""), f"refused: {code}", "red")
+                case "inbound-webhook" if entry.get("failure") and entry["attempts"] == 1:
+                    words = f"the clinic's webhook failed ({entry['failure']})"
+                    self._line(at, "x ", entry["from"], words, "red")
                 case "callback" if entry["message_status"] == "delivered":
                     self.delivered += 1
                     delivered[entry["to"]] = at

@@ -4,7 +4,7 @@
 in the order of their ids, as everywhere, so that nobody deadlocks.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -261,10 +261,19 @@ def staff_member(session: Session, clinic_id: UUID, email: str) -> Staff | None:
     return session.scalars(mine.with_for_update(key_share=True)).first()
 
 
-def absences(session: Session, staff_id: UUID) -> Sequence[StaffAbsence]:
-    """Return the days a staff member is, was or will be away."""
-    mine = select(StaffAbsence).where(StaffAbsence.staff_id == staff_id)
-    return session.scalars(mine.order_by(StaffAbsence.starts_at)).all()
+def away_with_items(session: Session, *, now: datetime) -> list[tuple[Staff, datetime]]:
+    """Return who is away at `now` with open items from before, and since when they are away."""
+    left_behind = select(FollowUp.id).where(
+        FollowUp.owner_id == Staff.id,
+        FollowUp.status != "resolved",
+        func.coalesce(FollowUp.acknowledged_at, FollowUp.opened_at) < StaffAbsence.starts_at,
+    )
+    mine = (
+        select(Staff, StaffAbsence.starts_at)
+        .join(StaffAbsence, StaffAbsence.staff_id == Staff.id)
+        .where(StaffAbsence.starts_at <= now, StaffAbsence.ends_at > now, left_behind.exists())
+    )
+    return [(row[0], row[1]) for row in session.execute(mine)]
 
 
 def new_enrollment(**values: Any) -> Enrollment:

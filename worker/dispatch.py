@@ -15,7 +15,14 @@ Work = tuple[str, ...]
 
 TICK, TICK_OF_BEAT = "tick", "tick:beat"
 # Seconds between turns of what is looked at although nobody asked.
-_TURNS = {"sweep": 5.0, "visits": 60.0, "check_ins": 60.0, "pull": 60.0, "silent": 300.0}
+_TURNS = {
+    "sweep": 5.0,
+    "visits": 60.0,
+    "check_ins": 60.0,
+    "pull": 60.0,
+    "silent": 300.0,
+    "absences": 60.0,
+}
 
 
 def find_work(services: Services, *, by_beat: bool) -> Sequence[Work]:

@@ -19,9 +19,9 @@ from records.patients import Patient
 from schedules.facts import AppointmentFacts, EnrollmentFacts, PatientFacts, PlannedText
 from schedules.planner import plan_patient
 from schedules.protocol import Protocol
-from schedules.reasons import in_plain_words
 from worker import facts
 from worker.facts import ClinicContext
+from worker.reasons import in_plain_words
 from worker.rendering import Rendered, Subject, details_of, render
 from worker.services import Services
 

@@ -29,6 +29,7 @@ from worker.steps import (
     reconcile,
     replies,
     send,
+    staff,
 )
 
 log = get_logger(__name__)
@@ -71,6 +72,7 @@ class WorkerProcess:
             "visits": lambda: followups.ask_about_visits(services),
             "sweep": lambda: reconcile.sweep(services),
             "unknown": lambda: reconcile.settle_unknown(services, carrier),
+            "absences": lambda: staff.return_items_of_absent(services),
             "silent": lambda: reconcile.fetch_silent(services, carrier),
             "pull": lambda: receive.pull(services, carrier.gateway, carrier.call),
         }

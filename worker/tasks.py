@@ -34,6 +34,7 @@ STEPS = (
     "sweep",
     "unknown",
     "silent",
+    "absences",
     "pull",
 )
 _BEAT_MARK_SECONDS = 5.0

@@ -1,5 +1,7 @@
 """`aftercare event`: what happened at a visit."""
 
+from datetime import timedelta
+
 import typer
 
 from cli import output
@@ -8,6 +10,9 @@ from schedules.facts import Dose, VisitStatus
 from worker.steps import visits
 
 app = typer.Typer()
+
+_AT_THE_CLINIC = frozenset({VisitStatus.ARRIVED, VisitStatus.CHECKED_OUT, VisitStatus.FULFILLED})
+_EARLY = timedelta(hours=12)
 
 
 @app.command(epilog="Example: aftercare event A2001 checked_out --dose given --at 2026-12-01T11:05")
@@ -37,5 +42,7 @@ def event(
     output.result(
         f"{appointment} is {done.status}" + (f", dose {done.dose}." if done.dose else ".")
     )
+    if kind in _AT_THE_CLINIC and done.starts_at > done.at + _EARLY:
+        output.say(f"Is it the right visit? It starts at {output.cell(done.starts_at)}.")
     if kind is VisitStatus.CHECKED_OUT and done.dose is None:
         output.say("No dose is recorded: without --dose no text after a dose will go.")

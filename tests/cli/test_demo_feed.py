@@ -37,10 +37,13 @@ def test_texts_receipts_and_replies_are_lines_with_names() -> None:
             _entry("callback", to=ANA, message_status="delivered"),
             _entry("callback", to=RUTH, message_status="delivered"),
             _entry("inbound", **{"from": ANA}, body="C [ok]"),
-            _entry("auto-reply", to=ANA, body="You have been unsubscribed"),
+            _entry("auto-reply", to=ANA, body="You have stopped"),
             _entry("refused", to=RUTH, code=21610),
             _entry("callback", to=RUTH, message_status="undelivered"),
             _entry("create", to="+12125550199", body="Hi"),
+            _entry("inbound-webhook", **{"from": ANA}, attempts=1, status=200),
+            _entry("inbound-webhook", **{"from": ANA}, attempts=1, failure="5xx"),
+            _entry("inbound-webhook", **{"from": ANA}, attempts=2, failure="5xx"),
             _entry("fault"),
         ]
     )
@@ -49,10 +52,11 @@ def test_texts_receipts_and_replies_are_lines_with_names() -> None:
     assert len(lines[0]) == 60
     assert lines[1:] == [
         "10:00:01 <- Ana      C [ok]",
-        "10:00:01 -> Ana      (the carrier) You have been unsubscribed",
+        "10:00:01 -> Ana      (the carrier) You have stopped",
         "10:00:01 x  Ruth     refused: 21610",
         "10:00:01 x  Ruth     not delivered (undelivered)",
         "10:00:01 -> +12125550199 Hi",
+        "10:00:01 x  Ana      the clinic's webhook failed (5xx)",
         "10:00:01 ok delivered to Ana, Ruth",
     ]
     assert (feed.texts, feed.delivered, feed.replies) == (2, 2, 1)

@@ -83,7 +83,15 @@ def test_the_tick_names_exactly_what_waits(world: World) -> None:
     world.due()
     work = dispatch.find_work(world.services, by_beat=True)
     assert ("send", str(world.sender_id)) in work
-    assert {each[0] for each in work} == {"send", "sweep", "visits", "check_ins", "pull", "silent"}
+    assert {each[0] for each in work} == {
+        "send",
+        "sweep",
+        "visits",
+        "check_ins",
+        "pull",
+        "silent",
+        "absences",
+    }
     again = dispatch.find_work(world.services, by_beat=True)
     assert {each[0] for each in again} == {"send"}
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from records import appointments, clinics, endings, followups
+from records import appointments, clinics, endings, followups, patients
 from records.base import Session
 from records.outbox import Message
 from schedules.clinic import ClinicFile
@@ -51,6 +51,8 @@ def run(services: Services, *, limit: int = BATCH) -> Counter[str]:
 
 def _review(session: Session, services: Services, message: Message, *, now: datetime) -> int:
     if message.patient_id is None or message.status == "delivered":
+        return 0
+    if patients.by_id(session, message.patient_id).status == "closed":
         return 0
     items = _wanted(session, services, message, message.patient_id, now=now)
     opened = open_follow_ups(

@@ -1,6 +1,7 @@
 """Who signs in, who is away, who has left: open items go back to the queue with them."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
@@ -95,6 +96,18 @@ def away(services: Services, *, email: str, first: date, last: date, actor: str)
             details = {"from": first.isoformat(), "to": last.isoformat()}
             _record(session, services, member, actor, "staff.away", details)
         return Leaving(clinics=len(members), returned=returned)
+
+
+def return_items_of_absent(services: Services) -> Counter[str]:
+    """Give back to the queue what is with somebody whose absence has begun (care rule 13).
+
+    What they take while they are away stays theirs.
+    """
+    counts: Counter[str] = Counter()
+    with services.database.transaction() as session:
+        for member, _ in intake.away_with_items(session, now=services.now):
+            counts["returned"] += _return_items(session, services, member, "system")
+    return +counts
 
 
 def disable(services: Services, *, email: str, actor: str) -> Leaving:
