@@ -96,6 +96,12 @@ bench: .venv/.dev  ## Run the benchmarks and print a table
 secrets:  ## Write the secrets that docker-compose.yml reads; existing ones stay
 	@$(PYTHON) -m cli.secret_files secrets
 
+SEED ?= 1
+MINUTES ?= 5
+.PHONY: chaos
+chaos: .venv/.dev  ## Crashes and faults under load, counted by the carrier; SEED=1 MINUTES=5
+	@exec $(BIN)/python -m tests.chaos --seed $(SEED) --minutes $(MINUTES)
+
 ##--- upkeep
 
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(if $(UPGRADE),--upgrade)

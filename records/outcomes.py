@@ -53,6 +53,15 @@ _ACCEPT = text(f"""
     ), closed AS (
         UPDATE attempt t SET outcome = 'accepted', sid = v.sid, closed_at = clock_timestamp()
         FROM v WHERE t.message_id = v.id AND t.number = v.number AND t.sid IS NULL
+    ), beside AS (
+        -- A later attempt is still on its way: no sweep would look for it once this row has moved,
+        -- and while it is open its recipient gets nothing else.
+        UPDATE attempt t SET outcome = 'unknown', next_look_at = t.intent_at + make_interval(
+            secs => COALESCE((c.settings -> 'unknown' ->> 'grace_seconds')::float8, 180))
+        FROM v, clinic c
+        WHERE c.id = t.clinic_id AND t.message_id = v.id AND t.number > v.number
+          AND t.outcome IS NULL
+          AND NOT EXISTS (SELECT 1 FROM v own WHERE own.id = t.message_id AND own.number = t.number)
     ), moved AS (
         UPDATE message m
         SET status = CASE WHEN {_BEFORE_ACCEPTANCE} THEN 'accepted' ELSE m.status END,
@@ -239,6 +248,8 @@ class UnknownAttempt:
     clinic_id: UUID
     number: int
     looks: int
+    # How many of the message's attempts may have sent it, this one among them.
+    maybe_sent: int
     intent_at: datetime
     submitted_at: datetime
     latest_at: datetime
@@ -260,7 +271,9 @@ _TAKE_UNKNOWN = text("""
             ORDER BY next_look_at LIMIT :limit FOR UPDATE SKIP LOCKED)
         RETURNING t.message_id, t.clinic_id, t.number, t.looks, t.intent_at
     )
-    SELECT taken.*, m.submitted_at, m.latest_at, m.policy, m.sender_id, m.recipient, m.body
+    SELECT taken.*, m.submitted_at, m.latest_at, m.policy, m.sender_id, m.recipient, m.body,
+           (SELECT count(*) FROM attempt o WHERE o.message_id = taken.message_id
+            AND o.outcome IN ('unknown', 'absent')) AS maybe_sent
     FROM taken JOIN message m ON m.id = taken.message_id AND m.clinic_id = taken.clinic_id
 """)
 

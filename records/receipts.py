@@ -40,7 +40,11 @@ _CLINICS = text("SELECT id, clinic_id FROM message WHERE id = ANY(CAST(:ids AS u
 _PENDING = text("""
     WITH pending AS (
         SELECT id, sid, status, error_code, attempt, message_id, received_at FROM receipt
-        WHERE applied_at IS NULL ORDER BY received_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
+        WHERE applied_at IS NULL
+          -- Strangers wait outside, or enough of them would keep our own from being applied.
+          AND (message_id IS NOT NULL
+               OR EXISTS (SELECT 1 FROM message s WHERE s.sid = receipt.sid))
+        ORDER BY received_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
     )
     SELECT r.id, r.sid, r.status, r.error_code, r.attempt, m.id AS message_id, m.clinic_id,
            m.status AS message_status, m.reason AS message_reason, m.sid AS message_sid,
@@ -159,19 +163,28 @@ class SilentMessage:
     clinic_id: UUID
     sid: str
     attempts: int
+    accepted_at: datetime
 
 
 _SILENT = text("""
-    SELECT id, clinic_id, sid, attempts FROM message
+    SELECT id, clinic_id, sid, attempts, accepted_at FROM message
     WHERE status IN ('accepted', 'sent') AND final_at IS NULL AND sid IS NOT NULL
       AND accepted_at <= :before
-    ORDER BY accepted_at LIMIT :limit
+      AND (CAST(:at AS timestamptz) IS NULL OR (accepted_at, id) > (:at, CAST(:id AS uuid)))
+    ORDER BY accepted_at, id LIMIT :limit
 """)
 
 
-def silent(session: Session, *, before: datetime, limit: int) -> list[SilentMessage]:
-    """Return messages accepted before this instant that are still without a last word."""
-    rows = session.execute(_SILENT, {"before": before, "limit": limit})
+def silent(
+    session: Session, *, before: datetime, after: tuple[datetime, UUID] | None, limit: int
+) -> list[SilentMessage]:
+    """Return messages accepted before this instant that are still without a last word.
+
+    `after` is (accepted_at, id) of the one that was asked about last: the next ones follow it.
+    """
+    at, last_id = after or (None, None)
+    values = {"before": before, "at": at, "id": last_id, "limit": limit}
+    rows = session.execute(_SILENT, values)
     return [SilentMessage(**row) for row in rows.mappings()]
 
 

@@ -88,6 +88,8 @@ DIE_AT = (
     "inbound.before_commit",
     "inbound.after_commit",
 )
+SENDING = tuple(point for point in REST_AT if point.startswith(("claim.", "send.")))
+ELSEWHERE = tuple(point for point in DIE_AT if not point.startswith(("claim.", "send.")))
 OF_STEP = {
     "send": ("claim.", "send."),
     "sweep": ("sweep.",),
@@ -344,17 +346,34 @@ class SendMachine(RuleBasedStateMachine):
     def worker_runs(self, number: int, step: str) -> None:
         self.run_step(number, step, None)
 
-    @rule(
-        number=st.integers(0, 1), point=st.sampled_from(REST_AT), nth=st.sampled_from((1, 1, 1, 2))
-    )
-    def worker_stands_still(self, number: int, point: str, nth: int) -> None:
-        self.run_step(number, step_of(point), point, nth=nth)
+    @rule(number=st.integers(0, 1), point=st.sampled_from(SENDING), nth=st.sampled_from((1, 1, 2)))
+    def worker_stands_still_sending(self, number: int, point: str, nth: int) -> None:
+        self._have_work()
+        self.run_step(number, "send", point, nth=nth)
 
-    @rule(
-        number=st.integers(0, 1), point=st.sampled_from(DIE_AT), nth=st.sampled_from((1, 1, 1, 2))
-    )
-    def worker_dies(self, number: int, point: str, nth: int) -> None:
-        self.run_step(number, step_of(point), point, nth=nth, kill=True)
+    @rule(number=st.integers(0, 1), point=st.sampled_from(SENDING), nth=st.sampled_from((1, 1, 2)))
+    def worker_dies_sending(self, number: int, point: str, nth: int) -> None:
+        self._have_work()
+        self.run_step(number, "send", point, nth=nth, kill=True)
+
+    @rule(number=st.integers(0, 1), point=st.sampled_from(ELSEWHERE), kill=st.booleans())
+    def worker_ends_elsewhere(self, number: int, point: str, kill: bool) -> None:
+        self.run_step(number, step_of(point), point, kill=kill or point not in REST_AT)
+
+    def _have_work(self) -> None:
+        if "send" not in self._waiting():
+            self._due(2)
+
+    @rule(seconds=st.sampled_from((6, 16, 31, 31, 61)), times=st.integers(1, 3))
+    def others_go_on(self, seconds: int, times: int) -> None:
+        """Time passes, and whoever does not stand still does what the tick finds."""
+        for _ in range(times):
+            self.advance(seconds)
+            for number, worker in enumerate(self.workers):
+                if not worker.stands():
+                    for step in ("sweep", "unknown", "send"):
+                        self.run_step(number, step, None)
+                    break
 
     @precondition(lambda self: any(worker.stands() for worker in self.workers))
     @rule(number=st.integers(0, 1), kill=st.booleans())

@@ -109,7 +109,8 @@ def refused(
         return _row(posted, "unknown", "unknown", f"code_{code}", code=code, http=http)
     error_class = rule.after(hits)
     if error_class is ErrorClass.config:
-        later = now + _BREAKER
+        # Where only this recipient is meant, the others go on and this row asks ever less often.
+        later = now + (_BREAKER if rule.opens_breaker else back_off(hits))
         return _row(posted, "refused", "planned", "account", next_at=later, code=code, http=http)
     if rule.may_retry(hits) and error_class is ErrorClass.transient:
         later = now + back_off(hits, rule.retry_after_seconds)
@@ -128,7 +129,7 @@ def _react(session: Session, posted: Posted, outcome: Refused, *, now: datetime)
         stopping.stop_recipient_of(
             session, posting.message_id, reason=f"carrier_{outcome.code}", now=now
         )
-    if rule.error_class is ErrorClass.config:
+    if rule.opens_breaker:
         _open_breaker(session, posting.clinic_id, outcome, rule, now=now)
 
 

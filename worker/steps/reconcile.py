@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from messages.gateway import CarrierText, CarrierUnavailable
-from records import clinics, enrollments, outcomes, patients, receipts
+from records import clinics, enrollments, outcomes, patients, progress, receipts
+from records.base import Session
 from records.outcomes import AcceptedRow, UnknownAttempt
 from schedules.clinic import ClinicFile, UnknownPolicy
 from worker.carrier import Carrier
@@ -28,6 +29,7 @@ _CLOCK_SLACK = timedelta(seconds=60)
 _LOOKS = 2
 # What is not asked about in this turn is asked about in the next.
 _FETCH_FOR_SECONDS = 20
+_CURSOR = "asked:silent"
 _MOST_ATTEMPTS = 3
 
 
@@ -138,7 +140,7 @@ def _settle(
 def _may_go_again(attempt: UnknownAttempt, policy: UnknownPolicy, now: datetime) -> bool:
     if policy is UnknownPolicy.PREFER_SILENCE:
         return False
-    return attempt.latest_at > now and attempt.number < _MOST_ATTEMPTS
+    return attempt.latest_at > now and attempt.maybe_sent < _MOST_ATTEMPTS
 
 
 def _look_alikes(
@@ -161,7 +163,8 @@ def fetch_silent(services: Services, carrier: Carrier, *, limit: int = 100) -> C
     now = services.now
     counts: Counter[str] = Counter()
     with services.database.transaction() as session:
-        waiting = receipts.silent(session, before=now - _SILENT_AFTER, limit=limit)
+        after = _asked_last(session)
+        waiting = receipts.silent(session, before=now - _SILENT_AFTER, after=after, limit=limit)
     by_clinic: dict[UUID, list[dict[str, object]]] = defaultdict(list)
     started = time.monotonic()
     for message in waiting:
@@ -178,7 +181,22 @@ def fetch_silent(services: Services, carrier: Carrier, *, limit: int = 100) -> C
         for rows in by_clinic.values():
             receipts.store(session, rows)
             counts["stored"] += len(rows)
+        progress.mark(session, _CURSOR, _place(waiting, counts["asked"], limit))
     return counts
+
+
+def _asked_last(session: Session) -> tuple[datetime, UUID] | None:
+    """Return up to where silent texts were asked about: those that stay silent go to the end."""
+    kept = progress.details(session, _CURSOR)
+    return (datetime.fromisoformat(kept["at"]), UUID(kept["id"])) if kept else None
+
+
+def _place(waiting: Sequence[receipts.SilentMessage], asked: int, limit: int) -> dict[str, str]:
+    """Return what the next turn goes on after; nothing once the last has been asked about."""
+    if asked == 0 or asked == len(waiting) < limit:
+        return {}
+    last = waiting[asked - 1]
+    return {"at": last.accepted_at.isoformat(), "id": str(last.id)}
 
 
 def _receipt(
