@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from records.checkins import CheckIn
-from records.clinics import Sender, SenderNumber
+from records.clinics import SenderNumber
 from records.inbox import Inbound
 from records.outbox import Message
 from records.patients import Consent, Patient
@@ -51,47 +51,62 @@ class Prompt:
     answered: bool
 
 
-# C and R stay readable until the visit starts, also after an answer (care rule 1).
-_PROMPTS = text("""
-    SELECT m.id AS message_id, m.patient_id, m.enrollment_id, m.protocol, m.step,
+_PROMPT = """m.id AS message_id, m.patient_id, m.enrollment_id, m.protocol, m.step,
            COALESCE(m.nudge_for, m.step) AS question, m.occurrence, m.expects AS context,
            COALESCE(m.accepted_at, m.submitted_at, m.due_at) AS asked_at,
            CASE WHEN m.expects = 'appointment_reminder' AND a.starts_at > m.answer_until
                 THEN a.starts_at ELSE COALESCE(m.answer_until, a.starts_at) END AS until,
            m.appointment_id, m.anchor_at, a.starts_at, a.status AS visit_status,
-           m.answered_at IS NOT NULL AS answered
-    FROM message m
-    LEFT JOIN appointment a ON a.id = m.appointment_id AND a.clinic_id = m.clinic_id
-    WHERE m.patient_id = ANY(CAST(:patients AS uuid[])) AND m.due_at > :since
+           m.answered_at IS NOT NULL AS answered"""
+_ITS_VISIT = "LEFT JOIN appointment a ON a.id = m.appointment_id AND a.clinic_id = m.clinic_id"
+
+# C and R stay readable until the visit starts, also after an answer (care rule 1).
+_PROMPTS = text(f"""
+    SELECT w.nth, {_PROMPT}
+    FROM unnest(CAST(:nths AS int[]), CAST(:patients AS uuid[]), CAST(:ats AS timestamptz[]))
+         AS w(nth, patient_id, at)
+    JOIN message m ON m.patient_id = w.patient_id
+    {_ITS_VISIT}
+    WHERE m.due_at > w.at - CAST(:back AS interval)
       AND m.expects IS NOT NULL AND m.expects <> 'none'
       AND m.status IN ('submitting', 'unknown', 'accepted', 'sent', 'delivered')
-      AND m.submitted_at <= :asked_before
-      AND ((m.answered_at IS NULL AND m.answer_until > :at)
-           OR (m.expects = 'appointment_reminder' AND a.starts_at > :at))
+      AND m.submitted_at <= w.at + CAST(:slack AS interval)
+      AND ((m.answered_at IS NULL AND m.answer_until > w.at)
+           OR (m.expects = 'appointment_reminder' AND a.starts_at > w.at))
     ORDER BY asked_at, m.id
 """)
+_PROMPT_BY_ID = text(f"SELECT {_PROMPT} FROM message m {_ITS_VISIT} WHERE m.id = :id")
 
 
-def prompts(session: Session, patient_ids: Sequence[UUID], *, at: datetime) -> list[Prompt]:
-    """Return what these patients could be answering at that instant, the oldest first.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """Asks what these patients, those on one number, could be answering at that instant."""
+
+    patients: Sequence[UUID]
+    at: datetime
+
+
+def prompts(session: Session, replies: Sequence[Reply]) -> list[list[Prompt]]:
+    """Return, for each reply, the questions it could be answering, the oldest first.
 
     A text still on its way to the carrier counts too: a reply may beat our own commit.
     """
-    if not patient_ids:
-        return []
-    values = {
-        "patients": list(patient_ids),
-        "at": at,
-        "since": at - _PROMPTS_SINCE,
-        "asked_before": at + _CLOCK_SLACK,
-    }
-    return [Prompt(**row) for row in session.execute(_PROMPTS, values).mappings()]
+    asked = [(nth, who, each.at) for nth, each in enumerate(replies) for who in each.patients]
+    found: list[list[Prompt]] = [[] for _ in replies]
+    if not asked:
+        return found
+    nths, patients, ats = (list(column) for column in zip(*asked, strict=True))
+    values = {"nths": nths, "patients": patients, "ats": ats}
+    bounds = {"back": _PROMPTS_SINCE, "slack": _CLOCK_SLACK}
+    for row in session.execute(_PROMPTS, values | bounds).mappings():
+        columns = dict(row)
+        found[columns.pop("nth")].append(Prompt(**columns))
+    return found
 
 
 def prompt(session: Session, message_id: UUID) -> Prompt | None:
     """Return one question, open or not."""
-    one = text(_PROMPTS.text.split("WHERE", 1)[0] + "WHERE m.id = :id")
-    row = session.execute(one, {"id": message_id}).mappings().first()
+    row = session.execute(_PROMPT_BY_ID, {"id": message_id}).mappings().first()
     return Prompt(**row) if row else None
 
 
@@ -123,12 +138,6 @@ def _same_question(asked: Prompt) -> dict[str, object]:
         "visit": asked.appointment_id if of_visit else None,
         "start": asked.anchor_at,
     }
-
-
-def clinic_of_service(session: Session, messaging_service_sid: str) -> UUID | None:
-    """Return the clinic that texts, or texted, through this messaging service."""
-    mine = select(Sender.clinic_id).where(Sender.messaging_service_sid == messaging_service_sid)
-    return session.scalars(mine.order_by(Sender.retired_at.desc().nulls_first())).first()
 
 
 def lock_patients(session: Session, patient_ids: Sequence[UUID]) -> list[Patient]:
@@ -182,19 +191,6 @@ _NEXT_UNREAD = text("""
 def take_next_unread(session: Session, *, now: datetime) -> Inbound | None:
     """Lock and return the text to handle next, urgent ones first; None when none is free."""
     return session.scalars(select(Inbound).from_statement(_NEXT_UNREAD), {"now": now}).first()
-
-
-def bodies_before(
-    session: Session, clinic_id: UUID, blind: bytes, *, since: datetime, before: datetime
-) -> list[Inbound]:
-    """Return what a number sent in [since, before], the oldest first."""
-    mine = select(Inbound).where(
-        Inbound.clinic_id == clinic_id,
-        Inbound.from_blind == blind,
-        Inbound.received_at >= since,
-        Inbound.received_at <= before,
-    )
-    return list(session.scalars(mine.order_by(Inbound.received_at, Inbound.id)))
 
 
 def add_answer(session: Session, values: dict[str, Any]) -> UUID | None:

@@ -1,5 +1,6 @@
 """Inbound messages: any text received, stored raw first, then with what it was read as."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -53,8 +54,9 @@ class Inbound(Base):
         within_clinic("follow_up_id", "follow_up", use_alter=True),
         Index(
             "ix_inbound_unread",
-            "urgent",
+            text("urgent DESC"),
             "received_at",
+            "id",
             postgresql_where=text("handled_at IS NULL"),
         ),
         Index("ix_inbound_patient", "patient_id", "received_at"),
@@ -75,10 +77,57 @@ class StrayWebhook(Base):
     received_at: Mapped[datetime]
 
 
-def store(session: Session, values: dict[str, Any]) -> UUID | None:
-    """Insert an inbound text; return its id, or None if its SID is already there."""
-    statement = insert(Inbound).values(**values).on_conflict_do_nothing(index_elements=["sid"])
-    return session.scalars(statement.returning(Inbound.id)).first()
+# What a text is stored with, and how each column travels as an array.
+_STORED = {
+    "id": "uuid",
+    "clinic_id": "uuid",
+    "sid": "text",
+    "patient_id": "uuid",
+    "to_number": "text",
+    "from_number": "bytea",
+    "from_blind": "bytea",
+    "body": "bytea",
+    "payload": "bytea",
+    "source": "text",
+    "received_at": "timestamptz",
+    "intent": "text",
+    "value": "text",
+    "also": "text",
+    "severity": "text",
+    "language": "text",
+    "prompt_message_id": "uuid",
+    "ambiguous": "bool",
+    "reading_error": "text",
+    "urgent": "bool",
+}
+# One statement, whatever the number of rows, is parsed and planned once a connection. Arrays of
+# arrays have to be rectangular, so `also` travels as words.
+_STORE = text(f"""
+    INSERT INTO inbound ({", ".join(_STORED)})
+    SELECT {", ".join(_STORED).replace("also", "string_to_array(also, ' ')")}
+    FROM unnest({", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in _STORED.items())})
+         AS v({", ".join(_STORED)})
+    ON CONFLICT (sid) DO NOTHING RETURNING id
+""")
+
+
+def store(session: Session, rows: Sequence[Mapping[str, Any]]) -> set[UUID]:
+    """Insert inbound texts, each with all columns of `_STORED`; return the ids of the new ones.
+
+    A SID seen before is left as it is. All are written in one order, so that two transactions that
+    were told the same texts cannot wait for each other.
+    """
+    if not rows:
+        return set()
+    in_order = sorted(rows, key=lambda row: str(row["sid"]))
+    values = {name: [row[name] for row in in_order] for name in _STORED}
+    values["also"] = [" ".join(words) for words in values["also"]]
+    return set(session.scalars(_STORE, values))
+
+
+def note_opt_change(session: Session, inbound_id: UUID, change: str) -> None:
+    """Note what the text changed in the transaction that stored it."""
+    session.execute(update(Inbound).where(Inbound.id == inbound_id).values(opt_change=change))
 
 
 def store_stray(session: Session, values: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """Many webhooks in one transaction: each handler waits for the commit that holds its own.
 
 A commit costs a disk flush whether it holds one row or two hundred. Handlers put what they got on
-a queue; one thread takes all that waits, commits it, and tells the handlers. What the database
+a queue; a thread takes all that waits, commits it, and tells the handlers. What the database
 refuses is refused alone: the rest of its group is committed without it.
 """
 
@@ -21,7 +21,7 @@ log = get_logger(__name__)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# Commits come no closer than this: at 600 callbacks/s a group is then about six.
+# Groups are taken no closer than this: at 600 callbacks/s one is then about six.
 SPACING_SECONDS = 0.010
 LARGEST_GROUP = 500
 # More waiting than this is minutes of work: better to answer 503 and have it sent again.
@@ -42,36 +42,44 @@ class _Waiting(Generic[Item, Result]):
 
 
 class GroupCommit(Generic[Item, Result]):
-    """Commits items in groups, in a thread of its own, from `start` to `stop`.
+    """Commits items in groups, in threads of its own, from `start` to `stop`.
 
     `store` commits a group in one transaction, or raises and leaves nothing of it behind; it
-    returns a result for each item, in their order.
+    returns for each item, in their order, a result, or what kept that one from being stored.
+
+    With more than one thread a group need not wait for one that waits for a lock.
     """
 
     def __init__(
         self,
-        store: Callable[[Sequence[Item]], Sequence[Result]],
+        store: Callable[[Sequence[Item]], Sequence[Result | Exception]],
         *,
         name: str,
+        threads: int = 1,
         spacing: float = SPACING_SECONDS,
     ) -> None:
         self._store = store
-        self._name = name
+        self._names = [f"{name}-{number}" for number in range(threads)]
         self._spacing = spacing
         self._waiting: queue.SimpleQueue[_Waiting[Item, Result] | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
+        # Only who holds the turn takes from the queue, so that a group stays in one piece.
+        self._turn = threading.Lock()
+        self._taken = 0.0
 
     def start(self) -> None:
         """Begin to commit."""
-        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-        self._thread.start()
+        for name in self._names:
+            thread = threading.Thread(target=self._run, name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
 
     def stop(self) -> None:
-        """Commit what waits, then end the thread."""
-        if self._thread is not None:
+        """Commit what waits, then end the threads."""
+        for _ in self._threads:
             self._waiting.put(None)
-            self._thread.join(timeout=20)
-            self._thread = None
+        while self._threads:
+            self._threads.pop().join(timeout=20)
 
     async def store(self, item: Item) -> Result:
         """Return the item's result once it is committed. Raises what kept it from that."""
@@ -85,11 +93,10 @@ class GroupCommit(Generic[Item, Result]):
     def _run(self) -> None:
         going = True
         while going:
-            group, going = self._next_group()
+            with self._turn:
+                group, going = self._next_group()
             if group:
-                started = time.monotonic()
                 self._commit(group)
-                time.sleep(max(0.0, self._spacing - (time.monotonic() - started)))
 
     def _next_group(self) -> tuple[list[_Waiting[Item, Result]], bool]:
         """Wait for one item and take what else is there; False after the last one."""
@@ -97,6 +104,8 @@ class GroupCommit(Generic[Item, Result]):
         first = self._waiting.get()
         if first is None:
             return group, False
+        time.sleep(max(0.0, self._taken + self._spacing - time.monotonic()))
+        self._taken = time.monotonic()
         group.append(first)
         while len(group) < LARGEST_GROUP:
             try:

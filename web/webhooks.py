@@ -33,14 +33,14 @@ from web.groupcommit import GroupCommit
 from web.metrics import Metrics
 from worker.logs import get_logger
 from worker.services import Services
-from worker.steps import receive
+from worker.steps.receive import Arrived, Received
 
 log = get_logger(__name__)
 
 LARGEST_BODY = 64 * 1024
 MOST_FIELDS = 1000
-# Inbound texts are stored by this many threads; each holds one database connection at a time.
-INBOUND_THREADS = 8
+# Calls, and webhooks without a SID, are few: each takes one of this many threads.
+OTHER_THREADS = 4
 
 Form = dict[str, str | list[str]]
 EMPTY_TWIML = b'<?xml version="1.0" encoding="UTF-8"?><Response/>'
@@ -89,6 +89,7 @@ class Webhooks:
     services: Services
     metrics: Metrics
     commits: GroupCommit[Callback, None]
+    texts: GroupCommit[Arrived, Received]
     threads: anyio.CapacityLimiter
 
     def routes(self) -> list[Route]:
@@ -149,10 +150,8 @@ class Webhooks:
         except BadWebhook:
             await self._keep_stray("inbound", form)
             return "stray", _twiml()
-        work = partial(
-            receive.store, self.services, text, source="push", received_at=self.services.now
-        )
-        received = await anyio.to_thread.run_sync(work, limiter=self.threads)
+        arrived = Arrived(text=text, received_at=self.services.now)
+        received = await self.texts.store(arrived)
         if received.duplicate:
             return "duplicate", _twiml()
         return "stray" if received.stray else "stored", _twiml()

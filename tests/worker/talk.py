@@ -19,7 +19,7 @@ from records.patients import Patient
 from tests.support.databases import OwnDatabase
 from tests.support.world import NUMBER, World, make_patients, phone_of
 from worker.steps import receive, replies
-from worker.steps.receive import Received
+from worker.steps.receive import Outcome, Received
 
 OPEN_ALL_DAY = timedelta(hours=20)
 
@@ -64,6 +64,11 @@ class Talk:
         """Store a text, as the webhook does, without handling it."""
         text = self.sms(body, phone=phone, **more)
         return receive.store(self.world.services, text, source="push", received_at=self.world.now)
+
+    def receive_together(self, *texts: InboundText) -> list[Outcome]:
+        """Store texts as the webhook does that come in at one time: in one transaction."""
+        arrived = [receive.Arrived(text=text, received_at=self.world.now) for text in texts]
+        return receive.store_many(self.world.services, arrived, source="push")
 
     def says(self, body: str, *, phone: str | None = None, **more: Any) -> Inbound:
         """Store a text and handle it; return its row."""

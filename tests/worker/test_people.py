@@ -1,6 +1,7 @@
 """Patients: imported, held, resumed, closed; their consent."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -106,6 +107,18 @@ def test_many_rows_go_in_batches(world: World) -> None:
     rows = [ANA.replace("P1", f"P{number}") for number in range(1201)]
     assert _import(world, *rows, on_progress=told.append).created == 1201
     assert told == [500, 500, 201]
+
+
+def test_two_imports_at_once_are_one_after_the_other(world: World) -> None:
+    """A nightly job and an impatient colleague: each patient exists once, nobody fails."""
+    rows = [ANA.replace("P1", f"P{number}") for number in range(600)]
+    with ThreadPoolExecutor(2) as both:
+        reports = list(both.map(lambda _: _import(world, *rows), range(2)))
+    assert sum(report.created for report in reports) == 600
+    assert sum(report.unchanged for report in reports) == 600
+    assert world.execute("SELECT count(*), count(DISTINCT external_id_blind) FROM patient") == [
+        (600, 600)
+    ]
 
 
 def test_a_change_keeps_what_the_file_does_not_speak_of(world: World) -> None:

@@ -17,7 +17,7 @@ from messages.replies import Intent
 from records import clinics, conversation, patients
 from records.base import Session
 from records.clinics import Clinic
-from records.conversation import Prompt
+from records.conversation import Prompt, Reply
 from records.inbox import Inbound
 from records.patients import Patient
 from schedules import followup_rules
@@ -87,7 +87,9 @@ class Case:
     @cached_property
     def open_prompts(self) -> list[Prompt]:
         """The unanswered questions at the time the text was received."""
-        return hearing.open_prompts(self.session, self.people, at=self.inbound.received_at)[0]
+        reply = Reply(patients=[each.id for each in self.people], at=self.inbound.received_at)
+        [asked] = conversation.prompts(self.session, [reply])
+        return hearing.open_prompts(asked)[0]
 
     @cached_property
     def sender_id(self) -> UUID:

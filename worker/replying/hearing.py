@@ -1,7 +1,7 @@
 """From a received text to what it means, and to what must happen in the storing transaction.
 
-The webhook's transaction hears a text when it stores it; the replies step hears it again only if
-that failed. The reading itself is pure (`messages.replies`); here it gets the open prompts.
+The storing transaction hears a text; the replies step hears it again only if that failed. Hearing
+is pure: `worker.replying.arriving` brings what the database knows around a text.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,11 +13,10 @@ from uuid import UUID
 from messages import replies
 from messages.binding import APPOINTMENT
 from messages.replies import Intent, OpenPrompt, Reading, Severity
-from records import conversation
+from records.arrivals import Writer
 from records.base import Session
 from records.conversation import Prompt
 from records.inbox import Inbound
-from records.patients import Patient
 from worker.replying import stopping
 from worker.replying.stopping import StopReason
 from worker.services import Services
@@ -25,7 +24,7 @@ from worker.services import Services
 SAFETY = frozenset({Intent.crisis, Intent.overdose, Intent.medical_emergency})
 
 # Care rule 18: "I want to" and "die" are one text.
-_JOINED_WITHIN = timedelta(minutes=3)
+JOINED_WITHIN = timedelta(minutes=3)
 # These are the words that an already answered C or R prompt may still explain (care rule 1).
 _MAY_BE_CHANGED = frozenset(
     {Intent.confirm, Intent.decline_reschedule, Intent.running_late, Intent.unclear}
@@ -36,44 +35,58 @@ _CARRIER_STOP, _CARRIER_START = "STOP", "START"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """What is known of a text before it is read."""
+    """A text before it is read. `id` is that of its row, also before the row is there."""
 
+    id: UUID
     clinic_id: UUID
     blind: bytes
     body: str = field(repr=False)
     received_at: datetime
     opt_out_type: str | None = None
+
+    @property
+    def writer(self) -> Writer:
+        """Who wrote, as the clinic knows the number."""
+        return self.clinic_id, self.blind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What a text is read with.
+
+    `language` is that of the oldest patient on the number, `prompts` what they may be answering,
+    `earlier` what the number wrote within `JOINED_WITHIN` before, urgent texts left out.
+    """
+
     language: str = "en"
+    prompts: Sequence[Prompt] = ()
+    earlier: Sequence[str] = field(default=(), repr=False)
 
 
-def hear(
-    session: Session, services: Services, text: Received, people: Sequence[Patient]
-) -> Reading:
+def hear(text: Received, around: Around) -> Reading:
     """Return what a text means, bound to the prompt it answers.
 
     Raises what the pure reading raises; the caller keeps the raw text all the same.
     """
-    open_now, settled = open_prompts(session, people, at=text.received_at)
-    language = people[0].language if people else text.language
+    open_now, settled = open_prompts(around.prompts)
+    language = around.language
     reading = replies.read(text.body, prompts=_as_read(open_now), language=language)
     if settled and reading.prompt_id is None and reading.intent in _MAY_BE_CHANGED:
         again = replies.read(text.body, prompts=_as_read([*open_now, *settled]), language=language)
         reading = again if again.prompt_id or again.ambiguous else reading
-    if not _is_safety(reading):
-        reading = _joined(session, services, text, reading, language)
+    if around.earlier and not _is_safety(reading):
+        reading = _joined(text, reading, around)
     return _with_carrier(reading, text.opt_out_type)
 
 
-def open_prompts(
-    session: Session, people: Sequence[Patient], *, at: datetime
-) -> tuple[list[Prompt], list[Prompt]]:
-    """Return the questions these people could be answering: unanswered, and C/R ones to change.
+def open_prompts(prompts: Iterable[Prompt]) -> tuple[list[Prompt], list[Prompt]]:
+    """Return, of a number's prompts, those that are unanswered, and the C/R ones to change.
 
     A nudge repeats its question, and several texts ask to confirm one visit: each counts once, by
     the newest text that asked it.
     """
     groups: dict[tuple[object, ...], list[Prompt]] = {}
-    for prompt in conversation.prompts(session, [person.id for person in people], at=at):
+    for prompt in prompts:
         groups.setdefault(_question_of(prompt), []).append(prompt)
     fresh, settled = [], []
     for asked in groups.values():
@@ -113,30 +126,15 @@ def is_urgent(reading: Reading) -> bool:
     return reading.urgent or reading.severity is Severity.page_now or _is_safety(reading)
 
 
-def _joined(
-    session: Session, services: Services, text: Received, reading: Reading, language: str
-) -> Reading:
+def _joined(text: Received, reading: Reading, around: Around) -> Reading:
     """Read the last minutes' texts as one: danger may be spread over several of them."""
-    earlier = conversation.bodies_before(
-        session,
-        text.clinic_id,
-        text.blind,
-        since=text.received_at - _JOINED_WITHIN,
-        before=text.received_at,
-    )
-    parts = [
-        services.vault.open("inbound", "body", row.id, row.body)
-        for row in earlier
-        if not row.urgent
-    ]
-    if not parts:
+    whole = " ".join([*around.earlier, text.body])
+    joined = replies.read(whole, prompts=(), language=around.language)
+    if not _is_safety(joined):
         return reading
-    whole = replies.read(" ".join([*parts, text.body]), prompts=(), language=language)
-    if not _is_safety(whole):
-        return reading
-    also = tuple(dict.fromkeys((*whole.also, reading.intent, *reading.also)))
+    also = tuple(dict.fromkeys((*joined.also, reading.intent, *reading.also)))
     return replace(
-        whole, also=also, opt_out=reading.opt_out, prompt_id=None, language=reading.language
+        joined, also=also, opt_out=reading.opt_out, prompt_id=None, language=reading.language
     )
 
 
@@ -155,6 +153,19 @@ def _also(reading: Reading, intent: Intent) -> Reading:
     return replace(reading, also=(*reading.also, intent))
 
 
+#: The columns of `as_row` for a text that nobody has read.
+UNREAD: dict[str, Any] = {
+    "intent": None,
+    "value": None,
+    "also": [],
+    "severity": None,
+    "language": None,
+    "prompt_message_id": None,
+    "ambiguous": False,
+    "urgent": False,
+}
+
+
 def as_row(reading: Reading) -> dict[str, Any]:
     """Return a reading as columns of the inbound row."""
     return {
@@ -169,25 +180,32 @@ def as_row(reading: Reading) -> dict[str, Any]:
     }
 
 
+def changes(reading: Reading) -> bool:
+    """Return whether `apply` has something to do."""
+    return _stops(reading) or Intent.start in (reading.intent, *reading.also)
+
+
+def _stops(reading: Reading) -> bool:
+    return reading.opt_out or reading.intent is Intent.wrong_number
+
+
 def apply(
-    session: Session,
-    inbound_id: UUID,
-    text: Received,
-    reading: Reading,
-    people: Sequence[Patient],
-    *,
-    now: datetime,
+    session: Session, text: Received, reading: Reading, people: Sequence[UUID], *, now: datetime
 ) -> str | None:
     """Do at once what the law wants done at once: stop, or start again; return which it was."""
-    common = {"clinic_id": text.clinic_id, "blind": text.blind, "people": people, "now": now}
-    about: dict[str, Any] = {**common, "inbound_id": inbound_id, "occurred_at": text.received_at}
-    if reading.opt_out or reading.intent is Intent.wrong_number:
+    about: dict[str, Any] = {
+        "clinic_id": text.clinic_id,
+        "blind": text.blind,
+        "people": people,
+        "inbound_id": text.id,
+        "occurred_at": text.received_at,
+        "now": now,
+    }
+    if _stops(reading):
         by_carrier = text.opt_out_type == _CARRIER_STOP
         reason = _reason(reading, said_by_carrier=by_carrier)
         return stopping.stop(session, reason=reason, **about)
-    if Intent.start in (reading.intent, *reading.also):
-        return stopping.start(session, **about)
-    return None
+    return stopping.start(session, **about) if changes(reading) else None
 
 
 def _reason(reading: Reading, *, said_by_carrier: bool) -> StopReason:
@@ -201,6 +219,7 @@ def _reason(reading: Reading, *, said_by_carrier: bool) -> StopReason:
 def received_of(services: Services, row: Inbound, opt_out_type: str | None) -> Received:
     """Return a stored text as it was before it was read."""
     return Received(
+        id=row.id,
         clinic_id=row.clinic_id,
         blind=row.from_blind,
         body=services.vault.open("inbound", "body", row.id, row.body),

@@ -33,14 +33,14 @@ def stop(
     *,
     clinic_id: UUID,
     blind: bytes,
-    people: Sequence[Patient],
+    people: Sequence[UUID],
     reason: StopReason,
     inbound_id: UUID,
     occurred_at: datetime,
     now: datetime,
 ) -> str:
     """Stop a number in a clinic: opt-out, ledger, and every unsent row of everyone on it."""
-    locked = conversation.lock_patients(session, [person.id for person in people])
+    locked = conversation.lock_patients(session, people)
     before = patients.opted_out(session, clinic_id=clinic_id, blind=blind)
     patients.opt_out(
         session, clinic_id=clinic_id, blind=blind, reason=reason.value, occurred_at=occurred_at
@@ -72,7 +72,7 @@ def start(
     *,
     clinic_id: UUID,
     blind: bytes,
-    people: Sequence[Patient],
+    people: Sequence[UUID],
     inbound_id: UUID,
     occurred_at: datetime,
     now: datetime,
@@ -84,7 +84,7 @@ def start(
     # One of two people on a number can't speak for the other: a person asks them both.
     if len(people) > 1 or before.reason != StopReason.KEYWORD.value:
         return START_REFUSED
-    locked = conversation.lock_patients(session, [person.id for person in people])
+    locked = conversation.lock_patients(session, people)
     patients.lift_keyword_opt_out(session, clinic_id=clinic_id, blind=blind, at=now)
     for person in locked:
         _grant_back(session, person, blind, inbound_id, occurred_at)

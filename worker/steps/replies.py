@@ -16,7 +16,7 @@ from records.base import Session
 from records.inbox import Inbound
 from schedules.followups import FollowUpReason
 from worker.logs import get_logger
-from worker.replying import hearing
+from worker.replying import arriving, hearing
 from worker.replying.case import Case
 from worker.replying.leaving import closed_record, helped, started, stopped, stranger
 from worker.replying.prompted import answered
@@ -124,12 +124,14 @@ def _prove(case: Case) -> None:
 def _hear_again(case: Case) -> None:
     """Read a text whose reading failed in the storing transaction, and do what that left undone."""
     text = hearing.received_of(case.services, case.inbound, case.opt_out_type)
-    reading = hearing.hear(case.session, case.services, text, case.people)
+    [around] = arriving.around(case.session, [text])
+    reading = arriving.hear(case.services, text, around)
     row = case.inbound
     row.patient_id = case.patient.id if case.patient else None
     for column, value in hearing.as_row(reading).items():
         setattr(row, column, value)
-    row.opt_change = hearing.apply(case.session, row.id, text, reading, case.people, now=case.now)
+    people = [each.id for each in case.people]
+    row.opt_change = hearing.apply(case.session, text, reading, people, now=case.now)
 
 
 def _put_off(services: Services, inbound_id: UUID, error: Exception) -> str:

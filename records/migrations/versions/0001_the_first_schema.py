@@ -791,7 +791,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_inbound_unread",
         "inbound",
-        ["urgent", "received_at"],
+        [sa.literal_column("urgent DESC"), "received_at", "id"],
         unique=False,
         postgresql_where=sa.text("handled_at IS NULL"),
     )

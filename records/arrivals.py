@@ -1,0 +1,140 @@
+"""What is known around texts that have just come in, read for all of a group at once.
+
+`worker.steps.receive` stores many texts in one transaction. Each of these functions costs one
+statement, however many they are; a burst of replies is then as cheap as its rows.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+#: A number as one clinic knows it: the clinic's id and the number's keyed hash.
+Writer = tuple[UUID, bytes]
+
+_BY_NUMBER = text(
+    "SELECT number, clinic_id FROM sender_number WHERE number = ANY(CAST(:numbers AS text[]))"
+)
+_BY_SERVICE = text("""
+    SELECT DISTINCT ON (messaging_service_sid) messaging_service_sid, clinic_id FROM sender
+    WHERE messaging_service_sid = ANY(CAST(:services AS text[]))
+    ORDER BY messaging_service_sid, retired_at DESC NULLS FIRST
+""")
+
+
+def clinics_of_numbers(session: Session, numbers: Iterable[str]) -> dict[str, UUID]:
+    """Return whose texting numbers these are, for those that are somebody's."""
+    rows = session.execute(_BY_NUMBER, {"numbers": sorted(set(numbers))})
+    return {row.number: row.clinic_id for row in rows}
+
+
+def clinics_of_services(session: Session, services: Iterable[str]) -> dict[str, UUID]:
+    """Return the clinics that text, or texted, through these messaging services."""
+    wanted = sorted(set(services))
+    if not wanted:
+        return {}
+    rows = session.execute(_BY_SERVICE, {"services": wanted})
+    return {row.messaging_service_sid: row.clinic_id for row in rows}
+
+
+# The inner query puts the locks in one order, so that two groups never wait for each other.
+_LOCK_WRITERS = text("""
+    SELECT pg_advisory_xact_lock(hashtext('aftercare.inbound'), w.key)
+    FROM (SELECT DISTINCT hashtext(encode(blind, 'hex')) AS key
+          FROM unnest(CAST(:blinds AS bytea[])) AS b(blind) ORDER BY key) AS w
+""")
+
+
+def lock_writers(session: Session, writers: Iterable[Writer]) -> None:
+    """Let the texts of one number be stored one transaction after the other, by any process.
+
+    Danger may be spread over two texts that come in at the same instant: whichever is stored
+    second has to see the first.
+    """
+    session.execute(_LOCK_WRITERS, {"blinds": sorted({blind for _, blind in writers})})
+
+
+# A stop waits for whoever holds the patient. The rest of its group must not wait as long.
+_WAIT_BRIEFLY = text("SET LOCAL lock_timeout = '250ms'")
+
+
+def wait_briefly(session: Session) -> None:
+    """Give up on a lock after a quarter of a second, to the end of the transaction."""
+    session.execute(_WAIT_BRIEFLY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A patient on a number, as far as reading a text needs them."""
+
+    id: UUID
+    language: str
+
+
+_PEOPLE = text("""
+    SELECT p.clinic_id, p.phone_blind, p.id, p.language
+    FROM unnest(CAST(:clinics AS uuid[]), CAST(:blinds AS bytea[])) AS w(clinic_id, blind)
+    JOIN patient p ON p.phone_blind = w.blind AND p.clinic_id = w.clinic_id
+    ORDER BY p.id
+""")
+
+
+def people_of(session: Session, writers: Iterable[Writer]) -> dict[Writer, list[Person]]:
+    """Return the patients on each of these numbers in its clinic, the oldest first."""
+    wanted = sorted(set(writers))
+    values = {"clinics": [each for each, _ in wanted], "blinds": [each for _, each in wanted]}
+    found: defaultdict[Writer, list[Person]] = defaultdict(list)
+    for row in session.execute(_PEOPLE, values):
+        person = Person(id=row.id, language=row.language)
+        found[row.clinic_id, bytes(row.phone_blind)].append(person)
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Asks what a number sent in [`since`, `until`], but for the text `apart_from`."""
+
+    writer: Writer
+    since: datetime
+    until: datetime
+    apart_from: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """A text stored earlier, sealed."""
+
+    id: UUID
+    body: bytes = field(repr=False)
+
+
+_SAID = text("""
+    SELECT w.nth, i.id, i.body
+    FROM unnest(CAST(:nths AS int[]), CAST(:clinics AS uuid[]), CAST(:blinds AS bytea[]),
+                CAST(:sinces AS timestamptz[]), CAST(:untils AS timestamptz[]),
+                CAST(:apart AS uuid[])) AS w(nth, clinic_id, blind, since, until, apart_from)
+    JOIN inbound i ON i.clinic_id = w.clinic_id AND i.from_blind = w.blind
+                  AND i.received_at >= w.since AND i.received_at <= w.until
+    WHERE NOT i.urgent AND i.id <> w.apart_from
+    ORDER BY i.received_at, i.id
+""")
+
+
+def said_in(session: Session, spans: Sequence[Span]) -> list[list[Said]]:
+    """Return, for each span, the texts in it that were not urgent by themselves, in order."""
+    values = {
+        "nths": list(range(len(spans))),
+        "clinics": [each.writer[0] for each in spans],
+        "blinds": [each.writer[1] for each in spans],
+        "sinces": [each.since for each in spans],
+        "untils": [each.until for each in spans],
+        "apart": [each.apart_from for each in spans],
+    }
+    found: list[list[Said]] = [[] for _ in spans]
+    for row in session.execute(_SAID, values):
+        found[row.nth].append(Said(id=row.id, body=row.body))
+    return found

@@ -1,0 +1,102 @@
+"""Around a group of texts: what the database knows of each, and what they say to one another.
+
+worker.steps.receive -> around (three statements for all of them) -> hear -> a reading each
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from messages.replies import Reading
+from records import arrivals, conversation
+from records.arrivals import Person, Said, Span, Writer
+from records.base import Session
+from records.conversation import Prompt, Reply
+from worker.logs import get_logger
+from worker.replying import hearing
+from worker.replying.hearing import Received
+from worker.services import Services
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What the database knows around a text. `people` are those on its number, oldest first.
+
+    `earlier` stays sealed, so that one that does not open costs its own reader alone.
+    """
+
+    people: Sequence[Person]
+    prompts: Sequence[Prompt]
+    earlier: Sequence[Said]
+
+
+def around(session: Session, texts: Sequence[Received]) -> list[Around]:
+    """Read, for each text, who is on its number, what they were asked, and what they just wrote."""
+    people = arrivals.people_of(session, [text.writer for text in texts])
+    on_number = [people.get(text.writer, []) for text in texts]
+    replies = [
+        Reply(patients=[person.id for person in those], at=text.received_at)
+        for text, those in zip(texts, on_number, strict=True)
+    ]
+    spans = [
+        Span(
+            writer=text.writer,
+            since=text.received_at - hearing.JOINED_WITHIN,
+            until=text.received_at,
+            apart_from=text.id,
+        )
+        for text in texts
+    ]
+    known = zip(
+        on_number,
+        conversation.prompts(session, replies),
+        arrivals.said_in(session, spans),
+        strict=True,
+    )
+    return [
+        Around(people=those, prompts=prompts, earlier=earlier) for those, prompts, earlier in known
+    ]
+
+
+def hear(
+    services: Services, text: Received, known: Around, *, just_said: Sequence[str] = ()
+) -> Reading:
+    """Read one text; `just_said` is what its writer wrote that is not stored yet, in order.
+
+    Raises what the reading raises, and VaultError for an earlier text that does not open.
+    """
+    vault = services.vault
+    earlier = [vault.open("inbound", "body", said.id, said.body) for said in known.earlier]
+    language = known.people[0].language if known.people else "en"
+    return hearing.hear(
+        text,
+        hearing.Around(language=language, prompts=known.prompts, earlier=[*earlier, *just_said]),
+    )
+
+
+def hear_all(
+    services: Services, texts: Sequence[Received], known: Sequence[Around]
+) -> list[Reading | Exception]:
+    """Read texts in the order received; one that can't be read costs itself alone."""
+    said: defaultdict[Writer, list[Received]] = defaultdict(list)
+    heard: list[Reading | Exception] = []
+    for text, its in zip(texts, known, strict=True):
+        since = text.received_at - hearing.JOINED_WITHIN
+        just_said = [
+            before.body
+            for before in said[text.writer]
+            if since <= before.received_at <= text.received_at
+        ]
+        try:
+            reading = hear(services, text, its, just_said=just_said)
+        except Exception as error:
+            log.exception("reading_failed", inbound_id=str(text.id))
+            heard.append(error)
+        else:
+            heard.append(reading)
+            if hearing.is_urgent(reading):
+                continue
+        said[text.writer].append(text)
+    return heard
