@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
+import psutil
 from rich.console import Console
 
 from bench import burst, lateness, planning, tick, webhooks
@@ -71,10 +72,12 @@ class _Run:
 
 def main() -> int:
     options = _options()
+    busy = psutil.cpu_percent(interval=2.0)
     with Rig() as rig:
         run = _Run(rig, list(options.names) or NAMES, options)
         run.everything()
     show(run.sections, Console(width=None if sys.stdout.isatty() else 160))
+    print(f"{psutil.cpu_count()} cores, {busy:.0f} % busy with other things before the run")
     for failure in run.failures:
         print(f"FAILED {failure}", file=sys.stderr)
     return 1 if run.failures else 0

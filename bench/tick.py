@@ -4,7 +4,9 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import event
@@ -20,93 +22,97 @@ from worker.steps.send import CHUNK
 
 FEW = 10_000
 _PATIENTS = 2000
-_TICKS, _CLAIMS = 200, 50
+_TICKS, _CLAIMS, _WARM = 200, 50, 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Side:
+    """One of the two databases that are compared."""
+
+    services: Services
+    people: Crowd
+    rows: int
 
 
 def measure(rig: Rig, *, many: int, quick: bool) -> Section:
     """Return the cost of a tick and of a claim at 10,000 and at `many` planned rows."""
     ticks, claims = (_TICKS // 4, _CLAIMS // 2) if quick else (_TICKS, _CLAIMS)
-    few_times: list[float] = []
-    many_times: list[float] = []
-    plans: list[set[str]] = []
-    for rows, kept in ((FEW, few_times), (many, many_times)):
-        database = rig.database()
-        try:
-            with rig.services(database) as services:
-                people = crowd.make(services, _PATIENTS)
-                crowd.plan_ahead(database, people, rows)
-                kept += [_ticks(services, ticks), *_claims(services, people, claims)]
-                plans.append(_plans(services, people))
-        finally:
-            rig.drop(database)
-    return Section(title="tick", figures=_figures(few_times, many_times, many, plans))
-
-
-def _figures(few: list[float], many: list[float], rows: int, plans: list[set[str]]) -> list[Figure]:
-    figures = []
-    names = ("tick", "claim, nothing due", f"claim of {CHUNK}")
-    for name, small, large in zip(names, few, many, strict=True):
-        figures += [
-            Figure(what=f"{name}, {FEW:,} planned", unit="ms", values=[small * 1000]),
-            Figure(what=f"{name}, {rows:,} planned", unit="ms", values=[large * 1000]),
-            Figure(
-                what=f"{name}: many by few",
-                unit="x",
-                values=[large / small],
-                budget="<= 1.3",
-                keeps=at_most(1.3),
-            ),
-        ]
-    scanned = sorted(plans[-1])
-    told = "message is read by " + (", ".join(scanned) or "nothing")
+    with _side(rig, FEW) as few, _side(rig, many) as large:
+        sides = (few, large)
+        figures = _compared("tick", sides, ticks, _tick)
+        figures += _compared("claim, nothing due", sides, claims, partial(_look, expect=0))
+        for side in sides:
+            instant = side.services.now - timedelta(seconds=1)
+            crowd.make_due(side.services, side.people, [instant] * (2 * CHUNK))
+        figures += _compared(f"claim of {CHUNK}", sides, claims, partial(_look, expect=CHUNK))
+        readers = sorted(_readers_of(large))
+    scans = sum(name == "Seq Scan" for name in readers)
+    note = f"message is read by {', '.join(readers)}"
     figures.append(
         Figure(
             what="whole-table reads of message",
             unit="",
-            values=[float(sum(name == "Seq Scan" for name in scanned))],
+            values=[scans],
             budget="0",
             keeps=at_most(0),
-            note=told,
+            note=note,
         )
     )
-    return figures
+    return Section(title="tick", figures=figures)
 
 
-def _median(times: int, run: Callable[[], object]) -> float:
-    for _ in range(10):
-        run()
-    seconds = []
-    for _ in range(times):
-        started = time.perf_counter()
-        run()
-        seconds.append(time.perf_counter() - started)
-    return statistics.median(seconds)
+@contextmanager
+def _side(rig: Rig, rows: int) -> Iterator[_Side]:
+    database = rig.database()
+    try:
+        with rig.services(database) as services:
+            people = crowd.make(services, _PATIENTS)
+            crowd.plan_ahead(database, people, rows)
+            yield _Side(services=services, people=people, rows=rows)
+    finally:
+        rig.drop(database)
 
 
-def _ticks(services: Services, times: int) -> float:
-    def tick() -> None:
-        work = dispatch.find_work(services, by_beat=True)
-        if any(step == "send" for step, *_ in work):
-            raise BenchError("a tick found texts that are due, but all are planned for later")
+def _compared(
+    what: str, sides: tuple[_Side, _Side], times: int, run: Callable[[_Side], None]
+) -> list[Figure]:
+    """Time `run` on both sides in turn, so that the machine's moods strike both."""
+    seconds: tuple[list[float], list[float]] = ([], [])
+    for number in range(_WARM + times):
+        for side, kept in zip(sides, seconds, strict=True):
+            started = time.perf_counter()
+            run(side)
+            if number >= _WARM:
+                kept.append(time.perf_counter() - started)
+    few, many = (statistics.median(kept) * 1000 for kept in seconds)
+    return [
+        Figure(what=f"{what}, {sides[0].rows:,} planned", unit="ms", values=[few]),
+        Figure(what=f"{what}, {sides[1].rows:,} planned", unit="ms", values=[many]),
+        Figure(
+            what=f"{what}: many by few",
+            unit="x",
+            values=[many / few],
+            budget="<= 1.3",
+            keeps=at_most(1.3),
+            note=f"medians of {times} each, in turn",
+        ),
+    ]
 
-    return _median(times, tick)
+
+def _tick(side: _Side) -> None:
+    work = dispatch.find_work(side.services, by_beat=True)
+    if any(step == "send" for step, *_ in work):
+        raise BenchError("a tick found texts that are due, but all are planned for later")
 
 
-def _claims(services: Services, people: Crowd, times: int) -> list[float]:
-    """Return the seconds of the claim's query with nothing due, and with a full chunk due."""
-    nothing = _median(times, lambda: _look(services, people, expect=0))
-    instant = services.now - timedelta(seconds=1)
-    crowd.make_due(services, people, [instant] * (2 * CHUNK))
-    return [nothing, _median(times, lambda: _look(services, people, expect=CHUNK))]
-
-
-def _look(services: Services, people: Crowd, *, expect: int | None) -> None:
-    now = services.now
-    with services.database.transaction() as session:
-        sending.lock_sender(session, people.sender, now=now)
-        due = sending.due(session, people.sender, now=now, limit=CHUNK)
+def _look(side: _Side, *, expect: int) -> None:
+    """Ask for what a claim asks for, and roll it back."""
+    now = side.services.now
+    with side.services.database.transaction() as session:
+        sending.lock_sender(session, side.people.sender, now=now)
+        due = sending.due(session, side.people.sender, now=now, limit=CHUNK)
         session.rollback()
-    if expect is not None and len(due) != expect:
+    if len(due) != expect:
         raise BenchError(f"a claim found {len(due)} rows where {expect} are due")
 
 
@@ -125,13 +131,13 @@ def _heard(services: Services) -> Iterator[list[tuple[str, Any]]]:
         event.remove(services.database.engine, "before_cursor_execute", hear)
 
 
-def _plans(services: Services, people: Crowd) -> set[str]:
+def _readers_of(side: _Side) -> set[str]:
     """Return by what the table of messages is read in a tick and a claim, as EXPLAIN tells."""
-    with _heard(services) as heard:
-        dispatch.find_work(services, by_beat=True)
-        _look(services, people, expect=None)
+    with _heard(side.services) as heard:
+        dispatch.find_work(side.services, by_beat=True)
+        _look(side, expect=CHUNK)
     found: set[str] = set()
-    with services.database.engine.connect() as connection:
+    with side.services.database.engine.connect() as connection:
         for statement, values in heard:
             if "message" in statement:
                 explained = connection.exec_driver_sql(

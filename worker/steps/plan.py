@@ -6,12 +6,13 @@ or revives. A patient is planned by one process at a time, in batches of one tra
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from records import enrollments, planning, sending
+from records.appointments import Appointment
 from records.base import Session, database_now
 from records.enrollments import Enrollment
 from records.planning import ChangedRow, NewRow
@@ -49,19 +50,20 @@ class _Writes:
 def run(services: Services, *, batch: int = BATCH) -> Counter[str]:
     """Plan until nobody waits to be planned; return what was written."""
     counts: Counter[str] = Counter()
-    while (planned := _plan_batch(services, batch, counts)) > 0:
-        counts["patients"] += planned
-        if planned < batch:
-            break
+    done: set[UUID] = set()
+    # Who was marked again meanwhile is left to the next tick, so that this comes to an end.
+    while (planned := _plan_batch(services, batch, counts)) - done:
+        done |= planned
+    counts["patients"] = len(done)
     return counts
 
 
-def _plan_batch(services: Services, batch: int, counts: Counter[str]) -> int:
+def _plan_batch(services: Services, batch: int, counts: Counter[str]) -> set[UUID]:
     now = services.now
     with services.database.transaction() as session:
         waiting = enrollments.patients_to_plan(session, now=now, limit=batch)
         if not waiting:
-            return 0
+            return set()
         seen_at = database_now(session)
         rows = enrollments.lock_of_patients(session, waiting)
         clinics = {
@@ -71,9 +73,11 @@ def _plan_batch(services: Services, batch: int, counts: Counter[str]) -> int:
         contexts = facts.patient_contexts(session, services, rows, clinics, now=now)
         writes = _Writes()
         for context in contexts:
-            _plan_one(context, clinics[context.row.clinic_id], writes, now)
+            _plan_for_sure(context, clinics[context.row.clinic_id], writes, now)
         _write(session, writes, now=now)
-        enrollments.planned(session, [_done(row, contexts, seen_at, now) for row in rows])
+        visits = {key: pair[0] for context in contexts for key, pair in context.visits.items()}
+        done = [_done(row, visits, seen_at, now) for row in rows]
+        enrollments.planned(session, done)
         services.crashpoint("plan.before_commit")
     services.crashpoint("plan.after_commit")
     counts.update(
@@ -82,13 +86,29 @@ def _plan_batch(services: Services, batch: int, counts: Counter[str]) -> int:
         revived=len(writes.revived),
         ended=len(writes.ended),
     )
-    return len(contexts)
+    return {row.patient_id for row in rows}
 
 
 def _write(session: Session, writes: _Writes, *, now: datetime) -> None:
     planning.insert_rows(session, writes.new)
     planning.change_rows(session, [*writes.moved, *writes.revived], now=now)
     sending.settle(session, writes.ended, now=now)
+
+
+def _plan_for_sure(
+    context: PatientContext, clinic: ClinicContext, writes: _Writes, now: datetime
+) -> None:
+    """Plan one patient; one who can't be planned is told of and does not hold up the others."""
+    mine = _Writes()
+    try:
+        _plan_one(context, clinic, mine, now)
+    except Exception:
+        log.exception("patient_not_planned", patient_id=str(context.row.id))
+        return
+    writes.new += mine.new
+    writes.moved += mine.moved
+    writes.revived += mine.revived
+    writes.ended += mine.ended
 
 
 def _plan_one(
@@ -234,9 +254,8 @@ def _expects(text: PlannedText) -> str | None:
 
 
 def _done(
-    row: Enrollment, contexts: Sequence[PatientContext], seen_at: datetime, now: datetime
+    row: Enrollment, visits: Mapping[UUID, Appointment], seen_at: datetime, now: datetime
 ) -> dict[str, object]:
-    visits = {key: pair[0] for context in contexts for key, pair in context.visits.items()}
     visit = visits.get(row.appointment_id) if row.appointment_id else None
     over = row.status != "active" or (
         visit is not None
