@@ -5,6 +5,7 @@ outlives it. One thread does all: it watches the processes, lets patients answer
 happens.
 """
 
+import os
 import signal
 import socket
 import time
@@ -31,7 +32,7 @@ from cli.statefolder import StateFolder
 from records.base import DBAPIError
 from schedules.clinic import ClinicFile
 from worker.services import Services
-from worker.settings import load
+from worker.settings import Settings, load
 
 STATE = ROOT / ".state"
 WEB_PORT, PHONES_PORT = 8000, 9099
@@ -46,6 +47,7 @@ def run(*, reset: bool = False, folder: Path = STATE) -> None:
 
     Raises CommandError, which says what to do.
     """
+    _forget_settings()
     console = _console()
     clinic = demo_data.sample_clinic()
     if reset:
@@ -244,6 +246,13 @@ class Quiet:
         if time.monotonic() - self._told_at > _QUIET_SECONDS and counts != self._told:
             self._told_at, self._told = time.monotonic(), counts
             self._console.print(summary)
+
+
+def _forget_settings() -> None:
+    """Let nothing that another installation's shell has set reach the steps run in here."""
+    names = {str(field.alias) for field in Settings.model_fields.values()}
+    for name in [each for each in os.environ if each.removesuffix("_FILE") in names]:
+        del os.environ[name]
 
 
 def _console() -> Console:

@@ -214,8 +214,17 @@ def _outside(origin: Path, secret: bytes) -> Path:
     if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.geteuid():
         raise EmbeddedError(f"{folder} belongs to somebody else. Remove it.")
     folder.chmod(0o711)
-    (folder / "origin").write_text(str(origin))
+    _note(folder / "origin", str(origin))
     return folder
+
+
+def _note(path: Path, text: str) -> None:
+    """Write a small file in one step: who reads it while it is empty would take it for nobody's."""
+    if path.exists() and path.read_text() == text:
+        return
+    fresh = path.with_name(f"{path.name}.{os.getpid()}")
+    fresh.write_text(text)
+    fresh.replace(path)
 
 
 def _secret(origin: Path) -> bytes:

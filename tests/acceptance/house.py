@@ -222,10 +222,14 @@ class Installation:
         assert process.wait(30) == 0, process.output
         return process.output
 
-    def records(self, *words: str) -> list[dict[str, Any]]:
-        """Run a command with --json and return its records."""
-        lines = self.run(*words, "--json").splitlines()
-        return [json.loads(line) for line in lines if line.startswith("{")]
+    def records(self, *commands: str) -> list[list[dict[str, Any]]]:
+        """Run commands with --json at the same time; return the records of each."""
+        env = self.settings
+        started = [self.processes.aftercare(name, "--json", env=env) for name in commands]
+        for process in started:
+            assert process.wait(30) == 0, process.output
+        lines = [process.output.splitlines() for process in started]
+        return [[json.loads(line) for line in each if line.startswith("{")] for each in lines]
 
     def import_files(
         self,

@@ -5,8 +5,11 @@ import signal
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.support.processes import Processes, http_status
+
+pytestmark = pytest.mark.timeout(240)
 
 _RUN = (
     "import sys; from pathlib import Path; from cli.demo import run; run(folder=Path(sys.argv[1]))"
@@ -18,7 +21,11 @@ def test_the_demo_shows_texts_replies_and_follow_ups_within_a_minute(
 ) -> None:
     """Then Ctrl-C ends all of it. A live installation's settings in the shell change nothing."""
     # What another installation's shell may have set must not reach it.
-    env = {"AFTERCARE_MODE": "live", "DATABASE_URL": "postgresql+psycopg://nobody@127.0.0.1:1/x"}
+    env = {
+        "AFTERCARE_MODE": "live",
+        "AFTERCARE_DISPATCH_INTERVAL": "often",
+        "DATABASE_URL_FILE": "/nowhere",
+    }
     demo = processes.python("-c", _RUN, str(tmp_path / "state"), env=env)
     demo.wait_for_line("Aftercare is running")
     console = demo.wait_for_line(r"Console +(\S+)/ +kim@clinic.test +(\S+)")

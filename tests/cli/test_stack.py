@@ -13,6 +13,8 @@ from cli.stack import Options, Stack, StackError
 from cli.statefolder import StateFolder, StateFolderError
 from tests.support.processes import Processes, http_status, wait_until
 
+pytestmark = pytest.mark.timeout(240)
+
 # A supervisor in a process of its own: it prints who it started, and lives until it is told.
 _SUPERVISOR = """
 import json, sys, time

@@ -42,6 +42,7 @@ class RecordedEvent:
     status: str
     dose: str | None
     at: datetime
+    starts_at: datetime
 
 
 def import_appointments(
@@ -176,7 +177,11 @@ def record_event(
         _answer_questions(session, visit, actor, now)
         _record(session, services, visit, actor, kind, at or now, dose)
         return RecordedEvent(
-            appointment_id=visit.id, status=visit.status, dose=visit.dose, at=at or now
+            appointment_id=visit.id,
+            status=visit.status,
+            dose=visit.dose,
+            at=at or now,
+            starts_at=visit.starts_at,
         )
 
 
