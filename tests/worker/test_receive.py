@@ -190,6 +190,16 @@ def test_start_lifts_no_stop_but_a_keyword_one(talk: Talk) -> None:
     assert (row.reason, row.lifted_at) == ("wrong_number", None)
 
 
+def test_a_start_found_late_does_not_lift_the_stop_written_after_it(talk: Talk) -> None:
+    """The pull may bring yesterday's START after today's STOP: the later word holds."""
+    talk.someone()
+    written = talk.world.now
+    talk.world.advance(hours=1)
+    assert talk.receive("STOP").opt_change == "stop"
+    late = receive.store(talk.world.services, talk.sms("START"), source="pull", received_at=written)
+    assert late.opt_change == "start_refused"
+
+
 def test_start_replays_no_text_that_was_missed(talk: Talk) -> None:
     """What fell due during the stop stays unsent; what is ahead comes back."""
     talk.world.publish_protocols()

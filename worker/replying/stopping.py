@@ -84,6 +84,9 @@ def start(
     # One of two people on a number can't speak for the other: a person asks them both.
     if len(people) > 1 or before.reason != StopReason.KEYWORD.value:
         return START_REFUSED
+    # A START found late, by the pull, was written before this STOP: it lifts nothing.
+    if before.occurred_at > occurred_at:
+        return START_REFUSED
     locked = conversation.lock_patients(session, people)
     patients.lift_keyword_opt_out(session, clinic_id=clinic_id, blind=blind, at=now)
     for person in locked:
