@@ -32,6 +32,11 @@ class Appointment(Base):
     booked_at: Mapped[datetime]
     # When we learned of its present start, if it ever moved.
     moved_at: Mapped[datetime | None]
+    # When we learned that it is cancelled, or that the patient did not come.
+    cancelled_at: Mapped[datetime | None]
+    no_show_at: Mapped[datetime | None]
+    # Which of booked_at, moved_at and cancelled_at is to be texted; none after a quiet import.
+    announced_at: Mapped[datetime | None]
     # The start time that the patient confirmed; another start time is not confirmed.
     confirmed_start: Mapped[datetime | None]
     change_requested_at: Mapped[datetime | None]

@@ -22,6 +22,8 @@ class Clinic(Base):
     version: Mapped[int] = mapped_column(server_default=text("1"))
     paused_at: Mapped[datetime | None]
     paused_until: Mapped[datetime | None]
+    # Set by the first import of visits: it announces nothing, later ones do (care rule 5).
+    visits_imported_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[CreatedAt]
 

@@ -121,3 +121,11 @@ def causes_seen(session: Session, clinic_id: UUID, causes: list[str]) -> set[str
     """Return which of these causes ever had an item, also one that is resolved by now."""
     mine = select(FollowUp.cause).where(FollowUp.clinic_id == clinic_id, FollowUp.cause.in_(causes))
     return set(session.scalars(mine))
+
+
+def open_with_causes(session: Session, clinic_id: UUID, causes: list[str]) -> list[FollowUp]:
+    """Lock and return the unresolved items of these causes."""
+    mine = select(FollowUp).where(
+        FollowUp.clinic_id == clinic_id, FollowUp.cause.in_(causes), FollowUp.status != "resolved"
+    )
+    return list(session.scalars(mine.order_by(FollowUp.id).with_for_update()))

@@ -220,6 +220,17 @@ def by_id(session: Session, message_id: UUID) -> Message | None:
     return session.scalars(select(Message).where(Message.id == message_id)).first()
 
 
+def was_told(session: Session, patient_id: UUID, visit_id: UUID, *, start: datetime) -> bool:
+    """Return whether a text that went, or may have gone, named this start of the visit."""
+    mine = select(Message.id).where(
+        Message.patient_id == patient_id,
+        Message.appointment_id == visit_id,
+        Message.anchor_at == start,
+        Message.status.in_(("submitting", "unknown", "accepted", "sent", "delivered")),
+    )
+    return session.scalars(mine.limit(1)).first() is not None
+
+
 def history(session: Session, message_id: UUID) -> list[MessageHistory]:
     """Return every change of the message, the oldest first."""
     mine = select(MessageHistory).where(MessageHistory.message_id == message_id)

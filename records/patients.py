@@ -34,6 +34,9 @@ class Patient(Base):
     # None: unknown, so only hours allowed in every candidate zone are used.
     timezone: Mapped[str | None]
     check_in_time: Mapped[time | None]
+    # Hours in which the patient wants texts, by their own clock: both or none.
+    safe_from: Mapped[time | None]
+    safe_until: Mapped[time | None]
     phone_shared: Mapped[bool] = mapped_column(server_default=text("false"))
     status: Mapped[str] = mapped_column(server_default=text("'active'"))
     status_reason: Mapped[str | None]

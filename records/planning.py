@@ -11,6 +11,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from records.patients import OptOut, Patient
+from schedules.followups import LAPSES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,7 @@ class KnownRow:
     round: int
     status: str
     attempts: int
+    priority: int
     due_at: datetime
     latest_at: datetime
     anchor_at: datetime | None
@@ -63,6 +65,35 @@ def opted_out(session: Session, rows: Sequence[Patient]) -> set[tuple[UUID, byte
         OptOut.lifted_at.is_(None), OptOut.phone_blind.in_({row.phone_blind for row in rows})
     )
     return {(clinic_id, blind) for clinic_id, blind in session.execute(mine)}
+
+
+_TAKEN = text("""
+    SELECT p.id FROM patient p
+    WHERE p.id = ANY(CAST(:patients AS uuid[])) AND EXISTS (
+        SELECT 1 FROM patient o WHERE o.phone_blind = p.phone_blind AND o.clinic_id = p.clinic_id
+        AND o.id < p.id AND o.status <> 'closed')
+""")
+
+
+def number_taken(session: Session, patient_ids: Sequence[UUID]) -> set[UUID]:
+    """Return those of these patients whose number an earlier patient of the clinic has."""
+    return set(session.scalars(_TAKEN, {"patients": list(patient_ids)}))
+
+
+_LAPSES = text("""
+    SELECT f.patient_id, max(e.at) FROM follow_up f
+    JOIN follow_up_event e ON e.follow_up_id = f.id
+        AND (e.action LIKE 'opened:%' OR e.action LIKE 'joined:%')
+    WHERE f.patient_id = ANY(CAST(:patients AS uuid[])) AND f.reason = ANY(:reasons)
+    GROUP BY f.patient_id
+""")
+
+
+def last_lapses(session: Session, patient_ids: Sequence[UUID]) -> dict[UUID, datetime]:
+    """Return when each of these patients last told of use, or gave a number that is called."""
+    reasons = [reason.value for reason in LAPSES]
+    rows = session.execute(_LAPSES, {"patients": list(patient_ids), "reasons": reasons})
+    return {row[0]: row[1] for row in rows}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ patients' deadlines are measured by, is the application's.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any
 from uuid import UUID
 
@@ -61,6 +61,8 @@ class DueMessage:
     patient_zone: str | None
     patient_status: str | None
     paused_until: datetime | None
+    safe_from: time | None
+    safe_until: time | None
     purposes: list[str] | None
     opt_out: str | None
     appointment_id: UUID | None
@@ -99,7 +101,8 @@ _DUE = """
            m.due_at, m.latest_at, m.anchor_at, m.revision, m.attempts, m.recipient,
            m.patient_id, p.phone AS patient_phone, p.phone_blind AS patient_phone_blind,
            p.language AS patient_language, p.timezone AS patient_zone,
-           p.status AS patient_status, p.paused_until, p.purposes, o.reason AS opt_out,
+           p.status AS patient_status, p.paused_until, p.safe_from, p.safe_until,
+           p.purposes, o.reason AS opt_out,
            m.appointment_id, a.starts_at, a.modality, a.status AS appointment_status,
            a.revision AS appointment_revision, a.details AS appointment_details,
            COALESCE(m.nudge_for IS NOT NULL AND (

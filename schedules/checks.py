@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from schedules.errors import Fault
 from schedules.protocol import (
+    COMES_AGAIN,
     DAY_ANCHORS,
     DEADLINE_ANCHORS,
     EXPECTS_NOTHING,
@@ -18,6 +19,7 @@ from schedules.protocol import (
     Anchor,
     AnswerTest,
     ConditionKind,
+    HistoryKind,
     Moment,
     Protocol,
     StaysOn,
@@ -36,7 +38,9 @@ _OPPOSITES = (
     {ConditionKind.FIRST_DOSE, ConditionKind.LATER_DOSE},
     {ConditionKind.IN_PERSON, ConditionKind.VIRTUAL},
 )
-_VISIT_CONDITIONS = frozenset(ConditionKind) - {ConditionKind.NO_DOSE_THAT_DAY}
+_VISIT_CONDITIONS = (frozenset(ConditionKind) - {ConditionKind.NO_DOSE_THAT_DAY}) | {
+    HistoryKind.NOT_BOOKED_AGAIN
+}
 _NUMBER_TESTS = frozenset(AnswerTest) - {AnswerTest.INTENT, AnswerTest.ANY_OTHER}
 _SCALES = {"craving_scale": (0, 10), "side_effect_check": (0, 3)}
 
@@ -217,6 +221,11 @@ def _phases(step: Step) -> Found:
     if step.repeat and step.when.minutes is not None:
         mend = "Write it like `same day as enrollment at 17:00`"
         yield "when", "a repeat is counted in days, and this counts hours", mend
+    if step.repeat and step.when.anchor in COMES_AGAIN:
+        mend = "Count from enrollment, and write `again: for 7 days after last dose`"
+        yield "when", f"a repeat cannot count from `{step.when.anchor}`, which comes again", mend
+    if step.again is not None and not step.repeat:
+        yield "again", "`again` takes up a repeat, and there is none", "Add `repeat: ...`"
     if step.repeat and step.otherwise is not None:
         yield "otherwise", "a repeated step has one form only", "Leave it out"
 

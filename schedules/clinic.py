@@ -335,6 +335,8 @@ class ClinicFile(_Part):
     detail_level: DetailLevel = DetailLevel.L0
     stop_footer: StopFooter = StopFooter.MONTHLY
     protocols: tuple[Name, ...] = ()
+    #: What a gated protocol asks to be settled first: its gate, and who answers for it.
+    gates: dict[str, Name] = Field(default_factory=dict)
 
     @field_validator("languages", "protocols")
     @classmethod

@@ -58,9 +58,10 @@ class Dose(StrEnum):
 class PatientFacts:
     """One patient. `zone` None means unknown: texts go only when all candidate zones allow it.
 
-    `window` None means the clinic's. `paused_until` is the patient's own PAUSE and concerns
-    check-ins only (care rule 20). `proved` is whether the number is known to be theirs: questions
-    about health and check-ins wait for it (care rule 26).
+    `window` None means the clinic's; safe hours narrow it. `paused_until` is the patient's own
+    PAUSE and concerns check-ins only (care rule 20). `proved` is whether the number is known to be
+    theirs: questions about health and check-ins wait for it (care rule 26). `lapsed_at` is when
+    they last told of use, or gave a number that needed a person the same day.
     """
 
     id: str
@@ -74,6 +75,14 @@ class PatientFacts:
     paused_until: datetime | None = None
     opted_out: bool = False
     proved: bool = True
+    #: Steps switched off for this patient: `step`, or `protocol/step`.
+    steps_off: frozenset[str] = frozenset()
+    #: An earlier patient has the same number, and staff have not decided how to reach this one.
+    number_taken: bool = False
+    #: Others read this phone, and the patient has not agreed to numbers and questions about mood.
+    phone_shared: bool = False
+    substances: frozenset[str] = frozenset()
+    lapsed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +90,11 @@ class AppointmentFacts:
     """One visit.
 
     `booked_at` is when we first knew of the visit, `moved_at` when we learned of its present start
-    (None: never moved). `confirmed_start` is the start time that the patient confirmed: a
-    confirmation of another start counts for nothing (care rule 1). `change_requested` stays True
+    (None: never moved), `cancelled_at` that it will not take place. `announced_at` is the one of
+    these that the patient is to be texted about (care rule 5), None after a quiet import.
+    `told_start` is the start that a text named last, if it is no longer true. `confirmed_start` is
+    the start time that the patient confirmed: a confirmation of another start counts for nothing
+    (care rule 1). `change_requested` stays True
     until staff say kept, moved or cancelled.
     """
 
@@ -96,10 +108,14 @@ class AppointmentFacts:
     ends_at: datetime | None = None
     status: VisitStatus = VisitStatus.BOOKED
     moved_at: datetime | None = None
+    cancelled_at: datetime | None = None
+    announced_at: datetime | None = None
+    told_start: datetime | None = None
     confirmed_start: datetime | None = None
     change_requested: bool = False
     arrived_at: datetime | None = None
     checked_out_at: datetime | None = None
+    no_show_at: datetime | None = None
     dose: Dose | None = None
     dose_number: int | None = None
 

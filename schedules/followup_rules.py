@@ -18,7 +18,7 @@ from schedules.followups import (
     one_a_cause,
     wanted,
 )
-from schedules.protocol import AnswerCondition, AnswerTest, FollowUpRule, Moment, Step
+from schedules.protocol import Anchor, AnswerCondition, AnswerTest, FollowUpRule, Moment, Step
 from schedules.reasons import CancelReason, SkipReason
 from schedules.staffing import Severity, StaffedHours
 from schedules.visit_events import missing_events
@@ -186,16 +186,20 @@ def for_answer(
     now: datetime,
     staffed: StaffedHours,
     previous: Sequence[int] = (),
+    before: Sequence[str] = (),
     resolve: Resolve | None = None,
     about: str,
 ) -> tuple[WantedFollowUp, ...]:
-    """Apply a step's rules to an answer. `previous` are this patient's earlier numbers, in order.
+    """Apply a step's rules to an answer.
+
+    `previous` are this patient's earlier numbers in answer to this step, in order; `before` what
+    their earlier answers said (intents).
 
     Of the rules that match, the most severe opens the item and the others stand under `also`.
     """
     number = _number(intent, value)
     matching = [
-        rule for rule in step.on_answer if _matches(rule.when, intent, number, previous)
+        rule for rule in step.on_answer if _matches(rule.when, intent, number, previous, before)
     ] or _any_other(step, intent)
     if matching:
         items = [_from_rule(rule, now, staffed, resolve, about) for rule in matching]
@@ -284,6 +288,7 @@ HARMLESS_ENDS: frozenset[str] = frozenset(
         SkipReason.ARRIVED,
         SkipReason.CONFIRMED,
         SkipReason.NOT_MEANT,
+        SkipReason.BOOKED,
         SkipReason.ANSWERED,
         CancelReason.NOT_PLANNED,
         CancelReason.BEYOND_HORIZON,
@@ -311,7 +316,8 @@ def for_undelivered(
 
     `reason` is the outbox row's. A text still on its way counts from `unproved_minutes` before the
     deadline, unless the patient answered it. One known long before `text_due_at` not to go is
-    called when it would have gone, not days ahead; after `starts_at`, the visit's, nothing is.
+    called when it would have gone, not days ahead; one that goes only after the deadline is called
+    at once. After `starts_at`, the visit's, nothing is.
     """
     rule = step.if_not_delivered
     if rule is None or status == "delivered" or answered or reason in HARMLESS_ENDS:
@@ -319,14 +325,17 @@ def for_undelivered(
     if starts_at is not None and now >= starts_at:
         return ()
     deadline = resolve(rule.call_by)
-    if status not in ENDED_WITHOUT_DELIVERY:
+    if deadline is None and rule.call_by.anchor is Anchor.TOLD_TIME:
+        return ()  # No text named a time that no longer holds.
+    too_late = deadline is not None and text_due_at is not None and text_due_at > deadline
+    if not too_late and status not in ENDED_WITHOUT_DELIVERY:
         unproved = timedelta(minutes=rule.unproved_minutes)
         if deadline is None or now < deadline - unproved:
             return ()
     return (
         wanted(
             rule.reason,
-            now=now if text_due_at is None else max(now, text_due_at),
+            now=now if text_due_at is None or too_late else max(now, text_due_at),
             staffed=staffed,
             severity=rule.severity,
             before=deadline,
@@ -387,10 +396,15 @@ def _without_rules(
 
 
 def _matches(
-    when: AnswerCondition, intent: str, number: int | None, previous: Sequence[int]
+    when: AnswerCondition,
+    intent: str,
+    number: int | None,
+    previous: Sequence[int],
+    before: Sequence[str] = (),
 ) -> bool:
     if when.test is AnswerTest.INTENT:
-        return when.intent == intent
+        running = [*before, intent][-when.times :]
+        return len(running) == when.times and set(running) == {when.intent}
     if number is None or when.number is None:
         return False
     limit = when.number

@@ -45,6 +45,12 @@ class FollowUpReason(StrEnum):
     UNKNOWN_NUMBER = "unknown_number"
     OPTED_OUT = "opted_out"
     PAUSED = "paused"
+    OFF_PLAN = "off_plan"
+    LOW_SCORE = "low_score"
+    MEDICINES_MISSED = "medicines_missed"
+    VISIT_UNBOOKED = "visit_unbooked"
+    VISIT_MISSED = "visit_missed"
+    NOT_READY = "not_ready"
 
 
 _PAGE, _CALL, _NEXT_DAY, _DIGEST = Severity
@@ -63,9 +69,14 @@ DEFAULT_SEVERITY = {
     **dict.fromkeys(
         (_R.RISING_SCORE, _R.UNCLEAR_REPLY, _R.QUESTION, _R.MISSED_CHECK_INS), _NEXT_DAY
     ),
+    **dict.fromkeys((_R.VISIT_UNBOOKED, _R.VISIT_MISSED, _R.NOT_READY), _CALL),
+    **dict.fromkeys((_R.OFF_PLAN, _R.LOW_SCORE, _R.MEDICINES_MISSED), _NEXT_DAY),
     **dict.fromkeys((_R.OUTCOME_UNKNOWN, _R.UNKNOWN_NUMBER), _NEXT_DAY),
     **dict.fromkeys((_R.OPTED_OUT, _R.PAUSED), _DIGEST),
 }
+
+#: What takes daily check-ins up again (clinical.md section 3).
+LAPSES = frozenset({_R.USE_DISCLOSED, _R.HIGH_SCORE, _R.PAGE_SCORE, _R.OFF_PLAN})
 
 #: A safety text joins whatever safety item is open, and pages again (care rule 10).
 SAFETY: frozenset[str] = frozenset({_R.CRISIS, _R.OVERDOSE, _R.MEDICAL_EMERGENCY})

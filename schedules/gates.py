@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from schedules import history
 from schedules.facts import (
     AppointmentFacts,
     ClinicFacts,
@@ -23,13 +24,27 @@ from schedules.protocol import (
     Anchor,
     Condition,
     ConditionKind,
+    HistoryKind,
     Purpose,
     Step,
 )
 from schedules.reasons import SkipReason
 
+#: Answers that tell others nothing.
+NOT_NUMBERS = frozenset({"none", "appointment_reminder", "yes_no"})
 CAME = frozenset({VisitStatus.ARRIVED, VisitStatus.CHECKED_OUT, VisitStatus.FULFILLED})
-AFTER_VISIT = frozenset({Anchor.CHECK_OUT, Anchor.DOSE_CHECK_OUT})
+#: What counts from these goes whether or not the patient came.
+WHATEVER_CAME_OF_IT = frozenset(
+    {
+        Anchor.CHECK_OUT,
+        Anchor.DOSE_CHECK_OUT,
+        Anchor.FIRST_DOSE,
+        Anchor.LAST_DOSE,
+        Anchor.LAPSE,
+        Anchor.NO_SHOW,
+        Anchor.ANNOUNCED_CANCELLATION,
+    }
+)
 
 
 def closed_to_all(enrollment: EnrollmentFacts, patient: PatientFacts) -> SkipReason | None:
@@ -37,29 +52,61 @@ def closed_to_all(enrollment: EnrollmentFacts, patient: PatientFacts) -> SkipRea
     visit = enrollment.appointment
     if visit is not None and visit.status is VisitStatus.CANCELLED:
         return SkipReason.VISIT_CANCELLED
+    return closed_to_person(enrollment, patient)
+
+
+def closed_to_person(enrollment: EnrollmentFacts, patient: PatientFacts) -> SkipReason | None:
+    """Name what stops every text to this person, whatever became of the visit."""
     if enrollment.status is not EnrollmentStatus.ACTIVE:
         return SkipReason.ENROLLMENT_ENDED
     if patient.status is PatientStatus.CLOSED:
         return SkipReason.PATIENT_CLOSED
     if patient.status is PatientStatus.HELD:
         return SkipReason.PATIENT_HELD
-    return SkipReason.OPTED_OUT if patient.opted_out else None
+    if patient.opted_out:
+        return SkipReason.OPTED_OUT
+    return SkipReason.NUMBER_TAKEN if patient.number_taken else None
 
 
 def closed_to_step(frame: Frame, step: Step) -> SkipReason | None:
     """Name what stops this step for this patient and visit, whatever its hour."""
-    patient = frame.patient
-    if step.purpose not in patient.purposes:
-        return SkipReason.NO_CONSENT
-    if not patient.proved and step.purpose is not Purpose.VISITS:
-        return SkipReason.NUMBER_UNPROVED
-    if frame.visit is not None and (reason := _closed_by_visit(frame.visit, step)):
+    if (reason := _closed_by_patient(frame, step)) is not None:
+        return reason
+    if frame.visit is not None and (reason := _closed_by_visit(frame, frame.visit, step)):
         return reason
     for condition in step.only_if:
-        if not _holds(condition, frame.visit):
-            confirmed = condition.kind is ConditionKind.NOT_CONFIRMED
-            return SkipReason.CONFIRMED if confirmed else SkipReason.NOT_MEANT
+        if (reason := condition_unmet(condition, frame)) is not None:
+            return reason
     return None
+
+
+def condition_unmet(condition: Condition, frame: Frame) -> SkipReason | None:
+    """Say why a condition does not hold, None where it does or where its hour must be known."""
+    if isinstance(condition.kind, HistoryKind):
+        return history.unmet(condition, frame)
+    if _holds(condition, condition.kind, frame.visit):
+        return None
+    confirmed = condition.kind is ConditionKind.NOT_CONFIRMED
+    return SkipReason.CONFIRMED if confirmed else SkipReason.NOT_MEANT
+
+
+def _closed_by_patient(frame: Frame, step: Step) -> SkipReason | None:
+    """Name what this patient does not want, has not agreed to, or could not read alone."""
+    patient = frame.patient
+    if {step.id, f"{frame.enrollment.protocol.id}/{step.id}"} & patient.steps_off:
+        return SkipReason.STEP_OFF
+    if step.purpose not in patient.purposes:
+        return SkipReason.NO_CONSENT
+    if patient.phone_shared and _is_private(step):
+        return SkipReason.PHONE_SHARED
+    if not patient.proved and step.purpose is not Purpose.VISITS:
+        return SkipReason.NUMBER_UNPROVED
+    return None
+
+
+def _is_private(step: Step) -> bool:
+    """Whether a step asks what only the patient should read: a number, or anything on health."""
+    return step.purpose is Purpose.HEALTH_QUESTIONS or step.expects not in NOT_NUMBERS
 
 
 def closed_at(
@@ -96,8 +143,10 @@ def _zone(visit: AppointmentFacts, patient: PatientFacts, clinic: ClinicFacts) -
     return patient.zone if visit.modality == "virtual" and patient.zone else clinic.zone
 
 
-def _closed_by_visit(visit: AppointmentFacts, step: Step) -> SkipReason | None:
-    if step.when.anchor in AFTER_VISIT or step.when.anchor in DEADLINE_ANCHORS:
+def _closed_by_visit(frame: Frame, visit: AppointmentFacts, step: Step) -> SkipReason | None:
+    # A step that counts from another one belongs where that one does, before or after the visit.
+    first = (step, *frame.enrollment.protocol.sources(step))[-1]
+    if first.when.anchor in WHATEVER_CAME_OF_IT or first.when.anchor in DEADLINE_ANCHORS:
         return None
     if visit.status is VisitStatus.NO_SHOW:
         return SkipReason.NO_SHOW
@@ -106,10 +155,10 @@ def _closed_by_visit(visit: AppointmentFacts, step: Step) -> SkipReason | None:
     return SkipReason.CHANGE_REQUESTED if visit.change_requested else None
 
 
-def _holds(condition: Condition, visit: AppointmentFacts | None) -> bool:
-    if condition.kind is ConditionKind.NO_DOSE_THAT_DAY:
+def _holds(condition: Condition, kind: ConditionKind, visit: AppointmentFacts | None) -> bool:
+    if kind is ConditionKind.NO_DOSE_THAT_DAY:
         return True  # Known only with the hour: see `closed_at`.
-    return visit is not None and _VISIT_CONDITIONS[condition.kind](visit, condition)
+    return visit is not None and _VISIT_CONDITIONS[kind](visit, condition)
 
 
 _VISIT_CONDITIONS: dict[ConditionKind, Callable[[AppointmentFacts, Condition], bool]] = {

@@ -18,6 +18,7 @@ from schedules.followups import FollowUpReason
 from schedules.protocol import (
     EXPECTS_NOTHING,
     Alternative,
+    Duty,
     FollowUpRule,
     Importance,
     LateBooking,
@@ -42,12 +43,25 @@ VISIT_KINDS = ("assessment", "dosing", "integration", "followup")
 SETTINGS = ("clinic", "home")
 BY_HAND = "by hand"
 
-PROTOCOL_KEYS = ("id", "title", "for", "enroll", "purpose", "importance", "unknown", "steps")
+PROTOCOL_KEYS = (
+    "id",
+    "title",
+    "for",
+    "enroll",
+    "gate",
+    "purpose",
+    "importance",
+    "unknown",
+    "steps",
+    "tasks",
+)
+TASK_KEYS = ("id", "when", "only_if", "open", "severity")
 STEP_KEYS = (
     "id",
     "template",
     "when",
     "repeat",
+    "again",
     "stays_on",
     "otherwise",
     "latest",
@@ -147,6 +161,8 @@ def _protocol(located: Located, faults: list[Fault]) -> Protocol | None:
     visits = _enrolls(top)
     defaults = _defaults(top)
     steps = tuple(_step(section, defaults) for section in top.sections("steps", "step"))
+    duties = tuple(_duty(section) for section in top.sections("tasks", "task"))
+    gate = _id(top, "gate")
     if "steps" in top.values and not steps:
         top.fault("steps", "there is no step", "Add at least one step")
     if faults or protocol_id is None or title is None:
@@ -156,6 +172,8 @@ def _protocol(located: Located, faults: list[Fault]) -> Protocol | None:
         title=title,
         visits=visits,
         steps=tuple(step for step in steps if step is not None),
+        duties=tuple(duty for duty in duties if duty is not None),
+        gate=gate,
     )
 
 
@@ -194,11 +212,11 @@ def _words(section: Section, key: str, known: tuple[str, ...]) -> frozenset[str]
     return frozenset(section.phrases(key, read))
 
 
-def _id(section: Section) -> str | None:
-    text = section.text("id")
+def _id(section: Section, key: str = "id") -> str | None:
+    text = section.text(key)
     if text is not None and not _ID.fullmatch(text):
         section.fault(
-            "id", f"`{text}` is no id", "Use small letters, digits, - and _, up to 64 characters"
+            key, f"`{text}` is no {key}", "Use small letters, digits, - and _, up to 64 characters"
         )
         return None
     return text
@@ -246,6 +264,7 @@ def _step(section: Section, defaults: _Defaults) -> Step | None:
         purpose=purpose or Purpose.VISITS,
         importance=importance or Importance.VISIT,
         repeat=section.phrases("repeat", phrases.phase),
+        again=section.phrase("again", phrases.again),
         stays_on=section.choice("stays_on", StaysOn),
         otherwise=_otherwise(section),
         expects=_expects(section),
@@ -262,6 +281,22 @@ def _step(section: Section, defaults: _Defaults) -> Step | None:
         if_not_delivered=_not_delivered(section, importance, latest),
     )
     return step if len(section.faults) == before else None
+
+
+def _duty(section: Section) -> Duty | None:
+    """Read what a person must do at a time."""
+    duty_id = _id(section)
+    section.what = f"task `{duty_id}`" if duty_id else "task"
+    section.only(TASK_KEYS)
+    section.need("id", "when", "open", "severity")
+    when, only_if = (
+        section.phrase("when", phrases.moment),
+        section.phrases("only_if", phrases.condition),
+    )
+    reason, severity = _opens(section)
+    if duty_id is None or when is None or reason is None or severity is None:
+        return None
+    return Duty(id=duty_id, when=when, reason=reason, severity=severity, only_if=only_if)
 
 
 #: Stands for a moment that was faulty, in a step that is thrown away for it.

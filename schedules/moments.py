@@ -6,14 +6,21 @@ patient is. The send window is always the patient's (see `placement`). Calendar 
 local day; a clock time that does not exist, or comes twice, is settled by `windows.first_instant`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from schedules.facts import AppointmentFacts, ClinicFacts, Dose, EnrollmentFacts, PatientFacts
-from schedules.protocol import Anchor, Moment
+from schedules.facts import (
+    AppointmentFacts,
+    ClinicFacts,
+    Dose,
+    EnrollmentFacts,
+    PatientFacts,
+    VisitStatus,
+)
+from schedules.protocol import NEWS_ANCHORS, Anchor, Moment
 from schedules.windows import SendWindow, first_instant
 
 MIDNIGHT = time(0)
@@ -49,6 +56,8 @@ class Frame:
     window: SendWindow
     known_at: datetime
     now: datetime
+    #: All visits of the patient, for what depends on more than this one.
+    appointments: Sequence[AppointmentFacts] = ()
 
     def base(self, anchor: Anchor) -> datetime | date | None:
         """Give what an anchor stands for here, or None when it has not happened."""
@@ -56,7 +65,15 @@ class Frame:
             return self.enrollment.anchor_day
         if anchor is Anchor.QUIT_DATE:
             return self.patient.quit_date
-        return None if self.visit is None else _of_visit(self.visit, anchor, self.clinic)
+        if anchor is Anchor.LAPSE:
+            return self.patient.lapsed_at
+        if anchor in (Anchor.FIRST_DOSE, Anchor.LAST_DOSE):
+            doses = doses_of(self.appointments)
+            return None if not doses else doses[0 if anchor is Anchor.FIRST_DOSE else -1]
+        found = None if self.visit is None else _of_visit(self.visit, anchor, self.clinic)
+        if found is not None and anchor in NEWS_ANCHORS and found < self.enrollment.enrolled_at:
+            return None  # Old news when this protocol was switched on.
+        return found
 
     def day_of(self, base: datetime | date) -> date:
         """Give the local calendar day of an anchor."""
@@ -89,26 +106,70 @@ class Frame:
         return min(max(found, low), high)
 
 
+def doses_of(appointments: Iterable[AppointmentFacts]) -> list[datetime]:
+    """Give the check-outs of the visits at which a dose was given, wholly or partly, in order."""
+    return sorted(
+        visit.checked_out_at
+        for visit in appointments
+        if visit.checked_out_at is not None and visit.dose in DOSED
+    )
+
+
 def _of_visit(visit: AppointmentFacts, anchor: Anchor, clinic: ClinicFacts) -> datetime | None:
     given = _VISIT_INSTANTS.get(anchor)
     return None if given is None else given(visit, clinic)
+
+
+def _booking_news(visit: AppointmentFacts, _: ClinicFacts) -> datetime | None:
+    return visit.booked_at if visit.booked_at == visit.announced_at else None
+
+
+def _move_news(visit: AppointmentFacts, _: ClinicFacts) -> datetime | None:
+    """Give when it moved; a visit booked again at another time is news of a booking only."""
+    moved = visit.moved_at
+    return moved if moved == visit.announced_at and moved != visit.booked_at else None
+
+
+def _cancellation_news(visit: AppointmentFacts, _: ClinicFacts) -> datetime | None:
+    gone = visit.status is VisitStatus.CANCELLED
+    return visit.cancelled_at if gone and visit.cancelled_at == visit.announced_at else None
+
+
+def _told_time(visit: AppointmentFacts, clinic: ClinicFacts) -> datetime | None:
+    """Give when the patient would act on an old time that lay ahead as it ceased to hold."""
+    told = visit.told_start
+    since = visit.cancelled_at if visit.status is VisitStatus.CANCELLED else visit.moved_at
+    if told is None or since is None or told <= since:
+        return None
+    return told - timedelta(hours=clinic.solids_hours) if visit.kind == "dosing" else told
 
 
 _VISIT_INSTANTS: dict[Anchor, Callable[[AppointmentFacts, ClinicFacts], datetime | None]] = {
     Anchor.VISIT_START: lambda visit, _: visit.starts_at,
     Anchor.VISIT_END: lambda visit, _: visit.ends_at,
     Anchor.BOOKING: lambda visit, _: visit.booked_at,
+    Anchor.ANNOUNCED_BOOKING: _booking_news,
+    Anchor.ANNOUNCED_MOVE: _move_news,
+    Anchor.ANNOUNCED_CANCELLATION: _cancellation_news,
     Anchor.CHECK_OUT: lambda visit, _: visit.checked_out_at,
     Anchor.DOSE_CHECK_OUT: lambda visit, _: visit.checked_out_at if visit.dose in DOSED else None,
+    Anchor.NO_SHOW: lambda visit, _: (
+        visit.no_show_at if visit.status is VisitStatus.NO_SHOW else None
+    ),
     Anchor.FOOD_CUT_OFF: lambda visit, at: visit.starts_at - timedelta(hours=at.solids_hours),
     Anchor.DRINK_CUT_OFF: lambda visit, at: visit.starts_at - timedelta(hours=at.fluids_hours),
+    Anchor.TOLD_TIME: _told_time,
 }
 
 
 def frame_of(
-    enrollment: EnrollmentFacts, patient: PatientFacts, clinic: ClinicFacts, now: datetime
+    enrollment: EnrollmentFacts,
+    patient: PatientFacts,
+    clinic: ClinicFacts,
+    now: datetime,
+    appointments: Sequence[AppointmentFacts] = (),
 ) -> Frame:
-    """Gather what an enrollment's moments count from."""
+    """Gather what an enrollment's moments count from. `appointments` are all of the patient's."""
     visit = enrollment.appointment
     in_person = visit is not None and visit.modality != "virtual"
     known = enrollment.enrolled_at
@@ -122,4 +183,5 @@ def frame_of(
         window=patient.window or clinic.window,
         known_at=known if visit is None else max(known, visit.known_at),
         now=now,
+        appointments=appointments,
     )

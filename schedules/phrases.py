@@ -9,11 +9,13 @@ from datetime import time
 
 from schedules.protocol import (
     DAY_ANCHORS,
+    Again,
     Anchor,
     AnswerCondition,
     AnswerTest,
     Condition,
     ConditionKind,
+    HistoryKind,
     Moment,
     Phase,
 )
@@ -23,6 +25,10 @@ from schedules.staffing import read_clock
 MAX_ELAPSED_MINUTES = 14 * 24 * 60
 MAX_DAYS = 730
 ROUTES = ("iv", "im", "lozenge")
+SUBSTANCES = ("alcohol", "opioids", "cocaine", "methamphetamine", "nicotine")
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+#: What a repeat may be taken up again after.
+AGAIN_AFTER = (Anchor.LAST_DOSE, Anchor.LAPSE)
 
 _UNIT_MINUTES = {"minute": 1, "hour": 60}
 _UNIT_DAYS = {"day": 1, "week": 7}
@@ -35,10 +41,16 @@ _MOMENT = re.compile(
         (?:,?\ between\ (?P<low>\d{1,2}:\d{2})\ and\ (?P<high>\d{1,2}:\d{2}))?""",
     re.VERBOSE,
 )
-_PHASE = re.compile(r"from day (\d{1,4}) to day (\d{1,4}), every (?:(\d{1,3}) )?(day|week)s?")
+_PHASE = re.compile(
+    r"from day (\d{1,4}) to day (\d{1,4}),"
+    r" (?:every (?:(\d{1,3}) )?(day|week)s?|on ([a-z]+(?:(?:, | and )[a-z]+)*))"
+)
+_AGAIN = re.compile(r"for (\d{1,2}) days? after ([a-z ]+?)(?: or ([a-z ]+))?")
 _DURATION = re.compile(r"(\d{1,4}) (minute|hour)s?")
 _NUMBER_TEST = re.compile(r"(?:up by (\d{1,3})|(\d{1,3})(?: or (more|less))?)")
 _ROUTE = re.compile(r"route ([a-z]+(?:(?:, | or )[a-z]+)*)")
+_SUBSTANCE = re.compile(r"substance is ([a-z]+(?:(?:, | or )[a-z]+)*)")
+_RUNNING = re.compile(r"(.+) (twice|(\d) times) running")
 
 INTENT_WORDS = {
     "confirm": "confirm",
@@ -125,12 +137,32 @@ def phase(text: str) -> Phase:
             "days`",
         )
     first, last = int(found[1]), int(found[2])
-    every = int(found[3] or 1) * _UNIT_DAYS[found[4]]
+    every = int(found[3] or 1) * _UNIT_DAYS[found[4] or "day"]
     if first < 1 or last < first or every < 1:
         raise PhraseError(f"`{text}` holds no day", "The first day is day 1 and comes first")
     if last > MAX_DAYS:
         raise PhraseError(f"`{text}` goes on for over two years", f"End by day {MAX_DAYS}")
-    return Phase(first_day=first, last_day=last, every_days=every)
+    weekdays = frozenset(_weekday(name) for name in re.split(r", | and ", found[5] or "") if name)
+    return Phase(first_day=first, last_day=last, every_days=every, weekdays=weekdays)
+
+
+def again(text: str) -> Again:
+    """Read after what a repeat is taken up again. Raises PhraseError."""
+    found = _AGAIN.fullmatch(_tidy(text))
+    names = [] if found is None else [name for name in (found[2], found[3]) if name]
+    if found is None or int(found[1]) == 0 or not all(name in AGAIN_AFTER for name in names):
+        known = " or ".join(f"`{anchor}`" for anchor in AGAIN_AFTER)
+        raise PhraseError(
+            f"`{text}` does not say when to ask daily again",
+            f"Write it like `for 7 days after last dose or lapse`, with {known}",
+        )
+    return Again(days=int(found[1]), anchors=tuple(Anchor(name) for name in names))
+
+
+def _weekday(name: str) -> int:
+    if name not in WEEKDAYS:
+        raise PhraseError(f"`{name}` is no weekday", f"Write {', '.join(WEEKDAYS)}")
+    return WEEKDAYS.index(name)
 
 
 def condition(text: str) -> Condition:
@@ -141,11 +173,21 @@ def condition(text: str) -> Condition:
         if unknown := sorted(routes - set(ROUTES)):
             raise PhraseError(f"`{unknown[0]}` is no route", f"Routes are {', '.join(ROUTES)}")
         return Condition(kind=ConditionKind.ROUTE, routes=routes)
-    kinds = [kind for kind in ConditionKind if kind != ConditionKind.ROUTE]
-    if tidy not in kinds:
-        known = ", ".join(f"`{kind}`" for kind in kinds)
-        raise PhraseError(f"`{text}` is no condition", f"Known are {known} and `route iv or im`")
-    return Condition(kind=ConditionKind(tidy))
+    if found := _SUBSTANCE.fullmatch(tidy):
+        substances = frozenset(re.split(r", | or ", found[1]))
+        if unknown := sorted(substances - set(SUBSTANCES)):
+            mend = f"Substances are {', '.join(SUBSTANCES)}"
+            raise PhraseError(f"`{unknown[0]}` is no substance", mend)
+        return Condition(kind=HistoryKind.SUBSTANCE, substances=substances)
+    kinds: list[ConditionKind | HistoryKind] = [*ConditionKind, *HistoryKind]
+    plain = [one for one in kinds if one not in (ConditionKind.ROUTE, HistoryKind.SUBSTANCE)]
+    if tidy not in plain:
+        known = ", ".join(f"`{kind}`" for kind in plain)
+        raise PhraseError(
+            f"`{text}` is no condition",
+            f"Known are {known}, `route iv or im` and `substance is alcohol`",
+        )
+    return Condition(kind=next(one for one in plain if one == tidy))
 
 
 def answer(text: str) -> AnswerCondition:
@@ -155,12 +197,17 @@ def answer(text: str) -> AnswerCondition:
         return AnswerCondition(test=AnswerTest.ANY_OTHER)
     if tidy in INTENT_WORDS:
         return AnswerCondition(test=AnswerTest.INTENT, intent=INTENT_WORDS[tidy])
+    running = _RUNNING.fullmatch(tidy)
+    if running and running[1] in INTENT_WORDS:
+        return AnswerCondition(
+            test=AnswerTest.INTENT, intent=INTENT_WORDS[running[1]], times=int(running[3] or 2)
+        )
     found = _NUMBER_TEST.fullmatch(tidy)
     if not found:
         raise PhraseError(
             f"`{text}` is no answer a rule can look for",
-            f"Write {', '.join(INTENT_WORDS)}, a number, `7 or more`, `3 or less`, `up by 3` "
-            "or `any other answer`",
+            f"Write {', '.join(INTENT_WORDS)}, `no twice running`, a number, `7 or more`, "
+            "`3 or less`, `up by 3` or `any other answer`",
         )
     if found[1]:
         return AnswerCondition(test=AnswerTest.NUMBER_RISES_BY, number=int(found[1]))

@@ -6,10 +6,10 @@ that exist. Nothing here reads a clock or a database.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from schedules import gates
+from schedules import gates, repeats
 from schedules.caps import share_caps
 from schedules.facts import (
     AppointmentFacts,
@@ -22,8 +22,9 @@ from schedules.facts import (
 )
 from schedules.moments import Frame, frame_of, local_instant
 from schedules.placement import Placement, place
-from schedules.protocol import Anchor, Moment, Phase, Step
-from schedules.reasons import MoveReason, SkipReason
+from schedules.protocol import COMES_AGAIN, Anchor, Moment, Step
+from schedules.reasons import SkipReason
+from schedules.together import news_instead, one_late_text, one_number
 from schedules.windows import is_open, next_open
 
 HORIZON = timedelta(days=14)
@@ -36,7 +37,7 @@ NUDGE_USEFUL = timedelta(hours=4)
 NUDGE_NEXT_DAY = time(10)
 NUDGE_SUFFIX = ".nudge"
 
-#: The occurrence of a step that does not repeat.
+#: The occurrence of a step that does not repeat. One whose anchor comes again bears its instant.
 ONCE = "1"
 #: The occurrences of a step that does: this and the number of the day, counted from 1.
 DAY = "day-"
@@ -58,25 +59,23 @@ def plan(
     of the patient (dose days stop check-ins); `events` are the questions that went out (nudges hang
     on them). Caps are not shared out here: see `plan_patient`.
     """
-    frame = frame_of(enrollment, patient, clinic, now)
+    frame = frame_of(enrollment, patient, clinic, now, appointments)
     work = _Work(
         frame=frame,
         closed=gates.closed_to_all(enrollment, patient),
+        closed_to_news=gates.closed_to_person(enrollment, patient),
         dose_days=_dose_days(enrollment, patient, clinic, appointments),
         oldest=now - LOOKBACK,
         newest=now + horizon,
         placed={},
     )
-    steps = enrollment.protocol.steps
-    texts = [
-        text
-        for chained in (False, True)
-        for step in steps
-        if (step.when.anchor is Anchor.STEP) is chained
-        for text in _step(work, step)
-    ]
-    texts += [nudge for asked in events if (nudge := _nudge(work, asked)) is not None]
-    return _one_late_text(texts)
+    texts = one_late_text(_texts(work, chained=False))
+    for text in texts:
+        if text.step in work.placed:
+            work.placed[text.step] = (text.due_at, text.skip_reason)
+    texts = one_late_text(texts + _texts(work, chained=True))
+    texts = one_number(texts, enrollment.protocol, frame.zone)
+    return texts + [nudge for asked in events if (nudge := _nudge(work, asked)) is not None]
 
 
 def plan_patient(
@@ -107,6 +106,7 @@ def plan_patient(
             appointments=appointments,
             events=mine,
         )
+    texts = news_instead(texts, enrollments)
     return share_caps(texts, sent=sent, caps=clinic.caps, zone=patient.zone or clinic.zone)
 
 
@@ -116,6 +116,8 @@ class _Work:
 
     frame: Frame
     closed: SkipReason | None
+    #: The same for the news that a visit was cancelled.
+    closed_to_news: SkipReason | None
     dose_days: frozenset[date]
     oldest: datetime
     newest: datetime
@@ -135,11 +137,22 @@ def _dose_days(
     return gates.dose_days(appointments, patient, clinic)
 
 
+def _texts(work: _Work, *, chained: bool) -> list[PlannedText]:
+    """Plan the steps that count from another one, or those that don't; sources come first."""
+    protocol = work.frame.enrollment.protocol
+    steps = [step for step in protocol.steps if (step.when.anchor is Anchor.STEP) is chained]
+    if chained:
+        steps.sort(key=lambda step: len(protocol.sources(step)))
+    return [text for step in steps for text in _step(work, step)]
+
+
 def _step(work: _Work, step: Step) -> Iterator[PlannedText]:
     base, before = _base(work, step)
     if base is None:
         return
-    closed = work.closed or before or gates.closed_to_step(work.frame, step)
+    gone = step.when.anchor is Anchor.ANNOUNCED_CANCELLATION
+    closed = work.closed_to_news if gone else work.closed
+    closed = closed or before or gates.closed_to_step(work.frame, step)
     if not step.repeat:
         text = _occurrence(work, step, base, None, closed)
         work.placed[step.id] = (text.due_at, text.skip_reason)
@@ -157,7 +170,9 @@ def _base(work: _Work, step: Step) -> tuple[datetime | date | None, SkipReason |
     source = work.placed.get(step.when.step or "")
     if source is None:
         return None, None
-    return source[0], SkipReason.STEP_SKIPPED if source[1] else None
+    # One whose time is over may well have gone; what follows it then still follows.
+    follows = source[1] is None or source[1] is SkipReason.TOO_LATE
+    return source[0], None if follows else SkipReason.STEP_SKIPPED
 
 
 def _recent(work: _Work, text: PlannedText) -> bool:
@@ -174,15 +189,8 @@ def _days_of_repeat(work: _Work, step: Step, base: datetime | date) -> Iterator[
     oldest = max(work.oldest - (latest - ideal), frame.known_at).astimezone(frame.zone).date()
     newest = work.newest.astimezone(frame.zone).date()
     first_day = frame.day_of(ideal)
-    for phase in step.repeat:
-        yield from _within(phase, (oldest - first_day).days + 1, (newest - first_day).days + 1)
-
-
-def _within(phase: Phase, low: int, high: int) -> range:
-    """Give a phase's days from `low` to `high` without counting through the earlier ones."""
-    missed = max(0, -((phase.first_day - low) // phase.every_days)) if low > phase.first_day else 0
-    first = phase.first_day + missed * phase.every_days
-    return range(first, min(phase.last_day, high) + 1, phase.every_days)
+    low, high = (oldest - first_day).days + 1, (newest - first_day).days + 1
+    return repeats.days(frame, step, first_day, low, high)
 
 
 def _occurrence(
@@ -208,7 +216,7 @@ def _occurrence(
     return PlannedText(
         enrollment_id=frame.enrollment.id,
         step=step.id,
-        occurrence=ONCE if day_offset is None else f"{DAY}{day_offset + 1}",
+        occurrence=_name(step, base, day_offset),
         due_at=placed.due,
         latest_at=placed.latest,
         anchor_at=_anchor_at(frame, step),
@@ -222,6 +230,15 @@ def _occurrence(
         unknown_policy=step.unknown,
         short_staffed=placed.short_staffed,
     )
+
+
+def _name(step: Step, base: datetime | date, day_offset: int | None) -> str:
+    """Name an occurrence within its step; what its anchor brings again is one of its own."""
+    if day_offset is not None:
+        return f"{DAY}{day_offset + 1}"
+    if step.when.anchor in COMES_AGAIN and isinstance(base, datetime):
+        return f"{base.astimezone(UTC):%Y%m%dT%H%M%S}"
+    return ONCE
 
 
 def _answer_until(
@@ -266,13 +283,15 @@ def _nudge(work: _Work, asked: AskedFacts) -> PlannedText | None:
     """Plan the one repeat of a question that went out, or say that it is not needed."""
     frame = work.frame
     step = frame.enrollment.protocol.step(asked.step)
-    base = None if step is None else frame.base(step.when.anchor)
+    base = None if step is None else _base(work, step)[0]
     if step is None or step.nudge is None or base is None:
         return None
     until = _answer_until(frame, step, base, asked.asked_at, _day_offset(asked.occurrence))
     due = _nudge_due(frame, asked.asked_at + timedelta(minutes=step.nudge.after_minutes))
     latest = due + NUDGE_USEFUL if until is None else min(until, due + NUDGE_USEFUL)
     closed = work.closed or gates.closed_to_step(frame, step)
+    # A dose on the day the nudge falls on is no matter: the question itself has gone.
+    closed = closed or gates.closed_at(frame, step, due, frozenset())
     return PlannedText(
         enrollment_id=frame.enrollment.id,
         step=step.id + NUDGE_SUFFIX,
@@ -285,20 +304,22 @@ def _nudge(work: _Work, asked: AskedFacts) -> PlannedText | None:
         purpose=step.purpose,
         expects=step.expects,
         answer_until=until,
-        skip_reason=_nudge_closed(asked, due, latest, frame.now) or closed,
+        skip_reason=_nudge_closed(asked, due, latest, frame) or closed,
         unknown_policy=step.unknown,
         nudge_for=step.id,
     )
 
 
 def _nudge_closed(
-    asked: AskedFacts, due: datetime, latest: datetime, now: datetime
+    asked: AskedFacts, due: datetime, latest: datetime, frame: Frame
 ) -> SkipReason | None:
     if asked.answered:
         return SkipReason.ANSWERED
     if not asked.reached:
         return SkipReason.NOT_REACHED
-    return SkipReason.TOO_LATE if latest <= max(due, now) else None
+    if not is_open(frame.window, frame.zones, due):
+        return SkipReason.NO_ALLOWED_MINUTE
+    return SkipReason.TOO_LATE if latest <= max(due, frame.now) else None
 
 
 def _nudge_due(frame: Frame, wanted: datetime) -> datetime:
@@ -310,24 +331,6 @@ def _nudge_due(frame: Frame, wanted: datetime) -> datetime:
     if morning <= wanted:
         morning = local_instant(day + timedelta(days=1), NUDGE_NEXT_DAY, frame.zone)
     return next_open(frame.window, frame.zones, morning) or morning
-
-
-def _one_late_text(texts: list[PlannedText]) -> list[PlannedText]:
-    """Let only the most important of several late texts go: a late booking is never a burst."""
-    late = [
-        text
-        for text in texts
-        if text.moved_reason is MoveReason.SENT_LATE and text.skip_reason is None
-    ]
-    if len(late) < 2:
-        return texts
-    kept = min(late, key=lambda text: (text.importance.priority, text.latest_at))
-    return [
-        replace(text, skip_reason=SkipReason.LATE_BOOKING)
-        if any(text is one for one in late) and text is not kept
-        else text
-        for text in texts
-    ]
 
 
 def _day_offset(occurrence: str) -> int | None:

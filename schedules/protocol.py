@@ -19,17 +19,31 @@ class Anchor(StrEnum):
     VISIT_START = "visit start"
     VISIT_END = "visit end"
     BOOKING = "booking"
+    #: The same three as a patient is told of them: nothing where an import was quiet (care rule 5).
+    ANNOUNCED_BOOKING = "announced booking"
+    ANNOUNCED_MOVE = "announced move"
+    ANNOUNCED_CANCELLATION = "announced cancellation"
     #: The recorded check-out, whether or not a dose was given.
     CHECK_OUT = "check-out"
     #: The recorded check-out of a visit at which a dose was given, wholly or partly (care rule 6).
     DOSE_CHECK_OUT = "dose check-out"
     ENROLLMENT = "enrollment"
     QUIT_DATE = "quit date"
+    #: The recorded no-show of this visit.
+    NO_SHOW = "no-show"
+    #: The recorded check-outs of the patient's first and latest visit at which a dose was given.
+    FIRST_DOSE = "first dose"
+    LAST_DOSE = "last dose"
+    #: The latest answer or text that told of use, or a number that needed a person the same day.
+    LAPSE = "lapse"
     #: When another step of the same protocol is due; `Moment.step` names it.
     STEP = "step"
     #: The fasting instants before the visit, from the clinic's fasting hours. Not for `when`.
     FOOD_CUT_OFF = "food cut-off"
     DRINK_CUT_OFF = "drink cut-off"
+    #: When the patient would act on what a text told them before a move or cancellation: the food
+    #: cut-off of a dosing visit, the start of any other. Not for `when`.
+    TOLD_TIME = "told time"
     #: The instant at which this very text is due. Not for `when`.
     SENDING = "sending"
 
@@ -39,14 +53,27 @@ VISIT_ANCHORS = frozenset(
         Anchor.VISIT_START,
         Anchor.VISIT_END,
         Anchor.BOOKING,
+        Anchor.ANNOUNCED_BOOKING,
+        Anchor.ANNOUNCED_MOVE,
+        Anchor.ANNOUNCED_CANCELLATION,
         Anchor.CHECK_OUT,
         Anchor.DOSE_CHECK_OUT,
+        Anchor.NO_SHOW,
         Anchor.FOOD_CUT_OFF,
         Anchor.DRINK_CUT_OFF,
+        Anchor.TOLD_TIME,
     }
 )
+#: News of a visit. Each is a text of its own, however often the visit moves.
+NEWS_ANCHORS = frozenset(
+    {Anchor.ANNOUNCED_BOOKING, Anchor.ANNOUNCED_MOVE, Anchor.ANNOUNCED_CANCELLATION}
+)
+#: They come again, and what counts from them is then wanted anew.
+COMES_AGAIN = NEWS_ANCHORS | {Anchor.LAST_DOSE, Anchor.LAPSE}
 DAY_ANCHORS = frozenset({Anchor.ENROLLMENT, Anchor.QUIT_DATE})
-DEADLINE_ANCHORS = frozenset({Anchor.FOOD_CUT_OFF, Anchor.DRINK_CUT_OFF, Anchor.SENDING})
+DEADLINE_ANCHORS = frozenset(
+    {Anchor.FOOD_CUT_OFF, Anchor.DRINK_CUT_OFF, Anchor.SENDING, Anchor.TOLD_TIME}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +102,20 @@ class Phase:
     first_day: int
     last_day: int
     every_days: int
+    #: 0 (Monday) to 6, of an `every_days` of 1; empty means every day.
+    weekdays: frozenset[int] = frozenset()
 
     def days(self) -> range:
         """Give the day numbers on which this phase asks."""
         return range(self.first_day, self.last_day + 1, self.every_days)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """A repeat taken up once more: daily for so many days after the latest of some events."""
+
+    days: int
+    anchors: tuple[Anchor, ...]
 
 
 class StaysOn(StrEnum):
@@ -137,12 +174,28 @@ class ConditionKind(StrEnum):
     ROUTE = "route"
 
 
+class HistoryKind(StrEnum):
+    """Facts beyond the visit itself on which a step can depend: the patient, their other visits."""
+
+    NO_INTEGRATION_BOOKED = "no integration booked"
+    NO_DOSE_BOOKED = "no dose booked"
+    NOT_BOOKED_AGAIN = "not booked again"
+    MISSED_BEFORE = "missed before"
+    OPTED_IN = "opted in"
+    NO_OTHER_NUMBER = "no other number that day"
+    SUBSTANCE = "substance"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """One thing that must hold for a step to go; `routes` only for the kind `route`."""
+    """One thing that must hold for a step to go.
 
-    kind: ConditionKind
+    `routes` only for the kind `route`, `substances` only for `substance`.
+    """
+
+    kind: ConditionKind | HistoryKind
     routes: frozenset[str] = frozenset()
+    substances: frozenset[str] = frozenset()
 
 
 class AnswerTest(StrEnum):
@@ -169,6 +222,8 @@ class AnswerCondition:
     test: AnswerTest
     intent: str | None = None
     number: int | None = None
+    #: How often running an answer must have been given; only for intents.
+    times: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,6 +307,7 @@ class Step:
     purpose: Purpose
     importance: Importance
     repeat: tuple[Phase, ...] = ()
+    again: Again | None = None
     stays_on: StaysOn | None = None
     otherwise: Alternative | None = None
     expects: str = EXPECTS_NOTHING
@@ -272,6 +328,17 @@ class Step:
             yield self.otherwise.template
         if self.nudge:
             yield self.nudge.template
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duty:
+    """What a person must do at a time, whether or not a text goes, while its conditions hold."""
+
+    id: str
+    when: Moment
+    reason: str
+    severity: Severity
+    only_if: tuple[Condition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,13 +364,37 @@ class VisitFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
-    """A schedule definition; `visits` is None where people are enrolled by hand."""
+    """A schedule definition; `visits` is None where people are enrolled by hand.
+
+    `gate` names what a clinic must have settled, and say so in its file, before this may be used.
+    """
 
     id: str
     title: str
     visits: VisitFilter | None
     steps: tuple[Step, ...]
+    duties: tuple[Duty, ...] = ()
+    gate: str | None = None
+
+    @property
+    def reach_days(self) -> int:
+        """Bound how many days after their anchors texts and duties may fall, chains included."""
+        moments = [step.when for step in self.steps] + [step.latest for step in self.steps]
+        moments += [duty.when for duty in self.duties]
+        ahead = [max(one.days or 0, -(-(one.minutes or 0) // (24 * 60)), 0) for one in moments]
+        return sum(ahead)
 
     def step(self, step_id: str) -> Step | None:
         """Find a step by its id."""
         return next((step for step in self.steps if step.id == step_id), None)
+
+    def sources(self, step: Step) -> tuple[Step, ...]:
+        """Give the steps that a step counts from, the nearest first; none for a visit or a day."""
+        found: list[Step] = []
+        while step.when.step is not None:
+            source = self.step(step.when.step)
+            if source is None or source in found:
+                break
+            found.append(source)
+            step = source
+        return tuple(found)

@@ -10,20 +10,25 @@ class SkipReason(StrEnum):
     """Why a planned text will not go. The first that holds is named, in this order."""
 
     VISIT_CANCELLED = "visit_cancelled"
-    NO_SHOW = "no_show"
     ENROLLMENT_ENDED = "enrollment_ended"
     PATIENT_CLOSED = "patient_closed"
     PATIENT_HELD = "patient_held"
     OPTED_OUT = "opted_out"
+    STEP_SKIPPED = "step_skipped"
+    NUMBER_TAKEN = "number_taken"
+    STEP_OFF = "step_off"
     NO_CONSENT = "no_consent"
+    PHONE_SHARED = "phone_shared"
     NUMBER_UNPROVED = "number_unproved"
-    PAUSED = "paused"
+    NO_SHOW = "no_show"
     ARRIVED = "arrived"
     CHANGE_REQUESTED = "change_requested"
     CONFIRMED = "confirmed"
     NOT_MEANT = "not_meant"
+    PAUSED = "paused"
+    BOOKED = "booked"
     DOSE_DAY = "dose_day"
-    STEP_SKIPPED = "step_skipped"
+    OTHER_NUMBER = "other_number"
     ANSWERED = "answered"
     NOT_REACHED = "not_reached"
     LATE_BOOKING = "late_booking"
@@ -58,6 +63,11 @@ _SENTENCES: dict[str, str] = {
     SkipReason.PATIENT_CLOSED: "The patient's record is closed.",
     SkipReason.PATIENT_HELD: "Texts to this patient are on hold.",
     SkipReason.OPTED_OUT: "The patient stopped texts.",
+    SkipReason.NUMBER_TAKEN: (
+        "Another patient has this number; staff must decide how to reach this one."
+    ),
+    SkipReason.STEP_OFF: "This text is switched off for this patient.",
+    SkipReason.PHONE_SHARED: "Others read this phone, so that no number or mood is asked.",
     SkipReason.NO_CONSENT: "The patient has not agreed to texts of this kind.",
     SkipReason.NUMBER_UNPROVED: "The number is not yet proved to be the patient's.",
     SkipReason.PAUSED: "The patient asked for a pause from check-ins.",
@@ -65,6 +75,8 @@ _SENTENCES: dict[str, str] = {
     SkipReason.CHANGE_REQUESTED: "The patient asked for another time; staff must decide first.",
     SkipReason.CONFIRMED: "The patient has confirmed this start time.",
     SkipReason.NOT_MEANT: "This step is not meant for this visit or patient.",
+    SkipReason.BOOKED: "The visit that it asks for is booked.",
+    SkipReason.OTHER_NUMBER: "Another number is asked that day.",
     SkipReason.DOSE_DAY: "On the day of a dose the evening text takes the place of the check-in.",
     SkipReason.STEP_SKIPPED: "The text it follows will not be sent.",
     SkipReason.ANSWERED: "The patient has answered.",

@@ -64,6 +64,20 @@ class SendWindow:
         return self.opens <= wall and (wall < self.closes or self.closes == MIDNIGHT)
 
 
+def narrowed(window: SendWindow, safe: SendWindow | None) -> SendWindow:
+    """Give the hours of both; a patient's safe hours alone where the two never meet.
+
+    They named those hours themselves, and outside them somebody else may read along.
+    """
+    if safe is None:
+        return window
+    opens = max(window.opens, safe.opens)
+    closes = min(window.closes, safe.closes, key=lambda wall: (wall == MIDNIGHT, wall))
+    if closes != MIDNIGHT and closes <= opens:
+        return safe
+    return SendWindow(opens=opens, closes=closes)
+
+
 def first_instant(day: date, at: time, zone: ZoneInfo) -> datetime:
     """Give the instant (UTC) at which the clocks of `zone` first show `at` on `day`.
 

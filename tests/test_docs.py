@@ -21,8 +21,8 @@ from records.tables import metadata
 from schedules.clinic import read_clinic
 from schedules.errors import ProtocolError
 from schedules.followups import FollowUpReason
-from schedules.loader import PROTOCOL_KEYS, STEP_KEYS, load
-from schedules.protocol import Anchor, ConditionKind, Importance
+from schedules.loader import PROTOCOL_KEYS, STEP_KEYS, TASK_KEYS, load
+from schedules.protocol import Anchor, ConditionKind, HistoryKind, Importance
 from schedules.reasons import CancelReason, MoveReason, SkipReason
 from tests.support.source import ROOT, modules
 from worker.crashpoints import NAMES
@@ -245,8 +245,10 @@ def test_the_language_of_protocols_is_documented() -> None:
     """Every key and every word of the language stands on its page."""
     text = _text("docs/protocols.md")
     codes = {word for code in _codes(text) for word in (code, *re.split(r"[,:{} ]+", code)) if word}
-    words = {*PROTOCOL_KEYS, *STEP_KEYS, *Importance, *FollowUpReason}
-    phrases = {*ConditionKind, *Anchor} - {ConditionKind.ROUTE, Anchor.STEP}
+    words = {*PROTOCOL_KEYS, *STEP_KEYS, *TASK_KEYS, *Importance, *FollowUpReason}
+    phrases: set[str] = {*ConditionKind, *HistoryKind, *Anchor}
+    # These two stand there with an example of what follows them.
+    phrases -= {ConditionKind.ROUTE, HistoryKind.SUBSTANCE, Anchor.STEP}
     assert sorted(words - codes) == []
     assert sorted(phrases - codes) == []
 

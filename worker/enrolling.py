@@ -23,15 +23,37 @@ _TOOK_PLACE = frozenset({"arrived", "checked_out", "fulfilled"})
 #: An enrollment that the file or a close ended may run again; staff's withdrawal is for good.
 ENDED, WITHDRAWN, ACTIVE = "completed", "withdrawn", "active"
 
+#: On for every clinic, whatever its file names: a patient is told of a move (care rule 5).
+ALWAYS_ON = ("visit-notices",)
+
 Protocols = Mapping[str, tuple[Protocol, int]]
+
+
+def switched_on(file: ClinicFile) -> tuple[str, ...]:
+    """Return the protocols that a clinic has: those of its file, and those that all have."""
+    return tuple(dict.fromkeys([*ALWAYS_ON, *file.protocols]))
+
+
+def is_open(file: ClinicFile, protocol: Protocol) -> bool:
+    """Return whether the clinic has said what a gated protocol asks to be settled first."""
+    return protocol.gate is None or bool(file.gates.get(protocol.gate, "").strip())
+
+
+def gate_shut(protocol: Protocol) -> str:
+    """Return what a clinic must write to use a gated protocol."""
+    return (
+        f"{protocol.id} is off until somebody answers for it. Write in the clinic's file "
+        f'gates: {{{protocol.gate}: "who approved it, and when"}}.'
+    )
 
 
 def matching(file: ClinicFile, protocols: Protocols, visit: Appointment) -> set[str]:
     """Return the protocols that the clinic has switched on and that name such a visit."""
     return {
         name
-        for name in file.protocols
+        for name in switched_on(file)
         if name in protocols
+        and is_open(file, protocols[name][0])
         and (visits := protocols[name][0].visits) is not None
         and visits.matches(visit.kind, visit.route, visit.setting)
     }

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -27,8 +28,9 @@ from schedules.facts import (
     SentText,
     VisitStatus,
 )
-from schedules.protocol import Protocol
-from schedules.windows import candidate_zones
+from schedules.phrases import SUBSTANCES
+from schedules.protocol import Importance, Protocol
+from schedules.windows import SendWindow, candidate_zones, narrowed
 from worker import protocols
 from worker.services import Services
 
@@ -36,6 +38,8 @@ from worker.services import Services
 _REMEMBERED = timedelta(days=30)
 _ASKED_LATELY = timedelta(days=3)
 _CAPS_LOOK_BACK = timedelta(days=8)
+# A text that arrived, or may have.
+_TOLD = frozenset({"submitting", "unknown", "accepted", "sent", "delivered"})
 # Whatever the carrier said, an attempt was made: the row uses up a place of the day.
 _NEVER_WENT = frozenset({"planned", "claimed", "expired", "cancelled", "skipped"})
 
@@ -63,6 +67,11 @@ class PatientContext:
     asked: Sequence[AskedFacts]
     sent: Sequence[SentText]
 
+    @property
+    def appointments(self) -> list[AppointmentFacts]:
+        """All visits of the patient, as the planner sees them."""
+        return [each for _, each in self.visits.values()]
+
 
 def clinic_facts(file: ClinicFile) -> ClinicFacts:
     """Return what of a clinic's settings bears on planning."""
@@ -89,8 +98,8 @@ def clinic_context(session: Session, clinic_id: UUID) -> ClinicContext:
     )
 
 
-def visit_facts(row: Appointment) -> AppointmentFacts:
-    """Return a visit as the planner sees it."""
+def visit_facts(row: Appointment, *, told_start: datetime | None = None) -> AppointmentFacts:
+    """Return a visit as the planner sees it; `told_start`: what texts named, no longer true."""
     return AppointmentFacts(
         id=str(row.id),
         kind=row.kind,
@@ -98,6 +107,9 @@ def visit_facts(row: Appointment) -> AppointmentFacts:
         ends_at=row.ends_at,
         booked_at=row.booked_at,
         moved_at=row.moved_at,
+        cancelled_at=row.cancelled_at,
+        announced_at=row.announced_at,
+        told_start=told_start,
         route=row.route,
         setting=row.setting,
         modality=row.modality,
@@ -106,12 +118,21 @@ def visit_facts(row: Appointment) -> AppointmentFacts:
         change_requested=row.change_requested_at is not None,
         arrived_at=row.arrived_at,
         checked_out_at=row.checked_out_at,
+        no_show_at=row.no_show_at,
         dose=Dose(row.dose) if row.dose else None,
         dose_number=row.dose_number,
     )
 
 
-def patient_facts(services: Services, row: Patient, *, opted_out: bool) -> PatientFacts:
+def patient_facts(
+    services: Services,
+    row: Patient,
+    *,
+    clinic: ClinicFacts,
+    opted_out: bool,
+    number_taken: bool = False,
+    lapsed_at: datetime | None = None,
+) -> PatientFacts:
     """Return a patient as the planner sees them."""
     details = patients.profile(services.vault, row)
     quit_date = details.get("quit_date")
@@ -121,12 +142,36 @@ def patient_facts(services: Services, row: Patient, *, opted_out: bool) -> Patie
         zone=ZoneInfo(row.timezone) if row.timezone else None,
         purposes=frozenset(row.purposes),
         status=PatientStatus(row.status),
+        window=_window(row, clinic),
         check_in_time=row.check_in_time,
         quit_date=date.fromisoformat(quit_date) if quit_date else None,
         paused_until=row.paused_until,
         opted_out=opted_out,
         proved=row.proved_at is not None,
+        steps_off=frozenset(details.get("steps_off") or ()),
+        number_taken=number_taken,
+        phone_shared=row.phone_shared and not details.get("shared_opt_in"),
+        substances=substances_of(details.get("substances")),
+        lapsed_at=lapsed_at,
     )
+
+
+def _window(row: Patient, clinic: ClinicFacts) -> SendWindow | None:
+    """Return the clinic's hours within which the patient wants texts, where they named any."""
+    if row.safe_from is None or row.safe_until is None:
+        return None
+    return narrowed(clinic.window, SendWindow(opens=row.safe_from, closes=row.safe_until))
+
+
+# What files call them besides their own names.
+_ALSO_CALLED = {"meth": "methamphetamine", "tobacco": "nicotine", "heroin": "opioids"}
+
+
+def substances_of(named: Any) -> frozenset[str]:
+    """Return the substances that a patient's file names, as protocols name them."""
+    words = [str(word).casefold() for word in named or ()]
+    found = {known for known in SUBSTANCES for word in words if known.rstrip("s") in word}
+    return frozenset(found | {_ALSO_CALLED[word] for word in words if word in _ALSO_CALLED})
 
 
 def _enrollment_facts(
@@ -168,8 +213,27 @@ def _sent(rows: Sequence[KnownRow], now: datetime) -> list[SentText]:
             at=row.submitted_at or row.due_at,
         )
         for row in rows
-        if row.attempts and row.status not in _NEVER_WENT and row.due_at > now - _CAPS_LOOK_BACK
+        if row.attempts
+        and row.status not in _NEVER_WENT
+        and row.due_at > now - _CAPS_LOOK_BACK
+        and row.priority != Importance.NOTICE.priority
     ]
+
+
+def _told_start(visit: Appointment, rows: Sequence[KnownRow]) -> datetime | None:
+    """Return the start that a text about the visit named last, if it is not the present one.
+
+    Of a cancelled visit no start holds, so that the last one named is old whatever it was.
+    """
+    gone = visit.status == VisitStatus.CANCELLED
+    named = [
+        (row.submitted_at or row.due_at, row.anchor_at)
+        for row in rows
+        if row.status in _TOLD
+        and row.anchor_at is not None
+        and (gone or row.anchor_at != visit.starts_at)
+    ]
+    return max(named)[1] if named else None
 
 
 def patient_contexts(
@@ -190,14 +254,22 @@ def patient_contexts(
     for visit in appointments.of_patients(session, list(by_patient)):
         visits[visit.patient_id].append(visit)
     known: dict[UUID, list[KnownRow]] = defaultdict(list)
+    lapses = planning.last_lapses(session, list(by_patient))
+    taken = planning.number_taken(session, list(by_patient))
     ids = [row.id for row in rows]
     for known_row in planning.known_rows(session, ids, since=now - _REMEMBERED):
         known[known_row.enrollment_id].append(known_row)
     return [
         _patient_context(
-            services,
             person,
-            (person.clinic_id, person.phone_blind) in stopped,
+            patient_facts(
+                services,
+                person,
+                clinic=clinic_contexts[person.clinic_id].facts,
+                opted_out=(person.clinic_id, person.phone_blind) in stopped,
+                number_taken=person.id in taken,
+                lapsed_at=lapses.get(person.id),
+            ),
             by_patient[person.id],
             visits[person.id],
             known,
@@ -209,21 +281,27 @@ def patient_contexts(
 
 
 def _patient_context(
-    services: Services,
     person: Patient,
-    opted_out: bool,
+    person_facts: PatientFacts,
     enrolled: Sequence[Enrollment],
     visits: Sequence[Appointment],
     known: dict[UUID, list[KnownRow]],
     clinic: ClinicContext,
     now: datetime,
 ) -> PatientContext:
-    seen = {visit.id: (visit, visit_facts(visit)) for visit in visits}
     mine = {row.id: known.get(row.id, []) for row in enrolled}
+    about: dict[UUID, list[KnownRow]] = defaultdict(list)
+    for row in enrolled:
+        if row.appointment_id is not None:
+            about[row.appointment_id] += mine[row.id]
+    seen = {
+        visit.id: (visit, visit_facts(visit, told_start=_told_start(visit, about[visit.id])))
+        for visit in visits
+    }
     all_known = [one for rows in mine.values() for one in rows]
     return PatientContext(
         row=person,
-        facts=patient_facts(services, person, opted_out=opted_out),
+        facts=person_facts,
         enrollments=[
             (
                 row,

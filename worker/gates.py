@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from records.sending import DueMessage
 from schedules.clinic import ClinicFile
 from schedules.reasons import CancelReason, SkipReason
-from schedules.windows import candidate_zones, is_open, next_open
+from schedules.windows import SendWindow, candidate_zones, is_open, narrowed, next_open
 
 # Started texts from this priority on count towards the caps; notices (10) do not (care rule 8).
 COUNTED_FROM = 20
@@ -95,7 +95,10 @@ def _visit_changed(due: DueMessage) -> End | None:
 
 
 def _not_now(due: DueMessage, clinic: ClinicFile, now: datetime) -> Verdict | None:
-    window, zones = clinic.window(), zones_of(due.patient_zone)
+    safe = None
+    if due.safe_from is not None and due.safe_until is not None:
+        safe = SendWindow(opens=due.safe_from, closes=due.safe_until)
+    window, zones = narrowed(clinic.window(), safe), zones_of(due.patient_zone)
     if not is_open(window, zones, now):
         opens = next_open(window, zones, now, until=due.latest_at)
         if opens is None:

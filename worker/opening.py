@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from records import followups
+from records import enrollments, followups
 from records.base import Session, new_id
 from records.followups import FollowUpEvent
-from schedules.followups import SAFETY_CAUSE, WantedFollowUp
+from schedules.followups import LAPSES, SAFETY_CAUSE, WantedFollowUp
 from schedules.staffing import Severity
 
 SYSTEM = "system"
@@ -28,9 +28,12 @@ def open_follow_ups(
 ) -> list[UUID]:
     """Open an item for each wanted follow-up, or join the open one of the same cause.
 
-    `source_kind` is message, inbound, appointment or check_in. Returns the items' ids, in the
-    order of `wanted`.
+    `source_kind` is message, inbound, appointment, check_in or enrollment. Returns the items' ids,
+    in the order of `wanted`.
     """
+    if patient_id is not None and any(one.reason in LAPSES for one in wanted):
+        # Daily check-ins may be taken up again.
+        enrollments.request_plan_of_patient(session, patient_id)
     return [
         _open(session, clinic_id, patient_id, one, (source_kind, source_id), now) for one in wanted
     ]

@@ -91,7 +91,7 @@ def preview(
             enrolled = _imagined(protocol, known, person, clinic, at)
         texts = plan_patient(
             enrolled,
-            _patient_facts(session, services, person),
+            _patient_facts(session, services, person, clinic),
             clinic.facts,
             now=at,
             horizon=timedelta(days=days),
@@ -112,10 +112,19 @@ def preview(
     return [text for text in shown if text.due_at >= at or text.status == "planned"]
 
 
-def _patient_facts(session: Session, services: Services, person: Patient) -> PatientFacts:
+def _patient_facts(
+    session: Session, services: Services, person: Patient, clinic: ClinicContext
+) -> PatientFacts:
     stopped = planning.opted_out(session, [person])
     opted_out = (person.clinic_id, person.phone_blind) in stopped
-    return facts.patient_facts(services, person, opted_out=opted_out)
+    return facts.patient_facts(
+        services,
+        person,
+        clinic=clinic.facts,
+        opted_out=opted_out,
+        number_taken=person.id in planning.number_taken(session, [person.id]),
+        lapsed_at=planning.last_lapses(session, [person.id]).get(person.id),
+    )
 
 
 def _went(session: Session, patient_id: UUID, at: datetime) -> dict[tuple[str, str, str], str]:

@@ -57,11 +57,15 @@ def patients(
 def appointments(
     file: Path = _FILE,
     clinic: str | None = typer.Option(None, help="Whose patients, if clinics share ids."),
+    quiet: bool = typer.Option(False, "--quiet", help="Text nobody about what is new."),
     dry_run: bool = _DRY_RUN,
     strict: bool = _STRICT,
     as_json: bool = _JSON,
 ) -> None:
-    """Create, move and cancel visits by their appointment_id; texts follow."""
+    """Create, move and cancel visits by their appointment_id; texts follow.
+
+    Patients are texted what is booked, moved and cancelled. A clinic's first import tells nobody.
+    """
     content = _content(file)
     with services() as running, _progress() as (on_start, on_progress):
         report = visits.import_appointments(
@@ -69,6 +73,7 @@ def appointments(
             content,
             actor=ACTOR,
             clinic_key=clinic,
+            quiet=quiet,
             dry_run=dry_run,
             strict=strict,
             on_start=on_start,

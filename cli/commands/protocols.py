@@ -13,6 +13,7 @@ from records import clinics, enrollments
 from schedules.errors import ProtocolError
 from schedules.loader import load
 from schedules.protocol import Protocol
+from worker import enrolling
 from worker.intake.table import near
 from worker.protocols import known_templates
 from worker.steps.clinics import shipped_sources
@@ -93,7 +94,7 @@ def _shipped() -> Iterator[dict[str, Any]]:
 def _published(key: str) -> list[dict[str, Any]]:
     with services() as running, running.database.transaction() as session:
         clinic = the_clinic(session, key)
-        switched_on = clinic.file.protocols
+        switched_on = enrolling.switched_on(clinic.file)
         rows = enrollments.current_protocols(session, clinic.id)
     return [
         {

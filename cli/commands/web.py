@@ -4,7 +4,7 @@ import typer
 import uvicorn
 
 from cli import output
-from web.app import create_app
+from web.app import create_app, settle
 from worker import logs, wiring
 from worker.settings import load
 
@@ -20,11 +20,13 @@ def web() -> None:
     settings = load()
     logs.configure(settings.log_format)
     services = wiring.connect(settings, application="web", pool_size=16)
+    served = create_app(services)
+    settle()
     output.say(f"Listening on http://{settings.host}:{settings.port}")
     # Addresses hold message ids and the proxy has a log of its own: no access log here. The
     # webhook's signature is of PUBLIC_URL, so no forwarded header is believed.
     uvicorn.run(
-        create_app(services),
+        served,
         host=settings.host,
         port=settings.port,
         loop="uvloop",

@@ -184,16 +184,21 @@ def test_the_evening_check_goes_four_hours_after_check_out(out, due):
     """It is held between 17:00 and 19:45 of the same day, and never before the check-out."""
     at = local(f"2026-12-08 {out}")
     done = visit(TUESDAY, checked_out_at=at, dose=Dose.PARTIAL, status=VisitStatus.CHECKED_OUT)
-    (text,) = plan(enrolled("after-dose", done), patient(), clinic(), now=at)
+    text, morning = plan(enrolled("after-dose", done), patient(), clinic(), now=at)
     assert (wall(text), text.skip_reason) == (f"Tue 08 {due}", None)
+    assert (wall(morning), morning.template) == ("Wed 09 09:30", "after_morning")
+    # A digit can then answer only one of the two.
+    assert text.answer_until is not None
+    assert text.answer_until < morning.due_at
 
 
 def test_a_check_out_after_the_evening_gets_no_evening_check():
     """At 20:30 the text could only come at night or the next day."""
     at = local("2026-12-08 20:30")
     done = visit(TUESDAY, checked_out_at=at, dose=Dose.GIVEN, status=VisitStatus.CHECKED_OUT)
-    (text,) = plan(enrolled("after-dose", done), patient(), clinic(), now=at)
+    text, morning = plan(enrolled("after-dose", done), patient(), clinic(), now=at)
     assert text.skip_reason is SkipReason.NO_ALLOWED_MINUTE
+    assert morning.skip_reason is None
 
 
 def check_ins(day=date(2026, 12, 1), *, person=None, now=None, **more):

@@ -14,13 +14,13 @@ STEPS = [(protocol.id, step) for protocol in shipped().values() for step in prot
 
 
 def test_the_set_is_the_one_clinics_name():
-    """These ids stand in contract.md's clinic file."""
+    """A clinic's file names these ids, and their files are named after them."""
     assert set(shipped()) == {
-        "assessment-visit",
-        "dosing-visit",
-        "after-dose",
-        "integration",
-        "daily-check-in",
+        *("visit-notices", "assessment-visit", "dosing-visit", "dosing-at-home", "after-dose"),
+        *("integration", "integration-unbooked", "no-show", "no-show-dosing", "booster"),
+        *("daily-check-in", "relapse-prevention", "relapse-prevention-alcohol"),
+        *("relapse-prevention-opioids", "relapse-prevention-stimulants"),
+        *("relapse-prevention-nicotine", "mood-check", "outcome-follow-up"),
     }
 
 
@@ -45,9 +45,12 @@ def test_a_confirmation_ends_only_pure_requests(protocol: str, step: Step):
 
 
 def test_food_ride_and_health_news_become_calls():
-    """Care rule 2's three instructions."""
+    """Care rule 2's three instructions, those at home, and the news that voids them (rule 5)."""
     calls = {step.id for _, step in STEPS if step.if_not_delivered}
-    assert calls == {"visit_48h", "visit_24h_prep", "visit_2h_ride"}
+    assert calls == {
+        *("visit_48h", "visit_24h_prep", "visit_2h_ride"),
+        *("home_24h", "home_ready", "visit_moved", "visit_cancelled"),
+    }
 
 
 def test_staffed_hours_are_as_the_care_rules_say():

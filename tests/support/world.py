@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 from uuid import UUID
 
-from sqlalchemy import insert, select, text
+from sqlalchemy import func, insert, select, text
 
 from messages.gateways.fake import FakeGateway
 from messages.templates import shipped
@@ -309,10 +309,19 @@ class World:
                     protocol=protocol,
                     appointment_id=visit_id,
                     created_at=self.now - timedelta(days=20),
-                    plan_requested_at=self.now,
+                    plan_requested_at=func.clock_timestamp(),
                 )
             )
         return visit_id, patient_id
+
+    def admit(self, **patient: Any) -> UUID:
+        """Insert a patient who follows nothing yet; return the patient."""
+        with self.database.transaction() as session:
+            first = session.execute(text("SELECT count(*) FROM patient")).scalar_one()
+            [patient_id] = make_patients(
+                session, self.vault, self.clinic_id, 1, first=first, **patient
+            )
+        return patient_id
 
     def enroll_by_hand(self, *, protocol: str = "daily-check-in", **patient: Any) -> UUID:
         """Insert a patient enrolled from today; return the patient."""
@@ -329,7 +338,7 @@ class World:
                     protocol=protocol,
                     anchor_day=self.now.date(),
                     created_at=self.now,
-                    plan_requested_at=self.now,
+                    plan_requested_at=func.clock_timestamp(),
                 )
             )
         return patient_id

@@ -67,7 +67,7 @@ def test_a_phone_asks_for_no_plan_and_a_window_does(house: World) -> None:
     _apply(house, ("+12125550100", "+12125550101"))
     assert house.execute(asked) == [(0,)]
     _apply(house, ('from: "09:00"', 'from: "11:00"'))
-    assert house.execute(asked) == [(2,)]
+    assert house.execute(asked) == [(3,)]
     before = min(each.due_at for each in house.texts())
     house.plan()
     assert min(each.due_at for each in house.texts()) > before

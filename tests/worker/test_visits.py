@@ -8,6 +8,7 @@ import pytest
 
 from records import appointments, patients
 from records.appointments import Appointment
+from records.outbox import Message
 from schedules.facts import Dose, VisitStatus
 from tests.support.world import World
 from worker.intake.batches import ImportReport
@@ -46,11 +47,19 @@ def _event(world: World, kind: VisitStatus, **more: Any) -> None:
 
 def _texts(world: World, status: str = "planned") -> set[str]:
     world.plan()
-    return {each.step for each in world.texts() if each.status == status and each.appointment_id}
+    return {each.step for each in _reminders(world) if each.status == status}
+
+
+def _reminders(world: World) -> list[Message]:
+    """Return the texts about visits; the news of them has tests of its own."""
+    return [one for one in world.texts() if one.appointment_id and one.protocol != "visit-notices"]
 
 
 def _enrolled(world: World) -> dict[str, str]:
-    rows = world.execute("SELECT protocol, status FROM enrollment WHERE appointment_id IS NOT NULL")
+    rows = world.execute(
+        "SELECT protocol, status FROM enrollment"
+        " WHERE appointment_id IS NOT NULL AND protocol <> 'visit-notices'"
+    )
     return {row[0]: row[1] for row in rows}
 
 
@@ -68,7 +77,7 @@ def test_importing_again_changes_nothing(house: World) -> None:
     before = {(each.id, each.due_at, each.status) for each in house.texts()}
     report = _import(house, DOSING)
     assert (report.created, report.changed, report.unchanged) == (0, 0, 1)
-    assert house.execute("SELECT count(*) FROM enrollment")[0][0] == 3
+    assert house.execute("SELECT count(*) FROM enrollment")[0][0] == 4
     house.plan()
     assert _visit(house).revision == 1
     assert {(each.id, each.due_at, each.status) for each in house.texts()} == before
@@ -78,14 +87,14 @@ def test_a_move_moves_the_texts_and_voids_the_confirmation(house: World) -> None
     """Care rule 1: it belonged to one start time."""
     _import(house, DOSING)
     house.plan()
-    before = {each.step: (each.id, each.due_at) for each in house.texts() if each.appointment_id}
+    before = {each.step: (each.id, each.due_at) for each in _reminders(house)}
     house.execute("UPDATE appointment SET confirmed_start = starts_at, change_requested_at = now()")
     assert _import(house, MOVED).changed == 1
     visit = _visit(house)
     assert (visit.revision, visit.moved_at) == (2, house.now)
     assert (visit.confirmed_start, visit.change_requested_at) == (None, None)
     house.plan()
-    after = {each.step: (each.id, each.due_at) for each in house.texts() if each.appointment_id}
+    after = {each.step: (each.id, each.due_at) for each in _reminders(house)}
     assert {step: pair[0] for step, pair in after.items()} == {
         step: pair[0] for step, pair in before.items()
     }
@@ -197,7 +206,7 @@ def test_texts_after_a_dose_need_a_check_out_with_a_dose(house: World) -> None:
     _event(house, VisitStatus.CHECKED_OUT)
     assert _texts(house) == set()
     _event(house, VisitStatus.CHECKED_OUT, dose=Dose.PARTIAL)
-    assert len(_texts(house)) == 1
+    assert _texts(house) == {"after_evening", "after_morning"}
 
 
 def test_events_are_kept_and_set_the_visit(house: World) -> None:

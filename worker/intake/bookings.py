@@ -2,11 +2,11 @@
 
 A moved visit gets a new revision, so that no text about the old time goes out, and loses the
 confirmation of its old time (care rule 1). What staff recorded at the clinic is not undone by a
-file that merely repeats itself.
+file that merely repeats itself. What is news is texted, unless the import is quiet (care rule 5).
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -27,11 +27,16 @@ _RANK = {"booked": 0, "arrived": 1, "checked_out": 2, "fulfilled": 3}
 
 
 class VisitBatch:
-    """Writes batches of visit rows, in the name of `actor`."""
+    """Writes batches of visit rows, in the name of `actor`.
 
-    def __init__(self, services: Services, *, actor: str, now: datetime) -> None:
+    Patients of the clinics in `quiet` are not texted about what these rows bring.
+    """
+
+    def __init__(
+        self, services: Services, *, actor: str, now: datetime, quiet: Collection[UUID] = ()
+    ) -> None:
         self._services, self._vault = services, services.vault
-        self._actor, self._now = actor, now
+        self._actor, self._now, self._quiet = actor, now, quiet
         self._clinics: dict[UUID, enrolling.Protocols] = {}
 
     def write(self, session: Session, rows: Sequence[VisitRow]) -> BatchResult:
@@ -72,9 +77,13 @@ class VisitBatch:
             revision=1,
         )
         self._set(visit, row)
+        self._announce(visit)
         _happened(visit, row.status, _when(row, self._now))
         session.add(visit)
         return visit
+
+    def _announce(self, visit: Appointment) -> None:
+        visit.announced_at = None if visit.clinic_id in self._quiet else self._now
 
     def _change(
         self, session: Session, row: VisitRow, visit: Appointment, result: BatchResult
@@ -92,6 +101,7 @@ class VisitBatch:
         moved = visit.starts_at != row.starts_at
         if moved:
             move(visit, row.starts_at, now=self._now)
+            self._announce(visit)
         status = _next_status(visit, row, told=told, ahead=moved and row.starts_at > self._now)
         if status is not None:
             self._set_status(session, visit, status, row)
@@ -118,7 +128,14 @@ class VisitBatch:
 
     def _set_status(self, session: Session, visit: Appointment, status: str, row: VisitRow) -> None:
         if status == "booked":
+            if visit.status == "cancelled":
+                self._announce(visit)
             book_again(visit, now=self._now)
+        if status == "cancelled":
+            cancel(visit, now=self._now)
+            self._announce(visit)
+        if status == "no_show":
+            visit.no_show_at = self._now
         visit.status = status
         at = _when(row, self._now)
         _happened(visit, status, at)
@@ -159,6 +176,12 @@ def move(visit: Appointment, starts_at: datetime, *, now: datetime) -> None:
     visit.change_requested_at = None
 
 
+def cancel(visit: Appointment, *, now: datetime) -> None:
+    """Take note that a visit will not take place."""
+    visit.status = "cancelled"
+    visit.cancelled_at = now
+
+
 def book_again(visit: Appointment, *, now: datetime) -> None:
     """Take back that a visit took place, was missed or was cancelled: it is ahead again."""
     visit.status = "booked"
@@ -167,6 +190,7 @@ def book_again(visit: Appointment, *, now: datetime) -> None:
     visit.confirmed_start = None
     visit.change_requested_at = None
     visit.arrived_at = visit.checked_out_at = None
+    visit.cancelled_at = visit.no_show_at = None
     visit.dose = None
 
 

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from schedules.clinic import ClinicFile
 from schedules.protocol import Purpose
+from schedules.staffing import Span
 from worker.intake import values
 from worker.intake.table import CellError, Cells, RowFault, Table, near
 
@@ -42,6 +43,8 @@ OPTIONAL = (
     "care_team",
     "birth_date",
     "status",
+    "steps_off",
+    "shared_opt_in",
 )
 LANGUAGES = ("en", "es")
 PURPOSES = tuple(purpose.value for purpose in Purpose)
@@ -53,7 +56,8 @@ _DETAILS: Mapping[str, Callable[[str], Any]] = {
     "voicemail_ok": values.yes_no,
     "quit_date": values.day,
     "birth_date": values.day,
-    "safe_hours": values.short,
+    "steps_off": values.several,
+    "shared_opt_in": values.yes_no,
     "emergency_contact": values.short,
     "care_team": values.short,
 }
@@ -88,6 +92,7 @@ class PatientRow:
     purposes: tuple[str, ...]
     consent_version: str | None
     check_in_time: time | None
+    safe_hours: Span | None = field(repr=False)
     phone_shared: bool
     status: str | None
     details: Mapping[str, Any] = field(repr=False)
@@ -109,6 +114,7 @@ _SAID = (
     "purposes",
     "consent_version",
     "check_in_time",
+    "safe_hours",
     "phone_shared",
     "status",
     "details",
@@ -156,6 +162,7 @@ def _read(
     method, consented_at = _consent(cells, clinic, purposes, now)
     version = cells.read("consent_version", values.short)
     check_in_time = cells.read("check_in_time", values.clock)
+    safe_hours = cells.read("safe_hours", values.hours)
     shared = cells.read("phone_shared", values.yes_no) or False
     status = cells.read("status", values.word(STATUSES))
     details = _details(cells)
@@ -175,6 +182,7 @@ def _read(
         purposes=purposes,
         consent_version=version,
         check_in_time=check_in_time,
+        safe_hours=safe_hours,
         phone_shared=shared,
         status=status,
         details=details,

@@ -127,6 +127,11 @@ class PatientBatch:
         person.language, person.timezone = row.language, row.timezone
         if "check_in_time" in row.columns:
             person.check_in_time = row.check_in_time
+        if "safe_hours" in row.columns:
+            hours = row.safe_hours
+            person.safe_from, person.safe_until = (
+                (hours.opens, hours.closes) if hours else (None, None)
+            )
         if "phone_shared" in row.columns:
             person.phone_shared = row.phone_shared
         person.import_digest = self._digest(row)

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from messages import phone
 from messages.errors import BadPhone
 from schedules.clinic_fields import ZONES_SPOKEN
+from schedules.staffing import Span
 from worker.intake.table import CellError, near
 
 _INSTANT = re.compile(
@@ -102,6 +103,19 @@ def clock(text: str) -> time:
     if not found:
         raise CellError("write the time as 17:00")
     return time(int(found[1]), int(found[2]))
+
+
+def hours(text: str) -> Span:
+    """Read a span of hours within a day."""
+    try:
+        return Span.parse(text)
+    except ValueError as error:
+        raise CellError(f"{error}; write it as 09:00-17:00") from None
+
+
+def several(text: str) -> tuple[str, ...]:
+    """Read words parted by semicolons."""
+    return tuple(part.strip() for part in short(text).split(";") if part.strip())
 
 
 def instant(at: ZoneInfo) -> Callable[[str], datetime]:

@@ -5,11 +5,12 @@ rules say whom it needs (`schedules.followup_rules.for_answer`).
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 
 from messages.binding import APPOINTMENT, YES_NO, scale_of
 from messages.replies import Intent
-from records import checkins, conversation, enrollments
+from records import checkins, conversation, enrollments, outbox
 from records.base import new_id
 from records.checkins import CheckIn
 from records.conversation import Prompt
@@ -93,7 +94,11 @@ def _about(prompt: Prompt) -> str:
 
 
 def _judge(
-    case: Case, prompt: Prompt, question: Question, previous: Sequence[int] = ()
+    case: Case,
+    prompt: Prompt,
+    question: Question,
+    previous: Sequence[int] = (),
+    before: Sequence[str] = (),
 ) -> tuple[WantedFollowUp, ...]:
     """Return what the asking step's rules want for this answer."""
     if question.step is None:
@@ -105,6 +110,7 @@ def _judge(
         now=case.now,
         staffed=case.staffed,
         previous=previous,
+        before=before,
         resolve=question.resolve,
         about=_about(prompt),
     )
@@ -130,15 +136,23 @@ def _confirmed(case: Case, prompt: Prompt) -> None:
 
 def _change(case: Case, prompt: Prompt) -> None:
     if prompt.appointment_id is not None:
-        conversation.request_change(
-            case.session, prompt.appointment_id, start=prompt.anchor_at, now=case.now
-        )
+        start = _start_meant(case, prompt)
+        conversation.request_change(case.session, prompt.appointment_id, start=start, now=case.now)
     wanted = _judge(case, prompt, question_of(case, prompt))
     default = case.want(FollowUpReason.CHANGE_REQUESTED, about=_about(prompt))
     case.open(*wanted or (default,))
     record(case, prompt)
     # The call it names falls into staffed hours, whenever this is (care rule 11).
     case.answer("change_ack", window=case.window(default.due_at))
+
+
+def _start_meant(case: Case, prompt: Prompt) -> datetime | None:
+    """Return the start that an R is about: the present one, once any text has named it."""
+    visit, start = prompt.appointment_id, prompt.starts_at
+    if visit is None or start is None:
+        return prompt.anchor_at
+    told = outbox.was_told(case.session, prompt.patient_id, visit, start=start)
+    return start if told else prompt.anchor_at
 
 
 def _late(case: Case, prompt: Prompt) -> None:
@@ -149,7 +163,7 @@ def _late(case: Case, prompt: Prompt) -> None:
 
 def _yes_or_no(case: Case, prompt: Prompt) -> None:
     question = question_of(case, prompt)
-    wanted = _judge(case, prompt, question)
+    wanted = _judge(case, prompt, question, before=_said_before(case, prompt))
     if question.step is None:
         wanted = (case.want(FollowUpReason.UNCLEAR_REPLY, about=_about(prompt)),)
     record(case, prompt)
@@ -187,6 +201,15 @@ def _previous(case: Case, prompt: Prompt) -> list[int]:
     )
     known = [int(row.value) for row in rows if row.status == "answered" and row.value is not None]
     return known[::-1]
+
+
+def _said_before(case: Case, prompt: Prompt) -> list[str]:
+    """Return what the patient answered to this question before, the oldest first."""
+    rows = checkins.of_patient(
+        case.session, prompt.patient_id, item=prompt.question, limit=_PREVIOUS
+    )
+    earlier = [row for row in rows if row.status == "answered" and row.value_text is not None]
+    return [str(row.value_text) for row in earlier if row.message_id != prompt.message_id][::-1]
 
 
 def reassure(case: Case, wanted: Sequence[WantedFollowUp], *, side_effects: bool) -> None:

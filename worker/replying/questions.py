@@ -49,7 +49,9 @@ def _later(session: Session, services: Services, prompt: Prompt, step: Step) -> 
         clinic, person = facts.of_patient(session, services, prompt.patient_id, now=services.now)
         for row, enrollment in person.enrollments if person else ():
             if person is not None and row.id == prompt.enrollment_id:
-                frame = frame_of(enrollment, person.facts, clinic.facts, services.now)
+                frame = frame_of(
+                    enrollment, person.facts, clinic.facts, services.now, person.appointments
+                )
                 return resolver(frame, step, occurrence=prompt.occurrence, due_at=prompt.asked_at)
         return None
 

@@ -38,6 +38,7 @@ _PLANNED_BY = (
     "fasting",
     "after_hours",
     "protocols",
+    "gates",
 )
 _CHUNK = 1000
 
@@ -140,10 +141,13 @@ def _publish(
     current = enrollments.current_protocols(session, clinic.id)
     ours = shipped_sources()
     published = []
-    for name in file.protocols:
+    for name in enrolling.switched_on(file):
         newest = current.get(name)
         if name not in ours and newest is None:
             raise RefusedError(f'There is no protocol "{name}"; {near(name, list(ours))}')
+        source = newest.source if newest is not None else ours[name]
+        if not enrolling.is_open(file, protocols.parsed(source, name)):
+            raise RefusedError(enrolling.gate_shut(protocols.parsed(source, name)))
         if name not in ours or (newest is not None and newest.published_by != SHIPPED):
             continue
         checksum = hashlib.sha256(ours[name].encode()).hexdigest()

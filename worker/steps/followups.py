@@ -97,7 +97,7 @@ def _not_arrived(
         step = enrollment.protocol.step(message.step)
         if row.id != message.enrollment_id or step is None:
             continue
-        frame = frame_of(enrollment, context.facts, clinic.facts, now)
+        frame = frame_of(enrollment, context.facts, clinic.facts, now, context.appointments)
         return for_undelivered(
             step,
             message.status,

@@ -6,24 +6,23 @@ or revives. A patient is planned by one process at a time, in batches of one tra
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from records import enrollments, planning, sending
-from records.appointments import Appointment
 from records.base import Session, database_now
 from records.enrollments import Enrollment
 from records.planning import ChangedRow, NewRow
-from schedules.facts import EnrollmentFacts, PlannedText
+from schedules.facts import EnrollmentFacts, PlannedText, VisitStatus
 from schedules.moments import frame_of
 from schedules.planner import HORIZON, plan_patient
 from schedules.protocol import Protocol, Step
 from schedules.reasons import CancelReason
 from schedules.reconcile import Changes, ExistingRow, reconcile
 from schedules.resolving import resolver
-from worker import facts
+from worker import duties, facts
 from worker.facts import ClinicContext, PatientContext
 from worker.logs import get_logger
 from worker.services import Services
@@ -75,8 +74,9 @@ def _plan_batch(services: Services, batch: int, counts: Counter[str]) -> set[UUI
         for context in contexts:
             _plan_for_sure(context, clinics[context.row.clinic_id], writes, now)
         _write(session, writes, now=now)
-        visits = {key: pair[0] for context in contexts for key, pair in context.visits.items()}
-        done = [_done(row, visits, seen_at, now) for row in rows]
+        upcoming = duties.settle(session, contexts, clinics, now=now)
+        ends = _ends(contexts)
+        done = [_done(row, ends.get(row.id), upcoming.get(row.id), seen_at, now) for row in rows]
         enrollments.planned(session, done)
         services.crashpoint("plan.before_commit")
     services.crashpoint("plan.after_commit")
@@ -119,7 +119,7 @@ def _plan_one(
         context.facts,
         clinic.facts,
         now=now,
-        appointments=[each for _, each in context.visits.values()],
+        appointments=context.appointments,
         events=context.asked,
         sent=context.sent,
     )
@@ -162,7 +162,7 @@ class _Writing:
     ) -> None:
         self._context, self._clinic, self._row, self._now = context, clinic, row, now
         self._protocol: Protocol = enrollment.protocol
-        self._frame = frame_of(enrollment, context.facts, clinic.facts, now)
+        self._frame = frame_of(enrollment, context.facts, clinic.facts, now, context.appointments)
         visit = context.visits.get(row.appointment_id) if row.appointment_id else None
         self._revision = visit[0].revision if visit else None
 
@@ -185,7 +185,11 @@ class _Writing:
             return None
         resolve = resolver(self._frame, step, occurrence=text.occurrence, due_at=text.due_at)
         deadline = resolve(rule.call_by)
-        return deadline - timedelta(minutes=rule.unproved_minutes) if deadline else None
+        if deadline is None:
+            return None
+        # What goes only after its deadline is called at once.
+        unproved = timedelta(minutes=rule.unproved_minutes)
+        return self._now if text.due_at > deadline else deadline - unproved
 
     def _new(self, text: PlannedText) -> NewRow:
         step = self._step(text)
@@ -253,18 +257,34 @@ def _expects(text: PlannedText) -> str | None:
     return None if text.expects == "none" else text.expects
 
 
+def _ends(contexts: Sequence[PatientContext]) -> dict[UUID, datetime]:
+    """Return, by enrollment for a visit, after when nothing of it can come any more."""
+    ends = {}
+    for context in contexts:
+        for row, enrollment in context.enrollments:
+            visit = enrollment.appointment
+            if visit is not None and visit.status is VisitStatus.CANCELLED:
+                ends[row.id] = visit.cancelled_at or visit.booked_at
+            elif visit is not None:
+                reach = timedelta(days=enrollment.protocol.reach_days)
+                ends[row.id] = visit.starts_at + reach + _NOTHING_AFTER_VISIT
+    return ends
+
+
 def _done(
-    row: Enrollment, visits: Mapping[UUID, Appointment], seen_at: datetime, now: datetime
+    row: Enrollment,
+    end: datetime | None,
+    next_duty: datetime | None,
+    seen_at: datetime,
+    now: datetime,
 ) -> dict[str, object]:
-    visit = visits.get(row.appointment_id) if row.appointment_id else None
-    over = row.status != "active" or (
-        visit is not None
-        and (visit.status == "cancelled" or visit.starts_at < now - _NOTHING_AFTER_VISIT)
-    )
-    spread = timedelta(seconds=row.id.int % 3600)
+    over = row.status != "active" or (end is not None and end < now)
+    roll = None if over else now + _ROLL_EVERY - timedelta(seconds=row.id.int % 3600)
+    if next_duty is not None:
+        roll = min(roll or next_duty, next_duty)
     return {
         "b_id": row.id,
         "b_seen": seen_at,
-        "b_roll": None if over else now + _ROLL_EVERY - spread,
+        "b_roll": roll,
         "b_through": now + HORIZON,
     }

@@ -21,7 +21,7 @@ from schedules.facts import Dose, VisitStatus
 from schedules.followups import FollowUpReason
 from worker import enrolling, protocols
 from worker.intake import batches, visits
-from worker.intake.bookings import VisitBatch, book_again
+from worker.intake.bookings import VisitBatch, book_again, cancel
 from worker.intake.patients import KnownClinic
 from worker.intake.table import Table, decode, near, read_table
 from worker.intake.visits import VisitPatient
@@ -53,29 +53,35 @@ def import_appointments(
     clinic_key: str | None = None,
     dry_run: bool = False,
     strict: bool = False,
+    quiet: bool = False,
     on_start: Callable[[int], None] = lambda _: None,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> batches.ImportReport:
     """Bring in an `appointments.csv`; an unchanged row changes nothing.
 
     A row with another start moves the visit, `cancelled` cancels it, and matching protocols enroll
-    it. `clinic_key` says whose patients are meant where several clinics use the same ids.
-    Raises TableError for a file that is no such table.
+    it. `clinic_key` says whose patients are meant where several clinics use the same ids. Patients
+    are texted what is booked, moved and cancelled, but not by a clinic's first import or a `quiet`
+    one. Raises TableError for a file that is no such table.
     """
     now = services.now
     table = read_table(decode(content), required=visits.REQUIRED, optional=visits.OPTIONAL)
     people = _people(services, table, clinic_key)
     rows, faults = visits.read_rows(table, people, now=now)
     on_start(len(rows))
+    first = _first_imports(services, {row.patient.clinic.id for row in rows})
+    silent = {row.patient.clinic.id for row in rows} if quiet else first
     report = batches.bring_in(
         services,
         rows,
         faults,
-        VisitBatch(services, actor=actor, now=now).write,
+        VisitBatch(services, actor=actor, now=now, quiet=silent).write,
         dry_run=dry_run,
         strict=strict,
         on_progress=on_progress,
     )
+    if report.written:
+        _remember_imports(services, first)
     if report.written and report.created + report.changed:
         _record_import(services, {row.patient.clinic.id for row in rows}, report, actor)
     return report
@@ -104,6 +110,22 @@ def _people(
                 who = VisitPatient(id=person.id, clinic=known[person.clinic_id])
                 found[names[person.external_id_blind]].append(who)
         return found
+
+
+def _first_imports(services: Services, clinic_ids: set[UUID]) -> set[UUID]:
+    """Return those of these clinics that never imported a visit to the end."""
+    with services.database.transaction() as session:
+        return {
+            row.id
+            for row in clinics.all_clinics(session)
+            if row.id in clinic_ids and row.visits_imported_at is None
+        }
+
+
+def _remember_imports(services: Services, clinic_ids: set[UUID]) -> None:
+    with services.database.transaction() as session:
+        for clinic_id in sorted(clinic_ids):
+            clinics.by_id(session, clinic_id).visits_imported_at = services.now
 
 
 def _record_import(
@@ -207,8 +229,18 @@ def _apply(
     """Bring the visit to what was told; what it had reached before is not lost by a late entry."""
     if kind is VisitStatus.BOOKED:
         if visit.status != VisitStatus.BOOKED:
+            # Who was never told of a cancellation needs no news when a wrong entry is taken back.
+            news = visit.status == VisitStatus.CANCELLED
             book_again(visit, now=now)
+            visit.announced_at = now if news else None
         return
+    if kind is VisitStatus.CANCELLED:
+        if visit.status != VisitStatus.CANCELLED:
+            cancel(visit, now=now)
+            visit.announced_at = now
+        return
+    if kind is VisitStatus.NO_SHOW and visit.status != VisitStatus.NO_SHOW:
+        visit.no_show_at = now
     if kind is VisitStatus.ARRIVED:
         visit.arrived_at = at or visit.arrived_at or now
     if kind is VisitStatus.CHECKED_OUT:
@@ -278,6 +310,8 @@ def enroll(
                 f'The clinic has no protocol "{protocol}" switched on; '
                 f"{near(protocol, clinic.file.protocols)}"
             )
+        if not enrolling.is_open(clinic.file, published[protocol][0]):
+            raise RefusedError(enrolling.gate_shut(published[protocol][0]))
         if published[protocol][0].visits is not None:
             raise RefusedError(
                 f"{protocol} enrolls visits by itself. Import or book the visit, and it follows."
