@@ -38,6 +38,8 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _FIRST = 2000
 _BODIES = ("C", "R", "thanks", "what time?", "3", "call me")
 
+_TRIES = 5
+
 
 class House:
     """Everything that runs, what may be done to it, and the one who counts."""
@@ -166,7 +168,17 @@ class House:
     # --- the database, as its owner ---
 
     def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        """Run a statement; return its rows if it has any."""
+        """Run a statement; return its rows if it has any.
+
+        The workers write the same rows meanwhile: the one whom a deadlock ends tries again, as
+        their own steps do.
+        """
+        for _ in range(_TRIES):
+            with suppress(psycopg.errors.DeadlockDetected):
+                return self._sql(statement, values)
+        return self._sql(statement, values)
+
+    def _sql(self, statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         dsn = self.stack.postgres.dsn(DATABASE, OWNER)
         with psycopg.connect(dsn, autocommit=True, connect_timeout=5) as connection:
             cursor = connection.execute(statement.encode(), values or None)
