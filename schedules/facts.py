@@ -159,6 +159,9 @@ class ClinicFacts:
     solids_hours: float = 6
     fluids_hours: float = 2
     caps: Caps = Caps()
+    #: Where nobody can be reached after hours: how long before closing check-ins go, for patients
+    #: who chose no hour of their own (care rule 4).
+    before_closing: timedelta | None = None
     candidate_zones: tuple[ZoneInfo, ...] = ()
     _limits: dict[tuple[datetime, int], datetime | None] = field(
         default_factory=dict, repr=False, compare=False

@@ -85,11 +85,19 @@ class Frame:
             return self._elapsed(moment, base, day_offset)
         day = self.day_of(base) + timedelta(days=(moment.days or 0) + day_offset)
         clock = moment.clock
-        if moment.own_hour and self.patient.check_in_time is not None:
-            clock = self.patient.check_in_time
+        if moment.own_hour:
+            clock = self.patient.check_in_time or self._while_staffed(day) or clock
         if clock is None:
             clock = base.astimezone(self.zone).time() if isinstance(base, datetime) else MIDNIGHT
         return local_instant(day, clock, self.zone)
+
+    def _while_staffed(self, day: date) -> time | None:
+        """Give the hour at which an answer still finds somebody, where a clinic needs that."""
+        staffed, lead = self.clinic.staffed, self.clinic.before_closing
+        if lead is None or staffed is None or not staffed.is_staffed_day(day):
+            return None
+        closing = staffed.closing(local_instant(day, MIDNIGHT, staffed.zone))
+        return (closing - lead).astimezone(self.zone).time()
 
     def _elapsed(self, moment: Moment, base: datetime | date, day_offset: int) -> datetime:
         start = base if isinstance(base, datetime) else local_instant(base, MIDNIGHT, self.zone)

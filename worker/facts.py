@@ -14,7 +14,7 @@ from records.base import Session
 from records.enrollments import Enrollment
 from records.patients import Patient
 from records.planning import KnownRow
-from schedules.clinic import ClinicFile
+from schedules.clinic import AfterHours, ClinicFile
 from schedules.facts import (
     AppointmentFacts,
     AskedFacts,
@@ -37,6 +37,8 @@ from worker.services import Services
 # Rows of enrollments without a visit that are older say nothing about what is planned now.
 _REMEMBERED = timedelta(days=30)
 _ASKED_LATELY = timedelta(days=3)
+# Care rule 4: with nobody there after hours, check-ins leave this much time for an answer.
+_BEFORE_CLOSING = timedelta(hours=3)
 _CAPS_LOOK_BACK = timedelta(days=8)
 # A text that arrived, or may have.
 _TOLD = frozenset({"submitting", "unknown", "accepted", "sent", "delivered"})
@@ -82,6 +84,7 @@ def clinic_facts(file: ClinicFile) -> ClinicFacts:
         solids_hours=file.fasting.solids_hours,
         fluids_hours=file.fasting.fluids_hours,
         caps=Caps(per_day=file.caps.per_day, per_week=file.caps.per_week),
+        before_closing=_BEFORE_CLOSING if file.after_hours is AfterHours.NONE else None,
         candidate_zones=candidate_zones("US"),
     )
 

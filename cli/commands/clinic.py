@@ -1,5 +1,6 @@
 """`aftercare clinic apply`: a clinic from its file."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import typer
@@ -7,7 +8,10 @@ import typer
 from cli import output
 from cli.errors import refuse
 from cli.session import ACTOR, services
-from schedules.clinic import read_clinic
+from schedules import coverage
+from schedules.clinic import ClinicFile, read_clinic
+from worker.facts import clinic_facts
+from worker.protocols import parsed
 from worker.steps import clinics
 
 app = typer.Typer(no_args_is_help=True)
@@ -36,6 +40,15 @@ def apply(
         _as_json(done)
     else:
         _in_words(done)
+    _warn(described, done)
+
+
+def _warn(file: ClinicFile, done: clinics.Applied) -> None:
+    """Say where nobody would read an answer to what was just published (care rule 4)."""
+    sources, place = clinics.shipped_sources(), clinic_facts(file)
+    for name, _ in done.published:
+        for warning in coverage.warnings(parsed(sources[name], name), place, now=datetime.now(UTC)):
+            output.say(f"warning: {name}, {warning}")
 
 
 def _as_json(done: clinics.Applied) -> None:

@@ -1,6 +1,8 @@
 """`aftercare protocols`: the schedule definitions, shipped and published."""
 
+import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,15 @@ from cli import output
 from cli.errors import BAD_INPUT, refuse
 from cli.session import services, the_clinic
 from records import clinics, enrollments
+from schedules import coverage
+from schedules import schema as schemas
+from schedules.clinic import read_clinic
 from schedules.errors import ProtocolError
+from schedules.facts import ClinicFacts
 from schedules.loader import load
 from schedules.protocol import Protocol
 from worker import enrolling
+from worker.facts import clinic_facts
 from worker.intake.table import near
 from worker.protocols import known_templates
 from worker.steps.clinics import shipped_sources
@@ -48,12 +55,21 @@ def show(
     output.result(sources[protocol].rstrip("\n"))
 
 
-@app.command(epilog="Example: aftercare protocols check my-protocol.yaml")
+@app.command(epilog="Example: aftercare protocols schema > protocol.schema.json")
+def schema() -> None:
+    """Print a JSON Schema of protocol files, for editors that complete and check."""
+    output.result(json.dumps(schemas.schema(), indent=2))
+
+
+@app.command(epilog="Example: aftercare protocols check my-protocol.yaml --clinic clinic.yaml")
 def check(
     files: list[Path] = typer.Argument(help="Protocol files.", show_default=False),
+    clinic: Path | None = typer.Option(
+        None, help="A clinic's file: warn where nobody there would read an answer."
+    ),
 ) -> None:
     """Print every fault of the files with file, line and mend; exit 2 if there is one."""
-    faulty = False
+    faulty, place = False, None if clinic is None else _place(clinic)
     for file in files:
         try:
             protocol = load(_read(file), str(file), templates=known_templates())
@@ -62,8 +78,20 @@ def check(
             output.result(str(error))
         else:
             output.say(f"{file}: {protocol.id} is right, {len(protocol.steps)} steps.")
+            if place is not None:
+                _warn(file, protocol, place)
     if faulty:
         raise typer.Exit(BAD_INPUT)
+
+
+def _place(file: Path) -> ClinicFacts:
+    """Return a clinic's hours as planning takes them."""
+    return clinic_facts(read_clinic(_read(file), str(file), sandbox=True))
+
+
+def _warn(file: Path, protocol: Protocol, place: ClinicFacts) -> None:
+    for warning in coverage.warnings(protocol, place, now=datetime.now(UTC)):
+        output.say(f"{file}: warning: {warning}")
 
 
 def _read(file: Path) -> str:

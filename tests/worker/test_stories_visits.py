@@ -1,0 +1,169 @@
+"""Stories of care rules 1 to 4, 8 and 24: who hears what when, and who is called instead."""
+
+from datetime import date
+
+import pytest
+
+from messages.gateways.fake import refuse
+from records import patients
+from records.patients import Patient
+from schedules.facts import Dose, VisitStatus
+from tests.support.world import World, phone_of
+from tests.worker.desk import Desk, at
+from worker.steps import people, visits
+from worker.steps.people import Reason
+
+
+@pytest.fixture
+def desk(world: World) -> Desk:
+    """A clinic with one patient, on Monday, November 30, at 10:00."""
+    made = Desk(world)
+    made.admits()
+    return made
+
+
+def _person(desk: Desk) -> Patient:
+    with desk.world.database.transaction() as session:
+        [person] = patients.find(session, desk.world.vault, "P0")
+        return person
+
+
+def test_rule_1_a_confirmation_ends_only_later_requests_to_confirm(desk: Desk) -> None:
+    """Thursday's dose, confirmed a week ahead: health news, food and ride are asked as well."""
+    desk.imports("2026-12-10T10:00")
+    desk.waits_until("2026-12-03 10:00")
+    assert desk.read() == ["visit_7d"]
+    desk.says("C")
+    desk.waits_until("2026-12-10 10:00")
+    assert desk.read() == ["visit_7d", "visit_48h", "visit_24h_prep", "visit_eve_ride"]
+
+
+def test_rule_1_a_later_no_reverses_it_and_holds_what_follows(desk: Desk) -> None:
+    """Until staff say; still open at the food text's latest time, somebody calls before it."""
+    desk.imports("2026-12-10T10:00")
+    desk.waits_until("2026-12-03 10:00")
+    desk.says("C")
+    desk.waits_until("2026-12-08 12:00")
+    desk.says("R")
+    desk.waits_until("2026-12-09 12:00")
+    assert "visit_24h_prep" not in desk.read()
+    assert {"change_requested", "instruction_not_delivered"} <= set(desk.calls())
+    assert desk.call_by("instruction_not_delivered") == "Wed 09 12:00"
+
+
+def test_rule_1_staff_move_it_and_everything_is_told_anew(desk: Desk) -> None:
+    """The confirmation of the old time is void."""
+    desk.imports("2026-12-10T10:00")
+    desk.waits_until("2026-12-03 10:00")
+    desk.says("C")
+    desk.waits_until("2026-12-03 11:00")
+    desk.imports("2026-12-14T10:00")
+    assert desk.visit().confirmed_start is None
+    desk.waits_until("2026-12-14 10:00")
+    assert desk.read() == [
+        *("visit_7d", "visit_moved", "visit_7d"),
+        *("visit_48h", "visit_24h_prep", "visit_eve_ride"),
+    ]
+
+
+def test_rule_2_an_instruction_that_did_not_arrive_becomes_a_call(desk: Desk) -> None:
+    """Refused by the carrier, the day before: called before food ends at four in the morning."""
+    desk.imports("2026-12-10T10:00")
+    desk.waits_until("2026-12-09 09:00")
+    desk.world.gateway.always(phone_of(0), refuse(21211))
+    desk.waits_until("2026-12-09 11:00")
+    assert "instruction_not_delivered" in desk.calls()
+    assert desk.call_by("instruction_not_delivered") == "Wed 09 12:00"
+
+
+def test_rule_2_a_stopped_patient_is_called_for_each_visit(desk: Desk) -> None:
+    """Their visit goes on, and what they need to know is told by a person."""
+    desk.imports("2026-12-10T10:00")
+    desk.says("STOP")
+    desk.waits_until("2026-12-09 17:00")
+    assert desk.read() == []
+    assert "instruction_not_delivered" in desk.calls()
+
+
+def test_rule_3_tomorrow_is_said_the_day_before(desk: Desk) -> None:
+    """An 8 o'clock dose: food at nine the day before, the ride while two staffed hours are left."""
+    desk.imports("2026-12-10T08:00")
+    desk.waits_until("2026-12-10 08:00")
+    texts = {text.template: text for text in desk.world.texts() if text.attempts}
+    assert texts["visit_24h_prep"].due_at == at("2026-12-09 09:00")
+    assert texts["visit_eve_ride"].due_at == at("2026-12-09 15:00")
+    [ride] = [words for words in desk.words() if "ride home" in words]
+    assert "see you tomorrow 8 AM" in ride
+
+
+def test_rule_4_a_monday_dose_is_asked_about_on_friday(desk: Desk) -> None:
+    """Four staffed hours must follow the question about health, and the weekend has none."""
+    desk.imports("2026-12-14T10:00")
+    desk.waits_until("2026-12-11 17:00")
+    assert "visit_48h" in desk.read()
+    [asked] = [text for text in desk.world.texts() if text.step == "visit_48h"]
+    assert asked.due_at == at("2026-12-11 15:00")  # Two hours of Friday, two of Monday.
+    desk.says("Y")
+    assert "health_news" in desk.calls()
+
+
+def test_rule_8_two_a_day_and_the_most_important_first(desk: Desk) -> None:
+    """The day before a dose at one: food and ride go, and so the check-in waits its turn."""
+    visits.enroll(
+        desk.world.services, _person(desk).id, "daily-check-in", actor="desk", on=date(2026, 11, 30)
+    )
+    desk.imports("2026-12-03T08:00")
+    desk.waits_until("2026-12-02 20:00")
+    day = [
+        text.template
+        for text in desk.world.texts()
+        if text.attempts and text.due_at.astimezone(at("2026-12-02 00:00").tzinfo).day == 2
+    ]
+    assert sorted(day) == ["visit_24h_prep", "visit_eve_ride"]
+    assert ("skipped", "cap") in desk.why("daily_0_10")
+
+
+def test_rule_8_on_a_dose_day_the_evening_takes_the_check_ins_place(desk: Desk) -> None:
+    """No two numbers are open at once."""
+    visits.enroll(
+        desk.world.services, _person(desk).id, "daily-check-in", actor="desk", on=date(2026, 11, 30)
+    )
+    desk.imports("2026-12-03T10:00")
+    desk.waits_until("2026-12-03 12:00")
+    desk.records(VisitStatus.CHECKED_OUT, dose=Dose.GIVEN)
+    desk.waits_until("2026-12-03 20:00")
+    assert desk.read()[-1] == "after_evening"
+    assert ("skipped", "dose_day") in desk.why("daily_0_10")
+
+
+def test_rule_24_a_hold_cancels_texts_and_opens_a_call_for_the_visit(desk: Desk) -> None:
+    """In hospital: nothing goes, and somebody calls about the visit that stands."""
+    desk.imports("2026-12-10T10:00")
+    people.hold(desk.world.services, _person(desk).id, reason=Reason.HOSPITAL, actor="desk")
+    desk.goes_on()
+    assert {status for status, _ in desk.why("visit_7d")} <= {"cancelled", "skipped"}
+    assert desk.calls() != []
+    desk.waits_until("2026-12-09 20:00")
+    assert desk.read() == []
+
+
+def test_rule_24_resumed_in_time_the_texts_come_back(desk: Desk) -> None:
+    """Whatever is still useful."""
+    desk.imports("2026-12-10T10:00")
+    people.hold(desk.world.services, _person(desk).id, reason=Reason.HOSPITAL, actor="desk")
+    desk.goes_on(hours=1)
+    people.resume(desk.world.services, _person(desk).id, actor="desk")
+    desk.goes_on()
+    assert desk.why("visit_7d") == [("planned", None)]
+
+
+def test_rule_24_a_closed_record_is_texted_nothing_more(desk: Desk) -> None:
+    """Deceased: no news of a cancelled visit either."""
+    desk.has_imported_before()
+    desk.imports("2026-12-10T10:00")
+    assert desk.read() == ["visit_booked"]
+    people.close(desk.world.services, _person(desk).id, reason=Reason.DECEASED, actor="desk")
+    desk.goes_on(hours=1)
+    desk.imports("2026-12-10T10:00", status="cancelled")
+    desk.waits_until("2026-12-02 12:00")
+    assert desk.read() == ["visit_booked"]
