@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import redis
+from hypothesis import HealthCheck, settings
 
 from cli.embedded import THROWAWAY_SETTINGS, EmbeddedPostgres, EmbeddedRedis
 from tests.support import network, services
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
     from tests.support.databases import Databases, OwnDatabase
 
 network.install()
+
+# How long a case takes on a busy machine says nothing of what it states.
+settings.register_profile(
+    "facts", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("facts")
 
 
 def pytest_configure(config: pytest.Config) -> None:
