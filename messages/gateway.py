@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Protocol
 
 from messages.errors import MessageError
@@ -190,6 +190,13 @@ class Gateway(Protocol):
 
     async def received(self, *, to: str, since: datetime, limit: int = 1000) -> list[CarrierText]:
         """Return what came in to a number of ours at or after `since`, newest first.
+
+        As many as `limit` back means there may be more. Raises `CarrierUnavailable`.
+        """
+        ...
+
+    async def sent_on(self, *, day: date, limit: int = 10_000) -> list[CarrierText]:
+        """Return what the account sent on this UTC day, whatever the sender, newest first.
 
         As many as `limit` back means there may be more. Raises `CarrierUnavailable`.
         """

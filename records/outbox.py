@@ -158,6 +158,7 @@ class Attempt(Base):
             unique=True,
             postgresql_where=text("closed_at IS NULL AND exclusive"),
         ),
+        Index("ix_attempt_sid", "sid", postgresql_where=text("sid IS NOT NULL")),
         Index(
             "ix_attempt_unknown",
             "next_look_at",

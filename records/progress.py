@@ -12,6 +12,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from records.base import Base, CreatedAt
 
+#: The carrier's list of received texts was read to its end, for every number of ours.
+PULLED = "pulled"
+
 
 class Progress(Base):
     """The last success of something that must go on: `tick`, `worker:host`, `sweep:leases`."""

@@ -15,6 +15,7 @@ TICK = "aftercare.tick"
 # Replies have a queue of their own, so that no burst of reminders stands before them.
 QUEUES = {"replies": "replies", "receipts": "replies", "safety": "replies"}
 DEFAULT_QUEUE = "reminders"
+_NUDGE_SECONDS = 300
 
 app = Celery("aftercare", include=["worker.tasks"])
 app.conf.update(
@@ -29,6 +30,8 @@ app.conf.update(
     },
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
+    # A Redis that answers with an error (a replica by now, out of memory) must not end the worker.
+    broker_channel_error_retry=True,
     broker_pool_acquire_timeout=10,
     task_publish_retry_policy={
         "max_retries": 1,
@@ -73,7 +76,14 @@ def configure(redis_url: str, dispatch_interval: float) -> None:
 def publish(step: str, *ids: str) -> Any:
     """Put a nudge on its queue; raises what the broker raises."""
     queue = QUEUES.get(step, DEFAULT_QUEUE)
-    return app.send_task(f"aftercare.{step}", args=list(ids), queue=queue, ignore_result=True)
+    return app.send_task(
+        f"aftercare.{step}",
+        args=list(ids),
+        queue=queue,
+        ignore_result=True,
+        # One that outlived a long silence must not get before the first tick's own look.
+        expires=_NUDGE_SECONDS,
+    )
 
 
 def _configure_for_celerys_own_commands() -> None:

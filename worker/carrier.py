@@ -67,6 +67,8 @@ class Carrier:
         self._write = write
         self._done: queue.SimpleQueue[Posted | None] = queue.SimpleQueue()
         self._pending = 0
+        self._posting = 0
+        self._moved_at = time.monotonic()
         self._settled = threading.Condition()
         self._loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._run_loop, name="carrier", daemon=True)
@@ -103,7 +105,17 @@ class Carrier:
         """Send these now. `intended_at` is the monotonic instant before the intent's commit."""
         with self._settled:
             self._pending += len(postings)
+            if not self._posting:
+                self._moved_at = time.monotonic()
+            self._posting += len(postings)
         self._loop.call_soon_threadsafe(self._start, list(postings), intended_at, slots)
+
+    def stalled_for(self) -> float:
+        """Return for how many seconds nothing has come back although requests are under way.
+
+        A request is given up after 15 s, so minutes mean that the loop itself stands still.
+        """
+        return time.monotonic() - self._moved_at if self._posting else 0.0
 
     def call(self, coroutine: Coroutine[Any, Any, T], *, timeout: float = 60) -> T:
         """Run something on the loop and return its result."""
@@ -147,6 +159,9 @@ class Carrier:
         finally:
             if slots:
                 self._slots.release()
+        with self._settled:
+            self._posting -= 1
+            self._moved_at = time.monotonic()
         self._done.put(Posted(posting=posting, outcome=outcome))
 
     def _run_writer(self) -> None:

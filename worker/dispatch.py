@@ -14,6 +14,9 @@ from worker.services import Services
 Work = tuple[str, ...]
 
 TICK, TICK_OF_BEAT = "tick", "tick:beat"
+# When ticks came again after a long silence.
+SILENT_UNTIL = "silent:until"
+_SILENCE, _HELD_AT_MOST = 600.0, 120.0
 # Seconds between turns of what is looked at although nobody asked.
 _TURNS = {
     "sweep": 5.0,
@@ -22,6 +25,7 @@ _TURNS = {
     "pull": 60.0,
     "silent": 300.0,
     "absences": 60.0,
+    "compare": 600.0,
 }
 
 
@@ -29,7 +33,8 @@ def find_work(services: Services, *, by_beat: bool) -> Sequence[Work]:
     """Return the steps that have something to do, the urgent ones first, and mark the tick."""
     now = services.now
     with services.database.transaction() as session:
-        work = _of_senders(sending.senders_due(session, now=now))
+        catching_up = _catching_up(session)
+        work = _of_senders(sending.senders_due(session, now=now), only_safety=catching_up)
         work += _waiting(dispatch.waiting(session, now=now))
         turns = [(name,) for name, every in _TURNS.items() if _turn(session, name, every)]
         work += [turn for turn in turns if turn not in work]
@@ -39,9 +44,24 @@ def find_work(services: Services, *, by_beat: bool) -> Sequence[Work]:
     return work
 
 
-def _of_senders(due: Sequence[tuple[object, bool]]) -> list[Work]:
+def _catching_up(session: Session) -> bool:
+    """Return whether texts wait until what came in during a long silence has been pulled.
+
+    A stop written while nothing ran, or after the backup that was restored, is on the carrier's
+    list only; nothing goes to its number before that is read. A list that fails holds nothing
+    back for longer than two minutes.
+    """
+    ages = progress.ages(session)
+    if ages.get(TICK, 0.0) > _SILENCE:
+        progress.mark(session, SILENT_UNTIL)
+        return True
+    since = ages.get(SILENT_UNTIL, float("inf"))
+    return since < _HELD_AT_MOST and ages.get(progress.PULLED, float("inf")) > since
+
+
+def _of_senders(due: Sequence[tuple[object, bool]], *, only_safety: bool) -> list[Work]:
     safety: list[Work] = [("safety", str(sender)) for sender, urgent in due if urgent]
-    return safety + [("send", str(sender)) for sender, _ in due]
+    return safety if only_safety else safety + [("send", str(sender)) for sender, _ in due]
 
 
 def _waiting(waiting: dispatch.Waiting) -> list[Work]:

@@ -4,6 +4,7 @@ The timer is the second source of ticks. It is started before the broker is conn
 worker whose Redis is away ticks by itself, runs the steps in its own threads, and texts still go.
 """
 
+import os
 import threading
 import time
 import urllib.request
@@ -22,6 +23,7 @@ from worker.logs import get_logger
 from worker.services import Services
 from worker.steps import (
     checkins,
+    compare,
     followups,
     plan,
     receipts,
@@ -42,6 +44,10 @@ _SILENT_INTERVALS = 3
 _HEARTBEAT_SECONDS = 5.0
 # Ticks are flowing while the last one is younger than this.
 _TICKING_SECONDS = 25.0
+# A process whose requests to the carrier stand still for so long ends itself: its supervisor
+# starts another, and its rows are found by their leases.
+_STALLED_SECONDS = 120.0
+_EXIT_STALLED = 70
 
 Step = Callable[..., Counter[str]]
 
@@ -58,7 +64,16 @@ def _call(url: str | None) -> None:
 class WorkerProcess:
     """Runs steps on request; a step that runs already is run once more afterwards, not beside."""
 
-    def __init__(self, services: Services, carrier: Carrier) -> None:
+    def __init__(
+        self,
+        services: Services,
+        carrier: Carrier,
+        *,
+        end: Callable[[int], object] = os._exit,
+        stalled_seconds: float = _STALLED_SECONDS,
+    ) -> None:
+        self._end = end
+        self._stalled_seconds = stalled_seconds
         self.services = services
         self.carrier = carrier
         self._steps: dict[str, Step] = {
@@ -73,6 +88,7 @@ class WorkerProcess:
             "sweep": lambda: reconcile.sweep(services),
             "unknown": lambda: reconcile.settle_unknown(services, carrier),
             "absences": lambda: staff.return_items_of_absent(services),
+            "compare": lambda: compare.run(services, carrier),
             "silent": lambda: reconcile.fetch_silent(services, carrier),
             "pull": lambda: receive.pull(services, carrier.gateway, carrier.call),
         }
@@ -166,6 +182,7 @@ class WorkerProcess:
         interval = self.services.settings.dispatch_interval
         marked = 0.0
         while not self._stop.wait(interval):
+            self._end_if_stalled()
             if self._beat_is_silent(interval):
                 for work in self.tick(by_beat=False):
                     self._pool.submit(self.ask, *work)
@@ -173,6 +190,13 @@ class WorkerProcess:
                 self._pool.submit(_call, self.services.settings.heartbeat_url)
             if time.monotonic() - marked >= _HEARTBEAT_SECONDS:
                 marked = self._mark_progress(marked)
+
+    def _end_if_stalled(self) -> None:
+        seconds = self.carrier.stalled_for()
+        if seconds > self._stalled_seconds:
+            log.critical("carrier_stalled_process_ends", seconds=round(seconds))
+            # No thread could be joined: the loop would be waited for, and it never answers.
+            self._end(_EXIT_STALLED)
 
     def _beat_is_silent(self, interval: float) -> bool:
         try:

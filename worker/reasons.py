@@ -17,6 +17,7 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
         "stopped": "The patient stopped texts.",
         "outside_window": "Waits for the hours in which the patient may be texted.",
         "recipient_busy": "Waits until an earlier text to this number is settled.",
+        "carrier_not_asked": "Overdue: it waits until the carrier says whether it went before.",
         "claim_ran_out": "A worker that held it is gone. Nothing was sent; it is planned again.",
         "worker_lost": "The worker was gone before the carrier answered. It may have been sent.",
         "verified_absent": "The carrier does not have it. It is planned again.",

@@ -35,6 +35,7 @@ STEPS = (
     "unknown",
     "silent",
     "absences",
+    "compare",
     "pull",
 )
 _BEAT_MARK_SECONDS = 5.0

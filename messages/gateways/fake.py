@@ -10,7 +10,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from messages.gateway import (
     Accepted,
@@ -206,6 +206,12 @@ class FakeGateway:
         return [text for text in texts if text.created_at is None or text.created_at >= since][
             :limit
         ]
+
+    async def sent_on(self, *, day: date, limit: int = 10_000) -> list[CarrierText]:
+        """List what was sent on this UTC day, newest first."""
+        self._ask("list messages")
+        texts = [text for text in self._listed() if text.direction != "inbound"]
+        return [text for text in texts if text.sent_at and text.sent_at.date() == day][:limit]
 
     async def fetch(self, sid: str) -> CarrierText | None:
         """Return one message. A fetch by sid has no lag."""

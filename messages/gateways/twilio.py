@@ -16,7 +16,7 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -137,6 +137,11 @@ class TwilioGateway:
         start = since.astimezone(UTC)
         listed = await self._list(limit, to=to, date_sent_after=start.date().isoformat())
         return [text for text in listed if text.direction == "inbound" and _since(text, start)]
+
+    async def sent_on(self, *, day: date, limit: int = 10_000) -> list[CarrierText]:
+        """List what the account sent on this UTC day, newest first."""
+        listed = await self._list(limit, date_sent=day.isoformat())
+        return [text for text in listed if text.direction != "inbound"]
 
     async def fetch(self, sid: str) -> CarrierText | None:
         """Fetch one message; None if Twilio has none by that sid."""

@@ -54,6 +54,12 @@ class Databases:
             yield database
 
     @contextmanager
+    def backup(self, database: OwnDatabase) -> Iterator[OwnDatabase]:
+        """Yield a copy of a database as it stands now; nobody may be connected to that one."""
+        with self._own(database.name) as copy:
+            yield copy
+
+    @contextmanager
     def _own(self, template: str) -> Iterator[OwnDatabase]:
         name = next(self._names)
         # By files: in memory that takes half of what writing a log of the copy does.

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 from uuid import UUID
@@ -237,6 +238,11 @@ class World:
     def __exit__(self, *_: object) -> None:
         self.carrier.close()
         self.database.close()
+
+    def use(self, database: Database) -> None:
+        """Go on with another database, such as one restored from a backup."""
+        self.database = database
+        self.services = replace(self.services, database=database)
 
     @property
     def now(self) -> datetime:

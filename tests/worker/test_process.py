@@ -90,6 +90,7 @@ def test_the_tick_names_exactly_what_waits(world: World) -> None:
         "check_ins",
         "pull",
         "silent",
+        "compare",
         "absences",
     }
     again = dispatch.find_work(world.services, by_beat=True)

@@ -344,6 +344,9 @@ def pull(
         except CarrierUnavailable as error:
             log.warning("pull_failed", reason=error.reason, http_status=error.http_status)
             counts["failed"] += 1
+    if not counts["failed"]:
+        with services.database.transaction() as session:
+            progress.mark(session, progress.PULLED)
     return +counts
 
 

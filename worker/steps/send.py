@@ -9,20 +9,22 @@ token bucket. No database connection is held while a text is on its way.
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from messages.errors import MessageError
 from messages.gateway import OutboundText
-from records import clinics, sending
+from records import clinics, outcomes, sending
 from records.base import Session, new_id
+from records.outcomes import AcceptedRow
 from records.sending import Claimed, DueMessage, LockedSender
 from schedules.clinic import ClinicFile
 from worker import gates
 from worker.carrier import Carrier, Posting
 from worker.logs import get_logger
+from worker.lookback import Overdue, is_overdue, look
 from worker.rendering import OF_DETAILS, Rendered, Subject, details_of, render
 from worker.services import Services
 
@@ -33,6 +35,7 @@ _WEEK = timedelta(days=7)
 _MOST_VALID_SECONDS = 36_000
 _LEAST_VALID_SECONDS = 60
 _CLOCKS_APART_SECONDS = 60
+_ASK_AGAIN = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,8 @@ class Ready:
     to: str = field(repr=False)
     body: str = field(repr=False)
     latest_at: datetime
+    # Set when it is so late that it may have gone before (see `worker.lookback`).
+    overdue: Overdue | None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -182,8 +187,18 @@ def _make_ready(
     if not _may_be_texted(services, to):
         verdicts.ended.append((row.id, "skipped", "not_a_trial_number"))
         return 0
-    verdicts.ready.append(_ready(services, row, to, blind, rendered))
+    ready = _ready(services, row, to, blind, rendered)
+    if is_overdue(row, now=now):
+        ready = replace(ready, overdue=_overdue(services, row, clinic, ready))
+    verdicts.ready.append(ready)
     return rendered.segments
+
+
+def _overdue(services: Services, row: DueMessage, clinic: ClinicFile, ready: Ready) -> Overdue:
+    """Say what to look for: the words as they would be now, and as they were when it was due."""
+    when_due = _rendered(services, row, clinic, now=row.due_at)
+    bodies = frozenset({ready.body, when_due.body})
+    return Overdue(message_id=row.id, to=ready.to, bodies=bodies, since=row.due_at)
 
 
 def _ready(services: Services, row: DueMessage, to: str, blind: bytes, text: Rendered) -> Ready:
@@ -202,6 +217,7 @@ def _ready(services: Services, row: DueMessage, to: str, blind: bytes, text: Ren
         to=to,
         body=text.body,
         latest_at=row.latest_at,
+        overdue=None,
     )
 
 
@@ -277,6 +293,7 @@ def _post(
         if carrier.closing:
             _give_back(services, chunk, chunk.ready[start:])
             return
+        group = _not_gone_yet(services, carrier, chunk, group, counts)
         if slots:
             carrier.reserve(len(group))
         opened: dict[UUID, int] = {}
@@ -293,6 +310,32 @@ def _post(
         ]
         carrier.post(postings, intended_at=intended_at, slots=slots)
         counts.update(posted=len(postings), withdrawn=len(group) - len(postings))
+
+
+def _not_gone_yet(
+    services: Services,
+    carrier: Carrier,
+    chunk: _Chunk,
+    group: Sequence[Ready],
+    counts: Counter[str],
+) -> Sequence[Ready]:
+    """Return what is to be posted: not what went before, nor what nobody could look for."""
+    overdue = [row.overdue for row in group if row.overdue is not None]
+    if not overdue:
+        return group
+    looked = look(services, carrier, overdue)
+    now, ids = services.now, list(looked.not_asked)
+    with services.database.transaction() as session:
+        opened = sending.intend(
+            session, list(looked.gone), token=chunk.token, now=now, host=services.host
+        )
+        rows = [AcceptedRow(message_id=i, number=opened[i], sid=looked.gone[i]) for i in opened]
+        outcomes.accept(session, rows, now=now)
+        sending.unclaim(session, ids, token=chunk.token)
+        sending.postpone(session, [(i, now + _ASK_AGAIN, "carrier_not_asked") for i in ids])
+    counts.update(found_sent=len(rows), not_asked=len(ids))
+    settled = {*looked.gone, *ids}
+    return [row for row in group if row.claimed.id not in settled]
 
 
 def _give_back(services: Services, chunk: _Chunk, rows: Sequence[Ready]) -> None:
