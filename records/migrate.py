@@ -34,6 +34,16 @@ def newest() -> str:
     return head
 
 
+def is_older(revision: str | None) -> bool:
+    """Return whether a database at this revision lacks what this code needs.
+
+    A revision that this code does not know is a later release's. Migrations only add, so this code
+    goes on working with it while that release is brought in.
+    """
+    known = {each.revision for each in ScriptDirectory.from_config(_config()).walk_revisions()}
+    return revision is None or (revision in known and revision != newest())
+
+
 def current(connection: Connection) -> str | None:
     """Return the revision that the database is at."""
     return MigrationContext.configure(connection).get_current_revision()

@@ -32,6 +32,8 @@ class LockedSender:
     clinic_version: int
     # Its breaker was open and its time is over: one text goes first, to see.
     probing: bool
+    # Something of it is on its way: while probing, that one's outcome is awaited.
+    busy: bool
     database_now: datetime
 
 
@@ -92,6 +94,9 @@ _LOCK_SENDER = text("""
     WHERE s.id = free.id
     RETURNING s.id, s.clinic_id, s.messaging_service_sid, s.from_number, s.tokens,
               free.version AS clinic_version, s.breaker_until IS NOT NULL AS probing,
+              s.breaker_until IS NOT NULL AND EXISTS (
+                  SELECT 1 FROM message m WHERE m.sender_id = s.id AND m.priority > 0
+                  AND m.status IN ('claimed', 'submitting')) AS busy,
               clock_timestamp() AS database_now
 """)
 
@@ -230,7 +235,8 @@ def lock_sender(session: Session, sender_id: UUID, *, now: datetime) -> LockedSe
 
 _PEEK_SENDER = text("""
     SELECT s.id, s.clinic_id, s.messaging_service_sid, s.from_number, s.tokens,
-           c.version AS clinic_version, false AS probing, clock_timestamp() AS database_now
+           c.version AS clinic_version, false AS probing, false AS busy,
+           clock_timestamp() AS database_now
     FROM sender s JOIN clinic c ON c.id = s.clinic_id WHERE s.id = :sender
 """)
 

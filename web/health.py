@@ -44,7 +44,10 @@ class Health:
         ]
 
     async def ready(self, _request: Request) -> Response:
-        """Say whether the database answers within a second and has the schema this code needs."""
+        """Say whether the database answers within a second and has the schema this code needs.
+
+        A later release's schema will do: old and new processes run side by side during a deploy.
+        """
         fault = await self._within(READY_SECONDS, self._fault, "the database does not answer")
         if fault:
             return JSONResponse({"ready": False, "fault": fault}, status_code=503)
@@ -65,7 +68,7 @@ class Health:
                 current = migrate.current(connection)
         except Exception as error:  # noqa: BLE001  Whatever it is, no traffic can be served.
             return f"the database does not answer ({type(error).__name__})"
-        if current != self.newest:
+        if current != self.newest and migrate.is_older(current):
             return f"the schema is at {current}, not at {self.newest}: run `aftercare db upgrade`"
         return ""
 

@@ -3,6 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+# A machine whose clock differs from the database's by more sends nothing and ends nothing.
+APART_SECONDS = 60
+
 
 class Clock(Protocol):
     """Says what time it is for patients: the system's clock, or a simulated one."""

@@ -11,13 +11,16 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from uuid import UUID
 
 from prometheus_client import Counter as Metric
 from prometheus_client import Histogram
 
 from records import progress
+from records.base import database_now
 from worker.carrier import Carrier
+from worker.clock import APART_SECONDS
 from worker.dispatch import TICK, TICK_OF_BEAT, Work, find_work
 from worker.logs import get_logger
 from worker.services import Services
@@ -48,6 +51,12 @@ _TICKING_SECONDS = 25.0
 # starts another, and its rows are found by their leases.
 _STALLED_SECONDS = 120.0
 _EXIT_STALLED = 70
+
+# These judge patients' days by this machine's clock: while that is wrong they would end what is not
+# over, or plan what is not due. Texts received are handled, and receipts applied, at any time.
+_BY_THE_CLOCK = frozenset(
+    {"plan", "check_ins", "follow_ups", "visits", "sweep", "unknown", "absences", "compare"}
+)
 
 Step = Callable[..., Counter[str]]
 
@@ -158,6 +167,8 @@ class WorkerProcess:
     def _run_once(self, work: Work) -> None:
         step, *ids = work
         try:
+            if step in _BY_THE_CLOCK and self._clocks_differ(step):
+                return
             with RUNS.labels(step).time():
                 counts = self._steps[step](*ids)
         except Exception:
@@ -169,6 +180,16 @@ class WorkerProcess:
             ROWS.labels(step, what).inc(count)
         if +counts:
             log.info("step_done", step=step, **counts)
+
+    def _clocks_differ(self, step: str) -> bool:
+        """Return whether this machine's clock is too far from the one that all processes share."""
+        offset = timedelta(seconds=self.services.settings.clock_offset)
+        with self.services.database.transaction() as session:
+            apart = (self.services.now - offset - database_now(session)).total_seconds()
+        if abs(apart) > APART_SECONDS:
+            log.error("clocks_differ_step_holds", step=step, seconds=round(apart))
+            return True
+        return False
 
     def tick(self, *, by_beat: bool) -> list[Work]:
         """Return what is to be run now; on any trouble of the database, nothing."""

@@ -87,6 +87,8 @@ def _judge(row: dict[str, Any], made: list[dict[str, Any]], ending: dict[str, st
             return _Verdict(kind="lost", faults=["lost"])
         if not row["reason"]:
             faults.append("unsent without a reason")
+        if row["reason"] == "unfit_text":
+            faults.append("ended by the machine's trouble: no text here is unfit")
         return _Verdict(kind="unsent", faults=faults)
     if row["sid"] not in [one["sid"] for one in made]:
         faults.append("sent, and the row does not know it")

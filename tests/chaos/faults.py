@@ -315,7 +315,19 @@ AT_POINTS: tuple[tuple[str, Callable[[House], None], tuple[int, ...]], ...] = (
 )
 _SHORT_POINTS = {"send.after_write", "send.after_intent"}
 
+
+def _worse() -> tuple[Fault, ...]:
+    """Return those of the other module, which needs this one's `Fault`."""
+    from tests.chaos import exhausted  # noqa: PLC0415  See above.
+
+    return tuple(
+        Fault(name=name, strike=strike, numbers=numbers, short=short)
+        for name, strike, numbers, short in exhausted.FAULTS
+    )
+
+
 FAULTS: tuple[Fault, ...] = (
+    *_worse(),
     *(
         Fault(
             name=f"killed at {point}",

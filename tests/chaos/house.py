@@ -11,7 +11,8 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -29,6 +30,7 @@ from records.keys import open_vault
 from records.patients import Patient
 from records.vault import Vault
 from tests.acceptance.house import MORNING, phone_of
+from tests.support.wire import Wire
 from tests.support.world import NUMBER, make_clinic, make_due, make_visits, patient_row
 from worker.crashpoints import VARIABLE
 
@@ -55,6 +57,9 @@ class House:
         self.folder = folder
         self.stack = Stack(StateFolder(folder), options)
         self.stack.clock_offset = (MORNING - datetime.now(UTC)).total_seconds()
+        self.to_postgres: Wire
+        self.to_redis: Wire
+        self._wires = ExitStack()
         self.random = random.Random(seed)
         self.clinic_id: UUID
         self.sender_id: UUID
@@ -71,6 +76,7 @@ class House:
                 self.clinic_id, self.sender_id = make_clinic(session, key="oak", rate=300)
             database.close()
             self.vault: Vault = vault
+            self._lay_wires()
             stack.spawn_processes()
             stack.await_processes()
         except BaseException:
@@ -82,6 +88,21 @@ class House:
 
     def __exit__(self, *_: object) -> None:
         self.stack.kill()
+        self._wires.close()
+
+    def _lay_wires(self) -> None:
+        """Have the processes reach both servers by wires that may be cut."""
+        stack = self.stack
+        settings = dict(stack.options.settings)
+        self.to_postgres = Wire(stack.postgres.port, postgres=True)
+        self.to_redis = Wire(stack.redis.port)
+        for name, wire, port in (
+            ("DATABASE_URL", self.to_postgres, stack.postgres.port),
+            ("REDIS_URL", self.to_redis, stack.redis.port),
+        ):
+            self._wires.enter_context(wire)
+            settings[name] = stack.settings[name].replace(f":{port}/", f":{wire.port}/")
+        stack.options = replace(stack.options, settings=settings)
 
     @property
     def now(self) -> datetime:

@@ -39,7 +39,7 @@ def test_process_without_database_lives_and_is_not_ready(house: House) -> None:
 def test_old_schema_is_not_ready(house: House, database: OwnDatabase, client: Client) -> None:
     """Code that needs a newer schema takes no traffic and names the command."""
     with psycopg.connect(database.owner_dsn) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0000'")
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
 
     answer = client.get("/readyz")
 

@@ -1,11 +1,14 @@
 """The send step: gates, claims, intents and outcomes, on a real database."""
 
+import errno
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from messages.gateways.fake import lose_answer, refuse, throttle, unreachable
+from messages.templates import Template
 from records import sending, stopping
 from records.base import new_id
 from tests.support.world import World
@@ -214,8 +217,44 @@ def test_bad_credentials_open_the_breaker_and_the_rows_wait(world: World) -> Non
     assert len(world.gateway.calls) == calls
     world.advance(seconds=61)
     world.send()
+    assert len(world.gateway.calls) == calls + 1
+    world.send()
     assert {world.message(each).status for each in ids} == {"accepted"}
     assert world.execute("SELECT breaker_until FROM sender")[0][0] is None
+
+
+def test_while_the_probe_has_no_answer_nothing_follows_it(world: World) -> None:
+    """One text asks whether the account works again; the others wait for what it learns."""
+    [probe, waiting] = world.due(2)
+    world.execute(
+        "UPDATE sender SET breaker_until = :past, breaker_opened_at = :past",
+        past=world.now - timedelta(seconds=1),
+    )
+    world.execute("UPDATE message SET status = 'submitting' WHERE id = :id", id=probe)
+    world.send()
+    assert world.message(waiting).status == "planned"
+    assert world.gateway.calls == []
+
+
+class NoFilesLeft(dict[str, Template]):
+    """Templates on a machine that can open no file any more."""
+
+    def __getitem__(self, key: str) -> Template:
+        """Fail as the system does."""
+        raise OSError(errno.EMFILE, "Too many open files")
+
+
+def test_a_machine_without_files_ends_no_text(world: World) -> None:
+    """It is the machine's trouble, and the text is as good as ever: it goes once files are free."""
+    [message_id] = world.due()
+    exhausted = replace(
+        world.services, catalog=replace(world.services.catalog, templates=NoFilesLeft())
+    )
+    with pytest.raises(OSError, match="Too many open files"):
+        send.run(exhausted, world.carrier, world.sender_id)
+    assert world.message(message_id).status == "planned"
+    world.send()
+    assert world.message(message_id).status == "accepted"
 
 
 def test_a_safety_reply_passes_breaker_pause_bucket_and_an_open_attempt(world: World) -> None:

@@ -6,6 +6,8 @@ Several workers may run this for one sender at once: they take turns at its row,
 token bucket. No database connection is held while a text is on its way.
 """
 
+import contextlib
+import errno
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -36,6 +38,7 @@ _MOST_VALID_SECONDS = 36_000
 _LEAST_VALID_SECONDS = 60
 _CLOCKS_APART_SECONDS = 60
 _ASK_AGAIN = timedelta(seconds=60)
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +122,7 @@ def _sender(
 def _may_claim(services: Services, sender: LockedSender, *, now: datetime, safety: bool) -> bool:
     if safety:
         return True
-    if sender.tokens <= 0:
+    if sender.tokens <= 0 or (sender.probing and sender.busy):
         return False
     offset = timedelta(seconds=services.settings.clock_offset)
     apart = abs((now - offset - sender.database_now).total_seconds())
@@ -179,7 +182,11 @@ def _make_ready(
     try:
         to, blind = _recipient(services, row)
         rendered = _rendered(services, row, clinic, now=now)
-    except Exception as error:  # noqa: BLE001  One row that can't be written must not hold others.
+    except Exception as error:
+        if _is_the_machines(error):
+            # The step fails, and its rows stay planned.
+            raise
+        # One row that can't be written must not hold others.
         told = str(error) if isinstance(error, MessageError) else type(error).__name__
         log.warning("text_unfit", message_id=str(row.id), error=told)
         verdicts.ended.append((row.id, "failed", "unfit_text"))
@@ -192,6 +199,11 @@ def _make_ready(
         ready = replace(ready, overdue=_overdue(services, row, clinic, ready))
     verdicts.ready.append(ready)
     return rendered.segments
+
+
+def _is_the_machines(error: Exception) -> bool:
+    """Return whether this is the machine's trouble and not the text's: no files, no memory left."""
+    return isinstance(error, MemoryError) or getattr(error, "errno", None) in _EXHAUSTED
 
 
 def _overdue(services: Services, row: DueMessage, clinic: ClinicFile, ready: Ready) -> Overdue:
@@ -300,6 +312,12 @@ def _post(
         intended_at = time.monotonic()
         try:
             opened = _intend(services, chunk.token, group)
+        except Exception:
+            # Nothing was posted for them: whoever comes next need not wait for their lease. A
+            # COMMIT that went through unheard has made them `submitting`, which this leaves alone.
+            with contextlib.suppress(Exception):
+                _give_back(services, chunk, chunk.ready[start:])
+            raise
         finally:
             if slots:
                 carrier.release(len(group) - len(opened))

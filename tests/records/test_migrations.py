@@ -1,0 +1,146 @@
+"""Migrations only add: the release before goes on working while the next one is brought in.
+
+Judged by PostgreSQL's own catalogue, before and after each revision, so that no way of writing a
+migration gets past it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+from alembic import command
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, text
+
+from records import migrate
+from tests.support.databases import Databases
+
+_COLUMNS = """
+    SELECT c.relname || '.' || a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+           a.atthasdef OR a.attidentity <> ''
+    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'v')
+      AND a.attnum > 0 AND NOT a.attisdropped
+"""
+# What may refuse a row: checks, keys, unique indexes; each with the columns that it is about.
+_RULES = """
+    SELECT k.conname, c.relname, array(SELECT c.relname || '.' || a.attname FROM pg_attribute a
+        WHERE a.attrelid = c.oid AND a.attnum = ANY(k.conkey))
+    FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+    WHERE k.connamespace = 'public'::regnamespace AND k.contype IN ('c', 'f', 'p', 'u', 'x')
+    UNION ALL
+    SELECT x.relname, c.relname, array(SELECT c.relname || '.' || a.attname FROM pg_attribute a
+        WHERE a.attrelid = c.oid AND a.attnum = ANY(i.indkey))
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid
+    WHERE c.relnamespace = 'public'::regnamespace AND i.indisunique
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Schema:
+    """What code can lean on. `columns`: type, whether it must be given; `rules`: their columns."""
+
+    columns: dict[str, tuple[str, bool, bool]]
+    rules: dict[tuple[str, str], frozenset[str]]
+
+
+def _read(connection: Connection) -> _Schema:
+    columns = {row[0]: (row[1], row[2], row[3]) for row in connection.execute(text(_COLUMNS))}
+    rules = {(row[0], row[1]): frozenset(row[2]) for row in connection.execute(text(_RULES))}
+    return _Schema(columns=columns, rules=rules)
+
+
+def broken(before: _Schema, after: _Schema) -> Iterator[str]:
+    """Say what the release before could not live with."""
+    tables = {name.partition(".")[0] for name in before.columns}
+    for name, was in before.columns.items():
+        now = after.columns.get(name)
+        if now is None:
+            yield f"{name} is gone or renamed"
+        elif now[0] != was[0]:
+            yield f"{name} was {was[0]} and is {now[0]}"
+        elif now[1] and not was[1]:
+            yield f"{name} must be given now"
+    for name in after.columns.keys() - before.columns.keys():
+        _, needed, filled = after.columns[name]
+        if name.partition(".")[0] in tables and needed and not filled:
+            yield f"{name} is new and must be given"
+    for rule in after.rules.keys() - before.rules.keys():
+        about = after.rules[rule]
+        if rule[1] in tables and about <= before.columns.keys():
+            yield f"{rule[0]} is a new rule about columns that the release before writes"
+
+
+def _steps(databases: Databases) -> Iterator[tuple[str, _Schema]]:
+    """Migrate an empty database revision by revision."""
+    with databases.empty() as own:
+        engine = create_engine(own.owner_url)
+        with engine.connect() as connection:
+            migrate._make_roles(connection, own.url)
+            connection.commit()
+            scripts = ScriptDirectory.from_config(migrate._config())
+            for script in reversed(list(scripts.walk_revisions())):
+                command.upgrade(migrate._config(connection), script.revision)
+                connection.commit()
+                yield script.revision, _read(connection)
+                connection.rollback()
+        engine.dispose()
+
+
+def test_every_migration_only_adds(databases: Databases) -> None:
+    """No column goes, changes its type or has to be given from one release to the next."""
+    before: _Schema | None = None
+    revisions = 0
+    for revision, after in _steps(databases):
+        faults = list(broken(before, after)) if before else []
+        assert faults == [], f"migration {revision}: {faults}"
+        before, revisions = after, revisions + 1
+    assert revisions >= 2
+    assert before is not None
+    assert len(before.columns) > 100
+
+
+@pytest.mark.parametrize(
+    ("statement", "fault"),
+    [
+        ("ALTER TABLE message DROP COLUMN policy", "message.policy is gone or renamed"),
+        ("ALTER TABLE message RENAME COLUMN step TO stage", "message.step is gone or renamed"),
+        ("ALTER TABLE message ALTER priority TYPE int", "message.priority was smallint"),
+        ("ALTER TABLE message ALTER reason SET NOT NULL", "message.reason must be given now"),
+        ("ALTER TABLE message ADD COLUMN x int NOT NULL", "message.x is new and must be given"),
+        ("ALTER TABLE message ADD CHECK (priority > 0)", "is a new rule about columns"),
+        ("CREATE UNIQUE INDEX u ON message (step)", "u is a new rule about columns"),
+    ],
+)
+def test_what_would_break_the_release_before_is_seen(
+    databases: Databases, statement: str, fault: str
+) -> None:
+    """The check itself has teeth."""
+    with databases.migrated() as own:
+        engine = create_engine(own.owner_url)
+        with engine.connect() as connection:
+            before = _read(connection)
+            connection.execute(text(statement))
+            found = list(broken(before, _read(connection)))
+            connection.rollback()
+        engine.dispose()
+    assert any(fault in each for each in found), found
+
+
+@pytest.mark.parametrize(
+    ("revision", "ready"), [("of-a-later-release", True), ("0001", False), (None, False)]
+)
+def test_only_an_older_schema_keeps_this_code_from_serving(
+    databases: Databases, revision: str | None, *, ready: bool
+) -> None:
+    """During a deploy the new schema comes first, and the old processes serve on."""
+    with databases.migrated() as own:
+        with psycopg.connect(own.owner_dsn, autocommit=True) as owner:
+            owner.execute("DELETE FROM alembic_version")
+            if revision:
+                owner.execute("INSERT INTO alembic_version VALUES (%s)", (revision,))
+        engine = create_engine(own.owner_url)
+        with engine.connect() as connection:
+            assert migrate.is_older(migrate.current(connection)) is not ready
+        engine.dispose()

@@ -1,0 +1,376 @@
+"""What a real PostgreSQL may do to a step: each of these asserts that it did it, and what follows.
+
+The steps run as in the worker process; only the carrier is in memory.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import ExceptionContext
+from structlog.testing import capture_logs
+
+from records.base import Database, DBAPIError
+from records.callbacks import Callback
+from tests.support.databases import OwnDatabase
+from tests.support.processes import wait_until
+from tests.support.room import NO_ROOM
+from tests.support.services import Services as Servers
+from tests.support.wire import Wire
+from tests.support.world import NUMBER, World
+from tests.worker.talk import Talk
+from web.webhooks import store_callbacks
+from worker.carrier import Carrier
+from worker.process import WorkerProcess
+from worker.steps import outcomes, receive
+
+CLAIM = "SET status = 'claimed', reason = NULL"
+INTENT = "INSERT INTO attempt"
+OUTCOME = "UPDATE attempt t SET outcome = 'accepted'"
+RECEIPTS = "UPDATE receipt r SET applied_at"
+ANSWER = "INSERT INTO message"
+# However the rows come in, their enrollments are marked as planned beside them.
+PLAN = "SET plan_requested_at=CASE WHEN"
+INBOUND = "INSERT INTO inbound"
+CALLBACK = "INSERT INTO receipt"
+DEADLOCK, NOT_SERIALIZED, LOCKED_OUT = "40P01", "40001", "55P03"
+
+
+@dataclass(slots=True, kw_only=True)
+class Worker:
+    """One world with a worker process whose steps the test runs, and the errors it met."""
+
+    world: World
+    process: WorkerProcess
+    states: Counter[str] = field(default_factory=Counter)
+
+    def run(self, step: str) -> None:
+        ids = (str(self.world.sender_id),) if step == "send" else ()
+        self.process.run(step, *ids)
+        assert self.world.carrier.drain(30)
+
+    def settle(self) -> None:
+        """Let leases and the looks' times run out, and do what the ticks would do meanwhile."""
+        for _ in range(3):
+            self.world.execute("UPDATE message SET lease_until = now() - interval '1 s'")
+            self.run("sweep")
+            self.world.execute("UPDATE attempt SET next_look_at = now() - interval '1 s'")
+            self.run("unknown")
+            self.world.advance(seconds=6)
+            self.run("send")
+
+    def sent_once(self, count: int) -> None:
+        """Each text exists once at the carrier, and its row says so."""
+        assert self.world.statuses() == {"accepted": count}
+        assert len({text.to for text in self.world.gateway.created()}) == count
+        assert len(self.world.gateway.created()) == count
+        assert self.world.execute("SELECT 1 FROM attempt WHERE closed_at IS NULL") == []
+        [(questions,)] = self.world.execute("SELECT count(*) FROM check_in")
+        assert questions == count
+
+
+@contextmanager
+def working(url: str) -> Iterator[Worker]:
+    with World(url) as world:
+        made = Worker(world=world, process=WorkerProcess(world.services, world.carrier))
+
+        def note(context: ExceptionContext) -> None:
+            state = getattr(context.original_exception, "sqlstate", None)
+            made.states[state or "no connection"] += 1
+            made.states[NO_ROOM] += NO_ROOM in str(context.original_exception)
+
+        event.listen(world.database.engine, "handle_error", note)
+        # Errors are what these tests are about: printing each with its traceback takes seconds.
+        with capture_logs():
+            yield made
+            made.process.close()
+
+
+@pytest.fixture
+def worker(database_url: str) -> Iterator[Worker]:
+    """A worker at its database."""
+    with working(database_url) as made:
+        yield made
+
+
+@dataclass(slots=True, kw_only=True)
+class Wired(Worker):
+    """A worker whose database is at the other end of a wire."""
+
+    wire: Wire
+
+
+@pytest.fixture
+def wired(servers: Servers, database_url: str) -> Iterator[Wired]:
+    """A worker whose commits can lose their answers."""
+    port = servers.postgres_port
+    with ExitStack() as stack:
+        wire = stack.enter_context(Wire(port, postgres=True))
+        made = stack.enter_context(working(database_url.replace(f":{port}/", f":{wire.port}/")))
+        yield Wired(world=made.world, process=made.process, states=made.states, wire=wire)
+
+
+# --- the commit is done, and its answer lost ---
+
+
+@pytest.mark.parametrize("statement", [CLAIM, INTENT, OUTCOME], ids=["claim", "intent", "outcome"])
+def test_a_text_whose_commit_was_applied_unheard_goes_once(wired: Wired, statement: str) -> None:
+    """Claimed, intended or accepted without knowing: the rows say it, and nothing goes twice."""
+    wired.world.due(3)
+    wired.wire.lose_commit(statement)
+    wired.run("send")
+    assert wired.wire.cuts == [statement]
+    expected = {CLAIM: {"claimed": 3}, INTENT: {"submitting": 3}, OUTCOME: {"accepted": 3}}
+    assert wired.world.statuses() == expected[statement], "the commit was applied"
+    assert len(wired.world.gateway.calls) == (3 if statement == OUTCOME else 0)
+    wired.settle()
+    wired.sent_once(3)
+
+
+def test_a_plan_whose_commit_was_applied_unheard_is_made_once(wired: Wired) -> None:
+    """The rows' identities are unique; planning again finds them."""
+    world = wired.world
+    world.publish_protocols()
+    world.book(starts_in=timedelta(days=9))
+    wired.wire.lose_commit(PLAN)
+    wired.run("plan")
+    assert wired.wire.cuts == [PLAN]
+    planned = [(row.step, row.due_at) for row in world.texts()]
+    assert planned, "the commit was applied"
+    world.execute("UPDATE enrollment SET plan_requested_at = now()")
+    wired.run("plan")
+    assert [(row.step, row.due_at) for row in world.texts()] == planned
+
+
+def test_receipts_whose_commit_was_applied_unheard_count_once(wired: Wired) -> None:
+    """Stored and applied, each behind a cut; the carrier's repetition changes nothing."""
+    world = wired.world
+    [message_id] = world.due()
+    world.send()
+    receipt = _delivered(world, message_id)
+    wired.wire.lose_commit(CALLBACK)
+    with pytest.raises(Exception, match="connection"):
+        store_callbacks(world.services, [receipt])
+    store_callbacks(world.services, [receipt])
+    wired.wire.lose_commit(RECEIPTS)
+    wired.run("receipts")
+    wired.run("receipts")
+    assert wired.wire.cuts == [CALLBACK, RECEIPTS]
+    assert world.message(message_id).status == "delivered"
+    assert len(world.execute("SELECT 1 FROM receipt WHERE applied_at IS NOT NULL")) == 1
+    assert len(world.execute("SELECT 1 FROM message_history WHERE status = 'delivered'")) == 1
+
+
+def _delivered(world: World, message_id: UUID) -> Callback:
+    return Callback(
+        message_id=message_id,
+        attempt=1,
+        sid=world.message(message_id).sid or "",
+        status="delivered",
+        error_code=None,
+        from_number=NUMBER,
+        messaging_service_sid=None,
+        payload="{}",
+        received_at=world.now,
+    )
+
+
+@pytest.mark.parametrize("together", [1, 3])
+def test_a_text_received_whose_commit_was_applied_unheard_stands_once(
+    wired: Wired, together: int
+) -> None:
+    """The webhook is told that it is stored, and so is the carrier's repetition."""
+    talk = Talk(wired.world)
+    talk.someone(together)
+    texts = [talk.sms("R", phone=f"+1212555012{number}") for number in range(together)]
+    wired.wire.lose_commit(INBOUND)
+    for _ in range(2):
+        told = talk.receive_together(*texts)
+        assert all(isinstance(one, receive.Received) and one.duplicate for one in told), told
+    assert wired.wire.cuts == [INBOUND]
+    wired.run("replies")
+    [(stored, handled)] = wired.world.execute("SELECT count(*), count(handled_at) FROM inbound")
+    assert (stored, handled) == (together, together)
+    assert len(talk.reasons) == together
+
+
+def test_an_answer_whose_commit_was_applied_unheard_is_given_once(wired: Wired) -> None:
+    """The text is handled; nobody handles it again."""
+    talk = Talk(wired.world)
+    talk.someone()
+    talk.receive("I want to kill myself")
+    wired.wire.lose_commit(ANSWER)
+    wired.run("replies")
+    wired.run("replies")
+    assert wired.wire.cuts == [ANSWER]
+    assert (len(talk.answers), len(talk.reasons)) == (1, 1)
+
+
+# --- locks ---
+
+
+@contextmanager
+def _holding(servers: Servers, database: OwnDatabase) -> Iterator[psycopg.Connection[Any]]:
+    """Somebody else's transaction, who would wait for a lock much longer than we do."""
+    with psycopg.connect(servers.dsn(database.name)) as other:
+        # The server ends the one whose patience is over first: that shall be ours.
+        other.execute("SET deadlock_timeout = '60s'")
+        yield other
+
+
+def _deadlocks(servers: Servers, database: OwnDatabase) -> int:
+    asks = "SELECT deadlocks FROM pg_stat_database WHERE datname = %s"
+    with psycopg.connect(servers.dsn(), autocommit=True) as connection:
+        connection.execute("SELECT pg_stat_force_next_flush()")
+        row = connection.execute(asks, (database.name,)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _crossed(
+    servers: Servers,
+    database: OwnDatabase,
+    worker: Worker,
+    step: Callable[[], object],
+    table: str,
+    order: list[Any],
+) -> None:
+    """Take a step's last row, wait until it stands there with its first, and ask for that one."""
+    take = f"SELECT 1 FROM {table} WHERE id = %s FOR UPDATE".encode()
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'"
+    with _holding(servers, database) as other, psycopg.connect(servers.dsn()) as watcher:
+        watcher.autocommit = True
+        other.execute(take, (order[-1],))
+        runs = threading.Thread(target=step)
+        runs.start()
+
+        def stands() -> bool:
+            return watcher.execute(waiting, (database.name,)).fetchone() is not None
+
+        wait_until(stands, 10, what="the step waits for our row")
+        other.execute(take, (order[0],))
+        wait_until(lambda: worker.states[DEADLOCK] == 1, 10, what="our statement was ended")
+        other.rollback()
+        runs.join(30)
+    wait_until(lambda: _deadlocks(servers, database) == 1, 10, what="the server's own count")
+
+
+def test_a_deadlock_at_the_intent_loses_no_text(
+    worker: Worker, servers: Servers, database: OwnDatabase
+) -> None:
+    """Claimed, never intended: nothing was posted, and the claims go back."""
+    order = sorted(worker.world.due(3))
+    take_then_wait = threading.Event()
+
+    def stop(point: str) -> None:
+        # Between claim and intent the rows are free for somebody else to take.
+        if point == "claim.after_commit":
+            take_then_wait.wait(10)
+
+    object.__setattr__(worker.world.services, "crashpoint", stop)
+    runner = threading.Thread(target=worker.run, args=("send",))
+    runner.start()
+    wait_until(lambda: worker.world.statuses() == {"claimed": 3}, 10)
+
+    def go() -> None:
+        take_then_wait.set()
+        runner.join(30)
+
+    _crossed(servers, database, worker, go, "message", order)
+    assert worker.world.gateway.calls == []
+    worker.settle()
+    worker.sent_once(3)
+
+
+def test_a_deadlock_at_the_outcome_is_written_again(
+    worker: Worker, servers: Servers, database: OwnDatabase
+) -> None:
+    """The carrier took them; that is kept in memory until it stands."""
+    ids = worker.world.due(2)
+    posted = threading.Event()
+
+    def stop(point: str) -> None:
+        if point == "send.before_outcome_commit":
+            posted.wait(10)
+
+    object.__setattr__(worker.world.services, "crashpoint", stop)
+    runner = threading.Thread(target=worker.run, args=("send",))
+    runner.start()
+    wait_until(lambda: len(worker.world.gateway.calls) == 2, 10)
+
+    def go() -> None:
+        posted.set()
+        runner.join(30)
+
+    # In the order in which the carrier's answers came, which is that of the claim.
+    by_phone = {text.to: place for place, text in enumerate(worker.world.gateway.calls)}
+    order = [ids[place] for place in sorted(range(2), key=lambda n: by_phone[_phone(n)])]
+    _crossed(servers, database, worker, go, "message", order)
+    worker.sent_once(2)
+
+
+def _phone(number: int) -> str:
+    return f"+1212555012{number}"
+
+
+def test_a_lock_held_too_long_is_waited_for_again(
+    worker: Worker, servers: Servers, database: OwnDatabase
+) -> None:
+    """Nobody waits for a lock for more than five seconds; the next tick asks again."""
+    worker.world.due(2)
+    with _holding(servers, database) as other:
+        other.execute("LOCK TABLE attempt IN ACCESS EXCLUSIVE MODE")
+        began = time.monotonic()
+        worker.run("send")
+        assert 4 < time.monotonic() - began < 9
+    assert worker.states[LOCKED_OUT] >= 1
+    worker.settle()
+    worker.sent_once(2)
+
+
+def test_transactions_that_cannot_be_serialized_are_run_again(
+    database: OwnDatabase, database_url: str, servers: Servers
+) -> None:
+    """An operator makes the database stricter than it has to be: two workers meet and go on."""
+    with psycopg.connect(servers.dsn(), autocommit=True) as connection:
+        strict = "SET default_transaction_isolation = 'serializable'"
+        connection.execute(f"ALTER DATABASE {database.name} {strict}".encode())
+    with working(database_url) as worker:
+        world = worker.world
+        world.settings.dispatch_interval = 0.05
+        other = beside(world)
+        worker.process.start()
+        other.start()
+        until = time.monotonic() + 20
+        made = 0
+        while time.monotonic() < until and not (made >= 60 and worker.states[NOT_SERIALIZED]):
+            with suppress(DBAPIError):
+                made += len(world.due(5))
+        [(count,)] = world.execute("SELECT count(*) FROM message")
+        wait_until(lambda: world.statuses() == {"accepted": count}, 30)
+        other.close()
+        assert worker.states[NOT_SERIALIZED] > 0, worker.states
+        worker.sent_once(count)
+
+
+def beside(world: World) -> WorkerProcess:
+    """Return a second process with connections of its own, to the same carrier."""
+    database = Database.connect(world.settings.database_url.get_secret_value(), application="two")
+    services = replace(world.services, database=database, host="two")
+    carrier = Carrier(lambda: world.gateway, in_flight=64, write=partial(outcomes.write, services))
+    # What ends with the second must not end the carrier that both talk to.
+    world.gateway.close = _stay_open  # type: ignore[method-assign]
+    return WorkerProcess(services, carrier)
+
+
+async def _stay_open() -> None:
+    """Leave the carrier open for the other."""
