@@ -1,11 +1,12 @@
 """Short answers about visits and yes/no questions, questions back, and thanks."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from messages.binding import APPOINTMENT, YES_NO, asked, first_fit
-from messages.lexicon import lexicon
-from messages.reading import Heard, Hit, Intent, OpenPrompt, Severity
+from messages.quoting import Reaction
+from messages.reading import Heard, Hint, Hit, Intent, OpenPrompt, Severity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +21,13 @@ class _Answer:
     severity: Severity | None = None
 
 
+_THUMB = _Answer(
+    group="thumb", intent=Intent.confirm, native=(YES_NO, APPOINTMENT), needs_prompt=True
+)
+# "I don't have a ride" is no to a question, and says nothing without one.
+_NO_RIDE = _Answer(
+    group="no", intent=Intent.decline_reschedule, native=(YES_NO,), needs_prompt=True
+)
 _DECLINE, _LATE, _CALL, _PAUSE = (
     _Answer(
         group="decline",
@@ -43,7 +51,7 @@ _DECLINE, _LATE, _CALL, _PAUSE = (
 )
 # "Yes" and "no" mean nothing without a question; C and R always speak of a visit.
 _ANSWERS = (
-    _Answer(group="confirm", intent=Intent.confirm, native=(APPOINTMENT,)),
+    _Answer(group="confirm", intent=Intent.confirm, native=(APPOINTMENT,), loose=(YES_NO,)),
     _DECLINE,
     _Answer(
         group="yes",
@@ -60,11 +68,18 @@ _ANSWERS = (
         needs_prompt=True,
     ),
     _Answer(group="agree", intent=Intent.confirm, native=(APPOINTMENT,), needs_prompt=True),
-    _Answer(group="thumb", intent=Intent.confirm, native=(YES_NO, APPOINTMENT), needs_prompt=True),
+    _THUMB,
     _LATE,
     _CALL,
     _PAUSE,
 )
+# What an answer may open with before it goes on ("yes my sister drives me"), the clearest first.
+_OPENINGS = tuple(
+    answer for answer in _ANSWERS if answer.group in {"confirm", "decline", "yes", "no"}
+)
+# So many words beside an answer are read by a person too.
+_MANY_WORDS = 9
+
 # C, R, Y and N, "no" and "ok" belong to both languages and show none.
 _SHARED = frozenset({"confirm", "yes", "no", "agree", "thumb"})
 _SENTENCES = (_DECLINE, _LATE, _CALL, _PAUSE)
@@ -72,22 +87,79 @@ _SENTENCES = (_DECLINE, _LATE, _CALL, _PAUSE)
 
 def visit_reply(heard: Heard) -> Hit | None:
     """Read a short answer; with a question mark it is a question ("C?"), not an answer."""
-    if not heard.asks:
-        for answer in _ANSWERS:
-            language = _whole(answer.group, heard.flat)
-            if language and (hit := _bound(answer, heard.prompts, language)):
-                return hit
-    return _sentence(heard)
+    for answer in _ANSWERS:
+        language = _whole(answer.group, heard)
+        if language and not heard.asks and (hit := _bound(answer, heard.prompts, language)):
+            return hit
+    return _opening(heard) or _sentence(heard) or _made_of(heard)
+
+
+def _made_of(heard: Heard) -> Hit | None:
+    """Read a text made of nothing but agreement, thanks and a time: "got it see you at 8"."""
+    if heard.asks:
+        return None
+    for answer in _ANSWERS[:1]:
+        language = heard.words[answer.group].is_made_up(heard.flat)
+        if language and (hit := _bound(answer, heard.prompts, language)):
+            return hit
+    return None
+
+
+def _opening(heard: Heard) -> Hit | None:
+    """Read an answer that goes on: "R my car broke down", "C. can I eat before?"."""
+    if not any(prompt.context in _CONTEXTS for prompt in heard.prompts):
+        return None
+    if _ASKED_AT_ONCE.match(heard.folded):
+        return None
+    declines = next(heard.words["decline"].matches(heard.flat), None) is not None
+    first, *rest = heard.spoken.split(",")
+    for answer in _OPENINGS:
+        category = heard.words[answer.group]
+        clause = f" {first.strip()} "
+        language = category.is_whole(clause) if rest else None
+        goes_on = category.opens(heard.spoken) if not heard.asks else None
+        if declines and answer.intent is Intent.confirm:
+            continue
+        if (language or goes_on) and (hit := _bound(answer, heard.prompts, language or goes_on)):
+            return hit if len(heard.flat.split()) < _MANY_WORDS else _with_words(hit)
+    return None
+
+
+_CONTEXTS = frozenset({APPOINTMENT, YES_NO})
+# "C? or do I call" asks about its answer.
+_ASKED_AT_ONCE = re.compile(r"\W*\w+\s*\?")
+
+
+def _with_words(hit: Hit) -> Hit:
+    return Hit(
+        intent=hit.intent,
+        severity=hit.severity or Severity.next_business_day,
+        prompt=hit.prompt,
+        ambiguous=hit.ambiguous,
+        language=hit.language,
+        hint=Hint.more_words,
+    )
 
 
 def _sentence(heard: Heard) -> Hit | None:
     for answer in _SENTENCES:
-        for match in lexicon()[answer.group].matches(heard.spoken):
+        for text in dict.fromkeys((heard.spoken, heard.flat)):
+            for match in heard.words[answer.group].matches(text):
+                return _bound(answer, heard.prompts, match.language)
+    return _of_a_visit(heard)
+
+
+def _of_a_visit(heard: Heard) -> Hit | None:
+    """Read what is an answer only to a reminder: "tuesday doesn't work", "no puedo"."""
+    for answer, contexts in ((_DECLINE, (APPOINTMENT,)), (_NO_RIDE, (YES_NO,))):
+        if not any(prompt.context in contexts for prompt in heard.prompts):
+            continue
+        for match in heard.words[f"{answer.group}_asked"].matches(heard.spoken):
             return _bound(answer, heard.prompts, match.language)
     return None
 
 
-def _bound(answer: _Answer, prompts: Sequence[OpenPrompt], language: str) -> Hit | None:
+def _bound(answer: _Answer, prompts: Sequence[OpenPrompt], language: str | None) -> Hit | None:
     prompt, ambiguous = first_fit(prompts, asked(*answer.native), asked(*answer.loose))
     if answer.needs_prompt and prompt is None and not ambiguous:
         return None
@@ -102,22 +174,55 @@ def _bound(answer: _Answer, prompts: Sequence[OpenPrompt], language: str) -> Hit
     )
 
 
-def _cores(flat: str) -> tuple[str, ...]:
-    """Return the text, then without polite words after it, then without those before it too."""
-    before, after = lexicon().polite
-    shorter = after.sub("", flat)
-    return tuple(dict.fromkeys((flat, shorter, before.sub(" ", shorter))))
+def _whole(group: str, heard: Heard) -> str | None:
+    return _first(heard.words[group].is_whole(core) for core in heard.cores)
 
 
-def _whole(group: str, flat: str) -> str | None:
-    found = (lexicon()[group].is_whole(core) for core in _cores(flat))
+def _first(found: Iterable[str | None]) -> str | None:
     return next((language for language in found if language), None)
+
+
+def reaction(heard: Heard) -> Hit | None:
+    """A tap on one of our texts: a thumbs-up answers yes/no and confirm, no number (rule 18)."""
+    if heard.reaction is None or heard.flat.strip():
+        return None
+    if heard.reaction is Reaction.UP and (hit := _bound(_THUMB, heard.prompts, None)):
+        return hit
+    if heard.reaction is Reaction.DOWN:
+        return Hit(intent=Intent.unclear, severity=Severity.next_business_day)
+    if heard.reaction is Reaction.ASKS:
+        return None
+    return Hit(intent=Intent.thanks_no_action)
+
+
+def is_auto_reply(heard: Heard) -> bool:
+    """Return whether a phone wrote this by itself: driving mode, do not disturb, out of office."""
+    return _machine(heard) is not None
+
+
+def auto_reply(heard: Heard) -> Hit | None:
+    """Record what a phone wrote by itself; it never is an answer (care rule 18)."""
+    return Hit(intent=Intent.thanks_no_action, language=_machine(heard), hint=Hint.auto_reply)
+
+
+def _machine(heard: Heard) -> str | None:
+    category = heard.words["auto_reply"]
+    match = next(category.matches(heard.flat), None)
+    return category.opens(heard.spoken) or (match.language if match else None)
+
+
+def callback(heard: Heard) -> Hit | None:
+    """Words that ask for a call, whatever else the text answers."""
+    match = next(heard.words["call"].matches(heard.spoken), None)
+    return _bound(_CALL, heard.prompts, match.language) if match else None
 
 
 def question(heard: Heard) -> Hit | None:
     """A question mark, a question word at the start, or words that announce one."""
-    category = lexicon()["question"]
-    language = category.opens(heard.spoken)
+    category = heard.words["question"]
+    if not heard.asks and _whole("thanks", heard):
+        return None
+    language = _first(category.opens(text) for text in (heard.spoken, *_clauses(heard)))
     match = next(category.matches(heard.spoken), None)
     if not (heard.asks or language or match):
         return None
@@ -128,6 +233,13 @@ def question(heard: Heard) -> Hit | None:
     )
 
 
+def _clauses(heard: Heard) -> list[str]:
+    return [f" {clause.strip()} " for clause in heard.spoken.split(",")[1:]]
+
+
 def thanks(heard: Heard) -> Hit | None:
-    language = _whole("thanks", heard.flat)
+    """Thanks and small talk that need nobody; beside anything else they say nothing."""
+    language = _whole("thanks", heard)
+    if not language and not heard.asks:
+        language = heard.words["thanks"].is_made_up(heard.flat)
     return Hit(intent=Intent.thanks_no_action, language=language) if language else None

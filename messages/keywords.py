@@ -24,9 +24,10 @@ def carrier_acts_on(body: str) -> str | None:
 
 def _keyword(kind: str, heard: Heard) -> tuple[str, str] | None:
     """Return the keyword that is the whole text, and its language."""
-    words = lexicon().keywords[kind]
-    if heard.compact in words:
-        return heard.compact, words[heard.compact]
+    words = heard.words.keywords[kind]
+    for compact in heard.compacts:
+        if compact in words:
+            return compact, words[compact]
     said = set(heard.flat.split())
     if len(said) == 1 and (word := said.pop()) in words:  # "stop stop STOP"
         return word, words[word]
@@ -35,8 +36,9 @@ def _keyword(kind: str, heard: Heard) -> tuple[str, str] | None:
 
 def stop(heard: Heard) -> Hit | None:
     """A keyword first, then a plain sentence; care rule 17 for the words that also mean a level."""
-    if heard.compact in lexicon().on_a_scale and numeric(heard.prompts):
-        high = heard.compact.startswith("alt")
+    level = _level(heard)
+    if level and numeric(heard.prompts):
+        high = level.startswith("alt")
         severity = Severity.call_today if high else Severity.next_business_day
         return Hit(intent=Intent.unclear, severity=severity, hint=Hint.scale_or_stop, language="es")
     keyword = _keyword("stop", heard)
@@ -44,6 +46,13 @@ def stop(heard: Heard) -> Hit | None:
         hint = Hint.maybe_answer if heard.prompts and keyword[0] in _ALSO_ANSWERS else None
         return _stopped(keyword[0], keyword[1], hint)
     return _stop_sentence(heard)
+
+
+def _level(heard: Heard) -> str | None:
+    """Return the one word for high or low that the text is, "very" and the like left out."""
+    said = [word for word in heard.flat.split() if word not in heard.words.fillers]
+    level = "".join(said)
+    return level if level in heard.words.on_a_scale else None
 
 
 # Words that stop by law and that a patient may have meant as an answer to what was asked.
@@ -62,15 +71,18 @@ def _stopped(value: str | None, language: str, hint: Hint | None = None) -> Hit:
 
 
 def _stop_sentence(heard: Heard) -> Hit | None:
-    category = lexicon()["stop"]
-    language = category.is_whole(heard.flat)
-    if language:
-        return _stopped(None, language)
-    if not category.appears(heard.flat):
-        return None
-    for text in (heard.spoken, heard.flat):
+    category = heard.words["stop"]
+    for core in heard.cores:
+        language = category.is_whole(core)
+        if language:
+            return _stopped(None, language)
+    doubtful = False
+    for text in heard.variants:
+        doubtful = doubtful or category.appears(text)
         for match in category.matches(text):
             return _stopped(None, match.language)
+    if not doubtful:
+        return None
     # "Don't text me before 9" asks for something, and may be a stop: a person decides today.
     return Hit(
         intent=Intent.unclear, severity=Severity.call_today, hint=Hint.maybe_stop, aside=True
@@ -79,7 +91,7 @@ def _stop_sentence(heard: Heard) -> Hit | None:
 
 def wrong_number(heard: Heard) -> Hit | None:
     """The number reaches somebody else: stop at once, and a person looks at what went there."""
-    category = lexicon()["wrong_number"]
+    category = heard.words["wrong_number"]
     for match in category.matches(heard.spoken):
         return Hit(
             intent=Intent.wrong_number,
@@ -91,9 +103,10 @@ def wrong_number(heard: Heard) -> Hit | None:
 
 
 def start(heard: Heard) -> Hit | None:
-    """START or UNSTOP alone. A bare YES never gives consent (care rule 20)."""
+    """START, or a text that asks for just that. A bare YES never gives consent (care rule 20)."""
     keyword = _keyword("start", heard)
-    return Hit(intent=Intent.start, language=keyword[1]) if keyword else None
+    language = keyword[1] if keyword else heard.words["start"].is_whole(heard.flat)
+    return Hit(intent=Intent.start, language=language) if language else None
 
 
 def help_word(heard: Heard) -> Hit | None:

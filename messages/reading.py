@@ -3,6 +3,13 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from messages.quoting import Reaction
+
+if TYPE_CHECKING:
+    from messages.lexicon import Lexicon
 
 
 class Intent(StrEnum):
@@ -55,6 +62,8 @@ class Hint(StrEnum):
     possible_risk = "possible_risk"
     two_numbers = "two_numbers"
     more_words = "more_words"
+    auto_reply = "auto_reply"
+    corrected = "corrected"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,18 +124,29 @@ class Hit:
     aside: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Heard:
     """A reply in the spellings that recognisers look at.
 
-    `folded` keeps punctuation, `spoken` has a comma between clauses, `flat` has none, `compact`
-    is letters and digits without any space.
+    `folded` keeps punctuation, `spoken` has a comma between clauses, `flat` has none, both with
+    their spelling mended; `variants` are all spellings in which danger is looked for. `compacts`
+    are letters and digits without any space. `words` are those of the clinic that received it.
     """
 
-    body: str
-    folded: str
-    spoken: str
-    flat: str
-    compact: str
+    body: str = field(repr=False)
+    folded: str = field(repr=False)
+    spoken: str = field(repr=False)
+    flat: str = field(repr=False)
+    variants: tuple[str, ...] = field(repr=False)
+    compacts: tuple[str, ...] = field(repr=False)
     asks: bool
+    words: "Lexicon"
+    reaction: Reaction | None = None
     prompts: tuple[OpenPrompt, ...] = field(default=())
+
+    @cached_property
+    def cores(self) -> tuple[str, ...]:
+        """The words, then without polite ones after them, then without those before them too."""
+        before, after = self.words.polite
+        shorter = after.sub("", self.flat)
+        return tuple(dict.fromkeys((self.flat, shorter, before.sub(" ", shorter))))

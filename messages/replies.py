@@ -8,7 +8,8 @@ goes to a person.
 from collections.abc import Iterable, Sequence
 
 from messages import answers, keywords, safety, scores
-from messages.lexicon import lexicon
+from messages.lexicon import Lexicon, lexicon
+from messages.quoting import Reaction, is_blank, unquoted
 from messages.reading import (
     Heard,
     Hint,
@@ -19,7 +20,7 @@ from messages.reading import (
     Severity,
     most_urgent,
 )
-from messages.wordtools import fold, spoken
+from messages.wordtools import drawn, flattened, fold, signed, spoken
 
 __all__ = ["Hint", "Intent", "OpenPrompt", "Reading", "Severity", "read"]
 
@@ -38,45 +39,79 @@ PIPELINE: tuple[safety.Recogniser, ...] = (
     safety.use_disclosed,
     scores.score,
     answers.visit_reply,
+    answers.callback,
+    answers.reaction,
     answers.question,
     answers.thanks,
     safety.worry,
 )
+# What a phone answers by itself answers nothing; danger in it is looked for all the same.
+_OF_A_MACHINE = (*PIPELINE[:5], answers.auto_reply)
 
 
-def read(body: str, *, prompts: Sequence[OpenPrompt] = (), language: str = "en") -> Reading:
+def read(
+    body: str,
+    *,
+    prompts: Sequence[OpenPrompt] = (),
+    language: str = "en",
+    words: Lexicon | None = None,
+) -> Reading:
     """Return how a reply is understood.
 
     `prompts` are the questions still open for this patient (the caller drops those past their
-    `until`); `language` is the patient's own, used where the words don't show another.
+    `until`); `language` is the patient's own, used where the words don't show another; `words` are
+    a clinic's own together with the shipped ones (`messages.lexicon.lexicon`).
     """
-    heard = _hear(body, prompts)
-    hits = [hit for recognise in PIPELINE if (hit := recognise(heard))]
+    heard = hear(body, prompts, words or lexicon())
+    pipeline = _OF_A_MACHINE if answers.is_auto_reply(heard) else PIPELINE
+    hits = [hit for recognise in pipeline if (hit := recognise(heard))]
     return _reading(hits, _language(hits, heard, language))
 
 
-def _hear(body: str, prompts: Sequence[OpenPrompt]) -> Heard:
-    folded = fold(body)
-    words = spoken(folded)
-    flat = " ".join(words.replace(",", " ").split())
+def hear(body: str, prompts: Sequence[OpenPrompt], words: Lexicon) -> Heard:
+    """Return a text in the spellings that recognisers look at."""
+    left = unquoted(body)
+    said = left.body
+    if is_blank(said):
+        said = signed(said)
+    folded = fold(said)
+    plain = spoken(folded)
+    mended = _mended(plain, words)
+    flats = [flattened(mended), flattened(plain)]
+    variants = [mended, flats[0], plain, flats[1]]
+    written_out = drawn(said)
+    if written_out != said:
+        variants.insert(0, _mended(spoken(fold(written_out)), words))
     return Heard(
         body=body,
         folded=folded,
-        spoken=words,
-        flat=f" {flat} ",
-        compact=flat.replace(" ", ""),
-        asks="?" in folded or "\u00bf" in folded,
+        spoken=mended,
+        flat=flats[0],
+        variants=tuple(dict.fromkeys(variants)),
+        compacts=tuple(dict.fromkeys(each.replace(" ", "") for each in flats)),
+        asks="?" in folded or "\u00bf" in folded or left.reaction is Reaction.ASKS,
+        words=words,
+        reaction=left.reaction,
         prompts=tuple(prompts),
     )
 
 
+def _mended(spoken_words: str, words: Lexicon) -> str:
+    mended = words.spelling.mended(spoken_words.split())
+    return f" {' '.join(mended)} " if mended else " "
+
+
 _NOTHING = Hit(intent=Intent.unclear, severity=Severity.next_business_day)
+_OF_A_VISIT = frozenset({Intent.confirm, Intent.decline_reschedule})
 _SAFETY = frozenset({Intent.crisis, Intent.overdose, Intent.medical_emergency})
 
 
 def _reading(hits: Sequence[Hit], language: str) -> Reading:
     asides = [hit for hit in hits if hit.aside]
     first, *others = [hit for hit in hits if not hit.aside] or [_NOTHING]
+    if first.intent in _SAFETY:
+        # What such a text says of a visit, a person decides: nothing is confirmed or given up.
+        others = [hit for hit in others if hit.intent not in _OF_A_VISIT]
     severity = most_urgent(first.severity, *(hit.severity for hit in [*others, *asides]))
     bound = next((hit for hit in [first, *others] if hit.prompt or hit.ambiguous), first)
     return Reading(
@@ -114,7 +149,7 @@ def _language(hits: Sequence[Hit], heard: Heard, default: str) -> str:
     if recognised:
         return recognised
     said = set(heard.flat.split())
-    known = {name: len(said & words) for name, words in lexicon().markers.items()}
+    known = {name: len(said & words) for name, words in heard.words.markers.items()}
     best = max(known.values(), default=0)
     leaders = [name for name, shared in known.items() if shared == best]
     return leaders[0] if best and len(leaders) == 1 else default

@@ -6,7 +6,7 @@ person read the text the same day; nothing here ever rules a risk out.
 
 from collections.abc import Callable
 
-from messages.lexicon import Match, lexicon
+from messages.lexicon import Match
 from messages.reading import Heard, Hint, Hit, Intent, Severity
 
 Recogniser = Callable[[Heard], Hit | None]
@@ -14,15 +14,12 @@ Recogniser = Callable[[Heard], Hit | None]
 
 def _found(name: str, heard: Heard) -> tuple[Match | None, bool]:
     """Return the first place that says it and is not denied, and whether any place denies it."""
-    category, denied = lexicon()[name], False
-    # Every phrase of a clause also stands in the flat text: one search mostly settles it.
-    if not category.appears(heard.flat):
-        return None, False
+    category, denied = heard.words[name], False
     # Punctuation can cut a phrase in two ("i want, to die"), so the words alone count as well. A
     # denial reads as one only within its clause: "no, I want to die" is none.
-    for text in dict.fromkeys((heard.spoken, heard.flat)):
+    for text in heard.variants:
         for match in category.matches(text):
-            if not _denies(text, match):
+            if heard.words.denied.search(text, 0, match.start) is None:
                 return match, False
             denied = True
         if denied:
@@ -30,13 +27,15 @@ def _found(name: str, heard: Heard) -> tuple[Match | None, bool]:
     return None, denied
 
 
-def _denies(text: str, match: Match) -> bool:
-    return lexicon().denied.search(text, 0, match.start) is not None
+def _whole(name: str, heard: Heard) -> str | None:
+    category = heard.words[name]
+    found = (category.is_whole(core) for core in heard.cores)
+    return next((language for language in found if language), None)
 
 
 def _safety(name: str, intent: Intent, value: str | None = None) -> Recogniser:
     def recognise(heard: Heard) -> Hit | None:
-        language = lexicon()[name].is_whole(heard.flat)
+        language = _whole(name, heard)
         match, denied = (None, False) if language else _found(name, heard)
         if language or match:
             return Hit(
@@ -59,12 +58,22 @@ def _told(name: str, intent: Intent) -> Recogniser:
 
     def recognise(heard: Heard) -> Hit | None:
         match, _ = _found(name, heard)
-        if match is None:
+        language = match.language if match else _asked_for(name, heard) or _whole(name, heard)
+        if language is None:
             return None
-        return Hit(intent=intent, severity=Severity.call_today, language=match.language)
+        return Hit(intent=intent, severity=Severity.call_today, language=language)
 
     return recognise
 
+
+def _asked_for(name: str, heard: Heard) -> str | None:
+    """Return the language of what is a symptom only as an answer to how they are ("not good")."""
+    asked = any(prompt.context in _HOW_ARE_YOU for prompt in heard.prompts)
+    return _whole(f"{name}_asked", heard) if asked and name in _ASKED else None
+
+
+_HOW_ARE_YOU = frozenset({"side_effect_check", "scale:0-2"})
+_ASKED = frozenset({"side_effect"})
 
 emergency = _safety("medical_emergency", Intent.medical_emergency)
 overdose = _safety("overdose", Intent.overdose)
@@ -78,7 +87,7 @@ use_disclosed = _told("use_disclosed", Intent.use_disclosed)
 
 def worry(heard: Heard) -> Hit | None:
     """Words that may mean danger or just a bad day: a person reads them today."""
-    language = lexicon()["worry"].is_whole(heard.flat)
+    language = _whole("worry", heard)
     match, denied = _found("worry", heard)
     if not language and match is None and not denied:
         return None

@@ -3,10 +3,9 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 from messages.binding import choose, numeric, scale_of
-from messages.lexicon import lexicon
+from messages.lexicon import Lexicon
 from messages.reading import Heard, Hint, Hit, Intent, OpenPrompt, Severity
 
 # A number as people type it, with a sign, a decimal part or a "+"; part of a time, a date, a word
@@ -17,8 +16,13 @@ _NUMBER = re.compile(
 _SLASHED = re.compile(r"(?<![\w.,:/-])(\d{1,3})\s?/\s?(\d{1,3})(?![\w:/]|[.,]\d)")
 _TIME_OF_DAY = re.compile(r"\b\d{1,2}(?::\d\d)?\s?[ap]\.?\s?m\b")
 _WORD = re.compile(r"[^\W\d_]+")
+_CLAUSES = re.compile(r"[,;!?\n]+|\.+(?!\d)")
+# "See you, at 3" tells a time.
+_AT_A_TIME = (["at"], ["by"], ["a"], ["on"], ["around"], ["til"], ["until"])
+_NEARLY = re.compile(r"(?<=\d)\s?-?ish\b")
 
-
+# "Ill be in at 8" is no late answer to a scale.
+_MOST_WORDS_UNASKED = 3
 _EMERGENCY_NUMBERS = frozenset({"911", "988"})
 
 
@@ -33,11 +37,14 @@ class _Said:
 
 def score(heard: Heard) -> Hit | None:
     """Read a number. Without a numeric prompt only a bare number counts, and binds to nothing."""
-    if heard.compact in _EMERGENCY_NUMBERS:
+    if _EMERGENCY_NUMBERS & set(heard.compacts):
         return None
     prompts = numeric(heard.prompts)
-    said = _said(heard.folded, prompts)
+    said = _said(heard, prompts)
     if said is None or not (said.alone or (said.leads and prompts)):
+        return None
+    most = 1 if heard.prompts else _MOST_WORDS_UNASKED
+    if not prompts and len(heard.flat.split()) > most:
         return None
     different = dict.fromkeys(said.numbers)
     if len(different) > 1:
@@ -91,45 +98,76 @@ def _holds(prompt: OpenPrompt, number: int) -> bool:
     return scale is not None and scale[0] <= number <= scale[1]
 
 
-def _said(folded: str, prompts: Sequence[OpenPrompt]) -> _Said | None:
-    text = _TIME_OF_DAY.sub(" / ", folded)
-    text = _without_ratios(text, {str(high) for _, high in _scales(prompts)})
+def _said(heard: Heard, prompts: Sequence[OpenPrompt]) -> _Said | None:
+    if prompts and heard.compacts[0] == "o":
+        return _Said(numbers=("0",), alone=True, leads=False)
+    lists = heard.words
+    text = _NEARLY.sub("", _TIME_OF_DAY.sub(" / ", heard.folded))
+    text = _chosen(_without_ratios(text, {str(high) for _, high in _scales(prompts)}, lists), lists)
     numbers = tuple(match.group() for match in _NUMBER.finditer(text))
-    words = _WORD.findall(_NUMBER.sub(" ", text))
-    spelled = [word for word in words if word in lexicon().number_words]
-    rest = [word for word in words if word not in lexicon().number_words]
-    fillers_only = all(word in lexicon().fillers for word in rest) and "/" not in text
+    words = lists.spelling.mended(_WORD.findall(_NUMBER.sub(" ", text)))
+    spelled = [word for word in words if word in lists.number_words]
+    rest = [word for word in words if word not in lists.number_words]
+    fillers_only = all(word in lists.fillers for word in rest) and "/" not in text
     if fillers_only and (numbers or spelled):
-        written = numbers + tuple(lexicon().number_words[word] for word in spelled)
+        written = numbers + tuple(lists.number_words[word] for word in spelled)
         return _Said(numbers=written, alone=True, leads=False)
+    clause = _of_one_clause(text, lists) if prompts else None
+    if clause is not None:
+        return _Said(numbers=(clause,), alone=False, leads=True)
     if not numbers:
         return None
-    return _Said(numbers=numbers, alone=False, leads=_leads(text))
+    return _Said(numbers=numbers, alone=False, leads=_leads(text, lists) or _cued(text, lists))
+
+
+def _of_one_clause(text: str, lists: Lexicon) -> str | None:
+    """Return the number that a clause is all about, if one only is: "rough day. about a 7"."""
+    found, elsewhere = set[str](), False
+    for clause in _CLAUSES.split(text):
+        words = lists.spelling.mended(_WORD.findall(_NUMBER.sub(" ", clause)))
+        rest = [word for word in words if word not in lists.number_words]
+        numbers = [match.group() for match in _NUMBER.finditer(clause)]
+        numbers += [lists.number_words[word] for word in words if word in lists.number_words]
+        if numbers and (words[:1] in _AT_A_TIME or any(word not in lists.fillers for word in rest)):
+            elsewhere = True
+        found.update(numbers)
+    return found.pop() if len(found) == 1 and not elsewhere and "/" not in text else None
+
+
+def _chosen(text: str, lists: Lexicon) -> str:
+    """Keep the number meant of two: "3 not 8", "8 sorry I meant 3"."""
+    return lists.corrects.sub(r"\2", lists.prefers.sub(r"\1", text))
 
 
 def _scales(prompts: Sequence[OpenPrompt]) -> list[tuple[int, int]]:
     return [scale for prompt in prompts if (scale := scale_of(prompt.context))]
 
 
-def _without_ratios(text: str, highs: set[str]) -> str:
+def _without_ratios(text: str, highs: set[str], lists: Lexicon) -> str:
     """Turn "7/10" into "7" on a scale that ends at 10; elsewhere both numbers stay candidates."""
 
     def reduced(match: re.Match[str]) -> str:
-        return match[1] if match[2] in highs else f"{match[1]} , {match[2]}"
+        low, high = (lists.number_words.get(each, each) for each in match.groups())
+        return low if high in highs else f"{low} , {high}"
 
-    return _spelled_ratio().sub(reduced, _SLASHED.sub(reduced, text)) if highs else text
-
-
-@cache
-def _spelled_ratio() -> re.Pattern[str]:
-    words = "|".join(sorted(lexicon().ratio, key=len, reverse=True))
-    return re.compile(rf"(?<![\w.,:/-])(\d{{1,3}}) (?:{words}) (\d{{1,3}})(?![\w:/]|[.,]\d)")
+    return lists.ratio.sub(reduced, _SLASHED.sub(reduced, text)) if highs else text
 
 
-def _leads(text: str) -> bool:
+def _leads(text: str, lists: Lexicon) -> bool:
     """Say whether the text opens with a number that is not an amount of something."""
     match = _NUMBER.match(text.lstrip(" \n\t\"'(*#"))
-    if not match:
+    return match is not None and _is_no_amount(match, lists)
+
+
+def _cued(text: str, lists: Lexicon) -> bool:
+    """Say whether words announce the one number: "I'm at a 7 because of work"."""
+    found = list(_NUMBER.finditer(text))
+    if len(found) != 1 or not _is_no_amount(found[0], lists):
         return False
+    before = " ".join(_WORD.findall(text[: found[0].start()]))
+    return before.endswith(lists.cues)
+
+
+def _is_no_amount(match: re.Match[str], lists: Lexicon) -> bool:
     following = _WORD.match(match.string, match.end() + 1)
-    return not (following and following.group() in lexicon().units)
+    return not (following and following.group() in lists.units)

@@ -60,11 +60,35 @@ _ZERO_WIDTH = (
     *range(0x202A, 0x202F),
     *range(0x2060, 0x206F),
     *range(0xFE00, 0xFE10),
-    *(0x00AD, 0x034F, 0x061C, 0x180E, 0xFEFF),
+    *(0x00AD, 0x034F, 0x061C, 0x180E, 0xFEFF, 0x20E3),
 )
 _INVISIBLE = dict.fromkeys(_ZERO_WIDTH)
 _UNSEEN = {**_MARKS, **_INVISIBLE}
+# Letters of other alphabets that look like Latin ones, after case folding: in English and Spanish
+# texts nobody means them.
+_ALIKE = str.maketrans(
+    "\u0430\u0435\u043e\u0440\u0441\u0445\u0443\u0456\u0455\u0458\u043a\u043c\u0442\u0432\u043d\u0501\u051b\u051d"
+    "\u03b1\u03b5\u03bf\u03c1\u03c4\u03b9\u03ba\u03bd\u03c5\u03c7\u03b7\u0131\u0251\u0261\u2170\u217c",
+    "aeopcxyisjkmtbhdqwaeoptikvuxniagil",
+)
 _THUMBS_UP = "\U0001f44d"
+# Signs that say something inside a sentence, and what a text says that is nothing but signs.
+_DRAWN = {
+    " gun ": "\U0001f52b",
+    " knife ": "\U0001f52a\U0001f5e1",
+    " pills ": "\U0001f48a",
+    " laughing ": "\U0001f602\U0001f923\U0001f606\U0001f639\U0001f605\U0001f480",
+}
+_SIGNED = {
+    " thumbsup ": "\U0001f44d\U0001f44c\u2705\u2714\u2611",
+    " thumbsdown ": "\U0001f44e\u274c",
+    " stopsign ": "\U0001f6d1",
+    " smile ": "\U0001f64f\u2764\U0001f60a\U0001f642\U0001f600\U0001f603\U0001f604\U0001f601"
+    "\U0001f970\U0001f60d\U0001f495\U0001f49c\U0001f499\U0001f49a\U0001f917\U0001f618\U0001f64c\U0001f44f",
+}
+_SIGNS_OF_WORDS = str.maketrans({sign: name for name, signs in _DRAWN.items() for sign in signs})
+_SIGNS_ALONE = str.maketrans({sign: name for name, signs in _SIGNED.items() for sign in signs})
+_KEYCAP_TEN = "\U0001f51f"
 _WORD = re.compile(r"[^\W_]+|[.,;:!?\u00bf\u00a1()\[\]]")
 _PAUSE = re.compile(r"\.{2,}|[\r\n]+")
 
@@ -75,8 +99,20 @@ def fold(text: str) -> str:
     Letters nobody can see are dropped, so that they can't hide a word.
     """
     text = text.translate(_APOSTROPHES).replace(_THUMBS_UP, " thumbsup ")
+    text = text.replace(_KEYCAP_TEN, " 10 ")
     text = unicodedata.normalize("NFKC", text.translate(_INVISIBLE)).translate(_APOSTROPHES)
-    return unicodedata.normalize("NFD", text.casefold()).translate(_UNSEEN)
+    folded = unicodedata.normalize("NFD", text.casefold()).translate(_UNSEEN)
+    return folded if folded.isascii() else folded.translate(_ALIKE)
+
+
+def drawn(text: str) -> str:
+    """Return a text with the signs that stand for words written out: a gun, pills, laughter."""
+    return text if text.isascii() else text.translate(_SIGNS_OF_WORDS)
+
+
+def signed(text: str) -> str:
+    """Return the words for a text that is nothing but signs."""
+    return text.translate(_SIGNS_ALONE)
 
 
 def spoken(folded: str) -> str:
@@ -94,3 +130,8 @@ def spoken(folded: str) -> str:
     if words and words[-1] == ",":
         words.pop()
     return f" {' '.join(words)} " if words else " "
+
+
+def flattened(spoken_text: str) -> str:
+    """Return spoken text without the commas between its clauses."""
+    return f" {' '.join(spoken_text.replace(',', ' ').split())} "

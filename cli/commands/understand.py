@@ -1,16 +1,21 @@
 """`aftercare understand`: how a reply would be read."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import typer
+import yaml
 
 from cli import output
 from cli.errors import refuse
-from messages.reading import OpenPrompt, Reading
+from messages.errors import LexiconError
+from messages.judging import NEVER, Expected, judge, report, table
+from messages.lexicon import Lexicon, lexicon
+from messages.reading import Intent, OpenPrompt, Reading, Severity
 from messages.replies import read
 from worker.intake.table import TableError, decode, near, read_table
 
@@ -19,6 +24,16 @@ app = typer.Typer()
 _CONTEXTS = ("appointment_reminder", "craving_scale", "side_effect_check", "yes_no", "none")
 _SCALE = re.compile(r"scale:(\d{1,3})-(\d{1,3})")
 _COLUMNS = ("text", "context", "intent", "value", "also", "severity")
+_JUDGED = ("intent", "value", "also", "severity", "never")
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A text, what was asked, and how it should be read if the file says so."""
+
+    context: str
+    text: str = field(repr=False)
+    expected: Expected | None = None
 
 
 @app.command(epilog="Example: aftercare understand --context scale:0-10 'about a 7 today'")
@@ -27,20 +42,30 @@ def understand(
     context: str = typer.Option("none", help=f"What was asked: {' '.join(_CONTEXTS)} scale:A-B."),
     language: str = typer.Option("en", help="The language we last wrote in: en or es."),
     csv: Path | None = typer.Option(None, "--csv", help="Read columns context,text instead."),
+    words: Path | None = typer.Option(None, "--words", help="The clinic's own phrases, YAML."),
     as_json: bool = typer.Option(False, "--json", help="One JSON object a line."),
 ) -> None:
-    """Show how replies would be read; sends nothing, stores nothing."""
+    """Show how replies would be read; sends nothing, stores nothing.
+
+    A CSV that has a column `intent` (and `value`, `also`, `severity`, `never`) is judged as well:
+    precision and recall of each intent, and every miss, go to standard error.
+    """
     if (text is None) == (csv is None):
         refuse("Give one TEXT, or --csv with a file.")
     if language not in {"en", "es"}:
         refuse(f'--language: "{language}" is not known here; it is one of en, es')
-    asked = [(_context(context), text)] if text is not None else list(_rows(csv or Path()))
-    found = [_read(each, words or "", language) for each, words in asked]
+    asked = [_Row(_context(context), text)] if text is not None else list(_rows(csv or Path()))
+    lists = _lexicon(words)
+    found = [_read(row, language, lists) for row in asked]
+    _tell(asked, found)
     if as_json:
-        for reading, _, _ in found:
+        for reading in found:
             output.result(output.json_line(_shown(reading)))
         return
-    rows = [{"text": words, "context": each, **_shown(reading)} for reading, each, words in found]
+    rows = [
+        {"text": row.text, "context": row.context, **_shown(reading)}
+        for row, reading in zip(asked, found, strict=True)
+    ]
     output.records(rows, as_json=False, columns=_COLUMNS)
 
 
@@ -51,23 +76,59 @@ def _context(text: str) -> str:
     return text
 
 
-def _rows(file: Path) -> Iterator[tuple[str, str]]:
+def _lexicon(file: Path | None) -> Lexicon:
+    if file is None:
+        return lexicon()
+    try:
+        return lexicon(yaml.load(file.read_text("utf-8"), Loader=yaml.BaseLoader))  # noqa: S506
+    except (OSError, yaml.YAMLError, LexiconError, AttributeError) as error:
+        refuse(f"{file} can't be read as words: {error}")
+
+
+def _rows(file: Path) -> Iterator[_Row]:
     try:
         content = decode(file.read_bytes())
     except OSError as error:
         refuse(f"{file} can't be read: {error.strerror}.")
-    table = read_table(content, required=("context", "text"), optional=())
+    table = read_table(content, required=("context", "text"), optional=_JUDGED)
     if table.faults:
         raise TableError("\n".join(str(fault) for fault in table.faults))
     for row in table.rows:
-        yield _context(row.cells["context"] or "none"), row.cells["text"]
+        context = _context(row.cells["context"] or "none")
+        expected = _expected(row.cells) if "intent" in row.cells else None
+        yield _Row(context, row.cells["text"] or "", expected)
 
 
-def _read(context: str, text: str, language: str) -> tuple[Reading, str, str]:
+def _expected(cells: Mapping[str, str]) -> Expected:
+    intent, severity = cells.get("intent"), cells.get("severity")
+    try:
+        return Expected(
+            intent=Intent(intent) if intent else None,
+            value=cells.get("value") or None,
+            also=tuple(map(Intent, (cells.get("also") or "").split())),
+            severity=Severity(severity) if severity else None,
+            never=tuple(each for each in (cells.get("never") or "").split() if each in NEVER),
+        )
+    except ValueError as error:
+        refuse(f"An expected reading is unknown: {error}.")
+
+
+def _tell(rows: Sequence[_Row], found: Sequence[Reading]) -> None:
+    """Print how well a file with expected readings was read."""
+    judged = [
+        judge(row.context, row.text, row.expected, reading)
+        for row, reading in zip(rows, found, strict=True)
+        if row.expected is not None
+    ]
+    if judged:
+        output.say(table(report(judged)))
+
+
+def _read(row: _Row, language: str, words: Lexicon) -> Reading:
     at = datetime(2026, 1, 1, 12, tzinfo=UTC)
-    asked = OpenPrompt(id="1", context=context, asked_at=at, until=at + timedelta(days=1))
-    prompts = () if context == "none" else (asked,)
-    return read(text, prompts=prompts, language=language), context, text
+    asked = OpenPrompt(id="1", context=row.context, asked_at=at, until=at + timedelta(days=1))
+    prompts = () if row.context == "none" else (asked,)
+    return read(row.text, prompts=prompts, language=language, words=words)
 
 
 def _shown(reading: Reading) -> dict[str, Any]:

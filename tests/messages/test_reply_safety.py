@@ -159,7 +159,7 @@ def test_a_lapse_reaches_a_person_the_same_day(body):
 
 
 @pytest.mark.parametrize(
-    "body", ["I need help", "I can't do this anymore", "hate my life", "ya no aguanto más"]
+    "body", ["I need help", "I can't cope", "hate my life", "estoy desesperada"]
 )
 def test_words_that_may_mean_danger_are_read_today(body):
     """Over-triage to a human glance is cheap."""
