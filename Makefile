@@ -82,6 +82,14 @@ test: .venv/.dev  ## Run every check and every test
 test-fast: .venv/.dev  ## Run the tests that need no server (a few seconds)
 	$(BIN)/pytest tests/schedules tests/messages tests/test_house_rules.py
 
+.PHONY: corpus
+corpus: .venv/.dev  ## Read the corpus of replies: precision and recall per intent, and every miss
+	@exec $(BIN)/python -m tests.corpus.reading
+
+.PHONY: sabotage
+sabotage: .venv/.dev  ## Break each rule in a copy and see its test fail; writes docs/compliance.md
+	@exec $(BIN)/python -m tests.compliance.sabotage
+
 ##--- running
 
 .PHONY: demo

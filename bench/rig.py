@@ -122,9 +122,13 @@ class Carrier:
 
     def created(self) -> list[dict[str, Any]]:
         """Return an entry for each text it took since it was started, the oldest first."""
+        return self.logged("create")
+
+    def logged(self, kind: str) -> list[dict[str, Any]]:
+        """Return the entries of one kind in its log, the oldest first."""
         time.sleep(0.1)
         lines = self.log.read_text("utf-8").splitlines()
-        return [entry for entry in map(json.loads, lines) if entry["kind"] == "create"]
+        return [entry for entry in map(json.loads, lines) if entry["kind"] == kind]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,8 @@ class _Kind:
 _STATUS = _Kind(what="status callbacks", table="receipt", answer="204", rate=600)
 _INBOUND = _Kind(what="inbound texts", table="inbound", answer="200", rate=400)
 _CRISIS = "I want to kill myself"
+# Whom the clinic of the bench has on call.
+_ON_CALL = "+12125550190"
 # What patients write, and how often of a hundred times.
 _WORDS = {"C": 40, "5": 25, "ok thank you": 15, "can I bring my dog?": 10, "Y": 10}
 
@@ -116,9 +118,11 @@ def _check(told: dict[str, Any], good: str, stored: int) -> None:
 
 
 def measure(scene: Scene, *, seconds: float) -> Section:
-    """Measure status callbacks, inbound texts, and a crisis text amid inbound texts."""
+    """Measure status callbacks, inbound texts, and a crisis text amid either."""
     figures = [*_status(scene, seconds), *_inbound_figures(scene, seconds)]
-    return Section(title="webhooks", figures=[*figures, _crisis(scene, seconds)])
+    for kind in (_INBOUND, _STATUS):
+        figures += _crisis(scene, seconds, kind)
+    return Section(title="webhooks", figures=figures)
 
 
 def _status(scene: Scene, seconds: float) -> list[Figure]:
@@ -197,39 +201,71 @@ def _both(
     ]
 
 
-def _crisis(scene: Scene, seconds: float) -> Figure:
-    """Return the seconds until a crisis text amid 400 inbound/s has its reply at the carrier."""
+def _crisis(scene: Scene, seconds: float, kind: _Kind) -> list[Figure]:
+    """Return the seconds from a crisis text amid a load to its reply, and to the page of staff."""
     rig = scene.rig
     with (
         copy(rig, scene.template) as database,
         rig.carrier() as carrier,
         _web(rig, database, carrier.url) as own,
-        rig.working(database, own[1]),
     ):
-        count = int(_INBOUND.rate * seconds)
-        requests = _texts(scene, count)
-        phone = phone_of(scene.count - 1)
+        count, phone = int(kind.rate * seconds), phone_of(scene.count - 1)
+        if kind is _INBOUND:
+            requests = _texts(scene, count)
+        else:
+            requests = _receipts(scene, _accepted(scene, database), count)
         requests[count // 2] = _inbound_request(rig, count, phone, _CRISIS)
-        _post(rig, requests, seconds, _INBOUND.rate)
-        waited = _answered_after(carrier, database, phone)
-        backlog = database.execute("SELECT count(*) FROM inbound WHERE handled_at IS NULL")[0][0]
-    return Figure(
-        what=f"crisis text amid {_INBOUND.rate} inbound/s: reply at the carrier",
-        unit="s",
-        values=[waited],
-        budget="<= 5",
-        keeps=at_most(5),
-        note=f"worker, beat, web and carrier together; {backlog} of {count} texts still unread",
-    )
+        with rig.working(database, own[1]):
+            _post(rig, requests, seconds, kind.rate)
+            replied = _answered_after(carrier, database, phone)
+            paged = _paged_after(carrier, database)
+        backlog = database.execute(_BACKLOG[kind.table])[0][0]
+    amid = f"crisis text amid {kind.rate} {kind.what}/s"
+    note = f"worker, beat, web and carrier together; {backlog} of {count} not yet handled"
+    return [
+        _within_five(f"{amid}: reply at the carrier", replied, note),
+        _within_five(f"{amid}: page at the carrier", paged, "staff texted and called"),
+    ]
+
+
+_BACKLOG = {
+    "inbound": "SELECT count(*) FROM inbound WHERE handled_at IS NULL",
+    "receipt": "SELECT count(*) FROM receipt WHERE applied_at IS NULL",
+}
+
+
+def _within_five(what: str, seconds: float, note: str) -> Figure:
+    return Figure(what=what, unit="s", values=[seconds], budget="<= 5", keeps=at_most(5), note=note)
 
 
 def _answered_after(carrier: Carrier, database: OwnDatabase, phone: str) -> float:
+    return _seconds_until(
+        lambda: [entry for entry in carrier.created() if entry["to"] == phone],
+        database,
+        "no reply to the crisis text reached the carrier within 30 s",
+    )
+
+
+def _paged_after(carrier: Carrier, database: OwnDatabase) -> float:
+    """Return the seconds until staff were texted and called, whichever came later."""
+    return max(
+        _seconds_until(seen, database, "no page reached the carrier within 30 s")
+        for seen in (
+            lambda: [entry for entry in carrier.created() if entry["to"] == _ON_CALL],
+            lambda: [entry for entry in carrier.logged("call") if entry["to"] == _ON_CALL],
+        )
+    )
+
+
+def _seconds_until(
+    seen: Callable[[], list[dict[str, Any]]], database: OwnDatabase, otherwise: str
+) -> float:
     until = time.monotonic() + 30
     while time.monotonic() < until:
-        mine = [entry for entry in carrier.created() if entry["to"] == phone]
+        mine = seen()
         if mine:
             asked = "SELECT received_at FROM inbound WHERE urgent"
             [(received,)] = database.execute(asked)
             return float(mine[0]["t"]) - float(received.timestamp())
         time.sleep(0.2)
-    raise BenchError("no reply to the crisis text reached the carrier within 30 s")
+    raise BenchError(otherwise)

@@ -8,10 +8,12 @@ import asyncio
 import os
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
+from types import MappingProxyType
 
 import redis
 
@@ -54,6 +56,8 @@ class Finding:
 
 
 Found = Iterator[Finding]
+Check = Callable[[Database, Settings], Found]
+_NONE: Mapping[str, Check] = MappingProxyType({})
 
 
 def ok(check: str, message: str) -> Finding:
@@ -71,8 +75,8 @@ def wrong(check: str, message: str, mend: str) -> Finding:
     return Finding(check=check, verdict=Verdict.WRONG, message=message, mend=mend)
 
 
-def everything(settings: Settings) -> Found:
-    """Run all checks; those of the database's content only where it can be read."""
+def everything(settings: Settings, further: Mapping[str, Check] = _NONE) -> Found:
+    """Run all checks and `further` ones; those of the database only where it can be read."""
     yield from mode(settings)
     yield from armed()
     database = Database.connect(settings.database_url.get_secret_value(), application="doctor")
@@ -86,6 +90,8 @@ def everything(settings: Settings) -> Found:
             yield from _guarded("processes", lambda: processes(database))
             yield from _guarded("queues", lambda: queues(database, settings))
             yield from _guarded("carrier", lambda: carrier(database, settings))
+            for name, check in further.items():
+                yield from _guarded(name, partial(check, database, settings))
     finally:
         database.close()
     yield from _guarded("redis", lambda: broker(settings))

@@ -42,8 +42,18 @@ class OutboundText:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VoiceCall:
+    """One call to a member of staff. `url` answers what is said, `status_callback` how it went."""
+
+    to: str = field(repr=False)
+    from_number: str = field(repr=False)
+    url: str
+    status_callback: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """The carrier created the message.
+    """The carrier created the message, or the call.
 
     `segments` is None while the carrier has not counted them: a text sent through a messaging
     service reports 0 until a sender is chosen.
@@ -178,6 +188,10 @@ class Gateway(Protocol):
         written, and past it nothing is sent (`NotProcessed("guard")`). Only a cancellation is
         raised, and then the outcome is not known.
         """
+        ...
+
+    async def call(self, call: VoiceCall) -> SendOutcome:
+        """Have a phone called; every result is a value."""
         ...
 
     async def find(self, *, to: str, limit: int = 50) -> list[CarrierText]:

@@ -94,6 +94,17 @@ def of_patients(session: Session, patient_ids: list[UUID]) -> list[Appointment]:
     return list(session.scalars(mine.order_by(Appointment.starts_at)))
 
 
+def next_dose(session: Session, patient_id: UUID, *, now: datetime) -> datetime | None:
+    """Return when a patient's next dosing visit starts, if one is booked."""
+    mine = select(Appointment.starts_at).where(
+        Appointment.patient_id == patient_id,
+        Appointment.kind == "dosing",
+        Appointment.status == "booked",
+        Appointment.starts_at > now,
+    )
+    return session.scalars(mine.order_by(Appointment.starts_at).limit(1)).first()
+
+
 def around(
     session: Session, clinic_id: UUID, since: datetime, until: datetime
 ) -> list[Appointment]:

@@ -99,6 +99,16 @@ class StaffAbsence(Base):
     __table_args__ = (within_clinic("staff_id", "staff"),)
 
 
+def is_away(session: Session, staff_id: UUID, *, at: datetime) -> bool:
+    """Return whether a staff member is away at this instant."""
+    mine = select(StaffAbsence.id).where(
+        StaffAbsence.staff_id == staff_id,
+        StaffAbsence.starts_at <= at,
+        StaffAbsence.ends_at > at,
+    )
+    return session.scalars(mine.limit(1)).first() is not None
+
+
 def by_key(session: Session, key: str) -> Clinic | None:
     """Return the clinic whose file bears the id `key`."""
     return session.scalars(select(Clinic).where(Clinic.key == key)).first()

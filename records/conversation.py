@@ -68,7 +68,7 @@ _PROMPTS = text(f"""
     JOIN message m ON m.patient_id = w.patient_id
     {_ITS_VISIT}
     WHERE m.due_at > w.at - CAST(:back AS interval)
-      AND m.expects IS NOT NULL AND m.expects <> 'none'
+      AND m.expects IS NOT NULL AND m.expects NOT IN ('none', 'form')
       AND m.status IN ('submitting', 'unknown', 'accepted', 'sent', 'delivered')
       AND m.submitted_at <= w.at + CAST(:slack AS interval)
       AND ((m.answered_at IS NULL AND m.answer_until > w.at)

@@ -17,6 +17,7 @@ class Waiting:
     check_ins: bool
     endings: bool
     unknown: bool
+    pages: bool
 
 
 _WAITING = text("""
@@ -31,7 +32,10 @@ _WAITING = text("""
             OR EXISTS (SELECT 1 FROM message WHERE prove_by <= :now AND reviewed_at IS NULL)
             AS endings,
         EXISTS (SELECT 1 FROM attempt WHERE closed_at IS NULL AND outcome = 'unknown'
-                AND next_look_at <= clock_timestamp()) AS unknown
+                AND next_look_at <= clock_timestamp()) AS unknown,
+        EXISTS (SELECT 1 FROM follow_up WHERE status <> 'resolved' AND climbs_at <= :now)
+            OR EXISTS (SELECT 1 FROM follow_up WHERE status <> 'resolved' AND climbs_at IS NULL)
+            OR EXISTS (SELECT 1 FROM page_delivery WHERE next_at <= :now) AS pages
 """)
 
 

@@ -1,12 +1,14 @@
 """Protocols as they were published, and the patients enrolled in them."""
 
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, bindparam, select, text, update
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from records.base import Base, ClinicId, CreatedAt, Id, within_clinic
+from records.base import Base, ClinicId, CreatedAt, Id, new_id, within_clinic
 
 
 class ProtocolVersion(Base):
@@ -104,20 +106,53 @@ def of_patient(session: Session, patient_id: UUID) -> list[Enrollment]:
     return list(session.scalars(mine.order_by(Enrollment.created_at)))
 
 
+_FOLLOWERS = text("""
+    SELECT e.protocol, count(DISTINCT e.patient_id) FROM enrollment e
+    LEFT JOIN appointment a ON a.id = e.appointment_id AND a.clinic_id = e.clinic_id
+    WHERE e.clinic_id = :clinic AND e.protocol = ANY(:protocols) AND e.status = 'active'
+      AND (e.appointment_id IS NULL OR (a.status = 'booked' AND a.ends_at > :now))
+    GROUP BY e.protocol
+""")
+
+
+def followers(
+    session: Session, clinic_id: UUID, protocols: Collection[str], *, now: datetime
+) -> dict[str, int]:
+    """Count, by protocol, the patients who follow it and for whom something may still come."""
+    if not protocols:
+        return {}
+    values = {"clinic": clinic_id, "protocols": list(protocols), "now": now}
+    return {row[0]: row[1] for row in session.execute(_FOLLOWERS, values)}
+
+
+def begin(session: Session, rows: Sequence[dict[str, object]]) -> None:
+    """Insert running enrollments that wait to be planned; one that exists is left alone."""
+    if rows:
+        asked = {"plan_requested_at": func.clock_timestamp()}
+        values = [{"id": new_id(), **row, **asked} for row in rows]
+        session.execute(insert(Enrollment).values(values).on_conflict_do_nothing())
+
+
 _DUE = text("""
     SELECT DISTINCT patient_id FROM (
         (SELECT patient_id FROM enrollment WHERE plan_requested_at IS NOT NULL
-         ORDER BY plan_requested_at LIMIT :limit)
+         AND patient_id <> ALL(CAST(:besides AS uuid[])) ORDER BY plan_requested_at LIMIT :limit)
         UNION ALL
         (SELECT patient_id FROM enrollment WHERE next_roll_at <= :now
-         ORDER BY next_roll_at LIMIT :limit)
+         AND patient_id <> ALL(CAST(:besides AS uuid[])) ORDER BY next_roll_at LIMIT :limit)
     ) due LIMIT :limit
 """)
 
 
-def patients_to_plan(session: Session, *, now: datetime, limit: int) -> list[UUID]:
-    """Return patients with an enrollment that was marked or whose horizon is to roll."""
-    return list(session.scalars(_DUE, {"now": now, "limit": limit}))
+def patients_to_plan(
+    session: Session, *, now: datetime, limit: int, besides: Collection[UUID] = ()
+) -> list[UUID]:
+    """Return patients with an enrollment that was marked or whose horizon is to roll.
+
+    Those in `besides` are left out: the caller is about to commit their plan.
+    """
+    values = {"now": now, "limit": limit, "besides": list(besides)}
+    return list(session.scalars(_DUE, values))
 
 
 def lock_of_patients(session: Session, patient_ids: list[UUID]) -> list[Enrollment]:
@@ -133,19 +168,23 @@ def lock_of_patients(session: Session, patient_ids: list[UUID]) -> list[Enrollme
     return list(session.scalars(rows.order_by(Enrollment.patient_id, Enrollment.id)))
 
 
-def planned(session: Session, done: list[dict[str, object]]) -> None:
-    """Clear the marks that were seen, set the next roll. `done`: id, seen, roll, through."""
-    if done:
-        table = Enrollment.__table__
-        statement = (
-            table.update()  # type: ignore[attr-defined]  # Table, typed FromClause.
-            .where(table.c.id == bindparam("b_id"))
-            .values(
-                plan_requested_at=text(
-                    "CASE WHEN plan_requested_at > :b_seen THEN plan_requested_at END"
-                ),
-                next_roll_at=bindparam("b_roll"),
-                planned_through=bindparam("b_through"),
-            )
-        )
-        session.connection().execute(statement, done)
+_PLANNED = text("""
+    UPDATE enrollment e
+    SET plan_requested_at = CASE WHEN e.plan_requested_at > :seen THEN e.plan_requested_at END,
+        next_roll_at = v.roll, planned_through = :through
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:rolls AS timestamptz[])) AS v(id, roll)
+    WHERE e.id = v.id
+""")
+
+
+def planned(
+    session: Session,
+    rolls: Mapping[UUID, datetime | None],
+    *,
+    seen: datetime,
+    through: datetime,
+) -> None:
+    """Clear the marks made before `seen`, set each enrollment's next roll; None: never again."""
+    if rolls:
+        values = {"ids": list(rolls), "rolls": list(rolls.values())}
+        session.execute(_PLANNED, {**values, "seen": seen, "through": through})

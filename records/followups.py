@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, SmallInteger, select, text
+from sqlalchemy import ForeignKey, Index, SmallInteger, TextClause, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -34,6 +34,18 @@ class FollowUp(Base):
     outcome: Mapped[str | None]
     escalation_level: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
     times_joined: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    # The ladder's clock: when somebody is to be paged, or looked for, next. See schedules.ladder.
+    climbs_at: Mapped[datetime | None]
+    # When the present run of pages began, how many of its rungs were paged, who acknowledged when.
+    run_at: Mapped[datetime | None]
+    rung: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    run_acknowledged_at: Mapped[datetime | None]
+    # Who took it, by their key on the ladder: also somebody on call who has no sign-in.
+    taken_by: Mapped[str | None]
+    # A new safety text came that nobody was paged about yet.
+    joined_at: Mapped[datetime | None]
+    # When it was decided whether the patient is told that nobody was reached (care rule 11).
+    noack_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
 
     __table_args__ = (
@@ -47,6 +59,7 @@ class FollowUp(Base):
             postgresql_where=text("status <> 'resolved'"),
         ),
         Index("ix_follow_up_due", "due_at", postgresql_where=text("status <> 'resolved'")),
+        Index("ix_follow_up_climbs", "climbs_at", postgresql_where=text("status <> 'resolved'")),
         Index("ix_follow_up_patient", "patient_id", "opened_at"),
     )
 
@@ -72,6 +85,7 @@ class FollowUpEvent(Base):
 
 def open_item(session: Session, values: dict[str, object]) -> UUID:
     """Open a follow-up, or join the open one of the same cause and make it as urgent as this."""
+    values = {**_clocks(values), **values}
     statement = insert(FollowUp).values(**values)
     open_one = FollowUp.__table__.c
     rank = "array_position(ARRAY['digest','next_business_day','call_today','page_now'], {})"
@@ -83,6 +97,11 @@ def open_item(session: Session, values: dict[str, object]) -> UUID:
         set_={
             "severity": raised,
             "due_at": text("LEAST(follow_up.due_at, excluded.due_at)"),
+            # One that only now can't wait starts to be paged; a clock that runs is never put back.
+            "run_at": _if_raised("excluded.run_at", "LEAST(follow_up.run_at, excluded.run_at)"),
+            "rung": _if_raised("0", "follow_up.rung"),
+            "run_acknowledged_at": _if_raised("NULL", "follow_up.run_acknowledged_at"),
+            "climbs_at": text("LEAST(follow_up.climbs_at, excluded.climbs_at)"),
             "times_joined": open_one.times_joined + 1,
         },
     )
@@ -90,10 +109,26 @@ def open_item(session: Session, values: dict[str, object]) -> UUID:
     return found
 
 
+def _if_raised(then: str, otherwise: str) -> TextClause:
+    raised = "excluded.severity = 'page_now' AND follow_up.severity <> 'page_now'"
+    return text(f"CASE WHEN {raised} THEN {then} ELSE {otherwise} END")
+
+
+def _clocks(values: dict[str, object]) -> dict[str, object]:
+    """Return the ladder's clocks of a new item: what can't wait is paged now, all else when due."""
+    start = values["opened_at" if values["severity"] == "page_now" else "due_at"]
+    return {"climbs_at": start, "run_at": start}
+
+
 def by_id(session: Session, follow_up_id: UUID) -> FollowUp | None:
     """Return and lock the follow-up with this id."""
     mine = select(FollowUp).where(FollowUp.id == follow_up_id).with_for_update()
     return session.scalars(mine).first()
+
+
+def read(session: Session, follow_up_id: UUID) -> FollowUp | None:
+    """Return the follow-up with this id, without locking it."""
+    return session.scalars(select(FollowUp).where(FollowUp.id == follow_up_id)).first()
 
 
 def overdue(session: Session, *, now: datetime, limit: int) -> list[FollowUp]:
@@ -107,14 +142,34 @@ def overdue(session: Session, *, now: datetime, limit: int) -> list[FollowUp]:
     return list(session.scalars(mine))
 
 
-def return_to_queue(session: Session, owner_id: UUID) -> list[FollowUp]:
+def due_within(session: Session, clinic_id: UUID, start: datetime, end: datetime) -> list[FollowUp]:
+    """Lock and return a clinic's unresolved items that fall due within [start, end)."""
+    mine = select(FollowUp).where(
+        FollowUp.clinic_id == clinic_id,
+        FollowUp.status != "resolved",
+        FollowUp.due_at >= start,
+        FollowUp.due_at < end,
+    )
+    return list(session.scalars(mine.order_by(FollowUp.id).with_for_update()))
+
+
+def return_to_queue(session: Session, owner_id: UUID, *, now: datetime) -> list[FollowUp]:
     """Take a staff member's open items from them; return the items, now without an owner."""
     mine = select(FollowUp).where(FollowUp.owner_id == owner_id, FollowUp.status != "resolved")
     items = list(session.scalars(mine.with_for_update()))
     for item in items:
-        item.owner_id = None
+        item.owner_id, item.taken_by = None, None
         item.status = "open"
+        page_anew(item, now)
     return items
+
+
+def page_anew(item: FollowUp, at: datetime) -> None:
+    """Start a run of pages at `at`: the item is nobody's, has a new owner, or was put off."""
+    item.run_at, item.rung, item.run_acknowledged_at = at, 0, None
+    if item.severity != "page_now" and item.snoozed_until is None:
+        item.run_at = max(at, item.due_at)
+    item.climbs_at = item.run_at
 
 
 def causes_seen(session: Session, clinic_id: UUID, causes: list[str]) -> set[str]:

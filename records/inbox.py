@@ -60,6 +60,11 @@ class Inbound(Base):
             postgresql_where=text("handled_at IS NULL"),
         ),
         Index("ix_inbound_patient", "patient_id", "received_at"),
+        Index(
+            "ix_inbound_follow_up",
+            "follow_up_id",
+            postgresql_where=text("follow_up_id IS NOT NULL"),
+        ),
         Index("ix_inbound_from", "clinic_id", "from_blind", "received_at"),
     )
 

@@ -38,6 +38,9 @@ class Patient(Base):
     safe_from: Mapped[time | None]
     safe_until: Mapped[time | None]
     phone_shared: Mapped[bool] = mapped_column(server_default=text("false"))
+    # How one of several patients on a number is reached: by calls, or by a tag before each text.
+    calls_only: Mapped[bool] = mapped_column(server_default=text("false"))
+    tag: Mapped[Sealed | None]
     status: Mapped[str] = mapped_column(server_default=text("'active'"))
     status_reason: Mapped[str | None]
     held_until: Mapped[datetime | None]
@@ -187,6 +190,18 @@ def seal_identity(
     patient.phone_blind = phone_blind(vault, phone)
 
 
+def seal_profile(vault: Vault, patient: Patient, details: dict[str, Any]) -> None:
+    """Write a patient's details, sealed."""
+    value = json.dumps(details, ensure_ascii=False, sort_keys=True, default=str)
+    patient.profile = vault.seal("patient", "profile", patient.id, value)
+
+
+def on_number(session: Session, clinic_id: UUID, blind: bytes) -> list[Patient]:
+    """Return the clinic's patients on a number, the oldest first."""
+    mine = select(Patient).where(Patient.phone_blind == blind, Patient.clinic_id == clinic_id)
+    return list(session.scalars(mine.order_by(Patient.id)))
+
+
 def index_for_search(session: Session, patient: Patient, tokens: Iterable[bytes]) -> None:
     """Replace the hashes under which the patient is found."""
     session.query(PatientToken).where(PatientToken.patient_id == patient.id).delete()
@@ -234,6 +249,10 @@ def consents(session: Session, patient_id: UUID) -> list[Consent]:
     return list(session.scalars(mine.order_by(Consent.recorded_at, Consent.id)))
 
 
+#: Begins the reason of an opt-out that is the number's and not its owner's: it is out of service.
+SUSPENDED = "suspended_"
+
+
 def opt_out(
     session: Session, *, clinic_id: UUID, blind: bytes, reason: str, occurred_at: datetime
 ) -> None:
@@ -265,6 +284,15 @@ def lift_keyword_opt_out(session: Session, *, clinic_id: UUID, blind: bytes, at:
     """Lift an opt-out if it was made by a keyword; return whether one was lifted."""
     row = session.get(OptOut, (clinic_id, blind))
     if row is None or row.lifted_at is not None or row.reason != "keyword":
+        return False
+    row.lifted_at = at
+    return True
+
+
+def lift_suspension(session: Session, *, clinic_id: UUID, blind: bytes, at: datetime) -> bool:
+    """Text a number again that was out of service and has been proved since."""
+    row = opted_out(session, clinic_id=clinic_id, blind=blind)
+    if row is None or not row.reason.startswith(SUSPENDED):
         return False
     row.lifted_at = at
     return True

@@ -60,6 +60,7 @@ class DueMessage:
     patient_phone: bytes | None = field(repr=False)
     patient_phone_blind: bytes | None = field(repr=False)
     patient_language: str | None
+    patient_tag: bytes | None = field(default=None, repr=False)
     patient_zone: str | None
     patient_status: str | None
     paused_until: datetime | None
@@ -105,7 +106,7 @@ _DUE = """
            m.purpose,
            m.due_at, m.latest_at, m.anchor_at, m.revision, m.attempts, m.recipient,
            m.patient_id, p.phone AS patient_phone, p.phone_blind AS patient_phone_blind,
-           p.language AS patient_language, p.timezone AS patient_zone,
+           p.language AS patient_language, p.tag AS patient_tag, p.timezone AS patient_zone,
            p.status AS patient_status, p.paused_until, p.safe_from, p.safe_until,
            p.purposes, o.reason AS opt_out,
            m.appointment_id, a.starts_at, a.modality, a.status AS appointment_status,

@@ -47,15 +47,14 @@ def cancel_unsent_of_patient(
 
 
 def stop_recipient_of(session: Session, message_id: UUID, *, reason: str, now: datetime) -> None:
-    """Remember that the recipient of this message must not be texted; cancel what is unsent."""
+    """Remember that the recipient of this message must not be texted; cancel what is unsent.
+
+    A stop that stands already keeps its reason: the carrier refuses what the patient has stopped,
+    and START must go on to lift that.
+    """
     row = session.execute(_RECIPIENT, {"id": message_id}).one()
-    patients.opt_out(
-        session,
-        clinic_id=row.clinic_id,
-        blind=row.recipient_blind,
-        reason=reason,
-        occurred_at=now,
-    )
-    cancel_unsent_of_number(
-        session, clinic_id=row.clinic_id, blind=row.recipient_blind, reason="stopped", now=now
-    )
+    clinic_id, blind = row.clinic_id, row.recipient_blind
+    if patients.opted_out(session, clinic_id=clinic_id, blind=blind) is None:
+        patients.opt_out(session, clinic_id=clinic_id, blind=blind, reason=reason, occurred_at=now)
+    told = "number_suspended" if reason.startswith(patients.SUSPENDED) else "stopped"
+    cancel_unsent_of_number(session, clinic_id=clinic_id, blind=blind, reason=told, now=now)

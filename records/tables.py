@@ -10,6 +10,7 @@ from records import (
     inbox,
     keys,
     outbox,
+    pages,
     patients,
     progress,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "keys",
     "metadata",
     "outbox",
+    "pages",
     "patients",
     "progress",
 ]

@@ -366,7 +366,8 @@ def _listed_follow_up(
         reason=row.reason,
         severity=row.severity,
         status=row.status,
-        owner=owner,
+        # Somebody on call who has no sign-in is named by their key on the ladder.
+        owner=owner or row.taken_by,
         opened_at=row.opened_at,
         due_at=row.due_at,
         escalation_level=row.escalation_level,

@@ -37,7 +37,7 @@ def share_caps(
         for at, text in enumerate(texts)
         if text.skip_reason is None
         and text.importance is not Importance.NOTICE
-        and _key(text) not in went
+        and (not went or _key(text) not in went)
     }
     dropped = _dropped(texts, days, used, caps)
     return [

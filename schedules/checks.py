@@ -41,7 +41,8 @@ _OPPOSITES = (
 _VISIT_CONDITIONS = (frozenset(ConditionKind) - {ConditionKind.NO_DOSE_THAT_DAY}) | {
     HistoryKind.NOT_BOOKED_AGAIN
 }
-_NUMBER_TESTS = frozenset(AnswerTest) - {AnswerTest.INTENT, AnswerTest.ANY_OTHER}
+_SCORE_TESTS = {AnswerTest.ANY_SCORE_AT_LEAST, AnswerTest.EVERY_SCORE_AT_LEAST}
+_NUMBER_TESTS = frozenset(AnswerTest) - {AnswerTest.INTENT, AnswerTest.ANY_OTHER} - _SCORE_TESTS
 _SCALES = {"craving_scale": (0, 10), "side_effect_check": (0, 3)}
 
 #: Any start of a visit serves to compare two moments that count from it.
@@ -121,8 +122,12 @@ def _anchors(protocol: Protocol, step: Step) -> Found:
         elif protocol.visits is None and moment.anchor in VISIT_ANCHORS:
             mend = "Count from enrollment, or enroll visits with `for: {visit: ...}`"
             yield key, f"`{moment.anchor}` needs a visit, and people are enrolled by hand", mend
-        elif protocol.visits is not None and moment.anchor is Anchor.ENROLLMENT:
-            yield key, "visits enroll by themselves, on no day of their own", "Count from the visit"
+        elif moment.anchor is Anchor.ENROLLMENT and (protocol.visits or protocol.with_consent):
+            mend = "Count from the consent" if protocol.with_consent else "Count from the visit"
+            yield key, "they enroll by themselves, on no day of their own", mend
+    if step.when.anchor is Anchor.CONSENT and not protocol.with_consent:
+        mend = "Write `enroll: with consent`, or count from something else"
+        yield "when", "only a protocol that starts with the consent counts from it", mend
     if step.stays_on is not None and step.when.anchor in DAY_ANCHORS:
         yield "stays_on", "`stays_on` is about a visit's day", "Leave it out"
 
@@ -153,7 +158,7 @@ def _never_true(step: Step) -> Found:
         elif stays_on is StaysOn.DAY_BEFORE and (when.days or -1) < -1:
             yield key, "it is true only the day before, and goes earlier", "Write `1 day before`"
     due, latest = _wall(step.when), _latest_wall(step)
-    if due is not None and latest is not None and latest < due:
+    if due is not None and latest is not None and latest <= due:
         mend = "Put `latest` after `when`"
         yield "latest", "it can never be sent, since it is over before it is due", mend
     between, window = step.when.between, SendWindow()
@@ -239,6 +244,9 @@ def _questions(step: Step) -> Found:
         if rule.when.test in _NUMBER_TESTS and (number is None or not low <= number <= high):
             mend = "Name a number of its scale" if high else "Ask for a number in `expects`"
             yield f"on_answer.{at}", f"no answer can ever be `{number}` here", mend
+        if (rule.when.test in _SCORE_TESTS) is not (step.form is not None):
+            mend = "Say `form: ...` for scores, and test nothing else of a form"
+            yield f"on_answer.{at}", "scores are those of a form, and it has nothing else", mend
     if step.needs_staffed_minutes and not _before(step.when):
         mend = "Leave it out, or count `when` back from the visit"
         yield "needs_staffed_hours", "staffed hours are counted up to a visit's start", mend
@@ -249,7 +257,8 @@ def _questions(step: Step) -> Found:
         return
     for key, given in (
         ("answer_until", step.answer_until),
-        ("nudge", step.nudge),
+        ("nudge", step.nudges),
+        ("pause_after", step.pause_after),
         ("unanswered", step.unanswered),
         ("on_answer", step.on_answer),
     ):

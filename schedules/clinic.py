@@ -31,6 +31,7 @@ from schedules.clinic_fields import (
     Date,
     Day,
     Email,
+    Link,
     Name,
     Opening,
     Phone,
@@ -334,9 +335,13 @@ class ClinicFile(_Part):
     unknown: Unknown = Unknown()
     detail_level: DetailLevel = DetailLevel.L0
     stop_footer: StopFooter = StopFooter.MONTHLY
+    #: Whether an imported consent counts only where the risk of plain texts was acknowledged.
+    require_sms_risk_ack: bool = False
     protocols: tuple[Name, ...] = ()
     #: What a gated protocol asks to be settled first: its gate, and who answers for it.
     gates: dict[str, Name] = Field(default_factory=dict)
+    #: Where a protocol's forms are filled in: the form's key, and its address.
+    forms: dict[str, Link] = Field(default_factory=dict)
 
     @field_validator("languages", "protocols")
     @classmethod

@@ -32,6 +32,10 @@ ZONES_SPOKEN = {
 E_MAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 
 
+LINK = re.compile(r"(?:https://)?[a-z0-9-]+(?:\.[a-z0-9-]+)+(?:/[!-~]*)?")
+LINK_LENGTH = 60
+
+
 def wrong(message: str, mend: str) -> PydanticCustomError:
     # Braces would be read as pydantic's placeholders, so that the words travel as values.
     return PydanticCustomError("clinic", "{message}", {"message": message, "mend": mend})
@@ -138,3 +142,19 @@ HoursSpan = Annotated[Span, BeforeValidator(_span), PlainSerializer(str, return_
 Day = Annotated[tuple[HoursSpan, ...], BeforeValidator(none_is_closed)]
 Date = Annotated[date, BeforeValidator(_date)]
 WholeHours = Annotated[float, Field(ge=0, le=24, strict=True)]
+
+
+def _link(value: object) -> object:
+    """Accept an address that a phone makes a link of, short enough for a text."""
+    if not isinstance(value, str) or not LINK.fullmatch(value):
+        raise wrong(
+            f'"{value}" is no address that a text can carry',
+            'Write it like "forms.example.org/m7", without spaces and in letters of the keyboard',
+        )
+    if len(value) > LINK_LENGTH:
+        mend = f"Use one of at most {LINK_LENGTH} letters, such as a short link on a neutral name"
+        raise wrong(f'"{value}" is too long for a text', mend)
+    return value
+
+
+Link = Annotated[str, BeforeValidator(_link)]

@@ -37,6 +37,7 @@ class PlannedDuty:
     severity: Severity
     cause: str
     wanted: bool
+    for_lead: bool = False
 
 
 def duties_of(
@@ -76,5 +77,6 @@ def _planned(frame: Frame, duty: Duty, *, over: bool) -> PlannedDuty | None:
         reason=duty.reason,
         severity=duty.severity,
         cause=f"{duty.reason}:{frame.enrollment.id}:{duty.id}@{stamp}",
+        for_lead=duty.for_lead,
         wanted=not over and not any(condition_unmet(one, frame) for one in duty.only_if),
     )

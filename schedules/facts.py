@@ -4,13 +4,14 @@ Every datetime is aware. `known_at` rules lateness: a text that was due before i
 enrollment became known is late, whatever the clock says when the planner happens to run.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from schedules.clinic import UnknownPolicy
-from schedules.protocol import Importance, Protocol, Purpose
+from schedules.protocol import Importance, Phase, Protocol, Purpose
 from schedules.reasons import MoveReason, SkipReason
 from schedules.staffing import StaffedHours
 from schedules.windows import SendWindow
@@ -81,6 +82,13 @@ class PatientFacts:
     number_taken: bool = False
     #: Others read this phone, and the patient has not agreed to numbers and questions about mood.
     phone_shared: bool = False
+    #: Staff reach this one by phone only (care rule 22).
+    calls_only: bool = False
+    #: The welcome came back: nothing else goes to this number (care rule 21).
+    welcome_failed: bool = False
+    #: Another rhythm for a repeated step (`step` or `protocol/step`): every so many days within its
+    #: span, or phases of its own.
+    cadences: Mapping[str, int | tuple[Phase, ...]] = field(default_factory=dict)
     substances: frozenset[str] = frozenset()
     lapsed_at: datetime | None = None
 
@@ -127,7 +135,11 @@ class AppointmentFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrollmentFacts:
-    """A patient on a protocol: for one visit (`appointment`) or from one day on (`anchor_day`)."""
+    """A patient on a protocol: for one visit (`appointment`) or from one day on (`anchor_day`).
+
+    `misses` counts, by step, the questions in a row that were missed and that no person has acted
+    upon since.
+    """
 
     id: str
     protocol: Protocol
@@ -135,6 +147,7 @@ class EnrollmentFacts:
     status: EnrollmentStatus = EnrollmentStatus.ACTIVE
     appointment: AppointmentFacts | None = None
     anchor_day: date | None = None
+    misses: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

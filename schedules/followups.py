@@ -51,6 +51,10 @@ class FollowUpReason(StrEnum):
     VISIT_UNBOOKED = "visit_unbooked"
     VISIT_MISSED = "visit_missed"
     NOT_READY = "not_ready"
+    PAGE_TEST_UNANSWERED = "page_test_unanswered"
+    CLOSURE_LIST = "closure_list"
+    BREACH_ASSESSMENT = "breach_assessment"
+    CONVERSATION = "conversation"
 
 
 _PAGE, _CALL, _NEXT_DAY, _DIGEST = Severity
@@ -70,13 +74,18 @@ DEFAULT_SEVERITY = {
         (_R.RISING_SCORE, _R.UNCLEAR_REPLY, _R.QUESTION, _R.MISSED_CHECK_INS), _NEXT_DAY
     ),
     **dict.fromkeys((_R.VISIT_UNBOOKED, _R.VISIT_MISSED, _R.NOT_READY), _CALL),
+    **dict.fromkeys((_R.PAGE_TEST_UNANSWERED, _R.CLOSURE_LIST, _R.BREACH_ASSESSMENT), _CALL),
     **dict.fromkeys((_R.OFF_PLAN, _R.LOW_SCORE, _R.MEDICINES_MISSED), _NEXT_DAY),
+    **dict.fromkeys((_R.CONVERSATION,), _NEXT_DAY),
     **dict.fromkeys((_R.OUTCOME_UNKNOWN, _R.UNKNOWN_NUMBER), _NEXT_DAY),
     **dict.fromkeys((_R.OPTED_OUT, _R.PAUSED), _DIGEST),
 }
 
 #: What takes daily check-ins up again (clinical.md section 3).
 LAPSES = frozenset({_R.USE_DISCLOSED, _R.HIGH_SCORE, _R.PAGE_SCORE, _R.OFF_PLAN})
+
+#: What else bears on the plan: silence that lets a question rest, a number that is not reached.
+CHANGES_PLANS = LAPSES | {_R.MISSED_CHECK_INS, _R.CANNOT_REACH}
 
 #: A safety text joins whatever safety item is open, and pages again (care rule 10).
 SAFETY: frozenset[str] = frozenset({_R.CRISIS, _R.OVERDOSE, _R.MEDICAL_EMERGENCY})

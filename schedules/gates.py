@@ -21,6 +21,7 @@ from schedules.facts import (
 from schedules.moments import Frame
 from schedules.protocol import (
     DEADLINE_ANCHORS,
+    EXPECTS_FORM,
     Anchor,
     Condition,
     ConditionKind,
@@ -31,7 +32,7 @@ from schedules.protocol import (
 from schedules.reasons import SkipReason
 
 #: Answers that tell others nothing.
-NOT_NUMBERS = frozenset({"none", "appointment_reminder", "yes_no"})
+NOT_NUMBERS = frozenset({"none", "appointment_reminder", "yes_no", EXPECTS_FORM})
 CAME = frozenset({VisitStatus.ARRIVED, VisitStatus.CHECKED_OUT, VisitStatus.FULFILLED})
 #: What counts from these goes whether or not the patient came.
 WHATEVER_CAME_OF_IT = frozenset(
@@ -65,6 +66,8 @@ def closed_to_person(enrollment: EnrollmentFacts, patient: PatientFacts) -> Skip
         return SkipReason.PATIENT_HELD
     if patient.opted_out:
         return SkipReason.OPTED_OUT
+    if patient.calls_only:
+        return SkipReason.CALLS_ONLY
     return SkipReason.NUMBER_TAKEN if patient.number_taken else None
 
 
@@ -93,6 +96,8 @@ def condition_unmet(condition: Condition, frame: Frame) -> SkipReason | None:
 def _closed_by_patient(frame: Frame, step: Step) -> SkipReason | None:
     """Name what this patient does not want, has not agreed to, or could not read alone."""
     patient = frame.patient
+    if patient.welcome_failed and step.when.anchor is not Anchor.CONSENT:
+        return SkipReason.WELCOME_FAILED
     if {step.id, f"{frame.enrollment.protocol.id}/{step.id}"} & patient.steps_off:
         return SkipReason.STEP_OFF
     if step.purpose not in patient.purposes:
@@ -101,7 +106,13 @@ def _closed_by_patient(frame: Frame, step: Step) -> SkipReason | None:
         return SkipReason.PHONE_SHARED
     if not patient.proved and step.purpose is not Purpose.VISITS:
         return SkipReason.NUMBER_UNPROVED
-    return None
+    silent = step.pause_after is not None and misses_of(frame, step) >= step.pause_after
+    return SkipReason.SILENT if silent else None
+
+
+def misses_of(frame: Frame, step: Step) -> int:
+    """Count the step's questions in a row that the patient left unanswered."""
+    return frame.enrollment.misses.get(step.id, 0)
 
 
 def _is_private(step: Step) -> bool:
@@ -150,9 +161,17 @@ def _closed_by_visit(frame: Frame, visit: AppointmentFacts, step: Step) -> SkipR
         return None
     if visit.status is VisitStatus.NO_SHOW:
         return SkipReason.NO_SHOW
-    if visit.status in CAME or visit.arrived_at is not None:
+    if (visit.status in CAME or visit.arrived_at is not None) and not _follows(first):
         return SkipReason.ARRIVED
     return SkipReason.CHANGE_REQUESTED if visit.change_requested else None
+
+
+def _follows(step: Step) -> bool:
+    """Whether a step comes after the visit by the clock, so that an arrival is no end of it."""
+    when = step.when
+    if when.anchor is Anchor.VISIT_END:
+        return (when.minutes or 0) >= 0 and (when.days or 0) >= 0
+    return when.anchor is Anchor.VISIT_START and ((when.minutes or 0) > 0 or (when.days or 0) > 0)
 
 
 def _holds(condition: Condition, kind: ConditionKind, visit: AppointmentFacts | None) -> bool:

@@ -16,8 +16,10 @@ from schedules.clinic import UnknownPolicy
 from schedules.errors import Fault, ProtocolError, YamlFileError
 from schedules.followups import FollowUpReason
 from schedules.protocol import (
+    EXPECTS_FORM,
     EXPECTS_NOTHING,
     Alternative,
+    Detachment,
     Duty,
     FollowUpRule,
     Importance,
@@ -41,7 +43,7 @@ Templates = Mapping[str, frozenset[str]]
 
 VISIT_KINDS = ("assessment", "dosing", "integration", "followup")
 SETTINGS = ("clinic", "home")
-BY_HAND = "by hand"
+BY_HAND, WITH_CONSENT = "by hand", "with consent"
 
 PROTOCOL_KEYS = (
     "id",
@@ -52,10 +54,12 @@ PROTOCOL_KEYS = (
     "purpose",
     "importance",
     "unknown",
+    "detached",
     "steps",
     "tasks",
 )
-TASK_KEYS = ("id", "when", "only_if", "open", "severity")
+LEAD = "lead"
+TASK_KEYS = ("id", "when", "only_if", "open", "severity", "for")
 STEP_KEYS = (
     "id",
     "template",
@@ -69,7 +73,9 @@ STEP_KEYS = (
     "importance",
     "expects",
     "answer_until",
+    "form",
     "nudge",
+    "pause_after",
     "only_if",
     "late_booking",
     "needs_staffed_hours",
@@ -174,14 +180,31 @@ def _protocol(located: Located, faults: list[Fault]) -> Protocol | None:
         steps=tuple(step for step in steps if step is not None),
         duties=tuple(duty for duty in duties if duty is not None),
         gate=gate,
+        detached=_detached(top),
+        with_consent=top.values.get("enroll") == WITH_CONSENT,
     )
 
 
+def _detached(top: Section) -> Detachment | None:
+    """Read how long feeling detached is expected after a dose, and when a person looks again."""
+    section = top.section("detached", "detached")
+    if section is None:
+        return None
+    section.only(("within", "recheck"))
+    section.need("within", "recheck")
+    within = section.phrase("within", phrases.duration_minutes)
+    recheck = section.phrase("recheck", phrases.duration_minutes)
+    if within is None or recheck is None:
+        return None
+    return Detachment(within_minutes=within, recheck_minutes=recheck)
+
+
 def _enrolls(top: Section) -> VisitFilter | None:
-    """Read who is enrolled: the visits named by `for`, or people `by hand`."""
+    """Read who is enrolled: the visits named by `for`, or people `by hand` or `with consent`."""
     by_hand = top.text("enroll")
-    if by_hand is not None and by_hand != BY_HAND:
-        top.fault("enroll", f"`{by_hand}` is no way to enroll", f"Write `enroll: {BY_HAND}`")
+    if by_hand not in (None, BY_HAND, WITH_CONSENT):
+        mend = f"Write `enroll: {BY_HAND}` or `enroll: {WITH_CONSENT}`"
+        top.fault("enroll", f"`{by_hand}` is no way to enroll", mend)
     if (by_hand is None) == (top.values.get("for") is None):
         top.fault(
             "enroll" if by_hand else None,
@@ -269,7 +292,9 @@ def _step(section: Section, defaults: _Defaults) -> Step | None:
         otherwise=_otherwise(section),
         expects=_expects(section),
         answer_until=section.phrase("answer_until", phrases.moment),
-        nudge=_nudge(section),
+        nudges=tuple(filter(None, map(_nudge, section.sections("nudge", "nudge")))),
+        form=_id(section, "form"),
+        pause_after=_whole(section.number("pause_after", low=1, high=MISSES_AT_MOST)),
         only_if=section.phrases("only_if", phrases.condition),
         late_booking=section.choice("late_booking", LateBooking) or LateBooking.SKIP,
         needs_staffed_minutes=round(hours * 60),
@@ -294,9 +319,19 @@ def _duty(section: Section) -> Duty | None:
         section.phrases("only_if", phrases.condition),
     )
     reason, severity = _opens(section)
+    for_lead = section.text("for")
+    if for_lead not in (None, LEAD):
+        section.fault("for", f"`{for_lead}` is nobody known here", f"Write `for: {LEAD}`")
     if duty_id is None or when is None or reason is None or severity is None:
         return None
-    return Duty(id=duty_id, when=when, reason=reason, severity=severity, only_if=only_if)
+    return Duty(
+        id=duty_id,
+        when=when,
+        reason=reason,
+        severity=severity,
+        only_if=only_if,
+        for_lead=for_lead == LEAD,
+    )
 
 
 #: Stands for a moment that was faulty, in a step that is thrown away for it.
@@ -316,10 +351,11 @@ def _otherwise(step: Section) -> Alternative | None:
     return Alternative(template=template, when=when, stays_on=stays_on)
 
 
-def _nudge(step: Section) -> Nudge | None:
-    section = step.section("nudge", f"{step.what}, nudge")
-    if section is None:
-        return None
+def _whole(number: float | None) -> int | None:
+    return None if number is None else int(number)
+
+
+def _nudge(section: Section) -> Nudge | None:
     section.only(("after", "template"))
     section.need("after", "template")
     after, template = section.phrase("after", phrases.duration_minutes), section.text("template")
@@ -330,6 +366,10 @@ def _nudge(step: Section) -> Nudge | None:
 
 def _expects(step: Section) -> str:
     text = step.text("expects") or EXPECTS_NOTHING
+    if step.values.get("form") is not None:
+        if text != EXPECTS_NOTHING:
+            step.fault("expects", "a form is answered on its page", "Leave `expects` out")
+        return EXPECTS_FORM
     found = _EXPECTS.fullmatch(text)
     if found is None or (found[1] and int(found[1]) >= int(found[2])):
         step.fault(

@@ -61,12 +61,8 @@ class Frame:
 
     def base(self, anchor: Anchor) -> datetime | date | None:
         """Give what an anchor stands for here, or None when it has not happened."""
-        if anchor is Anchor.ENROLLMENT:
-            return self.enrollment.anchor_day
-        if anchor is Anchor.QUIT_DATE:
-            return self.patient.quit_date
-        if anchor is Anchor.LAPSE:
-            return self.patient.lapsed_at
+        if anchor in _PLAIN:
+            return _PLAIN[anchor](self)
         if anchor in (Anchor.FIRST_DOSE, Anchor.LAST_DOSE):
             doses = doses_of(self.appointments)
             return None if not doses else doses[0 if anchor is Anchor.FIRST_DOSE else -1]
@@ -101,6 +97,9 @@ class Frame:
 
     def _elapsed(self, moment: Moment, base: datetime | date, day_offset: int) -> datetime:
         start = base if isinstance(base, datetime) else local_instant(base, MIDNIGHT, self.zone)
+        if start.tzinfo is UTC and not day_offset and moment.between is None:
+            # Most moments: hours after a text's own minute. Nothing local is asked of them.
+            return start + timedelta(minutes=moment.minutes or 0)
         if day_offset:
             wall = start.astimezone(self.zone)
             start = local_instant(wall.date() + timedelta(days=day_offset), wall.time(), self.zone)
@@ -112,6 +111,14 @@ class Frame:
         day = start.astimezone(self.zone).date()
         low, high = (local_instant(day, clock, self.zone) for clock in moment.between)
         return min(max(found, low), high)
+
+
+_PLAIN: dict[Anchor, Callable[[Frame], datetime | date | None]] = {
+    Anchor.ENROLLMENT: lambda frame: frame.enrollment.anchor_day,
+    Anchor.CONSENT: lambda frame: frame.enrollment.enrolled_at,
+    Anchor.QUIT_DATE: lambda frame: frame.patient.quit_date,
+    Anchor.LAPSE: lambda frame: frame.patient.lapsed_at,
+}
 
 
 def doses_of(appointments: Iterable[AppointmentFacts]) -> list[datetime]:

@@ -31,6 +31,7 @@ WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", 
 AGAIN_AFTER = (Anchor.LAST_DOSE, Anchor.LAPSE)
 
 _UNIT_MINUTES = {"minute": 1, "hour": 60}
+_LENGTH_MINUTES = {**_UNIT_MINUTES, "day": 24 * 60}
 _UNIT_DAYS = {"day": 1, "week": 7}
 
 _MOMENT = re.compile(
@@ -46,8 +47,10 @@ _PHASE = re.compile(
     r" (?:every (?:(\d{1,3}) )?(day|week)s?|on ([a-z]+(?:(?:, | and )[a-z]+)*))"
 )
 _AGAIN = re.compile(r"for (\d{1,2}) days? after ([a-z ]+?)(?: or ([a-z ]+))?")
-_DURATION = re.compile(r"(\d{1,4}) (minute|hour)s?")
+_DURATION = re.compile(r"(\d{1,4}) (minute|hour|day)s?")
 _NUMBER_TEST = re.compile(r"(?:up by (\d{1,3})|(\d{1,3})(?: or (more|less))?)")
+_SCORES = re.compile(r"(any|every) score (\d{1,3}) or more")
+_CADENCE = re.compile(r"([a-z][a-z0-9_/.-]*): *(?:every (?:(\d{1,3}) )?(day|week)s?|(from .+))")
 _ROUTE = re.compile(r"route ([a-z]+(?:(?:, | or )[a-z]+)*)")
 _SUBSTANCE = re.compile(r"substance is ([a-z]+(?:(?:, | or )[a-z]+)*)")
 _RUNNING = re.compile(r"(.+) (twice|(\d) times) running")
@@ -118,11 +121,11 @@ def moment_phrase(value: Moment) -> str:
 
 
 def duration_minutes(text: str) -> int:
-    """Read `2 hours` or `90 minutes`. Raises PhraseError."""
+    """Read `2 hours`, `90 minutes` or `7 days`. Raises PhraseError."""
     found = _DURATION.fullmatch(_tidy(text))
     if not found or int(found[1]) == 0:
         raise PhraseError(f"`{text}` is not a length of time", "Write it like `2 hours`")
-    minutes = int(found[1]) * _UNIT_MINUTES[found[2]]
+    minutes = int(found[1]) * _LENGTH_MINUTES[found[2]]
     _check_offset(text, minutes=minutes, days=None)
     return minutes
 
@@ -157,6 +160,23 @@ def again(text: str) -> Again:
             f"Write it like `for 7 days after last dose or lapse`, with {known}",
         )
     return Again(days=int(found[1]), anchors=tuple(Anchor(name) for name in names))
+
+
+def cadence(text: str) -> tuple[str, int | Phase]:
+    """Read a patient's own rhythm for a step: `daily: every 2 days`, or one phase of its own.
+
+    Gives the step (`step` or `protocol/step`) and the days between two questions, or the phase.
+    Raises PhraseError.
+    """
+    found = _CADENCE.fullmatch(_tidy(text))
+    if not found or (found[2] and int(found[2]) == 0):
+        raise PhraseError(
+            f"`{text}` is no rhythm for a step",
+            "Write it like `daily: every 2 days` or `daily: from day 1 to day 7, every day`",
+        )
+    if found[4]:
+        return found[1], phase(found[4])
+    return found[1], int(found[2] or 1) * _UNIT_DAYS[found[3]]
 
 
 def _weekday(name: str) -> int:
@@ -197,6 +217,10 @@ def answer(text: str) -> AnswerCondition:
         return AnswerCondition(test=AnswerTest.ANY_OTHER)
     if tidy in INTENT_WORDS:
         return AnswerCondition(test=AnswerTest.INTENT, intent=INTENT_WORDS[tidy])
+    if scores := _SCORES.fullmatch(tidy):
+        every = scores[1] == "every"
+        test = AnswerTest.EVERY_SCORE_AT_LEAST if every else AnswerTest.ANY_SCORE_AT_LEAST
+        return AnswerCondition(test=test, number=int(scores[2]))
     running = _RUNNING.fullmatch(tidy)
     if running and running[1] in INTENT_WORDS:
         return AnswerCondition(
@@ -207,7 +231,7 @@ def answer(text: str) -> AnswerCondition:
         raise PhraseError(
             f"`{text}` is no answer a rule can look for",
             f"Write {', '.join(INTENT_WORDS)}, `no twice running`, a number, `7 or more`, "
-            "`3 or less`, `up by 3` or `any other answer`",
+            "`3 or less`, `up by 3`, `any score 3 or more` (of a form) or `any other answer`",
         )
     if found[1]:
         return AnswerCondition(test=AnswerTest.NUMBER_RISES_BY, number=int(found[1]))

@@ -189,7 +189,9 @@ def _with_staff(frame: Frame, step: Step, placed: Placement, low: datetime) -> P
         earlier = _first_if_better(frame, staffed, low, placed.due)
     if earlier is not None:
         placed.due = earlier
-        placed.moved = placed.moved or MoveReason.STAFFED_HOURS
+        if placed.moved is not MoveReason.OTHER_FORM:
+            # Where it would have gone by its window is of no interest any more.
+            placed.moved = MoveReason.STAFFED_HOURS
     return placed
 
 

@@ -6,7 +6,7 @@ that exist. Nothing here reads a clock or a database.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from schedules import gates, repeats
@@ -22,7 +22,7 @@ from schedules.facts import (
 )
 from schedules.moments import Frame, frame_of, local_instant
 from schedules.placement import Placement, place
-from schedules.protocol import COMES_AGAIN, Anchor, Moment, Step
+from schedules.protocol import COMES_AGAIN, Anchor, Moment, Nudge, Step
 from schedules.reasons import SkipReason
 from schedules.together import news_instead, one_late_text, one_number
 from schedules.windows import is_open, next_open
@@ -36,6 +36,10 @@ LOOKBACK = timedelta(days=1)
 NUDGE_USEFUL = timedelta(hours=4)
 NUDGE_NEXT_DAY = time(10)
 NUDGE_SUFFIX = ".nudge"
+
+#: A step that a confirmation made needless, or whose time is over, may well have gone: what
+#: follows it still follows. So it does where only the day's cap took the first one's place.
+_LETS_FOLLOW = frozenset({None, SkipReason.CONFIRMED, SkipReason.TOO_LATE, SkipReason.ANSWERED})
 
 #: The occurrence of a step that does not repeat. One whose anchor comes again bears its instant.
 ONCE = "1"
@@ -75,7 +79,7 @@ def plan(
             work.placed[text.step] = (text.due_at, text.skip_reason)
     texts = one_late_text(texts + _texts(work, chained=True))
     texts = one_number(texts, enrollment.protocol, frame.zone)
-    return texts + [nudge for asked in events if (nudge := _nudge(work, asked)) is not None]
+    return texts + [nudge for asked in events for nudge in _nudges(work, asked)]
 
 
 def plan_patient(
@@ -170,9 +174,7 @@ def _base(work: _Work, step: Step) -> tuple[datetime | date | None, SkipReason |
     source = work.placed.get(step.when.step or "")
     if source is None:
         return None, None
-    # One whose time is over may well have gone; what follows it then still follows.
-    follows = source[1] is None or source[1] is SkipReason.TOO_LATE
-    return source[0], None if follows else SkipReason.STEP_SKIPPED
+    return source[0], None if source[1] in _LETS_FOLLOW else SkipReason.STEP_SKIPPED
 
 
 def _recent(work: _Work, text: PlannedText) -> bool:
@@ -279,15 +281,25 @@ def _anchor_at(frame: Frame, step: Step) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
-def _nudge(work: _Work, asked: AskedFacts) -> PlannedText | None:
-    """Plan the one repeat of a question that went out, or say that it is not needed."""
-    frame = work.frame
-    step = frame.enrollment.protocol.step(asked.step)
+def _nudges(work: _Work, asked: AskedFacts) -> Iterator[PlannedText]:
+    """Plan the repeats of a question that went out, or say that they are not needed."""
+    step = work.frame.enrollment.protocol.step(asked.step)
     base = None if step is None else _base(work, step)[0]
-    if step is None or step.nudge is None or base is None:
-        return None
+    if step is None or base is None:
+        return
+    for number, nudge in enumerate(step.nudges, start=1):
+        text = _nudge(work, asked, step, base, nudge)
+        if text.latest_at >= work.oldest:
+            name = f"{step.id}{NUDGE_SUFFIX}"
+            yield text if number == 1 else replace(text, step=f"{name}{number}")
+
+
+def _nudge(
+    work: _Work, asked: AskedFacts, step: Step, base: datetime | date, nudge: Nudge
+) -> PlannedText:
+    frame = work.frame
     until = _answer_until(frame, step, base, asked.asked_at, _day_offset(asked.occurrence))
-    due = _nudge_due(frame, asked.asked_at + timedelta(minutes=step.nudge.after_minutes))
+    due = _nudge_due(frame, asked.asked_at + timedelta(minutes=nudge.after_minutes))
     latest = due + NUDGE_USEFUL if until is None else min(until, due + NUDGE_USEFUL)
     closed = work.closed or gates.closed_to_step(frame, step)
     # A dose on the day the nudge falls on is no matter: the question itself has gone.
@@ -299,7 +311,7 @@ def _nudge(work: _Work, asked: AskedFacts) -> PlannedText | None:
         due_at=due,
         latest_at=latest,
         anchor_at=_anchor_at(frame, step),
-        template=step.nudge.template,
+        template=nudge.template,
         importance=step.importance,
         purpose=step.purpose,
         expects=step.expects,

@@ -28,6 +28,8 @@ class Anchor(StrEnum):
     #: The recorded check-out of a visit at which a dose was given, wholly or partly (care rule 6).
     DOSE_CHECK_OUT = "dose check-out"
     ENROLLMENT = "enrollment"
+    #: When a patient's first consent to texts came to us; what is enrolled `with consent`.
+    CONSENT = "consent"
     QUIT_DATE = "quit date"
     #: The recorded no-show of this visit.
     NO_SHOW = "no-show"
@@ -209,6 +211,9 @@ class AnswerTest(StrEnum):
     NUMBER_RISES_BY = "number rises by"
     #: Any answer that could be read and that no other rule of this step matched.
     ANY_OTHER = "any other"
+    #: The scores of a form that was filled in: one of them, or all.
+    ANY_SCORE_AT_LEAST = "any score at least"
+    EVERY_SCORE_AT_LEAST = "every score at least"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,7 +274,7 @@ class NotDeliveredRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nudge:
-    """One repeat of a question that reached the patient and stands unanswered."""
+    """A repeat of a question that reached the patient and stands unanswered."""
 
     after_minutes: int
     template: str
@@ -290,6 +295,8 @@ class Alternative:
 
 #: `Step.expects` for a text that asks nothing.
 EXPECTS_NOTHING = "none"
+#: For a text about a form: the answer is that it was filled in (`aftercare form`).
+EXPECTS_FORM = "form"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,7 +304,8 @@ class Step:
     """One text of a protocol.
 
     `expects` is an answer context as `understand` takes it: `appointment_reminder`, `yes_no`,
-    `side_effect_check`, `scale:0-10`, `none`.
+    `side_effect_check`, `scale:0-10`, `none`; or `form`, where `form` names the one
+    behind the link. After `pause_after` misses in a row it is not asked until staff have acted.
     """
 
     id: str
@@ -312,7 +320,9 @@ class Step:
     otherwise: Alternative | None = None
     expects: str = EXPECTS_NOTHING
     answer_until: Moment | None = None
-    nudge: Nudge | None = None
+    nudges: tuple[Nudge, ...] = ()
+    form: str | None = None
+    pause_after: int | None = None
     only_if: tuple[Condition, ...] = ()
     late_booking: LateBooking = LateBooking.SKIP
     needs_staffed_minutes: int = 0
@@ -326,8 +336,8 @@ class Step:
         yield self.template
         if self.otherwise:
             yield self.otherwise.template
-        if self.nudge:
-            yield self.nudge.template
+        for nudge in self.nudges:
+            yield nudge.template
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -339,6 +349,15 @@ class Duty:
     reason: str
     severity: Severity
     only_if: tuple[Condition, ...] = ()
+    for_lead: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detachment:
+    """Feeling detached so long after the check-out is expected; a person looks again so soon."""
+
+    within_minutes: int
+    recheck_minutes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -364,7 +383,7 @@ class VisitFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
-    """A schedule definition; `visits` is None where people are enrolled by hand.
+    """A schedule definition; `visits` is None where people are enrolled by hand, or by consent.
 
     `gate` names what a clinic must have settled, and say so in its file, before this may be used.
     """
@@ -375,6 +394,8 @@ class Protocol:
     steps: tuple[Step, ...]
     duties: tuple[Duty, ...] = ()
     gate: str | None = None
+    with_consent: bool = False
+    detached: Detachment | None = None
 
     @property
     def reach_days(self) -> int:

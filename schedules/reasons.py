@@ -16,6 +16,8 @@ class SkipReason(StrEnum):
     OPTED_OUT = "opted_out"
     STEP_SKIPPED = "step_skipped"
     NUMBER_TAKEN = "number_taken"
+    CALLS_ONLY = "calls_only"
+    WELCOME_FAILED = "welcome_failed"
     STEP_OFF = "step_off"
     NO_CONSENT = "no_consent"
     PHONE_SHARED = "phone_shared"
@@ -26,6 +28,7 @@ class SkipReason(StrEnum):
     CONFIRMED = "confirmed"
     NOT_MEANT = "not_meant"
     PAUSED = "paused"
+    SILENT = "silent"
     BOOKED = "booked"
     DOSE_DAY = "dose_day"
     OTHER_NUMBER = "other_number"
@@ -66,11 +69,18 @@ _SENTENCES: dict[str, str] = {
     SkipReason.NUMBER_TAKEN: (
         "Another patient has this number; staff must decide how to reach this one."
     ),
+    SkipReason.CALLS_ONLY: "Staff reach this patient by phone, not by text.",
+    SkipReason.WELCOME_FAILED: (
+        "The welcome did not arrive; nothing goes to this number until staff have seen to it."
+    ),
     SkipReason.STEP_OFF: "This text is switched off for this patient.",
     SkipReason.PHONE_SHARED: "Others read this phone, so that no number or mood is asked.",
     SkipReason.NO_CONSENT: "The patient has not agreed to texts of this kind.",
     SkipReason.NUMBER_UNPROVED: "The number is not yet proved to be the patient's.",
     SkipReason.PAUSED: "The patient asked for a pause from check-ins.",
+    SkipReason.SILENT: (
+        "The patient left several of these unanswered; it is not asked until staff have acted."
+    ),
     SkipReason.ARRIVED: "The patient has already arrived.",
     SkipReason.CHANGE_REQUESTED: "The patient asked for another time; staff must decide first.",
     SkipReason.CONFIRMED: "The patient has confirmed this start time.",

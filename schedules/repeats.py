@@ -10,10 +10,11 @@ from schedules.protocol import Phase, Protocol, Step
 def days(frame: Frame, step: Step, first_day: date, low: int, high: int) -> Iterator[int]:
     """Give the day numbers from `low` to `high` (`first_day` is 1) on which a step asks, each once.
 
-    Phases first, in their order; then the days after the latest dose or lapse.
+    Phases first, in their order; then the days after the latest dose or lapse. A patient's own
+    cadence takes the place of the phases, and what takes the question up again stays.
     """
     asked: set[int] = set()
-    for phase in step.repeat:
+    for phase in phases_of(frame, step):
         for number in _within(phase, low, high):
             if not phase.weekdays or _weekday(first_day, number) in phase.weekdays:
                 asked.add(number)
@@ -22,6 +23,19 @@ def days(frame: Frame, step: Step, first_day: date, low: int, high: int) -> Iter
         if low <= number <= high and number not in asked:
             asked.add(number)
             yield number
+
+
+def phases_of(frame: Frame, step: Step) -> tuple[Phase, ...]:
+    """Give a step's phases, or those that were agreed with this patient."""
+    cadences = frame.patient.cadences
+    if not cadences:
+        return step.repeat
+    own = cadences.get(f"{frame.enrollment.protocol.id}/{step.id}", cadences.get(step.id))
+    if own is None or isinstance(own, tuple):
+        return own or step.repeat
+    first = min(phase.first_day for phase in step.repeat)
+    last = max(phase.last_day for phase in step.repeat)
+    return (Phase(first_day=first, last_day=last, every_days=own),)
 
 
 def _again(frame: Frame, step: Step, first_day: date) -> Iterator[int]:

@@ -11,6 +11,7 @@ from schedules.clinic import UnknownPolicy
 from schedules.followups import FollowUpReason
 from schedules.loader import (
     BY_HAND,
+    LEAD,
     MISSES_AT_MOST,
     NOTHING,
     PROTOCOL_KEYS,
@@ -18,6 +19,7 @@ from schedules.loader import (
     STEP_KEYS,
     TASK_KEYS,
     VISIT_KINDS,
+    WITH_CONSENT,
 )
 from schedules.phrases import INTENT_WORDS, ROUTES, SUBSTANCES
 from schedules.protocol import (
@@ -40,14 +42,14 @@ _MOMENT = (
 )
 _PHASE = r"^from day \d+ to day \d+, (every (\d+ )?(day|week)s?|on [a-z]+((, | and )[a-z]+)*)$"
 _AGAIN = rf"^for \d+ days? after ({Anchor.LAST_DOSE}|{Anchor.LAPSE})( or [a-z ]+)?$"
-_LENGTH = r"^\d+ (minute|hour)s?$"
+_LENGTH = r"^\d+ (minute|hour|day)s?$"
 _ID = "^[a-z][a-z0-9_-]{0,63}$"
 _EXPECTS = (
     r"^(appointment_reminder|yes_no|side_effect_check|craving_scale|none|scale:\d{1,3}-\d{1,3})$"
 )
 _ANSWERS = (
     rf"^(({'|'.join(INTENT_WORDS)})( (twice|\d times) running)?"
-    r"|\d+( or (more|less))?|up by \d+|any other answer)$"
+    r"|\d+( or (more|less))?|up by \d+|any other answer|(any|every) score \d+ or more)$"
 )
 
 
@@ -73,9 +75,13 @@ def _top() -> dict[str, Schema]:
             },
             required=("visit",),
         ),
-        "enroll": {"const": BY_HAND},
+        "enroll": _words((BY_HAND, WITH_CONSENT)),
         "gate": _pattern(_ID),
         **_defaults(),
+        "detached": _mapping(
+            {"within": _pattern(_LENGTH), "recheck": _pattern(_LENGTH)},
+            required=("within", "recheck"),
+        ),
         "steps": {"type": "array", "minItems": 1, "items": _step()},
         "tasks": _one_or_more(_mapping(_task(), required=("id", "when", "open", "severity"))),
     }
@@ -108,10 +114,14 @@ def _step() -> Schema:
         **_defaults(),
         "expects": _pattern(_EXPECTS),
         "answer_until": moment,
-        "nudge": _mapping(
-            {"after": _pattern(_LENGTH), "template": {"type": "string"}},
-            required=("after", "template"),
+        "form": _pattern(_ID),
+        "nudge": _one_or_more(
+            _mapping(
+                {"after": _pattern(_LENGTH), "template": {"type": "string"}},
+                required=("after", "template"),
+            )
         ),
+        "pause_after": _misses(),
         "only_if": _one_or_more(_condition()),
         "late_booking": _enum(LateBooking),
         "needs_staffed_hours": {"type": "number", "minimum": 0, "maximum": 80},
@@ -133,6 +143,7 @@ def _task() -> dict[str, Schema]:
         "when": _pattern(_MOMENT),
         "only_if": _one_or_more(_condition()),
         **_opens(),
+        "for": {"const": LEAD},
     }
     return {key: found[key] for key in TASK_KEYS}
 

@@ -151,6 +151,10 @@ class StaffedHours:
                 return spans[0][0]
         raise self._never(at)
 
+    def opening(self, day: date) -> datetime:
+        """Give when a staffed local date begins to be staffed; it must be one."""
+        return self._spans(day)[0][0]
+
     def closing(self, at: datetime) -> datetime:
         """Give the end of the staffed day that `at` lies in or before."""
         for day in self._days_from(self._day(at)):

@@ -4,7 +4,7 @@ A page shows rows of the signed-in person's clinic only; another clinic's id is 
 what a patient wrote is recorded. Forms answer with a redirect, so that reloading repeats nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -13,11 +13,14 @@ from fastapi import APIRouter, Form, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from records import audit, casework, patients, worklist
+from records import audit, casework, disclosures, harm, pages, patients, worklist
 from records.base import Session
 from records.casework import Said
+from records.outbox import Message
 from records.patients import Patient
 from records.worklist import ListedFollowUp, ListedReply
+from schedules.followups import FollowUpReason
+from web import cards
 from web.pages import page
 from web.sessions import OwnForm, Person, SignedIn, services_of
 from worker.services import Services
@@ -42,8 +45,10 @@ def work_list(request: Request, person: SignedIn) -> Response:
         )
         facts = casework.sources(session, items)
         counts = casework.open_follow_ups_by_severity(session, person.clinic_id)
+        down = harm.texts_are_down(session, person.clinic_id)
     values = {"items": items, "facts": facts, "counts": counts, "total": sum(counts.values())}
-    return _page(request, person, "worklist.html", values)
+    values |= {"texts_are_down": down, "colleagues": _colleagues(services, person)}
+    return show(request, person, "worklist.html", values)
 
 
 @router.get("/patients/{patient_id}", name="patient")
@@ -70,17 +75,16 @@ def patient(
         bodies = {row.id: row.body(services.vault) for row in (*talk.past, *talk.ahead)}
         facts = casework.sources(session, talk.follow_ups)
         values = {
+            "colleagues": [],
             "talk": talk,
             "bodies": bodies,
             "facts": facts,
             **_identity(services, session, who),
         }
         subject = f"patient:{patient_id}"
-        _record(session, services, person, "conversation.viewed", subject, texts=len(bodies))
+        record(session, services, person, "conversation.viewed", subject, texts=len(bodies))
     oldest = casework.said_at(talk.past[0]) if talk.past and talk.more_before else None
-    return _page(
-        request, person, "patient.html", {**values, "older": oldest, "is_reply": _is_reply}
-    )
+    return show(request, person, "patient.html", {**values, "older": oldest, "is_reply": _is_reply})
 
 
 def _identity(services: Services, session: Session, who: Patient) -> dict[str, Any]:
@@ -109,10 +113,41 @@ def follow_up(request: Request, person: SignedIn, follow_up_id: UUID) -> Respons
         facts = casework.sources(session, [item])
         said = _source_text(session, services, item)
         history = casework.events_of(session, services.vault, follow_up_id)
+        disclosed = _disclosed(session, item)
+        later = _later_texts(session, services, item)
+        answered = pages.answers_about(session, follow_up_id)
+        shown = cards.of(session, services, item) if item.severity == "page_now" else {}
         subject = f"follow_up:{follow_up_id}"
-        _record(session, services, person, "follow_up.viewed", subject, texts=len(said))
-    values = {"item": item, "facts": facts, "said": said, "history": history}
-    return _page(request, person, "follow_up.html", values)
+        record(session, services, person, "follow_up.viewed", subject, texts=len(said))
+    values = {"item": item, "facts": facts, "said": said, "history": history, "card": shown}
+    values |= {"colleagues": _colleagues(services, person), "disclosed": disclosed}
+    values |= {"later": later, "answered": answered}
+    return show(request, person, "follow_up.html", values)
+
+
+def _later_texts(
+    session: Session, services: Services, item: ListedFollowUp
+) -> list[tuple[datetime, str]]:
+    """Open the safety texts that joined an item after the one that opened it, oldest first."""
+    found = [row for row in pages.safety_texts(session, item.id) if row.id != item.source_id]
+    vault = services.vault
+    return [
+        (row.received_at, vault.open("inbound", "body", row.id, row.body)) for row in found[::-1]
+    ]
+
+
+def _disclosed(session: Session, item: ListedFollowUp) -> Sequence[Message]:
+    """Return what may have reached a stranger, for the assessment of a wrong number."""
+    if item.reason != FollowUpReason.BREACH_ASSESSMENT or item.patient_uuid is None:
+        return ()
+    return disclosures.since_proof(session, item.patient_uuid)
+
+
+def _colleagues(services: Services, person: Person) -> list[str]:
+    """Return to whom an item can be handed."""
+    with services.database.transaction() as session:
+        staff = casework.staff_of(session, person.clinic_id)
+    return [each.email for each in staff if each.role in actions.MAY_ACT and each.id != person.id]
 
 
 def _source_text(session: Session, services: Services, item: ListedFollowUp) -> Mapping[str, Any]:
@@ -136,8 +171,8 @@ def take(
     try:
         actions.take(services_of(request), follow_up_id, actor=person.actor)
     except FollowUpActionError as error:
-        return _refused(request, error, to)
-    return _back(request, "It is yours now.", to)
+        return refused(request, error, to)
+    return back(request, "It is yours now.", to)
 
 
 @router.post("/follow-ups/{follow_up_id}/resolve", dependencies=[OwnForm])
@@ -155,17 +190,18 @@ def resolve(
             services_of(request), follow_up_id, outcome=outcome, note=note, actor=person.actor
         )
     except FollowUpActionError as error:
-        return _refused(request, error, to)
-    return _back(request, "Ended and noted.", to)
+        return refused(request, error, to)
+    return back(request, "Ended and noted.", to)
 
 
-def _refused(request: Request, error: FollowUpActionError, to: str) -> Response:
+def refused(request: Request, error: FollowUpActionError, to: str) -> Response:
+    """Say why it was not done, on the page that the form came from."""
     if isinstance(error, FollowUpMissingError):
         raise HTTPException(404)
-    return _back(request, str(error), to)
+    return back(request, str(error), to)
 
 
-def _back(request: Request, notice: str, to: str) -> Response:
+def back(request: Request, notice: str, to: str) -> Response:
     """Go back to the list or the patient, where the notice is shown once."""
     request.session[_NOTICE] = notice
     return RedirectResponse(_known_page(to), status_code=303)
@@ -181,15 +217,16 @@ def _known_page(to: str) -> str:
     return "/"
 
 
-def _page(request: Request, person: Person, template: str, values: Mapping[str, Any]) -> Response:
+def show(request: Request, person: Person, template: str, values: Mapping[str, Any]) -> Response:
     notice = request.session.pop(_NOTICE, "")
     shown = {"person": person, "zone": person.zone, "notice": notice, "actions": actions, **values}
     return page(request, template, shown)
 
 
-def _record(
+def record(
     session: Session, services: Services, person: Person, action: str, subject: str, **details: Any
 ) -> None:
+    """Note in the clinic's trail that somebody looked at something."""
     audit.record(
         session,
         services.vault,

@@ -17,7 +17,7 @@ from uuid import UUID
 
 import anyio
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from messages.gateway import BadWebhook
@@ -28,10 +28,11 @@ from messages.gateways.twilio import (
 )
 from records import callbacks
 from records.callbacks import Callback
-from web import voice
+from web import paging, voice
 from web.groupcommit import GroupCommit
 from web.metrics import Metrics
 from worker.logs import get_logger
+from worker.paging.transports import SIGNATURE_HEADER
 from worker.services import Services
 from worker.steps.receive import Arrived, Received
 
@@ -94,13 +95,17 @@ class Webhooks:
 
     def routes(self) -> list[Route]:
         """Return the routes; plain ones, since nothing here needs FastAPI's parsing."""
-        handlers = {
+        handlers: dict[str, Callable[[Request], Awaitable[Response]]] = {
             "/twilio/inbound": partial(self._answer, "inbound", self._inbound),
             "/twilio/status": partial(self._answer, "status", self._status),
             "/twilio/voice/patient": partial(self._answer, "voice", self._voice),
+            "/twilio/voice/page": partial(self._answer, "voice", self._page),
+            "/twilio/voice/page/key": partial(self._answer, "voice", self._key),
+            "/twilio/paging/status": partial(self._answer, "paging", self._paging),
+            "/paging/acknowledge": self._acknowledge,
         }
         return [
-            Route(path, _endpoint(handler), methods=["POST"], name=path.rpartition("/")[2])
+            Route(path, _endpoint(handler), methods=["POST"], name=path.strip("/"))
             for path, handler in handlers.items()
         ]
 
@@ -138,9 +143,14 @@ class Webhooks:
             raise RefusedError("too_many_fields") from None
         settings = self.services.settings
         address = signed_address(settings.public_url, request.scope)
-        if not verify_signature(settings.auth_tokens, address, form, signature):
+        account, tokens = settings.twilio_account_sid, settings.auth_tokens
+        second = settings.page_account_sid
+        if second and form.get("AccountSid") == second and _is_of_paging(request):
+            # Calls to staff may go by an account of their own, which signs with its own token.
+            account, tokens = second, settings.page_auth_tokens
+        if not verify_signature(tokens, address, form, signature):
             raise RefusedError("bad_signature")
-        if form.get("AccountSid") != settings.twilio_account_sid:
+        if form.get("AccountSid") != account:
             raise RefusedError("other_account")
         return form
 
@@ -181,6 +191,37 @@ class Webhooks:
         work = partial(voice.answer, self.services, called)
         spoken = await anyio.to_thread.run_sync(work, limiter=self.threads)
         return "answered", Response(spoken, media_type="text/xml")
+
+    async def _page(self, request: Request, _form: Form) -> tuple[str, Response]:
+        work = partial(paging.ask, self.services, _uuid(request.query_params.get("page")))
+        spoken = await anyio.to_thread.run_sync(work, limiter=self.threads)
+        return "answered", Response(spoken, media_type="text/xml")
+
+    async def _key(self, request: Request, form: Form) -> tuple[str, Response]:
+        page_id = _uuid(request.query_params.get("page"))
+        digits = str(form.get("Digits") or "")
+        work = partial(paging.key_pressed, self.services, page_id, digits)
+        spoken = await anyio.to_thread.run_sync(work, limiter=self.threads)
+        return "answered", Response(spoken, media_type="text/xml")
+
+    async def _paging(self, request: Request, form: Form) -> tuple[str, Response]:
+        delivery_id = _uuid(request.query_params.get("delivery"))
+        status = str(form.get("CallStatus") or form.get("MessageStatus") or "")
+        work = partial(paging.note_status, self.services, delivery_id, status)
+        known = await anyio.to_thread.run_sync(work, limiter=self.threads)
+        return "stored" if known else "stray", Response(status_code=204)
+
+    async def _acknowledge(self, request: Request) -> Response:
+        """Take a page on a paging service's word, signed as we sign ours."""
+        try:
+            body = await _body(request)
+        except RefusedError as refused:
+            return Response(status_code=refused.status)
+        signed = request.headers.get(SIGNATURE_HEADER, "")
+        work = partial(paging.acknowledged, self.services, body, signed)
+        status, fault = await anyio.to_thread.run_sync(work, limiter=self.threads)
+        self.metrics.webhooks.labels("acknowledge", str(status)).inc()
+        return JSONResponse({"error": fault} if fault else {}, status_code=status)
 
     async def _keep_stray(self, kind: str, form: Form) -> None:
         """Keep a signed webhook that lacks what a row needs; nothing signed is thrown away."""
@@ -236,6 +277,10 @@ async def _body(request: Request) -> bytes:
     except ClientDisconnect:
         raise RefusedError("gone", status=400) from None
     return bytes(body)
+
+
+def _is_of_paging(request: Request) -> bool:
+    return request.url.path.startswith(("/twilio/voice/page", "/twilio/paging/"))
 
 
 def _twiml() -> Response:

@@ -76,6 +76,26 @@ FOLLOW_UPS: Mapping[str, str] = MappingProxyType(
         "unknown_number": "A text from an unknown number",
         "opted_out": "Stopped texts",
         "paused": "Paused check-ins",
+        "page_test_unanswered": "A test page was not acknowledged",
+        "closure_list": "Before closed days: who to look after",
+        "conversation": "You wrote to them",
+        "breach_assessment": "Texts went to a wrong number: assess the disclosure",
+    }
+)
+#: Why somebody stands on the call list or the closure list.
+CALLS: Mapping[str, str] = MappingProxyType(
+    {
+        "food": "Food and drink before the dose",
+        "ride": "Ride home after the dose",
+        "after_dose": "How are they after the dose",
+        "visit": "A visit they may not know of",
+        "recent_dose": "Had a dose in the last three days",
+        "high_score": "Answered a high number",
+        "missed_check_ins": "Is silent",
+        "no_answer": "Is silent",
+        "cannot_reach": "Texts do not arrive",
+        "crisis": "May be in crisis",
+        "overdose": "May have overdosed",
     }
 )
 OUTCOMES: Mapping[str, str] = MappingProxyType(
@@ -89,6 +109,25 @@ OUTCOMES: Mapping[str, str] = MappingProxyType(
         "reached_safe": "Reached and safe",
         "emergency_services_sent": "Emergency services sent",
         "misread": "Misread: nothing was wrong",
+    }
+)
+#: What to do first, shown with the item to whoever was paged (care rule 15). A clinic's own
+#: playbook comes before it.
+PLAYBOOK: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "crisis": (
+            "Call the patient now; mind the safe-contact notes. Do not discuss it by text.",
+            "In danger and reached: stay on the line, 911 on a second one. 988 is there too.",
+            "Not reached: the emergency contact, then decide about a welfare check, and note it.",
+        ),
+        "overdose": (
+            "Call 911 first if anybody is unresponsive; then the patient, then the contact.",
+            "Ask who is with them, and whether naloxone is there.",
+        ),
+        "medical_emergency": (
+            "Call the patient now. Trouble breathing, chest pain, a seizure: 911.",
+            "Say the last dose and its route to whoever treats them.",
+        ),
     }
 )
 INTENTS: Mapping[str, str] = MappingProxyType(

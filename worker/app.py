@@ -13,7 +13,7 @@ from worker.settings import SettingsError, load
 
 TICK = "aftercare.tick"
 # Replies have a queue of their own, so that no burst of reminders stands before them.
-QUEUES = {"replies": "replies", "receipts": "replies", "safety": "replies"}
+QUEUES = {"replies": "replies", "receipts": "replies", "safety": "replies", "pages": "replies"}
 DEFAULT_QUEUE = "reminders"
 _NUDGE_SECONDS = 300
 

@@ -34,6 +34,8 @@ NAMES = frozenset(
         "pull.before_commit",
         "plan.before_commit",
         "plan.after_commit",
+        "page.before_claim_commit",
+        "page.after_claim_commit",
     }
 )
 VARIABLE = "AFTERCARE_CRASH_AT"

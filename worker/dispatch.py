@@ -25,6 +25,7 @@ _TURNS = {
     "pull": 60.0,
     "silent": 300.0,
     "absences": 60.0,
+    "rounds": 15.0,
     "compare": 600.0,
 }
 
@@ -66,6 +67,7 @@ def _of_senders(due: Sequence[tuple[object, bool]], *, only_safety: bool) -> lis
 
 def _waiting(waiting: dispatch.Waiting) -> list[Work]:
     steps = {
+        "pages": waiting.pages,
         "replies": waiting.replies,
         "receipts": waiting.receipts,
         "plan": waiting.plans,

@@ -69,6 +69,7 @@ def _open(
             severity=duty.severity,
             due_at=staffed.due(duty.severity, now),
             cause=duty.cause,
+            for_lead=duty.for_lead,
         )
         for duty in wanted
         if duty.cause not in seen
@@ -90,6 +91,7 @@ def _end(session: Session, clinic_id: UUID, causes: list[str], now: datetime) ->
         return
     for item in followups.open_with_causes(session, clinic_id, causes):
         item.status, item.outcome, item.resolved_at = "resolved", NO_LONGER_NEEDED, now
+        item.climbs_at = None
         session.add(
             FollowUpEvent(
                 clinic_id=clinic_id,

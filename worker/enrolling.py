@@ -13,6 +13,7 @@ from records import enrollments, intake
 from records.appointments import Appointment
 from records.base import Session
 from records.enrollments import Enrollment
+from records.patients import Patient
 from schedules.clinic import ClinicFile
 from schedules.protocol import Protocol
 
@@ -23,8 +24,12 @@ _TOOK_PLACE = frozenset({"arrived", "checked_out", "fulfilled"})
 #: An enrollment that the file or a close ended may run again; staff's withdrawal is for good.
 ENDED, WITHDRAWN, ACTIVE = "completed", "withdrawn", "active"
 
-#: On for every clinic, whatever its file names: a patient is told of a move (care rule 5).
-ALWAYS_ON = ("visit-notices",)
+#: On for every clinic, whatever its file names: a patient is told of a move (care rule 5), and by
+#: the first text how to stop (care rule 30).
+ALWAYS_ON = ("visit-notices", "welcome")
+
+#: Whoever agreed longer ago was welcomed elsewhere; a first import is no news to them.
+WELCOMED_WITHIN = timedelta(days=30)
 
 Protocols = Mapping[str, tuple[Protocol, int]]
 
@@ -129,3 +134,30 @@ def _begin(
     ]
     session.add_all(fresh)
     return again + fresh
+
+
+def join(
+    session: Session,
+    file: ClinicFile,
+    protocols: Protocols,
+    people: Sequence[Patient],
+    *,
+    now: datetime,
+) -> None:
+    """Enroll people of one clinic who have just agreed in what starts with the consent."""
+    day = now.astimezone(file.zone).date()
+    starting = [
+        name for name in switched_on(file) if name in protocols and protocols[name][0].with_consent
+    ]
+    fresh = [
+        {
+            "clinic_id": person.clinic_id,
+            "patient_id": person.id,
+            "protocol": name,
+            "anchor_day": day,
+            "created_at": now,
+        }
+        for person in people
+        for name in starting
+    ]
+    enrollments.begin(session, fresh)

@@ -1,9 +1,10 @@
 """From rows to the values the planner is told: patients, visits, enrollments, what went out."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -29,14 +30,18 @@ from schedules.facts import (
     VisitStatus,
 )
 from schedules.phrases import SUBSTANCES
-from schedules.protocol import Importance, Protocol
+from schedules.protocol import Importance, Phase, Protocol
 from schedules.windows import SendWindow, candidate_zones, narrowed
-from worker import protocols
+from worker import enrolling, protocols
+from worker.intake import tailored
 from worker.services import Services
 
 # Rows of enrollments without a visit that are older say nothing about what is planned now.
 _REMEMBERED = timedelta(days=30)
-_ASKED_LATELY = timedelta(days=3)
+# The longest that a repeat comes after its question (schedules.phrases), and some days.
+_ASKED_LATELY = timedelta(days=17)
+_SILENT_SINCE = timedelta(days=60)
+_CAME_BACK = frozenset({"undelivered", "failed"})
 # Care rule 4: with nobody there after hours, check-ins leave this much time for an answer.
 _BEFORE_CLOSING = timedelta(hours=3)
 _CAPS_LOOK_BACK = timedelta(days=8)
@@ -54,7 +59,7 @@ class ClinicContext:
     file: ClinicFile
     facts: ClinicFacts
     sender_id: UUID
-    protocols: dict[str, tuple[Protocol, int]]
+    protocols: Mapping[str, tuple[Protocol, int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +140,7 @@ def patient_facts(
     opted_out: bool,
     number_taken: bool = False,
     lapsed_at: datetime | None = None,
+    welcome_failed: bool = False,
 ) -> PatientFacts:
     """Return a patient as the planner sees them."""
     details = patients.profile(services.vault, row)
@@ -153,10 +159,18 @@ def patient_facts(
         proved=row.proved_at is not None,
         steps_off=frozenset(details.get("steps_off") or ()),
         number_taken=number_taken,
+        calls_only=row.calls_only,
+        welcome_failed=welcome_failed,
+        cadences=_cadences(details.get("cadence")),
         phone_shared=row.phone_shared and not details.get("shared_opt_in"),
         substances=substances_of(details.get("substances")),
         lapsed_at=lapsed_at,
     )
+
+
+def _cadences(rules: Sequence[str] | None) -> Mapping[str, int | tuple[Phase, ...]]:
+    """Return a patient's own rhythms, as they were checked when they came in."""
+    return tailored.read(rules) if rules else {}
 
 
 def _window(row: Patient, clinic: ClinicFacts) -> SendWindow | None:
@@ -178,7 +192,10 @@ def substances_of(named: Any) -> frozenset[str]:
 
 
 def _enrollment_facts(
-    row: Enrollment, protocol: Protocol, visit: AppointmentFacts | None
+    row: Enrollment,
+    protocol: Protocol,
+    visit: AppointmentFacts | None,
+    misses: Mapping[str, int],
 ) -> EnrollmentFacts:
     return EnrollmentFacts(
         id=str(row.id),
@@ -187,6 +204,7 @@ def _enrollment_facts(
         status=EnrollmentStatus(row.status),
         appointment=visit,
         anchor_day=row.anchor_day,
+        misses=misses,
     )
 
 
@@ -202,7 +220,10 @@ def _asked(rows: Sequence[KnownRow], now: datetime) -> list[AskedFacts]:
             reached=row.status not in {"undelivered", "failed"},
         )
         for row in rows
-        if row.expects and row.accepted_at and row.due_at > now - _ASKED_LATELY
+        if row.expects
+        and not row.nudge_for
+        and row.accepted_at
+        and row.due_at > now - _ASKED_LATELY
     ]
 
 
@@ -259,6 +280,7 @@ def patient_contexts(
     known: dict[UUID, list[KnownRow]] = defaultdict(list)
     lapses = planning.last_lapses(session, list(by_patient))
     taken = planning.number_taken(session, list(by_patient))
+    misses = _misses(session, rows, clinic_contexts, now)
     ids = [row.id for row in rows]
     for known_row in planning.known_rows(session, ids, since=now - _REMEMBERED):
         known[known_row.enrollment_id].append(known_row)
@@ -272,15 +294,60 @@ def patient_contexts(
                 opted_out=(person.clinic_id, person.phone_blind) in stopped,
                 number_taken=person.id in taken,
                 lapsed_at=lapses.get(person.id),
+                welcome_failed=_welcome_failed(
+                    person, by_patient[person.id], known, clinic_contexts[person.clinic_id]
+                ),
             ),
             by_patient[person.id],
             visits[person.id],
             known,
+            misses,
             clinic_contexts[person.clinic_id],
             now,
         )
         for person in people
     ]
+
+
+def _misses(
+    session: Session,
+    rows: Sequence[Enrollment],
+    clinic_contexts: Mapping[UUID, ClinicContext],
+    now: datetime,
+) -> dict[UUID, dict[str, int]]:
+    """Count the misses of those who follow a protocol that rests after some."""
+    asked = [row for row in rows if _rests(row, clinic_contexts[row.clinic_id])]
+    if not asked:
+        return {}
+    people = list({row.patient_id for row in asked})
+    ids = [row.id for row in asked]
+    return planning.misses_running(session, people, ids, since=now - _SILENT_SINCE)
+
+
+def _rests(row: Enrollment, clinic: ClinicContext) -> bool:
+    found = clinic.protocols.get(row.protocol)
+    return found is not None and any(step.pause_after for step in found[0].steps)
+
+
+def _welcome_failed(
+    person: Patient,
+    enrolled: Sequence[Enrollment],
+    known: Mapping[UUID, Sequence[KnownRow]],
+    clinic: ClinicContext,
+) -> bool:
+    """Whether the last welcome came back, and nothing has proved the number since."""
+    welcomes = [
+        row
+        for each in enrolled
+        if each.protocol in enrolling.ALWAYS_ON and each.appointment_id is None
+        for row in known.get(each.id, ())
+        if row.attempts and clinic.protocols[each.protocol][0].with_consent
+    ]
+    if not welcomes:
+        return False
+    last = max(welcomes, key=lambda row: row.due_at)
+    proved = person.proved_at is not None and person.proved_at > last.due_at
+    return last.status in _CAME_BACK and not proved
 
 
 def _patient_context(
@@ -289,6 +356,7 @@ def _patient_context(
     enrolled: Sequence[Enrollment],
     visits: Sequence[Appointment],
     known: dict[UUID, list[KnownRow]],
+    misses: Mapping[UUID, Mapping[str, int]],
     clinic: ClinicContext,
     now: datetime,
 ) -> PatientContext:
@@ -312,6 +380,7 @@ def _patient_context(
                     row,
                     clinic.protocols[row.protocol][0],
                     seen[row.appointment_id][1] if row.appointment_id else None,
+                    misses.get(row.id, _NO_MISSES),
                 ),
             )
             for row in enrolled
@@ -322,6 +391,9 @@ def _patient_context(
         asked=_asked(all_known, now),
         sent=_sent(all_known, now),
     )
+
+
+_NO_MISSES: Mapping[str, int] = MappingProxyType({})
 
 
 def of_patient(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from records.patients import SUSPENDED
 from records.sending import DueMessage
 from schedules.clinic import ClinicFile
 from schedules.reasons import CancelReason, SkipReason
@@ -66,7 +67,8 @@ def judge(due: DueMessage, clinic: ClinicFile, *, now: datetime) -> Verdict:
     if due.patient_status == "closed" and due.template != _CLOSED_LINE:
         return End(status="cancelled", reason=SkipReason.PATIENT_CLOSED)
     if due.opt_out and due.template not in _AFTER_A_STOP:
-        return End(status="cancelled", reason="stopped")
+        suspended = due.opt_out.startswith(SUSPENDED)
+        return End(status="cancelled", reason="number_suspended" if suspended else "stopped")
     if due.kind == ANSWER:
         return GO
     return _not_wanted(due, now) or _not_now(due, clinic, now) or GO

@@ -20,7 +20,7 @@ from schedules.facts import AppointmentFacts, EnrollmentFacts, PatientFacts, Pla
 from schedules.planner import plan_patient
 from schedules.protocol import Protocol
 from worker import facts
-from worker.facts import ClinicContext
+from worker.facts import ClinicContext, PatientContext
 from worker.reasons import in_plain_words
 from worker.rendering import Rendered, Subject, details_of, render
 from worker.services import Services
@@ -91,7 +91,7 @@ def preview(
             enrolled = _imagined(protocol, known, person, clinic, at)
         texts = plan_patient(
             enrolled,
-            _patient_facts(session, services, person, clinic),
+            _patient_facts(session, services, person, clinic, context),
             clinic.facts,
             now=at,
             horizon=timedelta(days=days),
@@ -113,8 +113,14 @@ def preview(
 
 
 def _patient_facts(
-    session: Session, services: Services, person: Patient, clinic: ClinicContext
+    session: Session,
+    services: Services,
+    person: Patient,
+    clinic: ClinicContext,
+    context: PatientContext | None,
 ) -> PatientFacts:
+    if context is not None:
+        return context.facts
     stopped = planning.opted_out(session, [person])
     opted_out = (person.clinic_id, person.phone_blind) in stopped
     return facts.patient_facts(
@@ -199,6 +205,7 @@ def _written(
 
 def _rendered(scene: _Scene, text: PlannedText, visit: Appointment | None) -> Rendered:
     vault = scene.services.vault
+    step = scene.enrolled[text.enrollment_id].protocol.step(text.nudge_for or text.step)
     sealed = vault.open("appointment", "details", visit.id, visit.details) if visit else None
     subject = Subject(
         clinic=scene.clinic.file,
@@ -207,5 +214,6 @@ def _rendered(scene: _Scene, text: PlannedText, visit: Appointment | None) -> Re
         starts_at=visit.starts_at if visit else text.anchor_at,
         virtual=visit is not None and visit.modality == "virtual",
         details=details_of(sealed),
+        params={"form": step.form} if step is not None and step.form else {},
     )
     return render(scene.services.catalog, text.template, scene.person.language, subject)

@@ -23,16 +23,19 @@ from worker.carrier import Carrier
 from worker.clock import APART_SECONDS
 from worker.dispatch import TICK, TICK_OF_BEAT, Work, find_work
 from worker.logs import get_logger
+from worker.paging.pager import Pager
 from worker.services import Services
 from worker.steps import (
     checkins,
     compare,
     followups,
+    pages,
     plan,
     receipts,
     receive,
     reconcile,
     replies,
+    rounds,
     send,
     staff,
 )
@@ -55,7 +58,17 @@ _EXIT_STALLED = 70
 # These judge patients' days by this machine's clock: while that is wrong they would end what is not
 # over, or plan what is not due. Texts received are handled, and receipts applied, at any time.
 _BY_THE_CLOCK = frozenset(
-    {"plan", "check_ins", "follow_ups", "visits", "sweep", "unknown", "absences", "compare"}
+    {
+        "plan",
+        "check_ins",
+        "follow_ups",
+        "visits",
+        "sweep",
+        "unknown",
+        "absences",
+        "compare",
+        "rounds",
+    }
 )
 
 Step = Callable[..., Counter[str]]
@@ -78,6 +91,7 @@ class WorkerProcess:
         services: Services,
         carrier: Carrier,
         *,
+        pager: Pager | None = None,
         end: Callable[[int], object] = os._exit,
         stalled_seconds: float = _STALLED_SECONDS,
     ) -> None:
@@ -85,6 +99,7 @@ class WorkerProcess:
         self._stalled_seconds = stalled_seconds
         self.services = services
         self.carrier = carrier
+        self.pager = pager or Pager(services)
         self._steps: dict[str, Step] = {
             "send": lambda sender: send.run(services, carrier, UUID(sender)),
             "safety": lambda sender: send.run_safety(services, carrier, UUID(sender)),
@@ -98,6 +113,8 @@ class WorkerProcess:
             "unknown": lambda: reconcile.settle_unknown(services, carrier),
             "absences": lambda: staff.return_items_of_absent(services),
             "compare": lambda: compare.run(services, carrier),
+            "pages": lambda *_: pages.run(services, self.pager),
+            "rounds": lambda: rounds.run(services, self.pager.channels.keys()),
             "silent": lambda: reconcile.fetch_silent(services, carrier),
             "pull": lambda: receive.pull(services, carrier.gateway, carrier.call),
         }
@@ -122,6 +139,7 @@ class WorkerProcess:
             self._timer.join(timeout=5)
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._senders.shutdown(wait=True, cancel_futures=True)
+        self.pager.close()
         self.carrier.close()
         self.services.database.close()
 

@@ -1,11 +1,13 @@
 """Published protocols as values: the rows hold their YAML, parsed once a version."""
 
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from uuid import UUID
 
 from messages.templates import shipped
 from records import enrollments
 from records.base import Session
+from records.enrollments import ProtocolVersion
 from records.outbox import Message
 from schedules.loader import load
 from schedules.protocol import Protocol, Step
@@ -23,13 +25,32 @@ def parsed(source: str, name: str) -> Protocol:
     return load(source, name, templates=known_templates())
 
 
-def of_clinic(session: Session, clinic_id: UUID) -> dict[str, tuple[Protocol, int]]:
+class Published(Mapping[str, tuple[Protocol, int]]):
+    """A clinic's protocols, each with its version number; parsed when first asked for."""
+
+    def __init__(self, versions: Mapping[str, ProtocolVersion]) -> None:
+        self._versions = versions
+        self._read: dict[str, tuple[Protocol, int]] = {}
+
+    def __getitem__(self, key: str) -> tuple[Protocol, int]:
+        if key not in self._read:
+            row = self._versions[key]
+            self._read[key] = parsed(row.source, f"{key} v{row.number}"), row.number
+        return self._read[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._versions)
+
+    def __len__(self) -> int:
+        return len(self._versions)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._versions
+
+
+def of_clinic(session: Session, clinic_id: UUID) -> Published:
     """Return the clinic's protocols, each with its version number, by id."""
-    versions = enrollments.current_protocols(session, clinic_id)
-    return {
-        key: (parsed(row.source, f"{key} v{row.number}"), row.number)
-        for key, row in versions.items()
-    }
+    return Published(enrollments.current_protocols(session, clinic_id))
 
 
 def step_of(session: Session, message: Message) -> Step | None:

@@ -15,6 +15,7 @@ _MAYBE_SENT = "No definite answer. It may have been sent."
 _SENTENCES: Mapping[str, str] = MappingProxyType(
     {
         "stopped": "The patient stopped texts.",
+        "number_suspended": "The number is out of service, until it is proved again.",
         "outside_window": "Waits for the hours in which the patient may be texted.",
         "recipient_busy": "Waits until an earlier text to this number is settled.",
         "carrier_not_asked": "Overdue: it waits until the carrier says whether it went before.",

@@ -39,6 +39,8 @@ class Subject:
     virtual: bool = False
     details: Mapping[str, Any] = field(default_factory=dict, repr=False)
     params: Mapping[str, Any] = field(default_factory=dict)
+    #: What one of several patients on a number picked; it stands before the text.
+    tag: str | None = field(default=None, repr=False)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -103,6 +105,12 @@ def _window(subject: Subject, language: str) -> str:
     return formats.call_window(due, ZoneInfo(subject.clinic.timezone), subject.now, language)
 
 
+def _link(subject: Subject) -> str:
+    """Return the form's address or the visit's; where there is none, the phone leads somewhere."""
+    form = subject.clinic.forms.get(str(subject.params.get("form")))
+    return str(form or subject.details.get("join_link") or spoken_phone(subject.clinic.phone))
+
+
 # The variables that come from a visit's sealed details.
 OF_DETAILS = frozenset({"place", "link"})
 
@@ -124,15 +132,14 @@ _VARIABLES: Mapping[str, Callable[[Subject, str], str]] = MappingProxyType(
         ),
         # Without a place or a link a text still has to read well, and to lead somewhere.
         "place": lambda subject, _: str(subject.details.get("location") or subject.clinic.sms_name),
-        "link": lambda subject, _: str(
-            subject.details.get("join_link") or spoken_phone(subject.clinic.phone)
-        ),
+        "link": lambda subject, _: _link(subject),
         "until": _until,
         "window": _window,
     }
 )
 
 
+_FOR = {"en": "for", "es": "para"}
 _DIGITS = re.compile(r"[0-9]")
 
 
@@ -165,6 +172,8 @@ def render(
         given = subject.params.get(name)
         variables[name] = str(given) if given is not None else _VARIABLES[name](subject, language)
     body = catalog.render(template, language, variables)
+    if subject.tag:
+        body = f"{_FOR.get(language, _FOR['en'])} {subject.tag}: {body}"
     rule = None if safety else _first_fault(_DIGITS.sub("0", body), language, template)
     if rule is not None:
         raise UnfitTextError(f"{template} ({language}): {rule}")

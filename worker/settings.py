@@ -86,6 +86,13 @@ class Settings(BaseSettings):
     metrics_token: SecretStr | None = _named("AFTERCARE_METRICS_TOKEN", default=None)
     worker_metrics_port: int = _named("AFTERCARE_WORKER_METRICS_PORT", default=9101, ge=0)
     heartbeat_url: str | None = _named("AFTERCARE_HEARTBEAT_URL", default=None)
+    smtp_url: SecretStr | None = _named("SMTP_URL", default=None)
+    page_webhook_url: str | None = _named("AFTERCARE_PAGE_WEBHOOK_URL", default=None)
+    page_webhook_secret: SecretStr | None = _named("AFTERCARE_PAGE_WEBHOOK_SECRET", default=None)
+    page_account_sid: str | None = _named("AFTERCARE_PAGE_TWILIO_ACCOUNT_SID", default=None)
+    page_auth_token: SecretStr | None = _named("AFTERCARE_PAGE_TWILIO_AUTH_TOKEN", default=None)
+    page_from: str | None = _named("AFTERCARE_PAGE_TWILIO_FROM", default=None)
+    operators: Annotated[tuple[str, ...], NoDecode] = _named("AFTERCARE_OPERATORS", default=())
     requests_in_flight: int = _named("AFTERCARE_REQUESTS_IN_FLIGHT", default=256, ge=1, le=4096)
     clock_offset: float = _named("AFTERCARE_CLOCK_OFFSET", default=0.0)
 
@@ -101,7 +108,7 @@ class Settings(BaseSettings):
         del file_secret_settings
         return init_settings, env_settings, FileSource(settings_cls), dotenv_settings
 
-    @field_validator("trial_numbers", "encryption_keys", mode="before")
+    @field_validator("trial_numbers", "encryption_keys", "operators", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):
@@ -122,7 +129,15 @@ class Settings(BaseSettings):
             raise ValueError("must start with postgresql+psycopg:// (PostgreSQL is the only one)")
         return value
 
-    @field_validator("public_url", "twilio_api_url")
+    @field_validator("smtp_url")
+    @classmethod
+    def _mail_server(cls, value: SecretStr | None) -> SecretStr | None:
+        parts = urlsplit(value.get_secret_value()) if value else None
+        if parts and (parts.scheme not in {"smtp", "smtps"} or not parts.hostname):
+            raise ValueError("must be an address such as smtp://user:password@mail.example.org:587")
+        return value
+
+    @field_validator("public_url", "twilio_api_url", "page_webhook_url")
     @classmethod
     def _address(cls, value: str | None) -> str | None:
         if value is None:
@@ -138,7 +153,7 @@ class Settings(BaseSettings):
     def _mode_is_safe(self) -> Self:
         fault = {"sandbox": self._sandbox_fault, "trial": self._trial_fault}.get(
             self.mode, self._live_fault
-        )()
+        )() or self._paging_fault()
         if fault:
             raise ValueError(fault)
         return self
@@ -175,6 +190,26 @@ class Settings(BaseSettings):
             return "PUBLIC_URL must begin with https:// in live mode"
         return None
 
+    def _paging_fault(self) -> str | None:
+        if self.page_webhook_url and not self.page_webhook_secret:
+            return (
+                "AFTERCARE_PAGE_WEBHOOK_SECRET is missing: it signs what is posted to "
+                "AFTERCARE_PAGE_WEBHOOK_URL. Any long random text, known to both sides"
+            )
+        second = (self.page_account_sid, self.page_auth_token, self.page_from)
+        if any(second) and not all(second):
+            return (
+                "the second account needs all of AFTERCARE_PAGE_TWILIO_ACCOUNT_SID, _AUTH_TOKEN "
+                "and _FROM (its number, as +12125550100)"
+            )
+        if self.mode != "live":
+            return None
+        if self.page_account_sid == self.twilio_account_sid:
+            return "AFTERCARE_PAGE_TWILIO_ACCOUNT_SID must be another account than the texts'"
+        if self.page_webhook_url and not self.page_webhook_url.startswith("https://"):
+            return "AFTERCARE_PAGE_WEBHOOK_URL must begin with https:// in live mode"
+        return None
+
     @property
     def carrier_url(self) -> str:
         """The base address of the carrier's REST API."""
@@ -185,6 +220,11 @@ class Settings(BaseSettings):
         """The tokens a webhook may be signed with: the present and, while rotating, the last."""
         both = (self.twilio_auth_token, self.twilio_auth_token_previous)
         return tuple(token.get_secret_value() for token in both if token)
+
+    @property
+    def page_auth_tokens(self) -> tuple[str, ...]:
+        """The token that the second account's webhooks are signed with."""
+        return (self.page_auth_token.get_secret_value(),) if self.page_auth_token else ()
 
     @property
     def keys(self) -> tuple[str, ...]:

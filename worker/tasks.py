@@ -28,6 +28,8 @@ STEPS = (
     "safety",
     "receipts",
     "replies",
+    "pages",
+    "rounds",
     "plan",
     "check_ins",
     "follow_ups",

@@ -6,15 +6,17 @@ from functools import partial
 
 from messages.gateways.twilio import TwilioGateway
 from messages.templates import shipped
+from records import clinics
 from records.base import Database
 from records.keys import open_vault
 from worker import app, crashpoints
 from worker.carrier import Carrier
 from worker.clock import SystemClock
 from worker.logs import get_logger
+from worker.paging import paths
 from worker.process import WorkerProcess
 from worker.services import Services, no_nudge
-from worker.settings import Settings
+from worker.settings import Settings, SettingsError
 from worker.steps import outcomes
 
 log = get_logger(__name__)
@@ -88,9 +90,21 @@ def gateway(settings: Settings) -> TwilioGateway:
     )
 
 
+def _refuse_unpaged(settings: Settings, services: Services) -> None:
+    """Raise SettingsError in live mode where a page would not surely reach somebody (rule 13)."""
+    if settings.mode != "live":
+        return
+    with services.database.transaction() as session:
+        files = [clinic.file for clinic in clinics.all_clinics(session)]
+    found = list(paths.faults(settings, files))
+    if found:
+        raise SettingsError("\n".join(found))
+
+
 def worker_process(settings: Settings) -> WorkerProcess:
     """Return a worker process, ready to start its timer and to run steps."""
     services = connect(settings, application="worker", pool_size=16)
+    _refuse_unpaged(settings, services)
     carrier = Carrier(
         partial(gateway, settings),
         in_flight=settings.requests_in_flight,

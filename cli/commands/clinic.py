@@ -7,12 +7,16 @@ import typer
 
 from cli import output
 from cli.errors import refuse
-from cli.session import ACTOR, services
+from cli.session import ACTOR, services, the_clinic
 from schedules import coverage
 from schedules.clinic import ClinicFile, read_clinic
+from schedules.facts import VisitStatus
+from schedules.yamlfile import parse
 from worker.facts import clinic_facts
+from worker.intake.table import CellError
+from worker.intake.values import day as read_day
 from worker.protocols import parsed
-from worker.steps import clinics
+from worker.steps import clinics, closing, visits
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -25,6 +29,9 @@ def main() -> None:
 @app.command(epilog="Example: aftercare clinic apply clinic.yaml")
 def apply(
     file: Path = typer.Argument(help="The clinic's file, such as clinic.yaml.", show_default=False),
+    end_running: bool = typer.Option(
+        False, "--end-running", help="End protocols that the file leaves out and patients follow."
+    ),
     as_json: bool = typer.Option(False, "--json", help="One JSON object for each change."),
 ) -> None:
     """Create or update a clinic; prints what changed. Applying a file twice changes nothing."""
@@ -35,12 +42,46 @@ def apply(
         refuse(f"{file} can't be read: {reason}.")
     with services() as running:
         described = read_clinic(text, str(file), sandbox=running.settings.mode == "sandbox")
-        done = clinics.apply(running, described, actor=ACTOR)
+        try:
+            done = clinics.apply(running, described, actor=ACTOR, end_running=end_running)
+        except clinics.InUseError as error:
+            line = parse(text, str(file)).line(("protocols",))
+            refuse(f"{file}:{line}: {error}")
     if as_json:
         _as_json(done)
     else:
         _in_words(done)
     _warn(described, done)
+
+
+@app.command(epilog="Example: aftercare clinic close 2026-12-18 --clinic riverside")
+def close(
+    day: str = typer.Argument(help="The day by the clinic's calendar.", show_default=False),
+    clinic: str | None = typer.Option(None, help="The clinic's id; the only one unless given."),
+    yes: bool = typer.Option(False, "--yes", help="Cancel the day's visits without asking."),
+) -> None:
+    """Close a clinic for a day: cancel its visits, text the patients, list who is to be called.
+
+    What falls due on the day falls due when work goes on. Put the day under holidays.extra in the
+    clinic's file as well, or the next `clinic apply` opens it again.
+    """
+    try:
+        date = read_day(day.strip())
+    except CellError as error:
+        refuse(f"{day}: {error}")
+    with services() as running:
+        with running.database.transaction() as session:
+            which = the_clinic(session, clinic)
+        if not yes and not typer.confirm(f"Close {which.key} on {date} and cancel its visits?"):
+            refuse("Nothing was changed.")
+        done = closing.close_day(running, which.id, day=date, actor=ACTOR)
+        for visit_id in done.visits:
+            visits.record_event(running, visit_id, VisitStatus.CANCELLED, actor=ACTOR)
+    output.result(f"{which.key} is closed on {date}.")
+    output.result(f"  {len(done.visits)} visits are cancelled, and their patients are texted")
+    output.result(f"  {done.moved_items} open follow-ups fall due later")
+    output.say("Call them for another time: `aftercare followups --status open`.")
+    output.say(f'Add "{date}" under holidays.extra of the clinic\'s file too.')
 
 
 def _warn(file: ClinicFile, done: clinics.Applied) -> None:

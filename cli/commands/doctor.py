@@ -8,6 +8,7 @@ import typer
 from cli import output
 from cli.checks import Finding, Verdict, everything, wrong
 from cli.errors import FAILED
+from cli.paging_checks import paging
 from worker import logs
 from worker.settings import SettingsError, load
 
@@ -20,7 +21,7 @@ _MARKS = {Verdict.OK: "ok   ", Verdict.NOTE: "note ", Verdict.WRONG: "WRONG"}
 def doctor(
     as_json: bool = typer.Option(False, "--json", help="One JSON object a check."),
 ) -> None:
-    """Check settings, connections, schema, clock, senders, webhooks and queues.
+    """Check settings, connections, schema, clock, senders, webhooks, queues and paging.
 
     Exit 1 if anything is wrong. It changes nothing and texts nobody.
     """
@@ -40,7 +41,7 @@ def _findings() -> list[Finding]:
         settings = load()
     except SettingsError as error:
         return [wrong("settings", line, "") for line in str(error).splitlines()]
-    return list(everything(settings))
+    return list(everything(settings, {"paging": paging}))
 
 
 def _line(finding: Finding) -> str:

@@ -31,13 +31,15 @@ def main() -> None:
 @app.command(epilog="Example: aftercare import patients patients.csv --dry-run")
 def patients(
     file: Path = _FILE,
+    quiet: bool = typer.Option(False, "--quiet", help="Send new patients no welcome."),
     dry_run: bool = _DRY_RUN,
     strict: bool = _STRICT,
     as_json: bool = _JSON,
 ) -> None:
     """Create and update patients by their patient_id.
 
-    An import never lifts a stop, a hold or a close, and never replaces a newer consent.
+    An import never lifts a stop, a hold or a close, and never replaces a newer consent. Whoever
+    agreed to texts within the last month is sent the welcome.
     """
     content = _content(file)
     with services() as running, _progress() as (on_start, on_progress):
@@ -45,6 +47,7 @@ def patients(
             running,
             content,
             actor=ACTOR,
+            quiet=quiet,
             dry_run=dry_run,
             strict=strict,
             on_start=on_start,

@@ -1,11 +1,13 @@
-"""`aftercare patient`: hold, resume and close."""
+"""`aftercare patient`: hold, resume and close; tailor and reach."""
 
 import typer
 
 from cli import output
+from cli.errors import refuse
 from cli.session import ACTOR, an_instant, services, the_patient, zone_of_clinic
-from worker.steps import people
+from worker.steps import people, tailoring
 from worker.steps.people import Reason
+from worker.steps.tailoring import Reach
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -16,7 +18,7 @@ _REASON = typer.Option(..., help="Why.", show_default=False)
 
 @app.callback()
 def main() -> None:
-    """Stop starting texts to a patient, for a while or for good. It is never their own stop."""
+    """One patient: hold, resume or close their texts (never their own stop), tailor, reach."""
 
 
 @app.command(epilog="Example: aftercare patient hold P1001 --reason hospital --until 2026-12-08")
@@ -60,3 +62,48 @@ def close(patient: str = _PATIENT, reason: Reason = _REASON, clinic: str | None 
         f"Closed ({reason.value}). {done.cancelled} unsent texts were cancelled, "
         f"{done.enrollments} enrollments ended."
     )
+
+
+@app.command(epilog='Example: aftercare patient tailor P1001 --set "cadence=daily: every 2 days"')
+def tailor(
+    patient: str = _PATIENT,
+    setting: list[str] = typer.Option(
+        ..., "--set", help="COLUMN=VALUE as in patients.csv; an empty value takes it back."
+    ),
+    clinic: str | None = _CLINIC,
+) -> None:
+    """Set what is different for one patient: hour, cadence, steps off, language, zone, hours."""
+    said = dict(map(_setting, setting))
+    with services() as running:
+        person = the_patient(running, patient, clinic)
+        tailoring.tailor(running, person.id, said, actor=ACTOR)
+    output.result(f"Set: {', '.join(said)}. See `aftercare preview {patient}`.")
+
+
+def _setting(text: str) -> tuple[str, str]:
+    column, given, value = text.partition("=")
+    if not given:
+        refuse(f'--set: "{text}" can\'t be read; write it as check_in_time=18:30.')
+    return column.strip(), value.strip()
+
+
+@app.command(epilog="Example: aftercare patient reach P1002 tag --tag J")
+def reach(
+    patient: str = _PATIENT,
+    how: Reach = typer.Argument(help="How they are reached.", show_default=False),
+    tag: str | None = typer.Option(None, help="What the patient picked, such as J."),
+    clinic: str | None = _CLINIC,
+) -> None:
+    """Say how somebody is reached whose number another patient has: by calls, or by a tag.
+
+    The other choice, a number of their own, comes in by `aftercare import patients`.
+    """
+    with services() as running:
+        person = the_patient(running, patient, clinic)
+        done = tailoring.reach(running, person.id, how, actor=ACTOR, tag=tag)
+    if done.calls_only:
+        output.result("Calls only: no text goes to this patient, and instructions become calls.")
+    elif done.waits:
+        output.result("Noted. No text goes until everybody on the number has a tag of their own.")
+    else:
+        output.result("Noted: texts are planned again.")

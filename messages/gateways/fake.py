@@ -24,6 +24,7 @@ from messages.gateway import (
     Refused,
     SendOutcome,
     StatusReport,
+    VoiceCall,
     no_crashpoint,
 )
 
@@ -97,6 +98,9 @@ class FakeGateway:
         self.outage = False
         self.closed = False
         self.calls: list[OutboundText] = []
+        # Phones that were called, and how calls to a number go unless they are accepted.
+        self.voiced: list[VoiceCall] = []
+        self.lines: dict[str, SendOutcome] = {}
         self.ledger: dict[str, CarrierText] = {}
         self._clock = clock
         self._monotonic = monotonic
@@ -192,6 +196,13 @@ class FakeGateway:
         if sid is None:
             return OutcomeUnknown(reason="no_sid", http_status=201)
         return Accepted(sid=sid, status=self.ledger[sid].status)
+
+    async def call(self, call: VoiceCall) -> SendOutcome:
+        """Call a phone; accepted unless `lines` says otherwise of its number."""
+        self.voiced.append(call)
+        return self.lines.get(call.to) or Accepted(
+            sid=f"CA{len(self.voiced):032x}", status="queued"
+        )
 
     async def find(self, *, to: str, limit: int = 50) -> list[CarrierText]:
         """List what was sent to `to`, newest first, as far as the list shows it yet."""

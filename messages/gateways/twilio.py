@@ -44,19 +44,23 @@ from messages.gateway import (
     Refused,
     SendOutcome,
     StatusReport,
+    VoiceCall,
     no_crashpoint,
 )
+from messages.gateways.calls import CALL_SID, form_of
 from messages.gateways.http import (
     FORM,
     SDK_ORIGIN,
     Answer,
     CarrierHttp,
+    NoAnswer,
     Timeouts,
     lost,
     unreachable,
 )
 
 LARGEST_PAGE = 1000  # Twilio's own limit for PageSize.
+CALL_SECONDS = 5.0  # A call to staff is not begun later than this after it was asked for.
 LIST_SECONDS = 60.0  # A list of many pages ends after this long, whatever each page takes.
 
 _NO_ADDRESS = URL()
@@ -106,9 +110,9 @@ class TwilioGateway:
         }
         # Touching the list loads the SDK's API package now (about 50 ms) and not in the loop.
         self._messages = client.api.v2010.account.messages
-        self._create_url = URL(
-            f"{api_url.rstrip('/')}/2010-04-01/Accounts/{account_sid}/Messages.json", encoded=True
-        )
+        account = f"{api_url.rstrip('/')}/2010-04-01/Accounts/{account_sid}"
+        self._create_url = URL(f"{account}/Messages.json", encoded=True)
+        self._calls_url = URL(f"{account}/Calls.json", encoded=True)
 
     async def send(self, text: OutboundText, *, write_before: float) -> SendOutcome:
         """Create one message. See `messages.gateway.Gateway.send`."""
@@ -117,12 +121,13 @@ class TwilioGateway:
         except UnicodeEncodeError:
             # Half a surrogate pair cannot be sent by anybody: 21618 is Twilio's code for that.
             return Refused(code=21618, http_status=0)
-        answer = await self._http.post(self._create_url, form, write_before)
-        if isinstance(answer, Answer):
-            return _outcome(answer)
-        if answer.written:
-            return OutcomeUnknown(reason=answer.reason, http_status=answer.http_status)
-        return NotProcessed(reason=answer.reason)
+        return _outcome(await self._http.post(self._create_url, form, write_before))
+
+    async def call(self, call: VoiceCall) -> SendOutcome:
+        """Create one call, at once or not at all."""
+        write_before = self._http.monotonic() + CALL_SECONDS
+        answer = await self._http.post(self._calls_url, form_of(call), write_before)
+        return _outcome(answer, CALL_SID)
 
     async def find(self, *, to: str, limit: int = 50) -> list[CarrierText]:
         """List what was sent to `to`, newest first, without a date filter."""
@@ -260,11 +265,15 @@ def _create_form(text: OutboundText) -> bytes:
     return _NO_ADDRESS.with_query(form).raw_query_string.encode("ascii")
 
 
-def _outcome(answer: Answer) -> SendOutcome:
+def _outcome(answer: Answer | NoAnswer, sid: re.Pattern[str] = _SID) -> SendOutcome:
     """Read the answer to a create. Only a 2xx with a sid says yes; only a 4xx says no."""
+    if isinstance(answer, NoAnswer):
+        if answer.written:
+            return OutcomeUnknown(reason=answer.reason, http_status=answer.http_status)
+        return NotProcessed(reason=answer.reason)
     status = answer.status
     if 200 <= status < 300:
-        return _created(answer)
+        return _created(answer, sid)
     if status == 429:
         return NotProcessed(reason="throttled", retry_after=_retry_after(answer.headers))
     # A 408 comes from a front end that may have lost the request, or its answer.
@@ -274,12 +283,12 @@ def _outcome(answer: Answer) -> SendOutcome:
     return OutcomeUnknown(reason=reason, http_status=status)
 
 
-def _created(answer: Answer) -> SendOutcome:
+def _created(answer: Answer, pattern: re.Pattern[str]) -> SendOutcome:
     message = _json_object(answer.body)
     if message is None:
         return OutcomeUnknown(reason="garbled", http_status=answer.status)
     sid = message.get("sid")
-    if not isinstance(sid, str) or _SID.fullmatch(sid) is None:
+    if not isinstance(sid, str) or pattern.fullmatch(sid) is None:
         return OutcomeUnknown(reason="no_sid", http_status=answer.status)
     return Accepted(
         sid=sid,

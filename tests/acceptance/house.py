@@ -210,11 +210,13 @@ class Installation:
         """Start these commands of `aftercare` (worker, beat, web); wait only for web."""
         self.carrier.process.wait_for_line(r'"url"')
         env = {**self.settings, **settings}
-        started = [self.processes.aftercare(command, env=env) for command in commands]
-        for command, process in zip(commands, started, strict=True):
-            if command == "web":
-                process.wait_for_http(f"{self.web_url}/readyz")
-        return started
+        started: dict[int, RunningProcess] = {}
+        # What the carrier tells a web that does not listen yet is lost: the web comes first.
+        for number in sorted(range(len(commands)), key=lambda number: commands[number] != "web"):
+            started[number] = self.processes.aftercare(commands[number], env=env)
+            if commands[number] == "web":
+                started[number].wait_for_http(f"{self.web_url}/readyz")
+        return [started[number] for number in range(len(commands))]
 
     def run(self, *words: str) -> str:
         """Run a command of `aftercare` and return what it printed; it must succeed."""

@@ -32,7 +32,7 @@ def _settled(house: Installation) -> bool:
 
 def test_a_worker_killed_in_a_burst_leaves_no_text_unsent_and_none_twice(make: Make) -> None:
     """500 texts, a carrier that takes 100 ms, `kill -9` in the middle, and a second worker."""
-    house = make(rate=200)
+    house = make(rate=100)
     numbers = _import(house, 500)
     house.carrier.fault("latency", ms=100)
     [_, worker, _] = house.start("web", "worker", "beat")

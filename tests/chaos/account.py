@@ -134,7 +134,9 @@ def _made_by_row(created: list[dict[str, Any]]) -> dict[UUID, list[dict[str, Any
     made: dict[UUID, list[dict[str, Any]]] = defaultdict(list)
     for entry in created:
         query = parse_qs(urlsplit(entry.get("status_callback", "")).query)
-        made[UUID(query["message"][0])].append(entry)
+        # Texts to staff are pages, and no rows of the outbox.
+        if "delivery" not in query:
+            made[UUID(query["message"][0])].append(entry)
     return made
 
 

@@ -100,7 +100,8 @@ def lost_hours() -> tuple[tuple[ZoneInfo, date, time], ...]:
     """Give every day on which clocks sprang on, and a time of day that they left out."""
     found = []
     for zone in ZONES:
-        for day in changes(zone):
+        # East of Greenwich the local day of a change is often the next one.
+        for day in (day + near for day in changes(zone) for near in (DAY * 0, DAY)):
             for quarter in range(96):
                 wall = datetime.combine(day, time(quarter // 4, quarter % 4 * 15), zone)
                 if wall.astimezone(UTC).astimezone(zone).replace(fold=0) != wall.replace(fold=0):

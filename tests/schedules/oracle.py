@@ -286,7 +286,9 @@ class Oracle:
         if at is None and before is None:
             return None
         placed = Verdict(due=None, latest=None) if at is None else self._placed(step, at)
-        skipped = before is not None and bool(before.skip) and not before.unsaid
+        # What a confirmation makes needless takes nothing else along (care rule 1).
+        ends = before is not None and bool(before.skip - {SkipReason.CONFIRMED})
+        skipped = before is not None and ends and not before.unsaid
         reason = self.gates(step, placed.due or at, source_skipped=skipped)
         if not skipped and before is not None and (before.unsaid or before.due is None):
             return replace(placed, unsaid=True)
@@ -469,20 +471,34 @@ class Oracle:
 
     def _before_visit(self, step: Step) -> bool:
         """Whether a step leads up to the visit, rather than following it."""
+        when = self._first(step)
+        if when.anchor in (Anchor.CHECK_OUT, Anchor.DOSE_CHECK_OUT):
+            return False
+        return when.anchor in (Anchor.VISIT_START, Anchor.VISIT_END, Anchor.BOOKING)
+
+    def _first(self, step: Step) -> Moment:
+        """Give what the first step of a chain counts from."""
         when = step.when
         while when.anchor is Anchor.STEP:
             source = self.enrollment.protocol.step(when.step or "")
             assert source is not None
             when = source.when
-        if when.anchor in (Anchor.CHECK_OUT, Anchor.DOSE_CHECK_OUT):
-            return False
-        return when.anchor in (Anchor.VISIT_START, Anchor.VISIT_END, Anchor.BOOKING)
+        return when
 
     def _arrived(self, step: Step) -> bool:
         visit = self.visit
         come = (VisitStatus.ARRIVED, VisitStatus.CHECKED_OUT, VisitStatus.FULFILLED)
         here = visit is not None and (visit.arrived_at is not None or visit.status in come)
-        return here and self._before_visit(step)
+        return here and self._before_visit(step) and not self._after_the_hour(step)
+
+    def _after_the_hour(self, step: Step) -> bool:
+        """Whether a step comes by the clock after the visit, which an arrival does not end."""
+        when = self._first(step)
+        late = (when.minutes or 0) > 0 or (when.days or 0) > 0
+        early = (when.minutes or 0) < 0 or (when.days or 0) < 0
+        if when.anchor is Anchor.VISIT_END:
+            return not early
+        return when.anchor is Anchor.VISIT_START and late
 
     def _in_doubt(self, step: Step) -> bool:
         assert self.visit is not None

@@ -107,8 +107,8 @@ def test_a_step_can_say_everything():
     assert step.late_booking is LateBooking.SEND_AT_ONCE
     assert step.needs_staffed_minutes == 150
     assert step.unknown is UnknownPolicy.PREFER_SILENCE
-    assert step.nudge is not None
-    assert step.nudge.after_minutes == 90
+    [nudge] = step.nudges
+    assert nudge.after_minutes == 90
     assert step.on_answer[0].when.intent == "decline_reschedule"
     assert step.on_answer[0].reason == FollowUpReason.RIDE_MISSING
     assert step.unanswered[0].misses == 2

@@ -172,8 +172,9 @@ def unbooked(route, now, *others):
 
 
 def test_an_unbooked_follow_up_is_asked_for_by_route():
-    """20 and 44 h after an infusion, a task at 48 h; day 3 and day 5 after a lozenge (rule 7)."""
-    assert unbooked("iv", OUT) == (["Wed 09 09:00", "Thu 10 09:00"], ["Thu 10 11:00"])
+    """20 and 44 h after an infusion, a task at 48 h, the lead at 72; days 3 and 5 by lozenge."""
+    tasks = ["Thu 10 11:00", "Fri 11 11:00"]
+    assert unbooked("iv", OUT) == (["Wed 09 09:00", "Thu 10 09:00"], tasks)
     assert unbooked("im", OUT) == unbooked("iv", OUT)
     assert unbooked("lozenge", OUT) == (["Fri 11 10:00"], ["Sun 13 09:00"])
 

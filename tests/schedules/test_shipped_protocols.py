@@ -20,7 +20,7 @@ def test_the_set_is_the_one_clinics_name():
         *("integration", "integration-unbooked", "no-show", "no-show-dosing", "booster"),
         *("daily-check-in", "relapse-prevention", "relapse-prevention-alcohol"),
         *("relapse-prevention-opioids", "relapse-prevention-stimulants"),
-        *("relapse-prevention-nicotine", "mood-check", "outcome-follow-up"),
+        *("relapse-prevention-nicotine", "mood-check", "outcome-follow-up", "welcome"),
     }
 
 
@@ -45,11 +45,11 @@ def test_a_confirmation_ends_only_pure_requests(protocol: str, step: Step):
 
 
 def test_food_ride_and_health_news_become_calls():
-    """Care rule 2's three instructions, those at home, and the news that voids them (rule 5)."""
+    """Care rule 2's three, those at home, the news that voids them (rule 5), the welcome (21)."""
     calls = {step.id for _, step in STEPS if step.if_not_delivered}
     assert calls == {
         *("visit_48h", "visit_24h_prep", "visit_2h_ride"),
-        *("home_24h", "home_ready", "visit_moved", "visit_cancelled"),
+        *("home_24h", "home_ready", "visit_moved", "visit_cancelled", "welcome"),
     }
 
 

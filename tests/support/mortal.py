@@ -9,12 +9,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
-from messages.gateway import CarrierText, Gateway, NotProcessed, OutboundText, SendOutcome
+from messages.gateway import (
+    CarrierText,
+    Gateway,
+    NotProcessed,
+    OutboundText,
+    SendOutcome,
+    VoiceCall,
+)
 from messages.gateways.fake import FakeGateway
 from records.base import Session
 from tests.support.world import World
@@ -96,11 +103,17 @@ class _Line:
         worker.pass_by("send.after_response")
         return outcome
 
+    async def call(self, call: VoiceCall) -> SendOutcome:
+        return await self._gateway.call(call)
+
     async def find(self, *, to: str, limit: int = 50) -> list[CarrierText]:
         return await self._gateway.find(to=to, limit=limit)
 
     async def received(self, *, to: str, since: datetime, limit: int = 1000) -> list[CarrierText]:
         return await self._gateway.received(to=to, since=since, limit=limit)
+
+    async def sent_on(self, *, day: date, limit: int = 10_000) -> list[CarrierText]:
+        return await self._gateway.sent_on(day=day, limit=limit)
 
     async def fetch(self, sid: str) -> CarrierText | None:
         return await self._gateway.fetch(sid)

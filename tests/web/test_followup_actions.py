@@ -121,11 +121,19 @@ def test_nobody_unfit_is_assigned(house: House, clinic: Clinic, kim: Actor) -> N
 
 def test_snooze_puts_off(house: House, kim: Actor) -> None:
     """An ordinary item may rest for days; the instant is kept."""
-    until = NOW + timedelta(days=2)
+    until = NOW + timedelta(days=8)
 
     assert actions.snooze(
         house.services, item_of(house, kim), until=until, actor=kim
     ).snoozed_until == (until)
+
+
+def test_nothing_is_put_off_into_closed_days(house: House, kim: Actor) -> None:
+    """The refusal names the next staffed day."""
+    with pytest.raises(BadActionError, match="the next is Monday, November 30"):
+        actions.snooze(
+            house.services, item_of(house, kim), until=NOW + timedelta(days=5), actor=kim
+        )
 
 
 @pytest.mark.parametrize(

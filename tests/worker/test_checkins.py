@@ -110,6 +110,20 @@ def test_opioid_silence_is_phoned_after_two(talk: Talk) -> None:
     assert talk.item("missed_check_ins").severity == "call_today"
 
 
+def test_opioid_silence_on_closed_days_reaches_who_is_on_call(talk: Talk) -> None:
+    """Care rule 19: Monday would be too late."""
+    talk.world.advance(days=4)
+    patient = talk.daily()
+    sealed = talk.world.vault.seal("patient", "profile", patient, '{"substances": ["opioid"]}')
+    talk.world.execute("UPDATE patient SET profile = :profile", profile=sealed)
+    for _ in range(2):
+        _ends(talk)
+        talk.world.advance(hours=-1)
+        _ask_again(talk)
+    assert talk.world.now.weekday() == 6
+    assert talk.item("missed_check_ins").severity == "page_now"
+
+
 def test_two_undelivered_questions_running_mean_we_cannot_reach(talk: Talk) -> None:
     """Undelivered questions are no misses, and two of them are a fact of their own."""
     talk.daily()

@@ -118,11 +118,15 @@ def test_a_number_that_its_clinic_gave_up_can_be_taken_over(house: World) -> Non
 
 
 def test_switching_a_protocol_off_ends_it_and_on_begins_it_again(house: World) -> None:
-    """For visits to come, and for what is enrolled by hand."""
+    """For visits to come, and by hand; where patients follow it only when that is said aloud."""
     house.enroll_by_hand()
     house.plan()
     everything = house.statuses()["planned"]
-    done = _apply(house, ("dosing-visit, ", ""), (", daily-check-in", ""))
+    left_out = (("dosing-visit, ", ""), (", daily-check-in", ""))
+    with pytest.raises(step.InUseError, match=r"daily-check-in .1 patients., dosing-visit"):
+        _apply(house, *left_out)
+    assert house.statuses()["planned"] == everything
+    done = step.apply(house.services, _file(*left_out), actor="test", end_running=True)
     assert (done.enrolled, done.ended) == (0, 2)
     house.plan()
     assert "planned" not in house.statuses()

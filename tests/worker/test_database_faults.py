@@ -40,7 +40,7 @@ OUTCOME = "UPDATE attempt t SET outcome = 'accepted'"
 RECEIPTS = "UPDATE receipt r SET applied_at"
 ANSWER = "INSERT INTO message"
 # However the rows come in, their enrollments are marked as planned beside them.
-PLAN = "SET plan_requested_at=CASE WHEN"
+PLAN = "SET plan_requested_at = CASE WHEN"
 INBOUND = "INSERT INTO inbound"
 CALLBACK = "INSERT INTO receipt"
 DEADLOCK, NOT_SERIALIZED, LOCKED_OUT = "40P01", "40001", "55P03"

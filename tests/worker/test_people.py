@@ -176,7 +176,7 @@ def test_a_changed_number_makes_consent_pending(world: World) -> None:
     _import(world, ANA)
     visits.enroll(world.services, _person(world).id, "daily-check-in", actor="test")
     world.plan()
-    assert world.statuses() == {"planned": 14}
+    assert world.statuses() == {"planned": 15}  # Two weeks, and the welcome.
     report = _import(world, ANA.replace("0121", "0122"))
     assert (_person(world).purposes, _person(world).proved_at) == ([], None)
     assert "consent is pending" in report.notes[0].reason

@@ -92,6 +92,7 @@ def test_the_tick_names_exactly_what_waits(world: World) -> None:
         "silent",
         "compare",
         "absences",
+        "rounds",
     }
     again = dispatch.find_work(world.services, by_beat=True)
     assert {each[0] for each in again} == {"send"}

@@ -180,6 +180,8 @@ def test_a_crisis_text_from_an_unknown_number_is_answered_and_paged(talk: Talk) 
     """Care rule 9: tried once even to an unknown number, and it really goes."""
     talk.says("i want to kill myself", phone=STRANGER)
     assert talk.item("crisis").severity == "page_now"
+    # Nobody takes the page here: the reply waits its three seconds.
+    talk.world.advance(seconds=3)
     talk.world.send()
     assert [text.to for text in talk.world.gateway.created()] == [STRANGER]
 
@@ -464,6 +466,8 @@ def test_a_safety_reply_speaks_the_language_of_the_text(talk: Talk) -> None:
     """Care rule 23: an English record, a Spanish text."""
     talk.someone(language="en")
     talk.says("ya no quiero vivir, quiero morir")
+    # Nobody takes the page here: the reply waits its three seconds.
+    talk.world.advance(seconds=3)
     talk.world.send()
     assert "Llame al 988" in talk.world.gateway.created()[-1].body
 
@@ -472,6 +476,8 @@ def test_the_crisis_reply_says_honestly_when_somebody_reads(talk: Talk) -> None:
     """No team sentence without a page; {until} is the page's own clock in staffed hours."""
     talk.someone()
     talk.says("i want to kill myself")
+    # Nobody takes the page here: the reply waits its three seconds.
+    talk.world.advance(seconds=3)
     talk.world.send()
     [text] = talk.world.gateway.created()
     assert "until today at 10:10 AM" in text.body
@@ -488,6 +494,8 @@ def test_a_safety_reply_passes_every_gate_of_ours(talk: Talk) -> None:
         until=talk.world.now + DAY,
     )
     talk.says("i want to kill myself")
+    # Nobody takes the page here: the reply waits its three seconds.
+    talk.world.advance(seconds=3)
     send.run_safety(talk.world.services, talk.world.carrier, talk.world.sender_id)
     assert talk.world.carrier.drain(20)
     assert len(talk.world.gateway.created()) == 1

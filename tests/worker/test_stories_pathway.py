@@ -83,8 +83,17 @@ def test_a_resolved_task_is_not_opened_again(desk: Desk) -> None:
     _dosed(desk)
     desk.waits_until("2026-12-04 10:00")
     desk.world.execute("UPDATE follow_up SET status = 'resolved', outcome = 'called'")
-    desk.waits_until("2026-12-05 12:00")
+    desk.waits_until("2026-12-05 09:00")
     assert "visit_unbooked" not in desk.calls()
+
+
+def test_a_day_after_the_call_the_lead_hears_of_it(desk: Desk) -> None:
+    """72 hours after the dose nothing is booked: an item of its own."""
+    _dosed(desk)
+    desk.waits_until("2026-12-04 10:00")
+    assert desk.calls().count("visit_unbooked") == 1
+    desk.waits_until("2026-12-05 10:00")
+    assert desk.calls().count("visit_unbooked") == 2
 
 
 def test_a_patient_who_does_not_come(desk: Desk) -> None:

@@ -47,14 +47,15 @@ def test_a_process_whose_requests_stand_still_ends(
     stuck: tuple[World, Carrier, StuckGateway],
 ) -> None:
     """It can't be mended from within: its supervisor starts another."""
-    world, carrier, _ = stuck
+    world, carrier, gateway = stuck
     world.due()
     ended = threading.Event()
     process = _process(world, carrier, lambda _code: ended.set())
     send.run(world.services, carrier, world.sender_id)
     process.start()
     assert ended.wait(10)
-    process.take_no_more()
+    gateway.let_go.set()
+    process.close()
 
 
 def test_a_process_without_requests_goes_on(world: World) -> None:
@@ -63,7 +64,7 @@ def test_a_process_without_requests_goes_on(world: World) -> None:
     process = _process(world, world.carrier, lambda _code: ended.set())
     process.start()
     assert not ended.wait(2.5)
-    process.take_no_more()
+    process.close()
 
 
 def test_what_came_back_counts_as_movement(world: World) -> None:

@@ -8,15 +8,15 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
-from functools import cache, partial
+from functools import partial
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from schedules.clinic import ClinicFile
 from schedules.protocol import Purpose
 from schedules.staffing import Span
-from worker.intake import values
+from worker.intake import tailored, values
 from worker.intake.table import CellError, Cells, RowFault, Table, near
 
 REQUIRED = (
@@ -38,15 +38,16 @@ OPTIONAL = (
     "check_in_time",
     "phone_shared",
     "voicemail_ok",
+    "interpreter",
     "safe_hours",
     "emergency_contact",
     "care_team",
     "birth_date",
     "status",
     "steps_off",
+    "cadence",
     "shared_opt_in",
 )
-LANGUAGES = ("en", "es")
 PURPOSES = tuple(purpose.value for purpose in Purpose)
 #: What the status column may say; the last five end or hold texts for the reason they name.
 STATUSES = ("active", "held", "closed", "deceased", "discharged", "transferred")
@@ -54,9 +55,11 @@ STATUSES = ("active", "held", "closed", "deceased", "discharged", "transferred")
 _DETAILS: Mapping[str, Callable[[str], Any]] = {
     "sms_risk_ack": values.yes_no,
     "voicemail_ok": values.yes_no,
+    "interpreter": values.yes_no,
     "quit_date": values.day,
     "birth_date": values.day,
     "steps_off": values.several,
+    "cadence": tailored.cadences,
     "shared_opt_in": values.yes_no,
     "emergency_contact": values.short,
     "care_team": values.short,
@@ -96,6 +99,11 @@ class PatientRow:
     phone_shared: bool
     status: str | None
     details: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def lacks_the_warning(self) -> bool:
+        """Whether the clinic asks for an acknowledged risk warning and the row tells of none."""
+        return self.clinic.file.require_sms_risk_ack and not self.details.get("sms_risk_ack")
 
     @property
     def canonical(self) -> str:
@@ -156,8 +164,8 @@ def _read(
     external_id = cells.need("patient_id", values.short)
     first_name = cells.need("first_name", values.short)
     phone = cells.need("phone", values.phone_number)
-    language = cells.read("language", values.word(LANGUAGES))
-    timezone = cells.read("timezone", values.zone(_is_zone))
+    language = cells.read("language", values.word(tailored.LANGUAGES))
+    timezone = cells.read("timezone", values.zone(tailored.is_zone))
     purposes = cells.read("consent_purposes", values.words(PURPOSES)) or ()
     method, consented_at = _consent(cells, clinic, purposes, now)
     version = cells.read("consent_version", values.short)
@@ -187,15 +195,6 @@ def _read(
         status=status,
         details=details,
     )
-
-
-def _is_zone(name: str) -> bool:
-    return name == "UTC" or ("/" in name and name in _zones())
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
 
 
 def _consent(
@@ -228,6 +227,5 @@ def _details(cells: Cells) -> dict[str, Any]:
             value = cells.read(column, reader)
             found[column] = value.isoformat() if isinstance(value, date) else value
     if "substances" in cells.row.cells:
-        parts = cells.text("substances").split(";")
-        found["substances"] = [part.strip().casefold() for part in parts if part.strip()]
+        found["substances"] = tailored.substances(cells.text("substances"))
     return found

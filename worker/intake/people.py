@@ -14,6 +14,7 @@ from records import enrollments, intake, patients, stopping
 from records.base import Session, new_id
 from records.patients import Consent, Patient
 from schedules.reasons import SkipReason
+from worker import enrolling, protocols
 from worker.intake.batches import BatchResult
 from worker.intake.patients import PatientRow
 from worker.intake.table import RowFault
@@ -37,8 +38,10 @@ class _Known:
 class PatientBatch:
     """Writes batches of patient rows, in the name of `actor`."""
 
-    def __init__(self, services: Services, *, actor: str, now: datetime) -> None:
-        self._services, self._vault = services, services.vault
+    def __init__(
+        self, services: Services, *, actor: str, now: datetime, quiet: bool = False
+    ) -> None:
+        self._services, self._vault, self._quiet = services, services.vault, quiet
         self._actor, self._now = actor, now
 
     def write(self, session: Session, rows: Sequence[PatientRow]) -> BatchResult:
@@ -55,11 +58,13 @@ class PatientBatch:
             elif (moved := self._change(session, row, person, result)) is not None:
                 touched.append((row, person, moved))
         session.flush()
+        self._joined: list[tuple[PatientRow, Patient]] = []
         self._find_again(session, fresh)
         for row, person in fresh:
             self._consent(session, row, person, known, result, moved=False)
         for row, person, moved in touched:
             self._consent(session, row, person, known, result, moved=moved)
+        self._welcome(session)
         intake.request_plan_of_patients(session, [person.id for _, person, _ in touched])
         result.counts.update(created=len(fresh), changed=len(touched))
         return result
@@ -183,6 +188,8 @@ class PatientBatch:
         if (person.clinic_id, person.phone_blind) in known.stopped:
             if differs and row.purposes:
                 _note(result, row, "phone", "this number has stopped texts; the stop stays")
+        elif news and row.lacks_the_warning:
+            _note(result, row, "sms_risk_ack", "the clinic requires it; consent stays pending")
         elif news:
             self._write_consent(session, row, person, last)
         elif moved:
@@ -221,6 +228,16 @@ class PatientBatch:
         if wanted and (renewed or wanted - held):
             self._record(session, person, "grant", sorted(wanted), method, at, row.consent_version)
             person.proved_at = person.proved_at or at
+            if not held and at > self._now - enrolling.WELCOMED_WITHIN:
+                self._joined.append((row, person))
+
+    def _welcome(self, session: Session) -> None:
+        """Let those whose consent begins here be told who writes, and how to stop."""
+        clinics = {row.clinic.id: row.clinic for row, _ in self._joined}
+        for clinic in clinics.values() if not self._quiet else ():
+            people = [person for row, person in self._joined if row.clinic.id == clinic.id]
+            published = protocols.of_clinic(session, clinic.id)
+            enrolling.join(session, clinic.file, published, people, now=self._now)
 
     def _record(
         self,

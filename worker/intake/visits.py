@@ -19,8 +19,9 @@ from schedules.facts import VisitStatus
 from schedules.loader import SETTINGS, VISIT_KINDS
 from schedules.phrases import ROUTES
 from worker.intake import values
-from worker.intake.patients import LANGUAGES, KnownClinic
+from worker.intake.patients import KnownClinic
 from worker.intake.table import CellError, Cells, RowFault, Table
+from worker.intake.tailored import LANGUAGES
 
 REQUIRED = (
     "appointment_id",

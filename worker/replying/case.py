@@ -13,6 +13,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from messages import formats
+from messages.detached import Detached, look
 from messages.replies import Intent
 from records import clinics, conversation, patients
 from records.base import Session
@@ -23,9 +24,11 @@ from records.patients import Patient
 from schedules import followup_rules
 from schedules.clinic import ClinicFile
 from schedules.followups import FollowUpReason, WantedFollowUp
+from schedules.rechecks import rechecked
 from schedules.staffing import Severity, StaffedHours
 from worker.opening import open_follow_ups
 from worker.replying import answering, hearing
+from worker.replying.doses import after_last_dose
 from worker.services import Services
 
 SAFETY = "safety"
@@ -181,7 +184,7 @@ class Case:
     def read_as(self, *, bound: bool, keyword: str | None = None) -> tuple[WantedFollowUp, ...]:
         """Return what the reading by itself asks for (`followup_rules.for_reading`)."""
         row = self.inbound
-        return followup_rules.for_reading(
+        wanted = followup_rules.for_reading(
             str(row.intent),
             row.severity,
             row.value,
@@ -191,6 +194,23 @@ class Case:
             prompt_open=bound,
             also=row.also,
             keyword=keyword,
+        )
+        return self._rechecked(wanted)
+
+    def _rechecked(self, wanted: tuple[WantedFollowUp, ...]) -> tuple[WantedFollowUp, ...]:
+        """Soften or sharpen what a text that tells of feeling detached asks for (care rule 12)."""
+        said = Detached.NOT if hearing.SAFETY & set(self.intents) else look(self.body)
+        if said is Detached.NOT or self.patient is None:
+            return wanted
+        rule, left_at = after_last_dose(self.session, self.patient)
+        return rechecked(
+            wanted,
+            rule,
+            alarmed=said is Detached.ALARMED,
+            checked_out_at=left_at,
+            now=self.now,
+            staffed=self.staffed,
+            about=self.subject,
         )
 
     def open(self, *wanted: WantedFollowUp) -> None:

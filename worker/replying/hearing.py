@@ -89,13 +89,23 @@ def open_prompts(prompts: Iterable[Prompt]) -> tuple[list[Prompt], list[Prompt]]
     for prompt in prompts:
         groups.setdefault(_question_of(prompt), []).append(prompt)
     fresh, settled = [], []
-    for asked in groups.values():
+    for asked in map(_about_now, groups.values()):
         unanswered = [prompt for prompt in asked if not prompt.answered]
         if unanswered:
             fresh.append(unanswered[-1])
         else:
             settled.append(asked[-1])
     return fresh, settled
+
+
+def _about_now(asked: list[Prompt]) -> list[Prompt]:
+    """Leave out what asked about an earlier start of a visit, once a text has named the present.
+
+    A question about a time that no longer holds is not what C or R answer then, answered or not.
+    """
+    present = [prompt for prompt in asked if prompt.anchor_at == prompt.starts_at]
+    of_visit = asked[0].context == APPOINTMENT and asked[0].appointment_id is not None
+    return present if of_visit and present else asked
 
 
 def _question_of(prompt: Prompt) -> tuple[object, ...]:

@@ -27,7 +27,9 @@ def paused(case: Case) -> None:
     person = case.patient
     if person is None:
         return
-    person.paused_until = case.now + PAUSE
+    # A rest that only a person ends is not made shorter by one that ends by itself.
+    until = case.now + PAUSE
+    person.paused_until = max(person.paused_until or until, until)
     enrollments.request_plan_of_patient(case.session, person.id)
     watched = is_watched(case.session, case.services, person, since=case.now - OPIOID_WATCHED)
     items = [

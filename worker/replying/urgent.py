@@ -1,12 +1,16 @@
 """Safety texts: a page, and one reply that nothing of ours may hold back (care rules 9-11).
 
-The wording that says "we've alerted our team" needs a page that really went out. Until there is
-one, the replies make no such claim.
+The wording that says "we've alerted our team" needs a page that really went out. The reply is
+written without it and waits three seconds at most; a page that a channel takes meanwhile adds the
+sentence and lets the reply go at once (`records.pages.tell_of_team`).
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from messages.replies import Intent
+from records import pages
+from schedules import ladder
 from worker.logs import get_logger
 from worker.replying.answering import SAFETY_AGAIN
 from worker.replying.case import Case
@@ -15,6 +19,9 @@ from worker.replying.prompted import record
 log = get_logger(__name__)
 
 _ABUSE = "abuse"
+#: Care rule 11: so long the reply waits for the page to go out.
+PAGE_WAIT = timedelta(seconds=3)
+_NO_ALERT = "_noalert"
 _REPLY = {
     Intent.crisis: "crisis_reply_noalert",
     Intent.overdose: "overdose_reply_noalert",
@@ -28,6 +35,7 @@ def safety(case: Case) -> None:
     stopped = case.inbound.opt_change in {"stop", "stop_again"}
     bound = case.prompt is not None or (stopped and bool(case.open_prompts))
     case.open(*case.read_as(bound=bound, keyword=case.body))
+    case.nudges.add(("pages", str(case.clinic.id)))
     _try(case, _reply)
     _try(case, _no_silence)
 
@@ -53,5 +61,15 @@ def _reply(case: Case) -> None:
     if danger is Intent.crisis and case.inbound.value == _ABUSE:
         # Whoever hurts them may be reading: nothing in the answer says what it is about.
         template = "neutral_ack" if case.file.is_covered(case.now) else "after_hours_ack"
-    if not case.answered_with(template, within=SAFETY_AGAIN):
-        case.safety_answer(template, until=case.until(language=case.language("safety")))
+    both = (template, template.removesuffix(_NO_ALERT))
+    if any(case.answered_with(each, within=SAFETY_AGAIN) for each in both):
+        return
+    case.safety_answer(template, until=case.until(language=case.language("safety")))
+    if template.endswith(_NO_ALERT) and _somebody_is_called(case):
+        until = case.now + PAGE_WAIT
+        pages.await_page(case.session, case.inbound.id, template, until=until)
+
+
+def _somebody_is_called(case: Case) -> bool:
+    """Whether the page goes to somebody now, and not to a list that is read when work starts."""
+    return case.file.is_covered(case.now) and bool(ladder.rungs(case.file, at=case.now))

@@ -8,6 +8,7 @@ Whatever was paused, held, undelivered, or fell into an outage of ours is void a
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -40,6 +41,8 @@ _SILENCES_EVERY_SECONDS = 60.0
 # Silence is phoned after two misses instead of three (clinical.md section 3).
 _OPIOID_FIRST_WEEKS, _PHONED_EARLY = timedelta(days=14), 2
 _HISTORY = 30
+# Silence on a closed day is heard of whenever the patient came.
+_EVER = timedelta(days=3650)
 
 
 def run(services: Services, *, limit: int = 200) -> Counter[str]:
@@ -202,8 +205,31 @@ def _wanted(session: Session, services: Services, asked: Asked) -> tuple[WantedF
             0, now=now, staffed=staffed, about=_about(asked), undelivered=undelivered
         )
     if row.status == MISSED:
-        return _of_silence(session, services, asked, rows, staffed)
+        items = _of_silence(session, services, asked, rows, staffed)
+        return _to_on_call(session, services, asked, items, staffed)
     return ()
+
+
+def _to_on_call(
+    session: Session,
+    services: Services,
+    asked: Asked,
+    items: tuple[WantedFollowUp, ...],
+    staffed: StaffedHours,
+) -> tuple[WantedFollowUp, ...]:
+    """Have an opioid patient's silence on a closed day reach whoever is on call (care rule 19)."""
+    now = services.now
+    if not staffed.on_call or staffed.is_staffed_day(now.astimezone(staffed.zone).date()):
+        return items
+    if not is_watched(session, services, asked.patient, since=now - _EVER):
+        return items
+    due = staffed.due(Severity.PAGE_NOW, now)
+    return tuple(
+        replace(one, severity=Severity.PAGE_NOW, due_at=due)
+        if one.severity is Severity.CALL_TODAY
+        else one
+        for one in items
+    )
 
 
 def _of_silence(

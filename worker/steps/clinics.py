@@ -79,14 +79,26 @@ def shipped_sources() -> Mapping[str, str]:
     return {load(text, name, templates=known).id: text for name, text in files.items()}
 
 
-def apply(services: Services, file: ClinicFile, *, actor: str) -> Applied:
-    """Create or update a clinic. Raises RefusedError, then nothing was changed."""
+class InUseError(RefusedError):
+    """A file leaves out protocols that patients follow."""
+
+
+def apply(
+    services: Services, file: ClinicFile, *, actor: str, end_running: bool = False
+) -> Applied:
+    """Create or update a clinic. Raises RefusedError, then nothing was changed.
+
+    A protocol that patients follow is left out of the file only with `end_running`, which ends it
+    for them; else InUseError says who would be left without texts.
+    """
     _check_wording(file)
     with services.database.transaction() as session:
         intake.take_turn(session, f"clinic:{file.id}")
         clinic = intake.lock_clinic(session, file.id)
         created = clinic is None
         before = clinic.settings if clinic else {}
+        if clinic is not None and not end_running:
+            _refuse_in_use(session, clinic.id, before, file, services.now)
         after = file.to_json()
         if clinic is None:
             clinic = Clinic(id=new_id(), key=file.id, settings=after, version=1)
@@ -121,6 +133,22 @@ def _check_wording(file: ClinicFile) -> None:
     for language in file.languages:
         for finding in lint(file.sms_name, language=language):
             raise RefusedError(f"sms_name stands in every text, and {finding}")
+        for form, link in file.forms.items():
+            for finding in lint(link, language=language):
+                raise RefusedError(f"forms.{form} stands in texts, and {finding}")
+
+
+def _refuse_in_use(
+    session: Session, clinic_id: UUID, before: Mapping[str, Any], file: ClinicFile, now: datetime
+) -> None:
+    gone = set(before.get("protocols", ())) - set(file.protocols)
+    used = enrollments.followers(session, clinic_id, gone, now=now)
+    if used:
+        named = ", ".join(f"{name} ({count} patients)" for name, count in sorted(used.items()))
+        raise InUseError(
+            f"protocols: the file leaves out what patients follow: {named}. Keep it, withdraw them "
+            "with `aftercare withdraw`, or end it for all of them with --end-running."
+        )
 
 
 def _differences(before: Any, after: Any, path: str = "") -> list[Change]:

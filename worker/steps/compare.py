@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from messages.gateway import CarrierText, CarrierUnavailable
 from messages.status import MessageStatus, from_carrier
-from records import comparison, outcomes, progress, receipts
+from records import comparison, outcomes, pages, progress, receipts
 from records.comparison import LostAttempt, OurText
 from records.outcomes import AcceptedRow
 from records.patients import phone_blind
@@ -71,8 +71,10 @@ def compare(services: Services, carrier: Carrier, day: date) -> Counter[str]:
     counts = Counter(listed=len(texts), cut_short=int(len(texts) == _LIST_AT_MOST))
     with services.database.transaction() as session:
         known = comparison.ours(session, [text.sid for text in texts])
+        # Pages to staff go by the same account; each has its own record.
+        paged = pages.of_ours(session, [text.sid for text in texts])
     counts["told"] = _tell(services, texts, known)
-    unknown = [text for text in texts if text.sid not in known]
+    unknown = [text for text in texts if text.sid not in known and text.sid not in paged]
     counts["found"] = _find(services, day, unknown)
     counts["strange"] = len(unknown) - counts["found"]
     if not counts["cut_short"]:

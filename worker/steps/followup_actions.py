@@ -11,14 +11,15 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from records import audit, clinics, followups, worklist
+from records import audit, clinics, enrollments, followups, pages, worklist
 from records.base import Session, new_id
 from records.casework import staff_by_id
 from records.clinics import Staff
 from records.followups import FollowUp, FollowUpEvent
 from records.worklist import ListedFollowUp
-from schedules.followups import SAFETY
+from schedules.followups import CHANGES_PLANS, SAFETY, FollowUpReason
 from schedules.staffing import Severity
+from worker import resting
 from worker.services import Services
 
 # Care rule 10: a crisis is put off for half an hour at most, and ended by a clinician alone.
@@ -110,14 +111,65 @@ def take(services: Services, follow_up_id: UUID, *, actor: Actor) -> ListedFollo
     """
     with services.database.transaction() as session:
         item = _open_item(session, follow_up_id, actor)
-        theirs = item.owner_id not in {None, actor.staff_id}
-        if theirs and item.status == "acknowledged":
+        theirs = item.owner_id != actor.staff_id and (item.owner_id or item.taken_by)
+        # Whoever has it but does not answer when paged again does not keep it from others.
+        if theirs and _is_held(item):
             raise FollowUpTakenError(_owner(session, item))
-        if item.owner_id != actor.staff_id or item.status != "acknowledged":
-            item.owner_id = actor.staff_id
-            _acknowledge(item, services.now)
+        mine = item.owner_id == actor.staff_id and item.status == "acknowledged"
+        item.owner_id, item.taken_by = actor.staff_id, None
+        _acknowledge(session, services, item, actor.label)
+        if not mine:
             _record(session, services, item, actor, "taken")
         return _listed(session, services, follow_up_id)
+
+
+def take_page(services: Services, page_id: UUID) -> str:
+    """Acknowledge a page in the name of whoever was paged; return the page's kind.
+
+    For a key pressed on the phone and for a paging service's answer. Somebody on call who has no
+    sign-in of their own is noted by their key on the ladder. Raises FollowUpActionError.
+    """
+    with services.database.transaction() as session:
+        page = pages.by_id(session, page_id)
+        if page is None:
+            raise FollowUpMissingError
+        if page.follow_up_id is None:
+            page.acknowledged_at = page.acknowledged_at or services.now
+            page.acknowledged_by = page.acknowledged_by or page.person
+            page.closed_at = page.closed_at or services.now
+            pages.end_deliveries(session, [page.id], now=services.now)
+            return page.kind
+        item = followups.by_id(session, page.follow_up_id)
+        if item is None or item.status == "resolved":
+            raise FollowUpEndedError(item.outcome if item else None)
+        _take_as(session, services, item, page.person)
+        return page.kind
+
+
+def _take_as(session: Session, services: Services, item: FollowUp, person: str) -> None:
+    staff = _signed_up(session, item.clinic_id, person)
+    owner = staff.id if staff is not None else None
+    theirs = (item.owner_id, item.taken_by) not in {(None, None), (owner, None), (None, person)}
+    if theirs and _is_held(item):
+        raise FollowUpTakenError(_owner(session, item))
+    item.owner_id, item.taken_by = owner, None if staff is not None else person
+    label = f"staff:{owner}" if owner else "on_call"
+    _acknowledge(session, services, item, label)
+    actor = Actor(
+        label=label, staff_id=owner or UUID(int=0), clinic_id=item.clinic_id, role="coordinator"
+    )
+    _record(session, services, item, actor, "taken")
+
+
+def _is_held(item: FollowUp) -> bool:
+    """Whether whoever has it has answered the last page, or was never paged about it."""
+    answered = item.run_acknowledged_at is not None or item.run_at is None
+    return item.status == "acknowledged" and answered
+
+
+def _signed_up(session: Session, clinic_id: UUID, person: str) -> Staff | None:
+    found = (one for one in clinics.staff_by_email(session, person) if one.disabled_at is None)
+    return next((one for one in found if one.clinic_id == clinic_id), None)
 
 
 def assign(services: Services, follow_up_id: UUID, *, email: str, actor: Actor) -> ListedFollowUp:
@@ -132,10 +184,15 @@ def assign(services: Services, follow_up_id: UUID, *, email: str, actor: Actor) 
             raise BadActionError("A viewer can't be given a follow-up. Choose somebody else.")
         if owner.id == item.owner_id:
             return _listed(session, services, follow_up_id)
-        item.owner_id = owner.id
+        if clinics.is_away(session, owner.id, at=services.now):
+            raise BadActionError(f"{owner.email} is away now. Choose somebody who is here.")
+        item.owner_id, item.taken_by = owner.id, None
         item.status, item.acknowledged_at = "open", None
+        # It is the new owner's to acknowledge: they are paged, then the ladder above them.
+        pages.close_of_item(session, item.id, now=services.now)
+        followups.page_anew(item, services.now)
         if owner.id == actor.staff_id:
-            _acknowledge(item, services.now)
+            _acknowledge(session, services, item, actor.label)
         _record(session, services, item, actor, "assigned", details={"to": f"staff:{owner.id}"})
         return _listed(session, services, follow_up_id)
 
@@ -145,7 +202,8 @@ def snooze(
 ) -> ListedFollowUp:
     """Put it off until an instant (aware); it is then due again.
 
-    A page or a safety item waits 30 minutes at most (care rule 10), anything else 30 days.
+    A page or a safety item waits 30 minutes at most (care rule 10), anything else 30 days and
+    into a staffed day: on a closed one nobody would take it up.
     Raises BadActionError for an instant that does not fit.
     """
     now = services.now
@@ -158,9 +216,25 @@ def snooze(
         if until > now + longest:
             most = "30 minutes" if urgent else "30 days"
             raise BadActionError(f"This follow-up can be put off for {most} at most.")
+        if not urgent:
+            _refuse_closed_day(session, item.clinic_id, until)
         item.snoozed_until = until
+        pages.close_of_item(session, item.id, now=now)
+        followups.page_anew(item, until)
         _record(session, services, item, actor, "snoozed", details={"until": until.isoformat()})
         return _listed(session, services, follow_up_id)
+
+
+def _refuse_closed_day(session: Session, clinic_id: UUID, until: datetime) -> None:
+    file = clinics.by_id(session, clinic_id).file
+    day = until.astimezone(file.zone).date()
+    if file.staffed().is_staffed_day(day):
+        return
+    opens = file.staffed().next_opening(until).astimezone(file.zone)
+    raise BadActionError(
+        f"The clinic is closed on {day:%A, %B} {day.day}. "
+        f"Give a time on a staffed day: the next is {opens:%A, %B} {opens.day}."
+    )
 
 
 def resolve(
@@ -179,9 +253,24 @@ def resolve(
         item.status, item.outcome, item.resolved_at = "resolved", word, services.now
         item.acknowledged_at = item.acknowledged_at or services.now
         item.owner_id = item.owner_id or actor.staff_id
-        item.snoozed_until = None
+        item.snoozed_until, item.climbs_at, item.joined_at = None, None, None
+        if item.patient_id is not None and item.reason in CHANGES_PLANS:
+            # A question that rested for silence may be asked again.
+            session.flush()
+            enrollments.request_plan_of_patient(session, item.patient_id)
+        pages.close_of_item(session, item.id, now=services.now)
+        _end_rest(session, item, services.now)
         _record(session, services, item, actor, "resolved", note=note, details={"outcome": word})
         return _listed(session, services, follow_up_id)
+
+
+def _end_rest(session: Session, item: FollowUp, now: datetime) -> None:
+    if item.patient_id is None:
+        return
+    if is_safety(item.reason):
+        resting.end_for_crisis(session, item.patient_id, now=now)
+    elif item.reason == FollowUpReason.CONVERSATION:
+        resting.end_for_conversation(session, item.patient_id, now=now)
 
 
 def is_safety(reason: str) -> bool:
@@ -218,15 +307,19 @@ def _open_item(session: Session, follow_up_id: UUID, actor: Actor) -> FollowUp:
     return item
 
 
-def _acknowledge(item: FollowUp, now: datetime) -> None:
+def _acknowledge(session: Session, services: Services, item: FollowUp, label: str) -> None:
+    """Stop the climb. The ladder looks at the item at once and sets its next clock."""
+    now = services.now
     item.status = "acknowledged"
     item.acknowledged_at = item.acknowledged_at or now
-    item.snoozed_until = None
+    item.snoozed_until, item.joined_at = None, None
+    item.run_acknowledged_at, item.climbs_at = now, now
+    pages.close_of_item(session, item.id, now=now, by=label)
 
 
 def _owner(session: Session, item: FollowUp) -> str:
     owner = staff_by_id(session, item.owner_id) if item.owner_id else None
-    return owner.email if owner else "A colleague"
+    return owner.email if owner else item.taken_by or "A colleague"
 
 
 def _staff(session: Session, clinic_id: UUID, email: str) -> Staff:

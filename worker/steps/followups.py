@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from messages.errorcodes import classify
 from records import appointments, clinics, endings, followups, patients
 from records.base import Session
 from records.outbox import Message
@@ -27,6 +28,7 @@ from schedules.resolving import resolver
 from worker import facts
 from worker.opening import open_follow_ups
 from worker.services import Services
+from worker.unreachable import says_something
 
 BATCH = 200
 _OUTCOME_UNKNOWN = "outcome_unknown"
@@ -75,6 +77,10 @@ def _wanted(
     if message.status == "failed" and message.reason == _OUTCOME_UNKNOWN:
         unknown = FollowUpReason.OUTCOME_UNKNOWN
         items.append(wanted(unknown, now=now, staffed=file.staffed(), about=str(message.id)))
+    if message.kind == "started" and says_something(classify(message.error_code)):
+        # The number may be somebody else's by now, or the patient has blocked us at the carrier.
+        unreachable = FollowUpReason.CANNOT_REACH
+        items.append(wanted(unreachable, now=now, staffed=file.staffed(), about=str(patient_id)))
     items += _not_arrived(session, services, message, patient_id, file, now=now)
     return [*items, *_not_reminded(session, message, file, now=now)]
 

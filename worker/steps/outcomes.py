@@ -11,9 +11,10 @@ from uuid import UUID
 
 from messages.errorcodes import ErrorClass, ErrorRule, classify
 from messages.gateway import Accepted, NotProcessed, OutcomeUnknown, Refused
-from records import outcomes, stopping
+from records import outcomes
 from records.base import Session
 from records.outcomes import AcceptedRow, EndedRow
+from worker import unreachable
 from worker.carrier import Posted
 from worker.logs import get_logger
 from worker.services import Services
@@ -124,11 +125,7 @@ def refused(
 def _react(session: Session, posted: Posted, outcome: Refused, *, now: datetime) -> None:
     rule = classify(outcome.code, outcome.http_status)
     posting = posted.posting
-    if rule.error_class is ErrorClass.opt_out:
-        # Not stored as the patient's own word: a reassigned number is refused the same way.
-        stopping.stop_recipient_of(
-            session, posting.message_id, reason=f"carrier_{outcome.code}", now=now
-        )
+    unreachable.heed(session, posting.message_id, outcome.code, now=now)
     if rule.opens_breaker:
         _open_breaker(session, posting.clinic_id, outcome, rule, now=now)
 

@@ -60,13 +60,15 @@ def import_patients(
     actor: str,
     dry_run: bool = False,
     strict: bool = False,
+    quiet: bool = False,
     on_start: Callable[[int], None] = lambda _: None,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> batches.ImportReport:
     """Bring in a `patients.csv`; an unchanged row changes nothing.
 
-    Raises TableError for a file that is no such table. `on_start` is told how many rows will be
-    written, `on_progress` how many were.
+    Whoever agreed to texts within the last month gets the welcome, unless it is `quiet`. Raises
+    TableError for a file that is no such table. `on_start` is told how many rows
+    will be written, `on_progress` how many were.
     """
     now = services.now
     table = read_table(decode(content), required=REQUIRED, optional=OPTIONAL)
@@ -78,7 +80,7 @@ def import_patients(
         services,
         rows,
         faults,
-        PatientBatch(services, actor=actor, now=now).write,
+        PatientBatch(services, actor=actor, now=now, quiet=quiet).write,
         dry_run=dry_run,
         strict=strict,
         on_progress=on_progress,
@@ -231,15 +233,24 @@ def grant(
 ) -> tuple[str, ...]:
     """Write a consent to the ledger; return the purposes now in force.
 
-    It lifts no stop: a number that was stopped is texted again only after the patient's START.
+    It lifts no stop, only the rest of a number that was out of service: one that was stopped is
+    texted again only after the patient's START.
     """
     _check_purposes(purposes)
     with services.database.transaction() as session:
         person = intake.lock_patient(session, patient_id)
         _refuse_closed(person)
+        begins = not person.purposes
         _write(session, services, person, "grant", purposes, method, actor, wording_version)
         # Staff who record a consent have spoken with the patient about this very number.
-        person.proved_at = person.proved_at or services.now
+        person.proved_at = services.now
+        patients.lift_suspension(
+            session, clinic_id=person.clinic_id, blind=person.phone_blind, at=services.now
+        )
+        if begins:
+            clinic = clinics.by_id(session, person.clinic_id)
+            published = protocols.of_clinic(session, clinic.id)
+            enrolling.join(session, clinic.file, published, [person], now=services.now)
         enrollments.request_plan_of_patient(session, person.id)
         return tuple(person.purposes)
 

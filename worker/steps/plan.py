@@ -4,21 +4,26 @@ The pure planner says what is wanted; this step compares it with the rows and ad
 or revives. A patient is planned by one process at a time, in batches of one transaction each.
 """
 
+import gc
 import json
+import sys
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from uuid import UUID
 
 from records import enrollments, planning, sending
 from records.base import Session, database_now
 from records.enrollments import Enrollment
-from records.planning import ChangedRow, NewRow
+from records.planning import ChangedRow, NewOf, NewText
 from schedules.facts import EnrollmentFacts, PlannedText, VisitStatus
 from schedules.moments import frame_of
 from schedules.planner import HORIZON, plan_patient
-from schedules.protocol import Protocol, Step
+from schedules.protocol import Step
 from schedules.reasons import CancelReason
 from schedules.reconcile import Changes, ExistingRow, reconcile
 from schedules.resolving import resolver
@@ -29,7 +34,8 @@ from worker.services import Services
 
 log = get_logger(__name__)
 
-BATCH = 100
+BATCH = 300
+_COLLECT_AFTER = 100_000
 # The horizon is drawn forward once a day, each enrollment at an hour of its own.
 _ROLL_EVERY = timedelta(hours=24)
 _NOTHING_AFTER_VISIT = timedelta(days=3)
@@ -40,31 +46,85 @@ _WITHDRAWN = frozenset(reason.value for reason in CancelReason)
 class _Writes:
     """What one batch writes, gathered so that each kind is one statement."""
 
-    new: list[NewRow] = field(default_factory=list)
+    new: list[tuple[NewOf, list[NewText]]] = field(default_factory=list)
     moved: list[ChangedRow] = field(default_factory=list)
     revived: list[ChangedRow] = field(default_factory=list)
     ended: list[tuple[UUID, str, str]] = field(default_factory=list)
 
 
+@dataclass(slots=True, kw_only=True)
+class _Batch:
+    """Patients who are locked and planned, and wait to be written in their own transaction."""
+
+    transaction: ExitStack
+    session: Session
+    seen_at: datetime
+    now: datetime
+    rows: Sequence[Enrollment]
+    clinics: Mapping[UUID, ClinicContext]
+    contexts: Sequence[PatientContext]
+    writes: _Writes
+
+    @property
+    def patients(self) -> set[UUID]:
+        return {row.patient_id for row in self.rows}
+
+
 def run(services: Services, *, batch: int = BATCH) -> Counter[str]:
-    """Plan until nobody waits to be planned; return what was written."""
+    """Plan until nobody waits to be planned; return what was written.
+
+    While the database takes the rows of one batch, the next is planned.
+    """
     counts: Counter[str] = Counter()
     done: set[UUID] = set()
-    # Who was marked again meanwhile is left to the next tick, so that this comes to an end.
-    while (planned := _plan_batch(services, batch, counts)) - done:
-        done |= planned
+    with _few_collections(), ThreadPoolExecutor(1, thread_name_prefix="plan") as writer:
+        written: Future[None] | None = None
+        under_way: set[UUID] = set()
+        # Who was marked again meanwhile is left to the next tick, so that this comes to an end.
+        while (planned := _planned(services, batch, under_way)) is not None:
+            mine = planned.patients
+            if written is not None:
+                _wait(written, planned)
+            written = writer.submit(_finish, services, planned, counts)
+            if mine <= done:
+                break
+            done, under_way = done | mine, mine
+        if written is not None:
+            written.result()
     counts["patients"] = len(done)
     return counts
 
 
-def _plan_batch(services: Services, batch: int, counts: Counter[str]) -> set[UUID]:
+def _wait(written: Future[None], planned: _Batch) -> None:
+    """Wait for the batch before; where that failed, this one is given up and asked for again."""
+    try:
+        written.result()
+    except BaseException:
+        planned.transaction.__exit__(*sys.exc_info())
+        raise
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Collect cycles rarely: a plan makes few, and looking for them took a sixth of the time."""
+    thresholds = gc.get_threshold()
+    gc.set_threshold(_COLLECT_AFTER, *thresholds[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+
+
+def _planned(services: Services, batch: int, under_way: set[UUID]) -> _Batch | None:
+    """Lock the patients who wait longest and plan them; None when nobody waits."""
     now = services.now
-    with services.database.transaction() as session:
-        waiting = enrollments.patients_to_plan(session, now=now, limit=batch)
-        if not waiting:
-            return set()
+    with ExitStack() as transaction:
+        session = transaction.enter_context(services.database.transaction())
+        waiting = enrollments.patients_to_plan(session, now=now, limit=batch, besides=under_way)
         seen_at = database_now(session)
-        rows = enrollments.lock_of_patients(session, waiting)
+        rows = enrollments.lock_of_patients(session, waiting) if waiting else []
+        if not rows:
+            return None
         clinics = {
             clinic_id: facts.clinic_context(session, clinic_id)
             for clinic_id in {row.clinic_id for row in rows}
@@ -73,24 +133,42 @@ def _plan_batch(services: Services, batch: int, counts: Counter[str]) -> set[UUI
         writes = _Writes()
         for context in contexts:
             _plan_for_sure(context, clinics[context.row.clinic_id], writes, now)
-        _write(session, writes, now=now)
-        upcoming = duties.settle(session, contexts, clinics, now=now)
-        ends = _ends(contexts)
-        done = [_done(row, ends.get(row.id), upcoming.get(row.id), seen_at, now) for row in rows]
-        enrollments.planned(session, done)
+        return _Batch(
+            transaction=transaction.pop_all(),
+            session=session,
+            seen_at=seen_at,
+            now=now,
+            rows=rows,
+            clinics=clinics,
+            contexts=contexts,
+            writes=writes,
+        )
+
+
+def _finish(services: Services, batch: _Batch, counts: Counter[str]) -> None:
+    """Write what was planned, and commit."""
+    session, now = batch.session, batch.now
+    with batch.transaction:
+        _write(session, batch.writes, now=now)
+        upcoming = duties.settle(session, batch.contexts, batch.clinics, now=now)
+        ends = _ends(batch.contexts)
+        rolls = {
+            row.id: _roll(row, ends.get(row.id), upcoming.get(row.id), now) for row in batch.rows
+        }
+        enrollments.planned(session, rolls, seen=batch.seen_at, through=now + HORIZON)
         services.crashpoint("plan.before_commit")
     services.crashpoint("plan.after_commit")
+    writes = batch.writes
     counts.update(
-        added=len(writes.new),
+        added=sum(len(texts) for _, texts in writes.new),
         moved=len(writes.moved),
         revived=len(writes.revived),
         ended=len(writes.ended),
     )
-    return {row.patient_id for row in rows}
 
 
 def _write(session: Session, writes: _Writes, *, now: datetime) -> None:
-    planning.insert_rows(session, writes.new)
+    planning.insert_texts(session, writes.new)
     planning.change_rows(session, [*writes.moved, *writes.revived], now=now)
     sending.settle(session, writes.ended, now=now)
 
@@ -160,15 +238,25 @@ class _Writing:
         enrollment: EnrollmentFacts,
         now: datetime,
     ) -> None:
-        self._context, self._clinic, self._row, self._now = context, clinic, row, now
-        self._protocol: Protocol = enrollment.protocol
+        self._now = now
         self._frame = frame_of(enrollment, context.facts, clinic.facts, now, context.appointments)
+        self._steps = {step.id: step for step in enrollment.protocol.steps}
         visit = context.visits.get(row.appointment_id) if row.appointment_id else None
-        self._revision = visit[0].revision if visit else None
+        self._of = NewOf(
+            clinic_id=row.clinic_id,
+            sender_id=clinic.sender_id,
+            patient_id=row.patient_id,
+            enrollment_id=row.id,
+            appointment_id=row.appointment_id,
+            protocol=row.protocol,
+            protocol_number=clinic.protocols[row.protocol][1],
+            revision=visit[0].revision if visit else None,
+        )
 
     def into(self, changes: Changes, writes: _Writes) -> None:
         """Add what these changes write."""
-        writes.new += [self._new(text) for text in changes.add]
+        if changes.add:
+            writes.new.append((self._of, [self._new(text) for text in changes.add]))
         writes.moved += [self._changed(row_id, text) for row_id, text in changes.move]
         writes.revived += [self._changed(row_id, text) for row_id, text in changes.revive]
         for row_id, reason in changes.cancel:
@@ -176,7 +264,7 @@ class _Writing:
             writes.ended.append((UUID(row_id), status, str(reason)))
 
     def _step(self, text: PlannedText) -> Step | None:
-        return self._protocol.step(text.nudge_for or text.step)
+        return self._steps.get(text.nudge_for or text.step)
 
     def _prove_by(self, text: PlannedText) -> datetime | None:
         step = self._step(text)
@@ -191,30 +279,24 @@ class _Writing:
         unproved = timedelta(minutes=rule.unproved_minutes)
         return self._now if text.due_at > deadline else deadline - unproved
 
-    def _new(self, text: PlannedText) -> NewRow:
+    def _new(self, text: PlannedText) -> NewText:
         step = self._step(text)
         prove_by = self._prove_by(text)
         skipped = text.skip_reason
-        nudges = step is not None and step.nudge is not None and text.nudge_for is None
-        return NewRow(
-            clinic_id=self._row.clinic_id,
-            sender_id=self._clinic.sender_id,
-            patient_id=self._row.patient_id,
-            enrollment_id=self._row.id,
-            appointment_id=self._row.appointment_id,
-            protocol=self._row.protocol,
-            protocol_number=self._clinic.protocols[self._row.protocol][1],
+        return NewText(
             step=text.step,
             occurrence=text.occurrence,
             round=text.round,
             purpose=text.purpose.value,
             priority=text.priority,
             template=text.template,
-            params=_NUDGED if nudges else "{}",
+            params=_params(
+                step.form if step else None,
+                nudged=step is not None and bool(step.nudges) and text.nudge_for is None,
+            ),
             due_at=text.due_at,
             latest_at=text.latest_at,
             anchor_at=text.anchor_at,
-            revision=self._revision,
             policy=text.unknown_policy.value if text.unknown_policy else None,
             expects=_expects(text),
             answer_until=text.answer_until,
@@ -235,7 +317,7 @@ class _Writing:
             due_at=text.due_at,
             latest_at=text.latest_at,
             anchor_at=text.anchor_at,
-            revision=self._revision,
+            revision=self._of.revision,
             expects=_expects(text),
             answer_until=text.answer_until,
             prove_by=self._prove_by(text),
@@ -244,8 +326,16 @@ class _Writing:
         )
 
 
-# The acceptance of such a question asks for a new plan, which then holds its nudge.
-_NUDGED = json.dumps({"nudge": True})
+@lru_cache(maxsize=256)
+def _params(form: str | None, *, nudged: bool) -> str:
+    """Return what goes with a row: the form that its link leads to, and whether it has nudges.
+
+    The acceptance of a question with nudges asks for a new plan, which then holds them.
+    """
+    said: dict[str, object] = {"form": form} if form else {}
+    if nudged:
+        said["nudge"] = True
+    return json.dumps(said)
 
 
 def _reason(text: PlannedText) -> str | None:
@@ -271,20 +361,10 @@ def _ends(contexts: Sequence[PatientContext]) -> dict[UUID, datetime]:
     return ends
 
 
-def _done(
-    row: Enrollment,
-    end: datetime | None,
-    next_duty: datetime | None,
-    seen_at: datetime,
-    now: datetime,
-) -> dict[str, object]:
+def _roll(
+    row: Enrollment, end: datetime | None, next_duty: datetime | None, now: datetime
+) -> datetime | None:
+    """Return when the horizon of an enrollment is drawn forward; None when nothing can come."""
     over = row.status != "active" or (end is not None and end < now)
     roll = None if over else now + _ROLL_EVERY - timedelta(seconds=row.id.int % 3600)
-    if next_duty is not None:
-        roll = min(roll or next_duty, next_duty)
-    return {
-        "b_id": row.id,
-        "b_seen": seen_at,
-        "b_roll": roll,
-        "b_through": now + HORIZON,
-    }
+    return roll if next_duty is None else min(roll or next_duty, next_duty)

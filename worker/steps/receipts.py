@@ -11,10 +11,11 @@ from itertools import groupby
 
 from messages.errorcodes import ErrorClass, classify
 from messages.status import MessageStatus, advance, from_carrier
-from records import outcomes, receipts, stopping
+from records import outcomes, receipts
 from records.base import Session
 from records.outcomes import AcceptedRow
 from records.receipts import Advance, PendingReceipt
+from worker import unreachable
 from worker.logs import get_logger
 from worker.services import Services
 
@@ -54,7 +55,7 @@ def _apply(services: Services, limit: int) -> int:
         ]
         receipts.advance(session, advances, now=now)
         receipts.applied(session, pending, now=now)
-        _remember_opt_outs(session, pending, now=now)
+        _remember_numbers(session, pending, now=now)
         _open_breakers(session, pending, now=now)
         services.crashpoint("receipts.before_commit")
     services.crashpoint("receipts.after_commit")
@@ -156,12 +157,9 @@ def _reason(status: MessageStatus, code: int | None) -> str | None:
     return None
 
 
-def _remember_opt_outs(
+def _remember_numbers(
     session: Session, pending: Sequence[PendingReceipt], *, now: datetime
 ) -> None:
     for receipt in pending:
-        if receipt.error_code is None or receipt.message_id is None:
-            continue
-        if classify(receipt.error_code).error_class is ErrorClass.opt_out:
-            reason = f"carrier_{receipt.error_code}"
-            stopping.stop_recipient_of(session, receipt.message_id, reason=reason, now=now)
+        if receipt.error_code is not None and receipt.message_id is not None:
+            unreachable.heed(session, receipt.message_id, receipt.error_code, now=now)

@@ -11,7 +11,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from messages.replies import Intent
-from records import clinics, conversation, enrollments, inbox
+from records import clinics, conversation, enrollments, inbox, patients
 from records.base import Session
 from records.inbox import Inbound
 from schedules.followups import FollowUpReason
@@ -24,6 +24,7 @@ from worker.replying.unprompted import paused, unasked
 from worker.replying.urgent import safety
 from worker.services import Services
 
+_PROVED_FOR = timedelta(days=1)
 log = get_logger(__name__)
 
 _TRIES = 3
@@ -116,7 +117,13 @@ def _converse(case: Case, intents: set[Intent]) -> None:
 def _prove(case: Case) -> None:
     """Take a reply as proof that the number is the patient's (care rule 26)."""
     person = case.patient
-    if person is not None and person.proved_at is None:
+    if person is None:
+        return
+    # Once a day: a welcome may have come back since the last proof (care rule 21).
+    patients.lift_suspension(
+        case.session, clinic_id=person.clinic_id, blind=person.phone_blind, at=case.now
+    )
+    if person.proved_at is None or person.proved_at < case.now - _PROVED_FOR:
         person.proved_at = case.now
         enrollments.request_plan_of_patient(case.session, person.id)
 

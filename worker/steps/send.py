@@ -23,7 +23,7 @@ from records.base import Session, new_id
 from records.outcomes import AcceptedRow
 from records.sending import Claimed, DueMessage, LockedSender
 from schedules.clinic import ClinicFile
-from worker import gates
+from worker import gates, staffwords
 from worker.carrier import Carrier, Posting
 from worker.logs import get_logger
 from worker.lookback import Overdue, is_overdue, look
@@ -260,12 +260,20 @@ def _rendered(
         starts_at=row.starts_at or row.anchor_at,
         virtual=row.modality == "virtual",
         details=_details(services, row),
-        params=row.params,
+        params=staffwords.opened(services.vault, row.id, row.params),
+        tag=_tag(services, row),
     )
     # A safety reply is in the language of the text received (care rule 23): the row says which.
     wanted = row.language if row.kind != "started" and row.language else row.patient_language
     safety = row.kind == gates.SAFETY
     return render(services.catalog, row.template, wanted, subject, safety=safety)
+
+
+def _tag(services: Services, row: DueMessage) -> str | None:
+    """Open what tells two patients on one number apart (care rule 22)."""
+    if row.patient_tag is None or row.patient_id is None:
+        return None
+    return services.vault.open("patient", "tag", row.patient_id, row.patient_tag)
 
 
 def _details(services: Services, row: DueMessage) -> dict[str, Any]:

@@ -137,7 +137,7 @@ def _members(session: Session, email: str) -> list[Staff]:
 
 
 def _return_items(session: Session, services: Services, member: Staff, actor: str) -> int:
-    items = followups.return_to_queue(session, member.id)
+    items = followups.return_to_queue(session, member.id, now=services.now)
     session.add_all(
         FollowUpEvent(
             clinic_id=item.clinic_id,

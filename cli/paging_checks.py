@@ -1,0 +1,76 @@
+"""What `aftercare doctor` asks of paging: whether a page at 02:00 would reach somebody."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from cli.checks import Finding, Found, note, ok, wrong
+from records import clinics, pages
+from records.base import Database, Session
+from records.clinics import Clinic
+from records.pages import PageKind
+from schedules import ladder
+from schedules.clinic import AfterHours
+from worker.clock import SystemClock
+from worker.paging import paths
+from worker.settings import Settings
+
+_AHEAD = timedelta(days=14)
+_TESTS = timedelta(days=15)
+_SHOWN = 3
+
+
+def paging(database: Database, settings: Settings) -> Found:
+    """Check the paths, the roster of the next 14 days, the test pages, and the heartbeat."""
+    bad = wrong if settings.mode == "live" else note
+    with database.transaction() as session:
+        everyone = clinics.all_clinics(session)
+        for fault in paths.faults(settings, [clinic.file for clinic in everyone]):
+            yield bad("paging", fault, "See docs/paging.md.")
+        for clinic in everyone:
+            yield from _roster(session, clinic, settings)
+            yield from _tests(session, clinic, settings)
+    if not settings.heartbeat_url:
+        message = "no address outside is called while ticks succeed"
+        yield bad("heartbeat", message, "Set AFTERCARE_HEARTBEAT_URL to a watcher elsewhere.")
+
+
+def _roster(session: Session, clinic: Clinic, settings: Settings) -> Iterator[Finding]:
+    check = f"on call {clinic.key}"
+    if clinic.file.after_hours is AfterHours.NONE:
+        yield note(check, "nobody after hours; the reply texts say so")
+        return
+    now = SystemClock(settings.clock_offset).now()
+    gone = pages.staff_gone(session, clinic.id)
+    away = pages.absences(session, clinic.id, since=now, until=now + _AHEAD)
+    gaps = ladder.uncovered(clinic.file, away, now=now, gone=gone)
+    if not gaps:
+        yield ok(check, "every hour of the next 14 days is covered")
+        return
+    zone = clinic.file.zone
+    told = "; ".join(
+        f"{gap.starts.astimezone(zone):%a %b %d %H:%M} to {gap.ends.astimezone(zone):%a %H:%M}"
+        for gap in gaps[:_SHOWN]
+    )
+    more = f" and {len(gaps) - _SHOWN} more" if len(gaps) > _SHOWN else ""
+    mend = "Add somebody under on_call and apply the file, or end an absence."
+    yield wrong(check, f"nobody is on call {told}{more}", mend)
+
+
+def _tests(session: Session, clinic: Clinic, settings: Settings) -> Iterator[Finding]:
+    check = f"test page {clinic.key}"
+    now = SystemClock(settings.clock_offset).now()
+    sent = pages.of_kind(session, clinic.id, PageKind.TEST, since=now - _TESTS)
+    last = {page.person: page for page in sent}
+    late = [
+        page
+        for page in last.values()
+        if page.acknowledged_at is None and now - page.at >= ladder.TEST_LASTS
+    ]
+    if late:
+        message = f"{len(late)} of {len(last)} people have not acknowledged the last one"
+        mend = "See `aftercare page list`, mend their number, then `aftercare page test`."
+        yield wrong(check, message, mend)
+    elif not last:
+        yield note(check, "none was sent lately", "Try the ladder: `aftercare page test`.")
+    else:
+        yield ok(check, f"sent to {len(last)} people; nobody has missed it")

@@ -1,0 +1,120 @@
+"""Two lists for people: the call list when texts are down, and the closure list before closed days.
+
+Both are read when they are asked for and kept nowhere, so that they are never out of date.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from records.clinics import Sender
+from records.patients import Patient
+
+#: Visits that start within this time, and after-dose texts within that, are called about.
+_VISITS_AHEAD, _AFTER_DOSE = timedelta(hours=36), timedelta(hours=12)
+_DOSES_SINCE, _SCORES_SINCE = timedelta(hours=72), timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """Somebody to be called: why, in which order (1 first), and what it is about."""
+
+    rank: int
+    why: str
+    patient_id: UUID
+    about_at: datetime | None
+    detail: str
+
+
+# Food and ride stand first, then how somebody is after a dose, then other texts of near visits.
+_UNSENT = text("""
+    SELECT CASE WHEN m.priority IN (20, 30) AND a.kind = 'dosing' THEN 1
+                WHEN m.priority = 40 THEN 2 ELSE 4 END AS rank,
+           CASE WHEN m.priority = 20 THEN 'food' WHEN m.priority = 30 THEN 'ride'
+                WHEN m.priority = 40 THEN 'after_dose' ELSE 'visit' END AS why,
+           m.patient_id, COALESCE(a.starts_at, m.due_at) AS about_at,
+           m.step || ': ' || m.status AS detail
+    FROM message m LEFT JOIN appointment a ON a.id = m.appointment_id
+         AND a.clinic_id = m.clinic_id
+    WHERE m.clinic_id = :clinic AND m.kind = 'started' AND m.status <> 'delivered'
+      AND m.status NOT IN ('cancelled', 'skipped') AND m.answered_at IS NULL
+      AND m.due_at BETWEEN CAST(:now AS timestamptz) - CAST(:ahead AS interval)
+                       AND CAST(:now AS timestamptz) + CAST(:ahead AS interval)
+      AND ((m.priority = 40
+            AND m.due_at BETWEEN CAST(:now AS timestamptz) - CAST(:after AS interval)
+                             AND CAST(:now AS timestamptz) + CAST(:after AS interval))
+           OR (a.status = 'booked' AND a.starts_at > :now
+               AND a.starts_at <= CAST(:now AS timestamptz) + CAST(:ahead AS interval)))
+      AND (m.status <> 'planned' OR m.due_at <= CAST(:now AS timestamptz) + interval '12 hours')
+""")
+_SILENT = text("""
+    SELECT 3 AS rank, f.reason AS why, f.patient_id, f.due_at AS about_at, f.severity AS detail
+    FROM follow_up f
+    WHERE f.clinic_id = :clinic AND f.status <> 'resolved' AND f.patient_id IS NOT NULL
+      AND f.reason IN ('missed_check_ins', 'no_answer', 'cannot_reach')
+""")
+
+
+def call_list(session: Session, clinic_id: UUID, *, now: datetime) -> list[Call]:
+    """Return whom to call while texts do not go, the worst harm first (care rule 16)."""
+    values = {"clinic": clinic_id, "now": now, "ahead": _VISITS_AHEAD, "after": _AFTER_DOSE}
+    found = [Call(**row) for row in session.execute(_UNSENT, values).mappings()]
+    found += [Call(**row) for row in session.execute(_SILENT, values).mappings()]
+    return sorted(found, key=lambda one: (one.rank, one.about_at or now, str(one.patient_id)))
+
+
+_RECENT_DOSES = text("""
+    SELECT 1 AS rank, 'recent_dose' AS why, patient_id, checked_out_at AS about_at,
+           COALESCE(route, kind) AS detail
+    FROM appointment WHERE clinic_id = :clinic AND dose IN ('given', 'partial')
+      AND checked_out_at > CAST(:now AS timestamptz) - CAST(:doses AS interval)
+      AND checked_out_at <= :now
+""")
+_OPEN_MISSES = text("""
+    SELECT 2 AS rank, f.reason AS why, f.patient_id, f.opened_at AS about_at,
+           f.severity AS detail
+    FROM follow_up f WHERE f.clinic_id = :clinic AND f.status <> 'resolved'
+      AND f.patient_id IS NOT NULL
+      AND f.reason IN ('missed_check_ins', 'no_answer', 'cannot_reach', 'crisis', 'overdose')
+""")
+_HIGH_SCORES = text("""
+    SELECT DISTINCT ON (patient_id) 3 AS rank, 'high_score' AS why, patient_id,
+           answered_at AS about_at, item || ': ' || value AS detail
+    FROM check_in WHERE clinic_id = :clinic AND status = 'answered' AND value >= 7
+      AND context IN ('craving_scale', 'scale:0-10') AND item NOT LIKE '%confidence%'
+      AND answered_at > CAST(:now AS timestamptz) - CAST(:scores AS interval)
+    ORDER BY patient_id, answered_at DESC
+""")
+
+
+def closure_list(session: Session, clinic_id: UUID, *, now: datetime) -> list[Call]:
+    """Return whom silence over closed days would hide (care rule 19), the most recent doses first.
+
+    Doses of the last 72 h, open misses, and scores of 7 or more within a week.
+    """
+    values = {"clinic": clinic_id, "now": now, "doses": _DOSES_SINCE, "scores": _SCORES_SINCE}
+    found: list[Call] = []
+    for query in (_RECENT_DOSES, _OPEN_MISSES, _HIGH_SCORES):
+        found += [Call(**row) for row in session.execute(query, values).mappings()]
+    return sorted(found, key=lambda one: (one.rank, -(one.about_at or now).timestamp()))
+
+
+def people(session: Session, calls: Sequence[Call]) -> dict[UUID, Patient]:
+    """Return the patients that a list names, by our id."""
+    ids = {call.patient_id for call in calls}
+    mine = select(Patient).where(Patient.id.in_(ids))
+    return {row.id: row for row in session.scalars(mine)}
+
+
+def texts_are_down(session: Session, clinic_id: UUID) -> bool:
+    """Return whether the carrier refuses a clinic's texts now."""
+    mine = select(Sender.id).where(
+        Sender.clinic_id == clinic_id,
+        Sender.breaker_opened_at.is_not(None),
+        Sender.retired_at.is_(None),
+    )
+    return session.scalars(mine.limit(1)).first() is not None

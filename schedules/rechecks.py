@@ -1,0 +1,48 @@
+"""Feeling detached soon after a dose: a person looks again within the hour, or is paged (rule 12).
+
+What is expected for some hours needs no page; alone, frightened or confused it does. How long it
+is expected, and how soon somebody looks again, stands in the protocol of the visit (`detached:`).
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from schedules.followups import FollowUpReason, WantedFollowUp, one_a_cause
+from schedules.protocol import Detachment
+from schedules.staffing import Severity, StaffedHours
+
+
+def rechecked(
+    wanted: Sequence[WantedFollowUp],
+    rule: Detachment | None,
+    *,
+    alarmed: bool,
+    checked_out_at: datetime | None,
+    now: datetime,
+    staffed: StaffedHours,
+    about: str,
+) -> tuple[WantedFollowUp, ...]:
+    """Give what a text that tells of feeling detached asks for, in the place of `wanted`.
+
+    `checked_out_at` is when the patient left after their last dose, `about` their internal id.
+    Without a rule, or longer after a dose than it names, what the reading wanted stays.
+    """
+    reason = FollowUpReason.SIDE_EFFECT
+    cause = f"{reason}:{about}"
+    if alarmed:
+        page, due = Severity.PAGE_NOW, staffed.due(Severity.PAGE_NOW, now)
+        item = WantedFollowUp(reason=reason, severity=page, due_at=due, cause=cause)
+        return one_a_cause([*wanted, item])
+    if rule is None or checked_out_at is None or not _soon(rule, checked_out_at, now):
+        return tuple(wanted)
+    again = now + timedelta(minutes=rule.recheck_minutes)
+    item = WantedFollowUp(reason=reason, severity=Severity.CALL_TODAY, due_at=again, cause=cause)
+    return (item, *(one for one in wanted if one.reason not in _ANSWERED_BY_IT))
+
+
+#: What a person who looks again after an hour has dealt with.
+_ANSWERED_BY_IT = frozenset({FollowUpReason.SIDE_EFFECT, FollowUpReason.UNCLEAR_REPLY})
+
+
+def _soon(rule: Detachment, checked_out_at: datetime, now: datetime) -> bool:
+    return checked_out_at <= now < checked_out_at + timedelta(minutes=rule.within_minutes)

@@ -1,0 +1,124 @@
+"""`scores`, `call-list`, `page` and `clinic close`: what whoever is on duty asks for."""
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from cli.session import services
+from tests.cli.conftest import Run, write
+
+FILE_WITH_DUTY = """
+on_call: [{name: Sam, phone: "+12125550190", email: sam@clinic.test, hours: always}]
+after_hours: on_call
+"""
+
+
+def execute(statement: str) -> None:
+    with services() as running, running.database.transaction() as session:
+        session.execute(text(statement))
+
+
+@pytest.fixture
+def answered(run: Run, clinic: Path) -> Path:
+    """P1 was given a dose and answered a 4 the evening after."""
+    execute(
+        "UPDATE appointment SET dose = 'given', status = 'checked_out', route = 'iv',"
+        " checked_out_at = '2026-11-29T16:00Z', starts_at = '2026-11-29T14:00Z'"
+        " WHERE external_id = 'A1'"
+    )
+    execute(
+        "INSERT INTO message (id, clinic_id, sender_id, patient_id, step, priority, template,"
+        " due_at, latest_at, next_at, status, protocol, protocol_number)"
+        " SELECT gen_random_uuid(), p.clinic_id, s.id, p.id, 'daily_0_10', 60, 'daily_0_10', now(),"
+        " now(), now(), 'delivered', 'daily-check-in', 1 FROM patient p JOIN sender s ON true"
+        " JOIN appointment a ON a.patient_id = p.id WHERE a.external_id = 'A1'"
+    )
+    execute(
+        "INSERT INTO check_in (id, clinic_id, patient_id, message_id, item, context, status, value,"
+        " asked_at, ends_at, answered_at) SELECT gen_random_uuid(), clinic_id, patient_id, id,"
+        " 'daily_0_10', 'craving_scale', 'answered', 4, '2026-11-30T14:00Z', '2026-11-30T20:00Z',"
+        " '2026-11-30T14:05Z' FROM message WHERE step = 'daily_0_10' AND status = 'delivered'"
+    )
+    return clinic
+
+
+def test_scores_are_a_series_with_dose_marks(run: Run, answered: Path) -> None:
+    """Each answer has its item, scale, direction and version; looking is recorded."""
+    dose, answer = run("scores", "P1", "--json").rows
+    assert (dose["kind"], dose["route"]) == ("dose", "iv")
+    assert (answer["item"], answer["value"], answer["scale"]) == (
+        "daily_0_10",
+        "4",
+        "craving_scale",
+    )
+    assert (answer["direction"], answer["version"]) == ("high_is_worse", 1)
+    assert answer["days_since_dose"] == 0.92
+    assert run("scores", "P2", "--json").rows == []
+
+
+def test_scores_are_a_table_for_other_programs(run: Run, answered: Path) -> None:
+    """A header and a line for each point; not both forms at once."""
+    rows = list(csv.DictReader(io.StringIO(run("scores", "P1", "--csv").out)))
+    assert [row["kind"] for row in rows] == ["dose", "answer"]
+    assert run("scores", "P1", "--csv", "--json").code == 2
+
+
+def test_the_call_list_has_the_worst_harm_first(run: Run, clinic: Path) -> None:
+    """Food before the next dose, then whoever is silent."""
+    execute("UPDATE appointment SET starts_at = '2026-12-01T14:00Z' WHERE external_id = 'A1'")
+    execute(
+        "INSERT INTO message (id, clinic_id, sender_id, patient_id, appointment_id, step, priority,"
+        " template, due_at, latest_at, next_at, status)"
+        " SELECT gen_random_uuid(), a.clinic_id, s.id, a.patient_id, a.id, 'prep', 20,"
+        " 'visit_24h_prep', '2026-11-30T15:00Z', '2026-11-30T20:00Z', now(), 'failed'"
+        " FROM appointment a JOIN sender s ON true WHERE a.external_id = 'A1'"
+    )
+    execute(
+        "INSERT INTO follow_up (id, clinic_id, patient_id, reason, severity, cause, source_kind,"
+        " source_id, opened_at, due_at) SELECT gen_random_uuid(), clinic_id, patient_id,"
+        " 'missed_check_ins', 'call_today', 'x', 'check_in', id, now(), now()"
+        " FROM appointment WHERE external_id = 'A2'"
+    )
+    rows = run("call-list", "--json").rows
+    assert [(row["why"], row["patient_id"]) for row in rows] == [
+        ("food", "P1"),
+        ("missed_check_ins", "P2"),
+    ]
+    assert rows[0]["phone"] == "+12125550121"
+    [closing] = run("call-list", "--closure", "--json").rows
+    assert closing["why"] == "missed_check_ins"
+
+
+def test_a_test_page_is_listed_and_taken(run: Run, clinic: Path) -> None:
+    """Everybody on the ladder gets one."""
+    described = (clinic / "clinic.yaml").read_text() + FILE_WITH_DUTY
+    assert run("clinic", "apply", write(clinic, "clinic.yaml", described)).code == 0
+    assert run("page", "test").out.startswith("2 people are paged.")
+    rows = run("page", "list", "--json").rows
+    assert {row["person"] for row in rows} == {"sam@clinic.test", "kim@clinic.test"}
+    assert rows[0]["channels"] == {"sms": "planned", "voice": "planned"}
+    assert run("page", "take", rows[0]["id"]).code == 0
+    [taken] = [row for row in run("page", "list", "--json").rows if row["acknowledged_at"]]
+    assert taken["id"] == rows[0]["id"]
+
+
+def test_a_day_is_closed_with_its_visits_and_clocks(run: Run, clinic: Path) -> None:
+    """The visit is cancelled, somebody is to call, and nothing falls due on that day."""
+    execute(
+        "INSERT INTO follow_up (id, clinic_id, reason, severity, cause, source_kind, source_id,"
+        " opened_at, due_at) SELECT gen_random_uuid(), id, 'question', 'next_business_day', 'x',"
+        " 'inbound', id, '2026-12-02T20:00Z', '2026-12-03T17:00Z' FROM clinic"
+    )
+    ran = run("clinic", "close", "2026-12-03", "--yes")
+    assert ran.code == 0, ran.err
+    assert "1 visits are cancelled" in ran.out
+    items = {row["reason"]: row for row in run("followups", "--json").rows}
+    assert items["question"]["due_at"] == "2026-12-04T17:00:00Z"
+    assert items["visit_unbooked"]["patient_id"] == "P2"
+    again = run("clinic", "close", "2026-12-03", "--yes")
+    assert "0 visits are cancelled" in again.out
+    assert run("clinic", "close", "2026-11-03", "--yes").code != 0
+    assert run("clinic", "close", "tomorrow", "--yes").code == 2

@@ -1,0 +1,106 @@
+"""What `doctor` says of paging: paths, the roster ahead, test pages."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from cli.checks import Verdict
+from cli.paging_checks import paging
+from records.base import new_id
+from records.pages import Page
+from schedules.clinic import read_clinic
+from tests.support.world import CLINIC, NUMBER, World, settings_for
+from worker.paging import paths
+from worker.steps import staff
+from worker.steps.staff import Role
+
+
+@pytest.fixture
+def world(database_url: str) -> Iterator[World]:
+    """A clinic on a Monday morning."""
+    with World(database_url) as made:
+        yield made
+
+
+SMTP = {"SMTP_URL": "smtp://mail.clinic.test"}
+HOOK = {
+    "AFTERCARE_PAGE_WEBHOOK_URL": "https://page.clinic.test/",
+    "AFTERCARE_PAGE_WEBHOOK_SECRET": "shared",
+}
+SECOND = {
+    "AFTERCARE_PAGE_TWILIO_ACCOUNT_SID": "AC" + "2" * 32,
+    "AFTERCARE_PAGE_TWILIO_AUTH_TOKEN": "token",
+    "AFTERCARE_PAGE_TWILIO_FROM": "+12125550119",
+}
+
+
+def found(world: World, check: str) -> Any:
+    return [each for each in paging(world.database, world.settings) if each.check == check]
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        ({}, "no way to page staff without the texts' account"),
+        (SMTP, "two independent ways are needed"),
+        (HOOK, "two independent ways are needed"),
+        (SMTP | HOOK, None),
+        (SMTP | SECOND, None),
+    ],
+    ids=["none", "mail", "webhook", "mail and webhook", "mail and second account"],
+)
+def test_people_on_call_need_two_ways_one_of_them_waking(
+    given: dict[str, str], fault: str | None
+) -> None:
+    """Care rule 13; the texts' own account does not count."""
+    settings = settings_for("postgresql+psycopg://nobody@127.0.0.1:1/none", **given)
+    source = CLINIC.format(key="riverside", number=NUMBER, opens="09:00", closes="20:00")
+    faults = list(paths.faults(settings, [read_clinic(source, "clinic.yaml", sandbox=True)]))
+    assert len(faults) == (fault is not None)
+    assert fault is None or fault in faults[0]
+
+
+def test_an_uncovered_night_is_wrong(world: World) -> None:
+    """Sam is the only one on call, and goes away."""
+    assert found(world, "on call riverside")[0].verdict is Verdict.OK
+    staff.add(
+        world.services,
+        world.clinic_id,
+        email="sam@clinic.test",
+        role=Role.COORDINATOR,
+        password="long enough",
+        actor="test",
+    )
+    day = (world.now + timedelta(days=3)).date()
+    staff.away(world.services, email="sam@clinic.test", first=day, last=day, actor="test")
+    [gap] = found(world, "on call riverside")
+    assert gap.verdict is Verdict.WRONG
+    assert "Thu Dec 03 00:00 to Thu 08:00" in gap.message
+
+
+def test_a_test_page_that_nobody_took_is_wrong(world: World) -> None:
+    """Until the next one is taken."""
+    assert found(world, "test page riverside")[0].verdict is Verdict.NOTE
+
+    def sent(hours: int, *, taken: bool) -> Page:
+        at = world.now - timedelta(hours=hours)
+        return Page(
+            id=new_id(),
+            clinic_id=world.clinic_id,
+            kind="test",
+            why="opened",
+            severity="page_now",
+            person="sam@clinic.test",
+            subject="test",
+            at=at,
+            acknowledged_at=at if taken else None,
+        )
+
+    with world.database.transaction() as session:
+        session.add(sent(30, taken=False))
+    assert found(world, "test page riverside")[0].verdict is Verdict.WRONG
+    with world.database.transaction() as session:
+        session.add(sent(1, taken=True))
+    assert found(world, "test page riverside")[0].verdict is Verdict.OK

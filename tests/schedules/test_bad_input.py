@@ -1,0 +1,93 @@
+"""What a coordinator can get wrong: each mistake is named with its line and how to mend it."""
+# ruff: noqa: E501 - The sentences of a protocol stand on one line each, as in its file.
+
+import pytest
+
+from schedules import coverage
+from schedules.clinic import read_clinic
+from schedules.errors import ClinicFileError, ProtocolError
+from schedules.loader import load, shipped_files
+from tests.schedules.planning import clinic, local
+from tests.support.world import CLINIC
+
+VISIT = """\
+id: own
+title: Own
+for: {visit: dosing}
+purpose: visits
+importance: visit
+steps:
+  - id: a
+    template: visit_7d
+    when: 2 days before visit start at 10:00
+    latest: 3 hours before visit start
+"""
+BY_HAND = """\
+id: own
+title: Own
+enroll: by hand
+purpose: check_ins
+importance: check-in
+steps:
+  - id: a
+    template: daily_0_10
+    when: same day as enrollment at 17:00
+    latest: 3 hours after sending
+    expects: craving_scale
+    answer_until: 20 hours after sending
+"""
+TEMPLATES = {
+    "visit_7d": frozenset({"sms_name", "when", "link"}),
+    "daily_0_10": frozenset({"sms_name", "phone"}),
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new", "line", "message", "mend"),
+    [
+        (VISIT, "2 days before visit start at 10:00", "900 days before visit start at 10:00", 9, "more than two years", "730"),
+        (VISIT, "2 days before visit start at 10:00", "0 hours before visit start", 9, "no distance", "at ..."),
+        (VISIT, "2 days before visit start at 10:00", "400 hours before visit start", 9, "too many hours", "count in days"),
+        (VISIT, "2 days before visit start at 10:00", "2 days before visit start at 25:00", 9, "25:00", "24-hour"),
+        (VISIT, "3 hours before visit start", "4 days before visit start at 10:00", 10, "can never be sent", "after `when`"),
+        (VISIT, "template: visit_7d", "template: visit_9d", 8, "no text `visit_9d`", "catalogue"),
+        (BY_HAND, "template: daily_0_10", "template: visit_7d", 8, "{when}", "for: {visit"),
+        (BY_HAND, "    latest", "    repeat: [from day 1 to day 14, every day, from day 10 to day 20, every day]\n    latest", 10, "", ""),
+        (BY_HAND, "    latest", "    repeat: ['from day 1 to day 14, every day', 'from day 10 to day 20, every day']\n    latest", 10, "overlap", "day 15"),
+        (BY_HAND, "    expects: craving_scale\n    answer_until: 20 hours after sending\n", "    form: mood\n    expects: yes_no\n    answer_until: 2 days after sending\n", 12, "answered on its page", "Leave"),
+        (BY_HAND, "when: same day as enrollment at 17:00", "when: at consent", 9, "starts with the consent", "with consent"),
+        (BY_HAND, "    answer_until", "    on_answer: [{when: any score 3 or more, open: high_score, severity: digest}]\n    answer_until", 12, "scores are those of a form", "form: ..."),
+    ],
+)  # fmt: skip
+def test_a_protocol_that_cannot_be_meant(text, old, new, line, message, mend):
+    """Impossible offsets, texts that never go, overlaps, variables that nobody can give."""
+    assert old in text
+    with pytest.raises(ProtocolError) as caught:
+        load(text.replace(old, new, 1), "own.yaml", templates=TEMPLATES)
+    found = [one for one in caught.value.faults if message in one.message and mend in one.mend]
+    assert [one.line for one in found][:1] == [line]
+
+
+def test_a_zone_that_does_not_exist():
+    """With its line, and the name that was meant."""
+    text = CLINIC.format(key="x", number="+12125550110", opens="09:00", closes="20:00")
+    with pytest.raises(ClinicFileError) as caught:
+        read_clinic(text.replace("America/New_York", "America/NewYork"), "clinic.yaml")
+    [fault] = [one for one in caught.value.faults if "NewYork" in one.message]
+    assert (fault.line, "America/New_York" in str(fault)) == (6, True)
+
+
+@pytest.mark.parametrize("link", ["forms .example.org", "ftp://x", "forms.example.org/" + "x" * 60])
+def test_a_form_whose_link_no_text_could_carry(link):
+    """Spaces, another scheme, and too long."""
+    text = CLINIC.format(key="x", number="+12125550110", opens="09:00", closes="20:00")
+    with pytest.raises(ClinicFileError) as caught:
+        read_clinic(f"{text}forms: {{mood: {link!r}}}\n", "clinic.yaml", sandbox=True)
+    assert [one.line for one in caught.value.faults] == [text.count("\n") + 1]
+
+
+def test_an_answer_window_outside_staffed_hours_is_a_warning():
+    """The file is right, and somebody has to know."""
+    protocol = load(shipped_files()["daily-check-in.yaml"], "p.yaml")
+    found = coverage.warnings(protocol, clinic(), now=local("2026-11-30 09:00"))
+    assert "answer can come only while nobody is there" in found[0]

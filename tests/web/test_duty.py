@@ -1,0 +1,128 @@
+"""The console for whoever is on duty: hand over, put off, a test page, the card, the call list."""
+
+from datetime import timedelta
+
+import pytest
+
+from records.base import new_id
+from records.clinics import Clinic, Staff
+from records.followups import FollowUp
+from records.pages import Page
+from records.patients import Patient
+from tests.web.house import NOW, PASSWORD, House
+from tests.web.served import Client
+
+
+@pytest.fixture
+def kim(house: House, clinic: Clinic, client: Client) -> Staff:
+    """Kim, who is signed in, and a colleague."""
+    house.staff(clinic, "lee@clinic.test")
+    row: Staff = house.staff(clinic)
+    client.sign_in("kim@clinic.test", PASSWORD)
+    return row
+
+
+@pytest.fixture
+def ana(house: House, clinic: Clinic) -> Patient:
+    return house.patient(clinic)
+
+
+@pytest.fixture
+def item(house: House, clinic: Clinic, ana: Patient, kim: Staff) -> FollowUp:
+    return house.follow_up(clinic.id, "crisis", "page_now", ana)
+
+
+def form(client: Client, **values: str) -> dict[str, str]:
+    return {"csrf": client.csrf(), **values}
+
+
+def test_an_item_is_handed_over(house: House, client: Client, item: FollowUp) -> None:
+    """The colleague has to acknowledge it, and is paged at once."""
+    path = f"/follow-ups/{item.id}/assign"
+    client.post(path, data=form(client, email="lee@clinic.test"))
+    [(status, climbs_at)] = house.rows("SELECT status, climbs_at FROM follow_up")
+    assert (status, climbs_at) == ("open", NOW)
+    assert "lee@clinic.test" in client.get("/").text
+
+
+@pytest.mark.parametrize(
+    ("minutes", "said"), [(20, "Put off."), (40, "30 minutes at most"), (-5, "has passed")]
+)
+def test_a_crisis_is_put_off_within_its_limit(
+    house: House, client: Client, item: FollowUp, minutes: int, said: str
+) -> None:
+    """The time is the clinic's own clock, where it is ten in the morning."""
+    until = f"2026-11-23T{10 + minutes // 60:02}:{minutes % 60:02}"
+    client.post(f"/follow-ups/{item.id}/snooze", data=form(client, until=until))
+    assert said in client.get("/").text
+
+
+def test_a_time_that_is_none_changes_nothing(house: House, client: Client, item: FollowUp) -> None:
+    """The form says so."""
+    client.post(f"/follow-ups/{item.id}/snooze", data=form(client, until="soon"))
+    assert house.rows("SELECT snoozed_until FROM follow_up") == [(None,)]
+
+
+def test_the_card_has_what_a_call_at_night_needs(
+    house: House, client: Client, item: FollowUp
+) -> None:
+    """Number, language and what to do first, on the item's own page."""
+    text = client.get(f"/follow-ups/{item.id}").text
+    assert "tel:+12125550123" in text
+    assert "Call the patient now" in text
+
+
+def test_an_item_shows_every_text_and_whether_our_reply_arrived(
+    house: House, clinic: Clinic, client: Client, kim: Staff, ana: Patient
+) -> None:
+    """Also the texts that joined it later (care rule 9)."""
+    first = house.inbound(clinic.id, "I want to die", ana, urgent=True)
+    item = house.follow_up(clinic.id, "crisis", "page_now", ana, source_id=first.id)
+    second = house.inbound(clinic.id, "goodbye all", ana, urgent=True)
+    with house.services.database.transaction() as session:
+        for row in (first, second):
+            session.merge(row).follow_up_id = item.id
+    house.message(ana, kind="safety", inbound_id=first.id, status="undelivered")
+    text = client.get(f"/follow-ups/{item.id}").text
+    assert "I want to die" in text
+    assert "goodbye all" in text
+    assert "Our reply: Not delivered" in text
+
+
+def test_a_test_page_is_taken_by_a_button(
+    house: House, clinic: Clinic, client: Client, kim: Staff
+) -> None:
+    """It shows by which ways it came; another clinic's is not found."""
+    row = Page(
+        id=new_id(),
+        clinic_id=clinic.id,
+        kind="test",
+        why="opened",
+        severity="page_now",
+        person="kim@clinic.test",
+        subject="test",
+        at=NOW - timedelta(hours=1),
+    )
+    house.add(row)
+    assert "It reached me" in client.get(f"/pages/{row.id}").text
+    client.post(f"/pages/{row.id}/take", data=form(client))
+    assert house.count("page", "acknowledged_at IS NOT NULL") == 1
+    assert client.get(f"/pages/{new_id()}").status_code == 404
+
+
+def test_when_texts_are_down_the_first_page_says_so(
+    house: House, client: Client, kim: Staff, ana: Patient
+) -> None:
+    """With the call list, the worst harm first (care rule 16)."""
+    assert "/call-list" not in client.get("/").text
+    house.clock.at = NOW
+    with house.services.database.transaction() as session:
+        from sqlalchemy import text  # noqa: PLC0415
+
+        session.execute(text("UPDATE sender SET breaker_opened_at = now()"))
+    assert "/call-list" in client.get("/").text
+    house.follow_up(ana.clinic_id, "missed_check_ins", "call_today", ana)
+    listed = client.get("/call-list").text
+    assert "Is silent" in listed
+    assert "tel:+12125550123" in listed
+    assert house.count("audit_event", "action = 'call_list.viewed'") == 1

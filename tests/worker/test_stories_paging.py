@@ -1,0 +1,374 @@
+"""Paging, as stories: a text in danger, day and night, and who is called until somebody comes."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from messages.gateways.fake import refuse
+from records.outbox import Message
+from records.pages import Page
+from tests.support.world import World, phone_of
+from tests.worker.duty import CRISIS, KIM, SAM, Duty
+from worker.paging.transports import Result, Sent
+from worker.steps import followup_actions as actions
+from worker.steps import pages, replies
+from worker.steps import staff as staff_step
+from worker.steps.followup_actions import BadActionError, FollowUpTakenError, NotAllowedError
+
+NIGHT = timedelta(hours=16)
+
+
+@pytest.fixture
+def duty(world: World) -> Iterator[Duty]:
+    """A clinic on a Monday morning with somebody on call, and a patient."""
+    with Duty(world=world) as made:
+        made.talk.someone()
+        yield made
+
+
+def test_a_crisis_is_paged_by_text_call_and_mail_at_once(duty: Duty) -> None:
+    """Sam is on call; no page names the patient or repeats their words."""
+    duty.says()
+    assert duty.pages == [(0, "sam", "opened")]
+    [told] = duty.texted(SAM)
+    assert "someone needs you NOW" in told
+    assert f"/follow-ups/{duty.item.id}" in told
+    assert duty.rung(SAM) == 1
+    assert len(duty.mailed) == 1
+    assert not any("kill" in words or "Robin" in words for words in (told, duty.mailed[0].letter))
+
+
+@pytest.mark.parametrize("later", [timedelta(0), NIGHT], ids=["day", "night"])
+def test_the_reply_says_that_the_team_was_told_once_it_was(duty: Duty, later: timedelta) -> None:
+    """The page goes first; the reply names the team because a channel took the page."""
+    duty.world.advance(seconds=later.total_seconds())
+    duty.says()
+    assert duty.safety_goes() == ["crisis_reply"]
+
+
+def test_the_reply_waits_three_seconds_and_not_longer(duty: Duty) -> None:
+    """With every channel down it goes without the team's sentence (care rule 11)."""
+    duty.world.gateway.always(SAM, refuse(21610))
+    duty.world.gateway.lines[SAM] = refuse(21214).answer
+    duty.mail = Sent(result=Result.AGAIN, error="timeout")
+    duty.says()
+    assert duty.safety_goes() == []
+    duty.world.advance(seconds=3)
+    assert duty.safety_goes() == ["crisis_reply_noalert"]
+
+
+def test_with_nobody_on_call_at_night_the_reply_is_honest_at_once(duty: Duty) -> None:
+    """The lead has an e-mail; no phone rings; the ladder starts when work does."""
+    duty.nobody_on_call()
+    duty.world.advance(seconds=NIGHT.total_seconds())
+    duty.says()
+    assert duty.safety_goes() == ["crisis_reply_noalert"]
+    assert (duty.pages, duty.rung(KIM), duty.texted(KIM)) == ([(0, "kim", "closed")], 0, [])
+    until = datetime(2026, 12, 1, 8, 5, tzinfo=ZoneInfo("America/New_York"))
+    duty.waits(seconds=(until - duty.world.now).total_seconds())
+    assert duty.pages[1][1:] == ("kim", "opened")
+    assert duty.rung(KIM) == 1
+
+
+def test_a_page_climbs_until_somebody_takes_it(duty: Duty) -> None:
+    """Ten minutes by day: Sam, Kim, then both again."""
+    duty.staff("kim@clinic.test", "clinician")
+    duty.says()
+    duty.waits(minutes=21)
+    assert duty.pages == [
+        (0, "sam", "opened"),
+        (10, "kim", "climbed"),
+        (20, "sam", "climbed"),
+        (20, "kim", "climbed"),
+    ]
+    assert duty.item.escalation_level == 2
+    duty.takes("kim@clinic.test")
+    duty.waits(minutes=5)
+    assert len(duty.pages) == 4
+
+
+def test_acknowledging_stops_the_climb_and_not_the_clock(duty: Duty) -> None:
+    """Care rule 10: no outcome after 30 min pages its owner again, then climbs."""
+    duty.staff("sam@clinic.test")
+    duty.says()
+    duty.waits(minutes=4)
+    duty.takes("sam@clinic.test")
+    duty.waits(minutes=37)
+    assert duty.pages == [(0, "sam", "opened"), (30, "sam", "no_outcome"), (40, "kim", "climbed")]
+    duty.takes("sam@clinic.test")
+    duty.waits(minutes=18)
+    assert len(duty.pages) == 3
+
+
+def test_only_a_clinician_ends_a_crisis_and_that_ends_the_clock(duty: Duty) -> None:
+    """With an outcome of the four (care rule 10); then nobody is paged any more."""
+    duty.staff("sam@clinic.test")
+    duty.staff("doc@clinic.test", "clinician")
+    duty.says()
+    item, world = duty.item.id, duty.world
+    with pytest.raises(NotAllowedError):
+        actions.resolve(
+            world.services, item, outcome="reached_safe", actor=duty.actor("sam@clinic.test")
+        )
+    doctor = duty.actor("doc@clinic.test")
+    for outcome in ("", "fine", "not_reached"):
+        with pytest.raises(BadActionError):
+            actions.resolve(world.services, item, outcome=outcome, actor=doctor)
+    actions.resolve(world.services, item, outcome="reached_safe", actor=doctor)
+    duty.waits(hours=2)
+    assert (len(duty.pages), duty.item.climbs_at) == (1, None)
+
+
+def test_a_new_safety_text_joins_and_pages_again(duty: Duty) -> None:
+    """It is one item; it is answered again after 15 min; no phone rings twice in two minutes."""
+    duty.says()
+    duty.safety_goes()
+    duty.world.advance(minutes=1)
+    duty.says("i want to die")
+    assert duty.pages == [(0, "sam", "opened"), (1, "sam", "joined")]
+    assert (duty.rung(SAM), len(duty.texted(SAM))) == (1, 2)
+    assert duty.safety_goes() == ["crisis_reply"]
+    duty.waits(minutes=15)
+    duty.says("i want to die now")
+    assert duty.safety_goes() == ["crisis_reply", "crisis_reply"]
+    assert duty.item.times_joined == 2
+
+
+def test_a_new_text_after_the_taking_pages_the_owner_again(duty: Duty) -> None:
+    """And climbs, if the owner does not hear it."""
+    duty.staff("sam@clinic.test")
+    duty.says()
+    duty.takes("sam@clinic.test")
+    duty.waits(minutes=3)
+    duty.says("i want to die")
+    duty.waits(minutes=11)
+    assert duty.pages[1:] == [(3, "sam", "joined"), (13, "kim", "climbed")]
+
+
+def test_nobody_in_twenty_minutes_is_told_to_the_patient_once(duty: Duty) -> None:
+    """`crisis_noack`, and not a minute before."""
+    duty.says()
+    duty.waits(minutes=19)
+    assert "crisis_noack" not in duty.safety_goes()
+    duty.waits(minutes=1)
+    assert duty.safety_goes() == ["crisis_reply", "crisis_noack"]
+    duty.waits(hours=1)
+    assert duty.safety_goes().count("crisis_noack") == 1
+
+
+def test_whoever_is_acknowledged_in_time_is_told_nothing_more(duty: Duty) -> None:
+    """Somebody took the page after 19 minutes."""
+    duty.staff("sam@clinic.test")
+    duty.says()
+    duty.waits(minutes=19)
+    duty.takes("sam@clinic.test")
+    duty.waits(minutes=30)
+    assert duty.safety_goes() == ["crisis_reply"]
+
+
+def test_abuse_is_never_told_that_nobody_came(duty: Duty) -> None:
+    """Whoever hurts them may be reading."""
+    duty.says("he hit me and i am scared to go home")
+    duty.waits(hours=1)
+    assert duty.safety_goes() == ["neutral_ack"]
+    assert duty.pages[0] == (0, "sam", "opened")
+
+
+def test_a_blocked_patient_is_paged_and_answered_all_the_same(duty: Duty) -> None:
+    """STOP holds back what we start, never a plea."""
+    duty.talk.says("STOP")
+    duty.says()
+    assert duty.pages == [(0, "sam", "opened")]
+    assert duty.safety_goes()[-1] == "crisis_reply"
+
+
+def test_an_unknown_number_is_paged_too(duty: Duty) -> None:
+    """Whoever it is."""
+    duty.says(phone="+12125550177")
+    assert duty.pages == [(0, "sam", "opened")]
+
+
+def test_pages_go_while_the_texts_breaker_is_open(duty: Duty) -> None:
+    """The texts' account is refused: mail and the service still go, and the operators are paged."""
+    world = duty.world
+    world.execute(
+        "UPDATE sender SET breaker_opened_at = :now, breaker_until = :until, breaker_reason = 'x'",
+        now=world.now,
+        until=world.now + timedelta(hours=1),
+    )
+    duty.world.gateway.always(SAM, refuse(20003, 401))
+    duty.says()
+    assert len(duty.mailed) == 1
+    assert duty.safety_goes() == ["crisis_reply"]
+    duty.rounds()
+    duty.rounds()
+    assert [row.person for row in duty.talk.rows(Page) if row.kind == "operators"] == [
+        "kim@clinic.test"
+    ]
+
+
+def test_an_address_that_bounces_makes_the_ladder_climb_at_once(duty: Duty) -> None:
+    """Nobody waits ten minutes for whom no channel reached."""
+    world = duty.world
+    world.gateway.always(SAM, refuse(21211))
+    world.gateway.lines[SAM] = refuse(21211).answer
+    duty.mail = Sent(result=Result.REFUSED, error="smtp_550")
+    duty.says()
+    duty.tick()
+    assert duty.pages == [(0, "sam", "opened"), (0, "kim", "climbed")]
+    assert {row.status for row in duty.deliveries("email")} == {"failed"}
+
+
+def test_a_channel_that_fails_is_tried_again(duty: Duty) -> None:
+    """After 15 s, 30 s, 60 s..., as long as the page is of use."""
+    duty.mail = Sent(result=Result.AGAIN, error="timeout")
+    duty.says()
+    for _ in range(4):
+        duty.world.advance(seconds=125)
+        duty.tick()
+    [first, *_] = duty.deliveries("email")
+    assert (first.tries, first.status, first.error) == (5, "failed", "timeout")
+
+
+def test_a_claim_that_dies_is_made_again(duty: Duty) -> None:
+    """A process killed between claim and call leaves a lease behind."""
+    duty.talk.says(CRISIS)
+    duty.world.execute("UPDATE follow_up SET climbs_at = opened_at")
+    pages.climb(duty.world.services, duty.pager)
+    duty.world.execute(
+        "UPDATE page_delivery SET status = 'sending', tries = 1, next_at = :soon",
+        soon=duty.world.now + timedelta(seconds=60),
+    )
+    duty.tick()
+    assert duty.texted(SAM) == []
+    duty.waits(minutes=1)
+    assert len(duty.texted(SAM)) == 1
+
+
+def test_two_people_who_take_one_item_at_once(duty: Duty) -> None:
+    """The second is told who has it."""
+    for email in ("sam@clinic.test", "kim@clinic.test"):
+        duty.staff(email)
+    duty.says()
+    duty.takes("sam@clinic.test")
+    with pytest.raises(FollowUpTakenError, match=r"sam@clinic\.test"):
+        duty.takes("kim@clinic.test")
+
+
+def test_a_key_pressed_takes_the_page(duty: Duty) -> None:
+    """Also for somebody on call who has no sign-in; the item names them by their key."""
+    duty.says()
+    [page] = duty.talk.rows(Page)
+    assert actions.take_page(duty.world.services, page.id) == "item"
+    assert (duty.item.status, duty.item.taken_by) == ("acknowledged", "sam@clinic.test")
+    duty.waits(minutes=31)
+    assert duty.pages == [(0, "sam", "opened"), (30, "sam", "no_outcome")]
+
+
+def test_who_goes_away_gives_the_page_back(duty: Duty) -> None:
+    """On the first day of an absence the item is nobody's, and is paged anew to who is here."""
+    duty.staff("sam@clinic.test")
+    duty.says()
+    duty.takes("sam@clinic.test")
+    today = duty.world.now.date()
+    staff_step.away(
+        duty.world.services, email="sam@clinic.test", first=today, last=today, actor="test"
+    )
+    duty.tick()
+    assert (duty.item.status, duty.item.owner_id) == ("open", None)
+    assert duty.pages[-1] == (0, "kim", "opened")
+
+
+def test_everybody_away_still_pages_somebody(duty: Duty) -> None:
+    """Better somebody who is away than nobody."""
+    today = duty.world.now.date()
+    for email in ("sam@clinic.test", "kim@clinic.test"):
+        duty.staff(email)
+        staff_step.away(duty.world.services, email=email, first=today, last=today, actor="test")
+    duty.says()
+    assert {who for _, who, _ in duty.pages} == {"sam", "kim"}
+
+
+def test_nobody_on_the_ladder_leaves_the_item_with_a_clock(duty: Duty) -> None:
+    """The reply promises nothing, and the item is looked at again."""
+    duty.file(on_call=[], lead=None, after_hours="none")
+    duty.says()
+    duty.world.advance(seconds=3)
+    assert duty.safety_goes() == ["crisis_reply_noalert"]
+    assert (duty.pages, duty.item.climbs_at) == (
+        [],
+        duty.world.now + timedelta(minutes=9, seconds=57),
+    )
+
+
+def test_a_crisis_is_snoozed_for_half_an_hour_at_most(duty: Duty) -> None:
+    """And then its owner is paged again."""
+    duty.staff("sam@clinic.test")
+    duty.says()
+    duty.takes("sam@clinic.test")
+    world, actor = duty.world, duty.actor("sam@clinic.test")
+    with pytest.raises(BadActionError, match="30 minutes"):
+        actions.snooze(
+            world.services, duty.item.id, until=world.now + timedelta(minutes=31), actor=actor
+        )
+    actions.snooze(
+        world.services, duty.item.id, until=world.now + timedelta(minutes=20), actor=actor
+    )
+    duty.waits(minutes=21)
+    assert duty.pages[1:] == [(20, "sam", "opened")]
+
+
+def test_the_weekly_test_page_must_be_acknowledged(duty: Duty) -> None:
+    """Monday at 11:00 to everybody on the ladder; a day later it is an item (care rule 13)."""
+    duty.world.advance(minutes=59)
+    duty.rounds()
+    assert duty.pages == []
+    duty.world.advance(minutes=1)
+    duty.rounds()
+    duty.rounds()
+    assert {who for _, who, _ in duty.pages} == {"sam", "kim"}
+    [sam, _] = duty.talk.rows(Page)
+    actions.take_page(duty.world.services, sam.id)
+    duty.world.advance(hours=24)
+    duty.rounds()
+    duty.rounds()
+    assert duty.talk.reasons == ["page_test_unanswered"]
+
+
+def test_late_news_of_a_plea_says_how_old_it_is(duty: Duty) -> None:
+    """What only the pull found is paged at once with its age (care rule 9)."""
+    found = duty.talk.receive(CRISIS)
+    duty.world.execute(
+        "UPDATE inbound SET received_at = :at", at=duty.world.now - timedelta(minutes=25)
+    )
+    assert found.id is not None
+    replies.run(duty.world.services)
+    duty.tick()
+    assert "Their text is 25 min old." in duty.texted(SAM)[0]
+
+
+def test_a_call_of_today_is_paged_when_it_is_due(duty: Duty) -> None:
+    """By text and mail, and no phone rings for it."""
+    duty.talk.says("call me")
+    duty.tick()
+    assert duty.pages == []
+    duty.waits(hours=2)
+    assert duty.pages == [(0, "sam", "due")]
+    assert (duty.rung(SAM), len(duty.texted(SAM))) == (0, 1)
+
+
+def test_no_page_names_anybody(duty: Duty) -> None:
+    """Neither a name, nor a number, nor words of a patient, by any channel."""
+    duty.says("I want to kill myself, tell Robin")
+    told = [*duty.texted(SAM), *(job.letter + job.subject for job in duty.mailed)]
+    assert not any(word in text for text in told for word in ("Robin", phone_of(0), "kill"))
+
+
+def test_the_team_sentence_is_for_those_who_are_called(duty: Duty) -> None:
+    """An overdose and an emergency get theirs likewise."""
+    duty.says("my friend overdosed")
+    assert duty.safety_goes() == ["overdose_reply"]
+    [row] = duty.talk.rows(Message)
+    assert row.kind == "safety"

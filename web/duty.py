@@ -1,0 +1,103 @@
+"""The console for whoever is on duty: hand over, put off, take a test page, the call list."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Form, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from records import harm, pages, patients
+from web.console import back, record, refused, show
+from web.sessions import OwnForm, SignedIn, services_of
+from worker.steps import followup_actions as actions
+from worker.steps.followup_actions import FollowUpActionError
+
+router = APIRouter(include_in_schema=False)
+
+_TO = Annotated[str, Form(max_length=100)]
+
+
+@router.post("/follow-ups/{follow_up_id}/assign", dependencies=[OwnForm])
+def assign(
+    request: Request,
+    person: SignedIn,
+    follow_up_id: UUID,
+    email: Annotated[str, Form(max_length=200)] = "",
+    to: _TO = "/",
+) -> Response:
+    """Hand a follow-up to a colleague, who is told of it."""
+    try:
+        actions.assign(services_of(request), follow_up_id, email=email, actor=person.actor)
+    except FollowUpActionError as error:
+        return refused(request, error, to)
+    return back(request, "Handed over.", to)
+
+
+@router.post("/follow-ups/{follow_up_id}/snooze", dependencies=[OwnForm])
+def snooze(
+    request: Request,
+    person: SignedIn,
+    follow_up_id: UUID,
+    until: Annotated[str, Form(max_length=40)] = "",
+    to: _TO = "/",
+) -> Response:
+    """Put a follow-up off until a time by the clinic's clock."""
+    try:
+        at = datetime.fromisoformat(until)
+    except ValueError:
+        return back(request, "Choose until when.", to)
+    at = at if at.tzinfo else at.replace(tzinfo=person.zone)
+    try:
+        actions.snooze(services_of(request), follow_up_id, until=at, actor=person.actor)
+    except FollowUpActionError as error:
+        return refused(request, error, to)
+    return back(request, "Put off.", to)
+
+
+@router.get("/pages/{page_id}", name="page")
+def page(request: Request, person: SignedIn, page_id: UUID) -> Response:
+    """Show a page that is about no item, with the button that takes it."""
+    services = services_of(request)
+    with services.database.transaction() as session:
+        found = pages.by_id(session, page_id)
+        if found is None or found.clinic_id != person.clinic_id:
+            raise HTTPException(404)
+        ways = pages.deliveries_of(session, page_id)
+    return show(request, person, "page.html", {"page": found, "ways": ways})
+
+
+@router.post("/pages/{page_id}/take", dependencies=[OwnForm])
+def take_page(request: Request, person: SignedIn, page_id: UUID) -> Response:
+    """Acknowledge a page."""
+    services = services_of(request)
+    with services.database.transaction() as session:
+        found = pages.by_id(session, page_id)
+        if found is None or found.clinic_id != person.clinic_id:
+            raise HTTPException(404)
+    try:
+        actions.take_page(services, page_id)
+    except FollowUpActionError as error:
+        return back(request, str(error), "/")
+    return back(request, "Thank you: it reached you.", "/")
+
+
+@router.get("/call-list", name="call_list")
+def call_list(request: Request, person: SignedIn, closure: bool = False) -> Response:
+    """Show whom to call while texts are down, or before closed days; for printing."""
+    services = services_of(request)
+    with services.database.transaction() as session:
+        read = harm.closure_list if closure else harm.call_list
+        calls = read(session, person.clinic_id, now=services.now)
+        people = {
+            key: {
+                name: patients.opened(services.vault, row, name)
+                for name in ("first_name", "phone", "external_id")
+            }
+            for key, row in harm.people(session, calls).items()
+        }
+        subject = f"clinic:{person.clinic_id}"
+        record(session, services, person, "call_list.viewed", subject, count=len(calls))
+    values = {"calls": calls, "people": people, "closure": closure}
+    return show(request, person, "call_list.html", values)

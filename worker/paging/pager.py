@@ -1,0 +1,158 @@
+"""Who carries pages out: threads of their own for each channel, and the outcome of each try.
+
+A mail server that hangs holds up no call. The rows are the promise: a process that dies leaves a
+delivery `sending`, and its lease brings it back.
+"""
+
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from records import clinics, followups, pages
+from records.base import Session
+from records.pages import DeliveryStatus, Page, PageDelivery
+from schedules import ladder
+from worker.logs import get_logger
+from worker.paging.transports import Job, Result, Sent, Transport, transports
+from worker.services import Services
+
+log = get_logger(__name__)
+
+_THREADS = 4
+_FIRST_RETRY, _LONGEST_RETRY = timedelta(seconds=15), timedelta(seconds=120)
+MOST_TRIES = 5
+
+
+class Pager:
+    """Runs transports beside whoever asks, and writes down what came of each."""
+
+    def __init__(self, services: Services, channels: Mapping[str, Transport] | None = None) -> None:
+        self.channels = dict(transports(services.settings) if channels is None else channels)
+        self._services = services
+        self._pools = {
+            name: ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix=f"page-{name}")
+            for name in self.channels
+        }
+        self._pending = 0
+        self._settled = threading.Condition()
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """Have these go now; returns at once."""
+        for job in jobs:
+            with self._settled:
+                self._pending += 1
+            self._pools[job.channel].submit(self._carry, job)
+
+    def drain(self, timeout: float = 30) -> bool:
+        """Wait until everything submitted is written down; return whether that came true."""
+        with self._settled:
+            return self._settled.wait_for(lambda: self._pending == 0, timeout)
+
+    def close(self) -> None:
+        """Let what is on its way come to its end."""
+        for pool in self._pools.values():
+            pool.shutdown(wait=True)
+
+    def _carry(self, job: Job) -> None:
+        try:
+            self._write(job, self._try(job))
+        except Exception:
+            # The lease brings the delivery back.
+            log.exception("page_outcome_not_written", delivery_id=str(job.delivery_id))
+        finally:
+            with self._settled:
+                self._pending -= 1
+                self._settled.notify_all()
+
+    def _try(self, job: Job) -> Sent:
+        try:
+            return self.channels[job.channel](job)
+        except Exception as error:
+            log.exception("page_transport_failed", channel=job.channel)
+            return Sent(result=Result.AGAIN, error=type(error).__name__)
+
+    def _write(self, job: Job, sent: Sent) -> None:
+        services = self._services
+        senders: set[UUID] = set()
+        with services.database.transaction() as session:
+            found = lock(session, job.delivery_id)
+            if found is None:
+                return
+            page, row = found
+            now = services.now
+            if sent.result is Result.ACCEPTED:
+                senders = accepted(session, page, row, sent.reference, now=now)
+            else:
+                failed(session, page, row, sent, now=now)
+        log.info(
+            "page_tried",
+            page_id=str(job.page_id),
+            channel=str(job.channel),
+            result=str(sent.result),
+            error=sent.error,
+        )
+        for sender_id in senders:
+            services.nudge("safety", str(sender_id))
+
+
+def lock(session: Session, delivery_id: UUID) -> tuple[Page, PageDelivery] | None:
+    """Lock a delivery with its page and item, the item first as whoever takes it does."""
+    page = pages.page_of_delivery(session, delivery_id)
+    if page is None:
+        return None
+    if page.follow_up_id is not None:
+        followups.by_id(session, page.follow_up_id)
+    page = pages.by_id(session, page.id, lock=True)
+    row = pages.delivery(session, delivery_id)
+    return None if page is None or row is None else (page, row)
+
+
+def accepted(
+    session: Session, page: Page, row: PageDelivery, reference: str | None, *, now: datetime
+) -> set[UUID]:
+    """Note that a channel took the page; return the senders of replies that may now say so."""
+    row.status, row.reference, row.error = DeliveryStatus.ACCEPTED, reference, None
+    row.next_at, row.accepted_at = None, row.accepted_at or now
+    first, page.sent_at = page.sent_at is None, page.sent_at or now
+    session.flush()
+    if page.follow_up_id is None or not first or page.why == ladder.Why.CLOSED:
+        return set()
+    # Care rule 11: the patient is told of the team only when somebody was really called.
+    return pages.tell_of_team(session, page.follow_up_id, now=now)
+
+
+def failed(session: Session, page: Page, row: PageDelivery, sent: Sent, *, now: datetime) -> None:
+    """Try again later while that is of use; else have the next rung called now."""
+    row.error = sent.error
+    wait = min(_FIRST_RETRY * 2 ** max(row.tries - 1, 0), _LONGEST_RETRY)
+    useful = row.tries < MOST_TRIES and now + wait < row.expires_at and page.closed_at is None
+    if sent.result is Result.AGAIN and useful:
+        row.status, row.next_at = DeliveryStatus.PLANNED, now + wait
+        return
+    row.status, row.next_at, row.final_at = DeliveryStatus.FAILED, None, now
+    session.flush()
+    log.warning("page_not_delivered", page_id=str(page.id), channel=row.channel, error=row.error)
+    climb_if_nobody_was_reached(session, page, now=now)
+
+
+def climb_if_nobody_was_reached(session: Session, page: Page, *, now: datetime) -> None:
+    """Wait for nobody whom no channel reached: the item's next rung is due at once."""
+    if page.follow_up_id is None or page.closed_at is not None:
+        return
+    together = [one for one in pages.of_item(session, page.follow_up_id) if one.at == page.at]
+    if not all(pages.all_failed(session, one.id) for one in together):
+        return
+    item = followups.by_id(session, page.follow_up_id)
+    if item is None or item.status == "resolved" or item.run_acknowledged_at is not None:
+        return
+    # Above the last rung everybody is called again and again: not faster than by the clock.
+    last = len(clinics.by_id(session, item.clinic_id).file.on_call) + 2
+    if item.severity != "page_now" or item.rung > last:
+        return
+    if item.climbs_at is not None and item.climbs_at > now:
+        # The run is moved back as a whole, so that the rungs above keep their distances.
+        early = item.climbs_at - now
+        item.run_at = (item.run_at or now) - early
+        item.climbs_at = now

@@ -1,0 +1,49 @@
+"""Automatic questions that rest: while a crisis is open, and while staff and patient write.
+
+Texts about visits go on, since food and rides can't wait; `aftercare patient hold` stops those too.
+A crisis rests until a clinician ends its item, never until a time (care rule 10).
+"""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from records import enrollments, patients
+from records.base import Session
+
+#: So long questions rest after the last message of staff.
+CONVERSATION = timedelta(hours=24)
+# No pause that anybody asks for is as long: this one is ended by a person.
+_UNTIL_ENDED, _NO_PAUSE = timedelta(days=36_500), timedelta(days=3_650)
+
+
+def rest_for_crisis(session: Session, patient_id: UUID, *, now: datetime) -> None:
+    """Let no automatic question go to a patient whose crisis is open."""
+    _rest(session, patient_id, now + _UNTIL_ENDED)
+
+
+def rest_for_conversation(session: Session, patient_id: UUID, *, since: datetime) -> None:
+    """Let no automatic question go between the messages of staff."""
+    _rest(session, patient_id, since + CONVERSATION)
+
+
+def _rest(session: Session, patient_id: UUID, until: datetime) -> None:
+    person = patients.by_id(session, patient_id)
+    if person.paused_until is None or person.paused_until < until:
+        person.paused_until = until
+        enrollments.request_plan_of_patient(session, patient_id)
+
+
+def end_for_crisis(session: Session, patient_id: UUID, *, now: datetime) -> None:
+    """Let questions go on after a clinician ended the crisis."""
+    person = patients.by_id(session, patient_id)
+    if person.paused_until is not None and person.paused_until > now + _NO_PAUSE:
+        person.paused_until = now
+        enrollments.request_plan_of_patient(session, patient_id)
+
+
+def end_for_conversation(session: Session, patient_id: UUID, *, now: datetime) -> None:
+    """Let questions go on; a pause that the patient asked for is longer, and stays."""
+    person = patients.by_id(session, patient_id)
+    if person.paused_until is not None and person.paused_until <= now + CONVERSATION:
+        person.paused_until = now
+        enrollments.request_plan_of_patient(session, patient_id)

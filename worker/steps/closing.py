@@ -1,0 +1,121 @@
+"""Closing a clinic for a day: the calendar, the clocks of what falls due on it, and who is called.
+
+The day becomes a holiday of the clinic's own, so that {until} and every due time move with it. The
+visits of the day are the caller's to cancel; each leaves a call, since somebody has to find
+another time (care rule 16).
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from uuid import UUID
+
+from records import appointments, audit, clinics, enrollments, followups, intake
+from records.base import Session
+from records.clinics import Clinic
+from schedules.clinic import ClinicFile
+from schedules.followup_rules import FollowUpReason
+from schedules.followups import WantedFollowUp
+from schedules.staffing import Severity
+from worker.opening import open_follow_ups
+from worker.refusal import RefusedError
+from worker.services import Services
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosedDay:
+    """What closing a day did: its booked visits, and how many items fall due later."""
+
+    visits: tuple[UUID, ...]
+    moved_items: int
+    was_closed: bool
+
+
+def close_day(services: Services, clinic_id: UUID, *, day: date, actor: str) -> ClosedDay:
+    """Close a clinic on one of its days; closing one twice is no error. Raises RefusedError."""
+    with services.database.transaction() as session:
+        clinic = clinics.by_id(session, clinic_id)
+        intake.take_turn(session, f"clinic:{clinic.key}")
+        session.refresh(clinic)
+        before = clinic.file
+        if day < services.now.astimezone(before.zone).date():
+            raise RefusedError("That day has passed.")
+        was_closed = not before.staffed().is_staffed_day(day)
+        if not was_closed:
+            _close(session, services, clinic, day, actor)
+        visits = _visits(session, clinic, day)
+        moved = _move_clocks(session, clinic, before, day, services.now)
+        for visit_id, patient_id in visits:
+            _call(session, clinic, visit_id, patient_id, services.now)
+    return ClosedDay(
+        visits=tuple(visit_id for visit_id, _ in visits), moved_items=moved, was_closed=was_closed
+    )
+
+
+def _close(session: Session, services: Services, clinic: Clinic, day: date, actor: str) -> None:
+    settings = dict(clinic.settings)
+    calendar = dict(settings.get("holidays") or {})
+    calendar["extra"] = sorted({*calendar.get("extra", ()), day.isoformat()})
+    calendar["open_on"] = [each for each in calendar.get("open_on", ()) if each != day.isoformat()]
+    settings["holidays"] = calendar
+    clinic.settings, clinic.updated_at = settings, services.now
+    clinic.version += 1
+    audit.record(
+        session,
+        services.vault,
+        clinic_id=clinic.id,
+        now=services.now,
+        actor=actor,
+        action="clinic.closed_for_a_day",
+        subject=f"clinic:{clinic.id}",
+        details={"day": day.isoformat()},
+    )
+    session.flush()
+    enrollments.request_plan_of_clinic(session, clinic.id)
+
+
+def _span(file: ClinicFile, day: date) -> tuple[datetime, datetime]:
+    start = datetime.combine(day, time(), file.zone)
+    return start, datetime.combine(day + timedelta(days=1), time(), file.zone)
+
+
+def _visits(session: Session, clinic: Clinic, day: date) -> list[tuple[UUID, UUID]]:
+    start, end = _span(clinic.file, day)
+    found = appointments.around(session, clinic.id, start - timedelta(days=1), end)
+    mine = [row for row in found if start <= row.starts_at < end and row.status == "booked"]
+    return [(row.id, row.patient_id) for row in mine]
+
+
+def _move_clocks(
+    session: Session, clinic: Clinic, before: ClinicFile, day: date, now: datetime
+) -> int:
+    """Have what falls due on the day fall due when work goes on; a page stays a page."""
+    start, end = _span(before, day)
+    moved = 0
+    for item in followups.due_within(session, clinic.id, start, end):
+        if item.severity == Severity.PAGE_NOW:
+            continue
+        opened = max(item.opened_at, now)
+        item.due_at = clinic.file.staffed().due(item.severity, max(opened, start))
+        followups.page_anew(item, item.due_at)
+        moved += 1
+    return moved
+
+
+def _call(
+    session: Session, clinic: Clinic, visit_id: UUID, patient_id: UUID, now: datetime
+) -> None:
+    reason = FollowUpReason.VISIT_UNBOOKED
+    cause = f"{reason}:closed:{visit_id}"
+    if cause in followups.causes_seen(session, clinic.id, [cause]):
+        return
+    due = clinic.file.staffed().due(Severity.CALL_TODAY, now)
+    wanted = WantedFollowUp(reason=reason, severity=Severity.CALL_TODAY, due_at=due, cause=cause)
+    open_follow_ups(
+        session,
+        clinic.id,
+        patient_id,
+        [wanted],
+        source_kind="appointment",
+        source_id=visit_id,
+        now=now,
+    )

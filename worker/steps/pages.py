@@ -1,0 +1,336 @@
+"""Paging: items whose clock has come are paged, one rung at a time, until somebody takes them.
+
+    follow_up (climbs_at) -> page, page_delivery -> worker.paging
+
+Nothing here waits for a carrier: deliveries are claimed, committed, and handed to the pager's own
+threads. A claim that says nothing for a minute is made again.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from records import clinics, followups, inbox, intake, pages
+from records.base import Session
+from records.casework import staff_by_id, staff_of
+from records.clinics import Clinic
+from records.followups import FollowUp, FollowUpEvent
+from records.pages import DeliveryStatus, Page, PageDelivery, PageKind
+from schedules import ladder
+from schedules.clinic import ClinicFile
+from schedules.ladder import Absent, Channel, Clock, Person, Turn, Why
+from schedules.staffing import Severity
+from worker.logs import get_logger
+from worker.opening import SYSTEM
+from worker.paging import calling, words
+from worker.paging.pager import MOST_TRIES, Pager
+from worker.paging.transports import Job
+from worker.replying import answering
+from worker.services import Services
+
+log = get_logger(__name__)
+
+_MAY_ACT = frozenset({"coordinator", "clinician", "admin"})
+_PUT_OFF = timedelta(seconds=60)
+_NOBODY_REACHED = "crisis_noack"
+
+
+def run(services: Services, pager: Pager, *, limit: int = 100) -> Counter[str]:
+    """Page what is due, then hand over every delivery that is to be tried now."""
+    counts = climb(services, pager, limit=limit)
+    counts += dispatch(services, pager)
+    return +counts
+
+
+def climb(services: Services, pager: Pager, *, limit: int = 100) -> Counter[str]:
+    """Take the turn of each item whose clock has come, each in a transaction of its own."""
+    counts: Counter[str] = Counter()
+    with services.database.transaction() as session:
+        due = [item.id for item in pages.due_items(session, now=services.now, limit=limit)]
+    for item_id in due:
+        try:
+            counts["paged"] += _climb_one(services, pager, item_id)
+        except Exception:
+            log.exception("item_not_paged", follow_up_id=str(item_id))
+            counts["failed"] += 1
+            _put_off(services, item_id)
+    return +counts
+
+
+def _put_off(services: Services, item_id: UUID) -> None:
+    """Let others go first; the item is looked at again in a minute."""
+    with services.database.transaction() as session:
+        item = followups.by_id(session, item_id)
+        if item is not None:
+            item.climbs_at = services.now + _PUT_OFF
+
+
+def _climb_one(services: Services, pager: Pager, item_id: UUID) -> int:
+    now = services.now
+    with services.database.transaction() as session:
+        item = followups.by_id(session, item_id)
+        if item is None or item.status == "resolved":
+            return 0
+        if item.climbs_at is not None and item.climbs_at > now:
+            return 0
+        if item.run_at is None:
+            # An item of before there was paging: its clocks start here.
+            item.run_at = now if item.severity == Severity.PAGE_NOW else item.due_at
+            item.run_acknowledged_at = now if item.status == "acknowledged" else None
+        clinic = clinics.by_id(session, item.clinic_id)
+        absent, desk = absent_now(session, clinic.id, now), desk_of(session, clinic.id)
+        turn = ladder.turn(
+            _clock(session, clinic.file, item, now),
+            clinic.file,
+            now=now,
+            desk=desk,
+            absent=absent,
+        )
+        for person in turn.whom:
+            _page(session, services, pager, clinic, item, turn, person, now=now)
+        _take_turn(session, item, turn, now)
+        noack = _tell_if_nobody_came(session, services, clinic, item, now=now)
+        item.climbs_at = min(turn.next_at, noack) if noack else turn.next_at
+        return len(turn.whom)
+
+
+def _clock(session: Session, file: ClinicFile, item: FollowUp, now: datetime) -> Clock:
+    return Clock(
+        severity=Severity(item.severity),
+        due_at=item.due_at,
+        run_at=item.run_at or now,
+        rung=item.rung,
+        acknowledged_at=item.run_acknowledged_at,
+        owner=owner_of(session, file, item),
+        joined=item.joined_at is not None,
+    )
+
+
+def owner_of(session: Session, file: ClinicFile, item: FollowUp) -> Person | None:
+    """Return who has the item, with the numbers of the clinic's file if they stand there."""
+    staff = staff_by_id(session, item.owner_id) if item.owner_id else None
+    key = ladder.key_of(staff.email, "") if staff else item.taken_by
+    if key is None:
+        return None
+    contacts = [*file.on_call, *([file.lead] if file.lead else [])]
+    known = next((one for one in map(ladder.person_of, contacts) if one.key == key), None)
+    return known or Person(key=key, name=key, email=staff.email if staff else None)
+
+
+def absent_now(session: Session, clinic_id: UUID, now: datetime) -> Absent:
+    """Return who of a clinic's staff is away or has left."""
+    away = pages.absences(session, clinic_id, since=now, until=now + timedelta(microseconds=1))
+    return Absent(
+        away=frozenset(key for key, _, _ in away), gone=pages.staff_gone(session, clinic_id)
+    )
+
+
+def desk_of(session: Session, clinic_id: UUID) -> list[Person]:
+    """Return a clinic's console users who can act."""
+    return [
+        Person(key=ladder.key_of(each.email, ""), name=each.email, email=each.email)
+        for each in staff_of(session, clinic_id)
+        if each.role in _MAY_ACT
+    ]
+
+
+def _take_turn(session: Session, item: FollowUp, turn: Turn, now: datetime) -> None:
+    item.run_at, item.rung = turn.run_at, turn.rung
+    item.run_acknowledged_at = turn.acknowledged_at
+    item.joined_at = None
+    if turn.why is Why.NOBODY:
+        log.error("page_has_nobody_to_go_to", follow_up_id=str(item.id))
+    if not turn.whom:
+        return
+    if turn.why in {Why.CLIMBED, Why.NO_OUTCOME} or (
+        turn.why is Why.DUE and item.severity != Severity.PAGE_NOW
+    ):
+        item.escalation_level += 1
+    session.add(
+        FollowUpEvent(
+            clinic_id=item.clinic_id,
+            follow_up_id=item.id,
+            at=now,
+            actor=SYSTEM,
+            action=f"paged:{turn.why}",
+        )
+    )
+
+
+def _page(
+    session: Session,
+    services: Services,
+    pager: Pager,
+    clinic: Clinic,
+    item: FollowUp,
+    turn: Turn,
+    person: Person,
+    *,
+    now: datetime,
+) -> None:
+    last = None
+    if turn.why is Why.JOINED:
+        last = pages.last_voice(session, item.id, person.key)
+    calling.page(
+        session,
+        services,
+        pager.channels.keys(),
+        clinic,
+        person,
+        calling.About(
+            kind=PageKind.ITEM,
+            why=turn.why,
+            severity=item.severity,
+            item_id=item.id,
+            wanted=turn.channels,
+            called_at=last,
+            with_webhook=person == turn.whom[0],
+        ),
+        now=now,
+    )
+
+
+# --- the patient who waits ------------------------------------------------------------------------
+
+
+def _tell_if_nobody_came(
+    session: Session, services: Services, clinic: Clinic, item: FollowUp, *, now: datetime
+) -> datetime | None:
+    """Tell the patient once that nobody was reached, 20 min on; return when, if that is ahead.
+
+    Never for abuse: whoever hurts them may be reading (care rule 11).
+    """
+    waiting = item.noack_at is None and item.severity == Severity.PAGE_NOW
+    if not waiting or item.run_acknowledged_at is not None:
+        return None
+    texts = pages.safety_texts(session, item.id)
+    if not any(_says(text, "crisis") for text in texts):
+        return None
+    taken = [page.acknowledged_at for page in pages.of_item(session, item.id)]
+    since = max(filter(None, taken), default=None)
+    heard = [text.handled_at or text.received_at for text in texts]
+    unanswered = [at for at in heard if since is None or at > since]
+    if not unanswered:
+        return None
+    due = min(unanswered) + ladder.NO_ACKNOWLEDGEMENT
+    if now < due:
+        return due
+    item.noack_at = now
+    if not any(text.value == "abuse" for text in texts):
+        _say_nobody_was_reached(session, services, clinic, item, texts[0])
+    return None
+
+
+def _says(text: inbox.Inbound, intent: str) -> bool:
+    return intent in (text.intent, *(text.also or ()))
+
+
+def _say_nobody_was_reached(
+    session: Session, services: Services, clinic: Clinic, item: FollowUp, text: inbox.Inbound
+) -> None:
+    sender_id = clinics.active_sender(session, clinic.id).id
+    queued = answering.queue_answer(
+        session,
+        services,
+        clinic=clinic,
+        patient_id=item.patient_id,
+        inbound=text,
+        template=_NOBODY_REACHED,
+        kind="safety",
+        priority=answering.SAFETY_PRIORITY,
+        sender_id=sender_id,
+    )
+    if queued is not None:
+        log.warning("nobody_acknowledged_patient_told", follow_up_id=str(item.id))
+        services.nudge("safety", str(sender_id))
+
+
+# --- deliveries -----------------------------------------------------------------------------------
+
+
+def dispatch(services: Services, pager: Pager, *, limit: int = 100) -> Counter[str]:
+    """Claim the deliveries that are due and hand them to the pager."""
+    counts: Counter[str] = Counter()
+    now = services.now
+    jobs: list[Job] = []
+    with services.database.transaction() as session:
+        for row in pages.due_deliveries(session, now=now, limit=limit):
+            job = _job(session, services, row, now=now)
+            if job is None or job.channel not in pager.channels:
+                counts["ended"] += 1
+            else:
+                jobs.append(job)
+        services.crashpoint("page.before_claim_commit")
+    services.crashpoint("page.after_claim_commit")
+    pager.submit(jobs)
+    counts["dispatched"] = len(jobs)
+    return +counts
+
+
+def _job(session: Session, services: Services, row: PageDelivery, *, now: datetime) -> Job | None:
+    """Claim one delivery; one that can't be read ends, and holds up no other."""
+    try:
+        with session.begin_nested():
+            page = pages.by_id(session, row.page_id)
+            return None if page is None else _claimed(session, services, page, row, now=now)
+    except Exception as error:
+        log.exception("delivery_unfit", delivery_id=str(row.id))
+        row.status, row.next_at, row.final_at = DeliveryStatus.FAILED, None, now
+        row.error = type(error).__name__
+        return None
+
+
+def _claimed(
+    session: Session, services: Services, page: Page, row: PageDelivery, *, now: datetime
+) -> Job | None:
+    over = row.tries >= MOST_TRIES or now >= row.expires_at
+    if over or page.closed_at is not None:
+        done = DeliveryStatus.NOT_NEEDED if page.closed_at is not None else DeliveryStatus.EXPIRED
+        row.status, row.next_at, row.final_at = done, None, now
+        return None
+    row.status, row.tries, row.next_at = DeliveryStatus.SENDING, row.tries + 1, now + pages.LEASE
+    clinic = clinics.by_id(session, page.clinic_id)
+    sender = intake.current_sender(session, clinic.id)
+    told = _told(session, clinic, page, now)
+    address = None
+    if row.address is not None:
+        address = services.vault.open("page_delivery", "address", row.id, row.address)
+    url = services.settings.public_url
+    return Job(
+        delivery_id=row.id,
+        page_id=page.id,
+        clinic_id=page.clinic_id,
+        channel=Channel(row.channel),
+        address=address,
+        text=words.text(told, url),
+        subject=words.subject_line(told),
+        letter=words.letter(told, url),
+        document=words.posted(told, url, row.id),
+        from_number=(sender and sender.from_number) or _first(clinic.file.sender.numbers),
+        messaging_service_sid=sender.messaging_service_sid if sender else None,
+    )
+
+
+def _first(numbers: Sequence[str]) -> str | None:
+    return numbers[0] if numbers else None
+
+
+def _told(session: Session, clinic: Clinic, page: Page, now: datetime) -> words.Told:
+    item = followups.read(session, page.follow_up_id) if page.follow_up_id else None
+    texts = pages.safety_texts(session, item.id) if item is not None else []
+    return words.Told(
+        page_id=page.id,
+        clinic=clinic.file,
+        clinic_key=clinic.key,
+        kind=page.kind,
+        why=page.why,
+        severity=page.severity,
+        person=page.person,
+        now=now,
+        reason=item.reason if item else None,
+        subject=page.subject,
+        item_id=page.follow_up_id,
+        opened_at=item.opened_at if item else page.at,
+        wrote_at=texts[0].received_at if texts else None,
+    )

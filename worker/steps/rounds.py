@@ -1,0 +1,224 @@
+"""The rounds: what the clinic's calendar asks of paging, looked at several times a minute.
+
+The weekly test page, the morning's digest, the closure list before closed days, and a page to the
+operators when texts stop. Each is a row with a cause of its own, so that nothing is done twice.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+from records import casework, clinics, followups, pages
+from records.base import Session
+from records.clinics import Clinic
+from records.pages import PageKind
+from schedules import ladder
+from schedules.clinic import ClinicFile
+from schedules.followups import FollowUpReason, WantedFollowUp
+from schedules.ladder import Channel, Person
+from schedules.staffing import Severity
+from worker.logs import get_logger
+from worker.opening import open_follow_ups
+from worker.paging import calling
+from worker.services import Services
+
+log = get_logger(__name__)
+
+_MAY_ACT = frozenset({"coordinator", "clinician", "admin"})
+#: What was missed for longer, in an outage of ours, is left to the next time.
+_TEST_WINDOW, _DIGEST_WINDOW = timedelta(hours=4), timedelta(hours=2)
+_TESTS_LOOKED_AT = timedelta(days=8)
+BREAKER, TEST, DIGEST = "breaker", "test", "digest"
+
+
+def run(services: Services, available: Collection[str]) -> Counter[str]:
+    """Do what has become due of all this; `available` are the channels there are."""
+    counts: Counter[str] = Counter()
+    with services.database.transaction() as session:
+        counts["breakers"] = _breakers(session, services, available)
+        everyone = clinics.all_clinics(session)
+    for clinic in everyone:
+        try:
+            counts += _of_clinic(services, available, clinic)
+        except Exception:
+            # One clinic's trouble keeps no other from its tests.
+            log.exception("rounds_failed", clinic_id=str(clinic.id))
+            counts["failed"] += 1
+    return +counts
+
+
+def _of_clinic(services: Services, available: Collection[str], clinic: Clinic) -> Counter[str]:
+    with services.database.transaction() as session:
+        return Counter(
+            tests=_weekly_test(session, services, available, clinic),
+            unanswered=_unanswered_tests(session, services, clinic),
+            digests=_digest(session, services, available, clinic),
+            closures=_closure_list(session, services, clinic),
+        )
+
+
+def send_test(services: Services, available: Collection[str], clinic: Clinic) -> int:
+    """Send a test page to everybody on a clinic's ladder now; return how many were paged."""
+    with services.database.transaction() as session:
+        gone = pages.staff_gone(session, clinic.id)
+        stamp = services.now.isoformat()
+        people = _everybody(clinic.file, gone)
+        return _test(session, services, available, clinic, people, stamp)
+
+
+def _everybody(file: ClinicFile, gone: frozenset[str]) -> list[Person]:
+    contacts = [*file.on_call, *([file.lead] if file.lead is not None else [])]
+    people = dict.fromkeys(ladder.person_of(contact) for contact in contacts)
+    return [person for person in people if person.key not in gone]
+
+
+def _weekly_test(
+    session: Session, services: Services, available: Collection[str], clinic: Clinic
+) -> int:
+    now = services.now
+    at = ladder.weekly_test_at(clinic.file, now)
+    if at is None or not at <= now < at + _TEST_WINDOW:
+        return 0
+    people = _everybody(clinic.file, pages.staff_gone(session, clinic.id))
+    week = ladder.week_of(clinic.file, now)
+    return _test(session, services, available, clinic, people, week)
+
+
+def _test(
+    session: Session,
+    services: Services,
+    available: Collection[str],
+    clinic: Clinic,
+    people: Sequence[Person],
+    stamp: str,
+) -> int:
+    paged = 0
+    for person in people:
+        about = calling.About(
+            kind=PageKind.TEST,
+            why=ladder.Why.OPENED,
+            severity=Severity.PAGE_NOW,
+            wanted=frozenset(Channel),
+            subject=TEST,
+            cause=f"{TEST}:{stamp}:{person.key}",
+            with_webhook=person == people[0],
+        )
+        made = calling.page(session, services, available, clinic, person, about, now=services.now)
+        paged += made is not None
+    return paged
+
+
+def _unanswered_tests(session: Session, services: Services, clinic: Clinic) -> int:
+    """Put a test page that nobody acknowledged within a day before the clinic (care rule 13)."""
+    now = services.now
+    reason = FollowUpReason.PAGE_TEST_UNANSWERED
+    sent = pages.of_kind(session, clinic.id, PageKind.TEST, since=now - _TESTS_LOOKED_AT)
+    late = [
+        page for page in sent if page.acknowledged_at is None and page.at + ladder.TEST_LASTS <= now
+    ]
+    causes = [f"{reason}:{page.id}" for page in late]
+    seen = followups.causes_seen(session, clinic.id, causes)
+    opened = 0
+    for page, cause in zip(late, causes, strict=True):
+        if cause in seen:
+            continue
+        wanted = _wanted(clinic, reason, cause, now)
+        open_follow_ups(
+            session, clinic.id, None, [wanted], source_kind="page", source_id=page.id, now=now
+        )
+        opened += 1
+    return opened
+
+
+def _wanted(clinic: Clinic, reason: FollowUpReason, cause: str, now: datetime) -> WantedFollowUp:
+    due = clinic.file.staffed().due(Severity.CALL_TODAY, now)
+    return WantedFollowUp(reason=reason, severity=Severity.CALL_TODAY, due_at=due, cause=cause)
+
+
+def _digest(
+    session: Session, services: Services, available: Collection[str], clinic: Clinic
+) -> int:
+    """Tell the desk each staffed morning what is open, by e-mail; the list itself is signed in."""
+    now, hours = services.now, clinic.file.staffed()
+    if Channel.EMAIL not in available or not hours.is_staffed(now):
+        return 0
+    day = now.astimezone(hours.zone).date()
+    if now - hours.opening(day) >= _DIGEST_WINDOW:
+        return 0
+    if not sum(casework.open_follow_ups_by_severity(session, clinic.id).values()):
+        return 0
+    sent = 0
+    for person in _readers(session, clinic, now):
+        about = calling.About(
+            kind=PageKind.DIGEST,
+            why=ladder.Why.DUE,
+            severity=Severity.DIGEST,
+            wanted=frozenset({Channel.EMAIL}),
+            subject=DIGEST,
+            cause=f"{DIGEST}:{day.isoformat()}:{person.key}",
+            with_webhook=False,
+        )
+        sent += (
+            calling.page(session, services, available, clinic, person, about, now=now) is not None
+        )
+    return sent
+
+
+def _readers(session: Session, clinic: Clinic, now: datetime) -> list[Person]:
+    away = pages.absences(session, clinic.id, since=now, until=now + timedelta(microseconds=1))
+    out = {key for key, _, _ in away}
+    people = [
+        Person(key=ladder.key_of(each.email, ""), name=each.email, email=each.email)
+        for each in casework.staff_of(session, clinic.id)
+        if each.role in _MAY_ACT
+    ]
+    if clinic.file.lead is not None and clinic.file.lead.email is not None:
+        people.append(ladder.person_of(clinic.file.lead))
+    return [person for person in dict.fromkeys(people) if person.key not in out]
+
+
+def _closure_list(session: Session, services: Services, clinic: Clinic) -> int:
+    """Open the closure list at noon before two or more closed days (care rule 19)."""
+    now, hours = services.now, clinic.file.staffed()
+    day = now.astimezone(hours.zone).date()
+    at = hours.closure_list_at(day)
+    if at is None or now < at:
+        return 0
+    reason = FollowUpReason.CLOSURE_LIST
+    cause = f"{reason}:{day.isoformat()}"
+    if cause in followups.causes_seen(session, clinic.id, [cause]):
+        return 0
+    wanted = _wanted(clinic, reason, cause, now)
+    open_follow_ups(
+        session, clinic.id, None, [wanted], source_kind="clinic", source_id=clinic.id, now=now
+    )
+    return 1
+
+
+def _breakers(session: Session, services: Services, available: Collection[str]) -> int:
+    """Page the operators when the carrier refuses a clinic's texts, once an opening."""
+    paged = 0
+    for sender in pages.broken_senders(session):
+        clinic = clinics.by_id(session, sender.clinic_id)
+        people = [
+            Person(key=address.lower(), name=address, email=address)
+            for address in services.settings.operators
+        ]
+        if not people and clinic.file.lead is not None:
+            people = [ladder.person_of(clinic.file.lead)]
+        people = people or [Person(key="operators", name="operators")]
+        for person in people:
+            about = calling.About(
+                kind=PageKind.OPERATORS,
+                why=ladder.Why.OPENED,
+                severity=Severity.PAGE_NOW,
+                wanted=frozenset(Channel),
+                subject=BREAKER,
+                cause=f"{BREAKER}:{sender.id}:{sender.breaker_opened_at}:{person.key}",
+                with_webhook=person == people[0],
+            )
+            made = calling.page(
+                session, services, available, clinic, person, about, now=services.now
+            )
+            paged += made is not None
+    return paged

@@ -1,0 +1,138 @@
+"""A message from a coordinator to a patient, now or later, by the same gates as any text we start.
+
+It opens a conversation: automatic questions rest for a day from the last message on, or until the
+item is resolved. Texts about visits go on, since food and rides can't wait.
+"""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from messages.errors import MessageError
+from records import audit, clinics, followups, patients
+from records.base import Session, new_id
+from records.clinics import Clinic
+from records.outbox import Message
+from records.patients import Patient
+from schedules.followups import FollowUpReason, WantedFollowUp
+from schedules.staffing import Severity
+from worker import resting, staffwords
+from worker.opening import open_follow_ups
+from worker.refusal import RefusedError
+from worker.rendering import Subject, render
+from worker.services import Services
+
+LONGEST = 300
+_USEFUL = timedelta(hours=24)
+_FURTHEST = timedelta(days=30)
+# Not counted by the caps: staff decide themselves how often they write.
+_PRIORITY = 10
+
+
+def write(
+    services: Services,
+    patient_id: UUID,
+    words: str,
+    *,
+    actor: str,
+    owner_id: UUID | None = None,
+    at: datetime | None = None,
+) -> UUID:
+    """Queue a text to a patient for `at` (aware; now unless given); return the message's id.
+
+    It goes at the first allowed minute from then on. Raises RefusedError for what must not go: to
+    somebody who stopped, is held or closed, or words that give a patient away.
+    """
+    now, row_id = services.now, new_id()
+    due = at or now
+    with services.database.transaction() as session:
+        person = patients.by_id(session, patient_id)
+        clinic = clinics.by_id(session, person.clinic_id)
+        _refuse(session, services, clinic, person, words.strip(), due)
+        session.add(_row(session, services, person, row_id, words.strip(), due))
+        resting.rest_for_conversation(session, person.id, since=due)
+        _open(session, clinic, person, row_id, owner_id, now)
+        audit.record(
+            session,
+            services.vault,
+            clinic_id=clinic.id,
+            now=now,
+            actor=actor,
+            action="patient.texted",
+            subject=f"message:{row_id}",
+        )
+    return row_id
+
+
+def _refuse(
+    session: Session, services: Services, clinic: Clinic, person: Patient, words: str, due: datetime
+) -> None:
+    if not words or len(words) > LONGEST:
+        raise RefusedError(f"Write something, and no more than {LONGEST} letters.")
+    if due < services.now - timedelta(minutes=5) or due > services.now + _FURTHEST:
+        raise RefusedError("Give a time from now to 30 days ahead.")
+    if person.status != "active":
+        raise RefusedError("This patient's texts are held or closed. Call them.")
+    blind = person.phone_blind
+    if patients.opted_out(session, clinic_id=clinic.id, blind=blind) is not None:
+        raise RefusedError("This patient stopped texts. Call them.")
+    subject = Subject(clinic=clinic.file, now=services.now, params={"words": words})
+    try:
+        render(services.catalog, staffwords.TEMPLATE, person.language, subject)
+    except MessageError as error:
+        raise RefusedError(
+            f"These words must not stand in a text ({error}). Anybody may see a phone: write "
+            "neutrally, or call."
+        ) from None
+
+
+def _row(
+    session: Session, services: Services, person: Patient, row_id: UUID, words: str, due: datetime
+) -> Message:
+    return Message(
+        id=row_id,
+        clinic_id=person.clinic_id,
+        sender_id=clinics.active_sender(session, person.clinic_id).id,
+        patient_id=person.id,
+        step=staffwords.TEMPLATE,
+        occurrence=str(row_id),
+        kind="started",
+        purpose="visits",
+        priority=_PRIORITY,
+        template=staffwords.TEMPLATE,
+        params=staffwords.sealed(services.vault, row_id, words),
+        language=person.language,
+        due_at=due,
+        next_at=due,
+        latest_at=due + _USEFUL,
+    )
+
+
+def _open(
+    session: Session,
+    clinic: Clinic,
+    person: Patient,
+    message_id: UUID,
+    owner_id: UUID | None,
+    now: datetime,
+) -> None:
+    reason = FollowUpReason.CONVERSATION
+    severity = Severity.NEXT_BUSINESS_DAY
+    wanted = WantedFollowUp(
+        reason=reason,
+        severity=severity,
+        due_at=clinic.file.staffed().due(severity, now),
+        cause=f"{reason}:{person.id}",
+    )
+    [item_id] = open_follow_ups(
+        session,
+        clinic.id,
+        person.id,
+        [wanted],
+        source_kind="message",
+        source_id=message_id,
+        now=now,
+    )
+    item = followups.by_id(session, item_id)
+    if item is not None and item.owner_id is None and owner_id is not None:
+        # Whoever writes has the conversation; they need not take it first.
+        item.owner_id, item.status, item.acknowledged_at = owner_id, "acknowledged", now
