@@ -1,0 +1,433 @@
+"""The rules, how each is kept, and the line whose change breaks it.
+
+Rules 1-14 and 44-48 are those of the compliance checklist, the care rules those of the clinical
+one; the words here are ours. A sabotaged line is short and stable; `make test` finds one that has
+moved away.
+"""
+
+from tests.compliance.rules import Promise, Rule, Sabotage
+
+_STOPPING, _HEARING = "worker/replying/stopping.py", "worker/replying/hearing.py"
+_GATES, _SCHEMA = "worker/gates.py", "records/migrations/versions/0001_the_first_schema.py"
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        id="1",
+        words="Nobody is texted for a purpose they did not agree to. The consent is an entry that"
+        " says to what, with which words, how, when and by whom.",
+        how="Each started text has a purpose. The claim reads the patient's purposes with the row"
+        " and ends it as skipped (`no_consent`) before the carrier is called.",
+        sabotage=Sabotage(
+            file=_GATES,
+            old="if due.purpose is not None and due.purpose not in (due.purposes or ()):",
+            new="if False:",
+            what="the claim does not look at the purposes agreed to",
+        ),
+    ),
+    Rule(
+        id="2",
+        words="Consent, stop, hours, cap and the visit are checked in the sending transaction, not"
+        " only when planning.",
+        how="`worker/gates.py` judges each due row under the sender's lock, by what the database"
+        " says at that moment.",
+        sabotage=Sabotage(
+            file=_GATES,
+            old="if due.opt_out and due.template not in _AFTER_A_STOP:",
+            new="if False:",
+            what="the claim does not look whether the number stopped",
+        ),
+    ),
+    Rule(
+        id="3",
+        words="The first recurring text to a number confirms the opt-in, with name, help, how to"
+        " stop, how often and that rates may apply; nothing comes before it.",
+        how="The protocol `welcome` is always on, and its one text is due at the consent, before"
+        " any other.",
+        sabotage=Sabotage(
+            file="worker/enrolling.py",
+            old='ALWAYS_ON = ("visit-notices", "welcome")',
+            new='ALWAYS_ON = ("visit-notices",)',
+            what="nobody is welcomed",
+        ),
+    ),
+    Rule(
+        id="4",
+        words="A changed number has agreed to nothing.",
+        how="An import that changes a number revokes every purpose in the ledger, takes back the"
+        " proof of the number, and cancels what is unsent.",
+        sabotage=Sabotage(
+            file="worker/intake/people.py",
+            old="self._make_pending(session, person)",
+            new="pass",
+            what="an import changes a number and leaves the consent as it was",
+        ),
+    ),
+    Rule(
+        id="5",
+        words="That the patient was warned of the risk of plain texts and wants them is stored; a"
+        " clinic that requires it texts nobody without.",
+        how="`sms_risk_ack` of an imported row is kept, sealed, with the patient.",
+        sabotage=Sabotage(
+            file="worker/intake/patients.py",
+            old='"sms_risk_ack": values.yes_no,',
+            new="",
+            what="an import leaves the acknowledged warning out",
+        ),
+    ),
+    Rule(
+        id="6",
+        words="The log of consents and stops only grows, and is kept for years.",
+        how="Triggers refuse to change or delete an entry, whoever asks; the processes' role may"
+        " delete no stop. Nothing in the product deletes either.",
+        sabotage=Sabotage(
+            file=_SCHEMA,
+            old='for table in ("consent", "audit_event", "appointment_event", "follow_up_event")',
+            new='for table in ("audit_event", "appointment_event", "follow_up_event")',
+            what="the schema protects the other ledgers and forgets this one",
+        ),
+    ),
+    Rule(
+        id="7",
+        words="A keyword in any case, spacing, width or punctuation, English, Spanish or French,"
+        " stops in the very request that stored the text.",
+        how="The webhook's transaction reads the text and applies the stop"
+        " (`worker/replying/stopping.py`) before it answers the carrier.",
+        sabotage=Sabotage(
+            file=_HEARING,
+            old="if _stops(reading):",
+            new="if False:",
+            what="the storing transaction leaves the stop to a later step",
+        ),
+    ),
+    Rule(
+        id="8",
+        words="A stop in a sentence is applied, or a person decides; it is never ignored.",
+        how="Phrases of the word lists stop at once; what may be a stop opens an item.",
+        sabotage=Sabotage(
+            file="messages/keywords.py",
+            old="return _stop_sentence(heard)",
+            new="return None",
+            what="only bare keywords stop",
+        ),
+    ),
+    Rule(
+        id="9",
+        words="A stop ends every unsent text to the number in the clinic, also what a worker has"
+        " claimed; nothing waits at the carrier.",
+        how="One statement cancels planned and claimed rows; the intent's compare-and-set then"
+        " finds nothing to send. Texts are handed to the carrier only when due.",
+        sabotage=Sabotage(
+            file="records/stopping.py",
+            old="_UNSENT = \"m.status IN ('planned', 'claimed') AND m.priority > 0\"",
+            new="_UNSENT = \"m.status IN ('planned') AND m.priority > 0\"",
+            what="a stop leaves texts alone that a worker has claimed",
+        ),
+    ),
+    Rule(
+        id="10",
+        words="A stop is confirmed exactly once, by the carrier or by us, at once, without"
+        " promotion.",
+        how="`optout_handled_by` says who answers the carrier's own keywords; any other stop is"
+        " confirmed by us, and a repeated one is not.",
+        sabotage=Sabotage(
+            file="worker/replying/leaving.py",
+            old="if case.file.optout_handled_by is OptoutHandledBy.APP:",
+            new="if True:",
+            what="we confirm what the carrier has confirmed",
+        ),
+    ),
+    Rule(
+        id="11",
+        words="When the carrier says that a number stopped (21610), at once or in a receipt, it is"
+        " not texted again, staff learn of it, and it is not taken for the patient's own word.",
+        how="`worker/unreachable.py` writes the stop with the code as its reason and cancels the"
+        " rest; the follow-ups step opens an item.",
+        sabotage=Sabotage(
+            file="worker/unreachable.py",
+            old="if not says_something(rule):",
+            new="if True:",
+            what="a refusal with 21610 is no more than one failed text",
+        ),
+    ),
+    Rule(
+        id="12",
+        words="START lifts a stop made by keyword and no other; YES is no consent; no text asks"
+        " for a word that the carrier acts on.",
+        how="The stop's reason decides; the lint of texts knows the carrier's words.",
+        sabotage=Sabotage(
+            file=_STOPPING,
+            old="if len(people) > 1 or before.reason != StopReason.KEYWORD.value:",
+            new="if len(people) > 1:",
+            what="START lifts a stop whatever it was made by",
+        ),
+    ),
+    Rule(
+        id="13",
+        words="HELP is answered once, by one party, with name, contact, rates and how to stop.",
+        how="`optout_handled_by` decides for the carrier's own words; we answer the others.",
+        sabotage=Sabotage(
+            file="worker/replying/leaving.py",
+            old='if not _carrier_answers(case, "HELP"):',
+            new="if True:",
+            what="we answer HELP beside the carrier",
+        ),
+    ),
+    Rule(
+        id="14",
+        words="Staff can write down a stop told by voice, mail or in person; it has the same"
+        " effect.",
+        how="`aftercare consent PATIENT revoke` writes to the ledger and takes claimed rows back,"
+        " which are judged anew and end.",
+        sabotage=Sabotage(
+            file="worker/steps/people.py",
+            old="intake.release_of_patients(session, [person.id])",
+            new="pass",
+            what="a revocation by staff leaves a claimed text on its way",
+        ),
+    ),
+    Rule(
+        id="44",
+        words="Words of danger reach staff at once and get one reply with 911 and 988; the alert"
+        " does not depend on the reply.",
+        how="The item that pages is opened first; the reply is one text of the highest priority,"
+        " past every gate, and its failure is logged and costs nothing else.",
+        sabotage=Sabotage(
+            file="worker/replying/urgent.py",
+            old="case.open(*case.read_as(bound=bound, keyword=case.body))",
+            new="pass",
+            what="a text about danger is answered and shown to nobody",
+        ),
+    ),
+    Rule(
+        id="45",
+        words="Whoever says that the number is theirs is left alone, staff are told, and the"
+        " answer says nothing of anybody's health.",
+        how="A wrong number is a stop that no START lifts; the answer names no clinic.",
+        sabotage=Sabotage(
+            file=_HEARING,
+            old="return reading.opt_out or reading.intent is Intent.wrong_number",
+            new="return reading.intent is Intent.stop",
+            what="a wrong number stops nothing",
+        ),
+    ),
+    Rule(
+        id="46",
+        words="C and R belong to the visit that was asked about; with several open the patient is"
+        " asked; an answer that comes too late reaches a person.",
+        how="A reply is bound to the open prompts of its number; C confirms one start time.",
+        sabotage=Sabotage(
+            file="records/conversation.py",
+            old="OR (m.expects = 'appointment_reminder' AND a.starts_at > w.at))",
+            new="OR m.expects = 'appointment_reminder')",
+            what="C confirms a visit that has begun",
+        ),
+    ),
+    Rule(
+        id="47",
+        words="A number that is out of service, deactivated or reassigned is not texted until it"
+        " is verified again.",
+        how="Codes that say so (`suspends_number`) end what is unsent and open an item"
+        " (`worker/unreachable.py`); a text from the number or a recorded consent proves it again.",
+        sabotage=Sabotage(
+            file="worker/unreachable.py",
+            old="return rule.error_class is ErrorClass.opt_out or rule.suspends_number",
+            new="return rule.error_class is ErrorClass.opt_out",
+            what="a number that is out of service is texted on",
+        ),
+    ),
+    Rule(
+        id="48",
+        words="Each decision about a text, sent or not, can be looked up with its reason, time and"
+        " the rules it came from.",
+        how="The row keeps state and reason, a trigger keeps every change, and the enrollment"
+        " leads to the protocol: `aftercare messages`, `aftercare history`.",
+        sabotage=Sabotage(
+            file=_SCHEMA,
+            old="WHERE o.status IS DISTINCT FROM n.status OR o.due_at IS DISTINCT FROM n.due_at",
+            new="WHERE false",
+            what="the history misses changes of state",
+        ),
+    ),
+    Rule(
+        id="care 17",
+        words="While a number is asked for, ALTO, BAJO and BAJA mean high and low: asked about"
+        " once, never a stop. A bare CANCEL, END or QUIT stops, and a person asks what was meant.",
+        how="The reading looks at the open question first; the item is one of its own kind.",
+        sabotage=Sabotage(
+            file="messages/keywords.py",
+            old="if level and numeric(heard.prompts):",
+            new="if False:",
+            what="ALTO stops although a number was asked for",
+        ),
+    ),
+    Rule(
+        id="care 18",
+        words="Our own words quoted back, a phone's own replies and a thumb answer no more than"
+        " they say; danger is read over the texts of three minutes; `sorry, 3` corrects an 8.",
+        how="The words are cleaned before they are read; the number's last texts are read with"
+        " them.",
+        sabotage=Sabotage(
+            file=_HEARING,
+            old="JOINED_WITHIN = timedelta(minutes=3)",
+            new="JOINED_WITHIN = timedelta(0)",
+            what="each text is read by itself",
+        ),
+    ),
+    Rule(
+        id="care 20",
+        words="A bare YES answers the open question. START brings back neither missed texts nor"
+        " health questions. PAUSE rests check-ins for a week. B asks for a call.",
+        how="START grants back what the keyword took, health questions excepted, and expires what"
+        " was missed.",
+        sabotage=Sabotage(
+            file=_STOPPING,
+            old='_NOT_BY_KEYWORD = "health_questions"',
+            new='_NOT_BY_KEYWORD = "nothing"',
+            what="START gives back health questions too",
+        ),
+    ),
+    Rule(
+        id="care 21",
+        words="A wrong number stops at once; what was delivered there is listed for an assessment;"
+        " an undelivered welcome holds the rest.",
+        how="The stop is written with a reason of its own, in the storing transaction; an item to"
+        " assess a breach leads to what went there since the last answer; a welcome that came back"
+        " skips all other texts (`welcome_failed`).",
+        sabotage=Sabotage(
+            file=_HEARING,
+            old="return StopReason.WRONG_NUMBER",
+            new="return StopReason.KEYWORD",
+            what="START lifts the stop of a wrong number",
+        ),
+    ),
+    Rule(
+        id="care 22",
+        words="Two patients on one number: stops and danger count for both, replies go to a"
+        " person, neither is named to the other, and the second is not texted until staff choose.",
+        how="A reply of a shared number is bound to nobody; items are opened for each.",
+        sabotage=Sabotage(
+            file="worker/replying/case.py",
+            old="return self.people[0] if len(self.people) == 1 else None",
+            new="return self.people[0] if self.people else None",
+            what="the first of two patients stands for both",
+        ),
+    ),
+    Rule(
+        id="care 23",
+        words="A safety reply speaks the language of the text received; each question for a number"
+        " says what its ends mean.",
+        how="The reading notes the language heard; a safety reply is rendered in it.",
+        sabotage=Sabotage(
+            file="worker/replying/case.py",
+            old="return self.patient.language if self.patient and kind != SAFETY else heard",
+            new="return self.patient.language if self.patient else heard",
+            what="a safety reply speaks the language on record",
+        ),
+    ),
+)
+
+_SENDING, _SEND_TESTS = "records/sending.py", "tests/worker/test_send.py"
+
+PROMISES: tuple[Promise, ...] = (
+    Promise(
+        words="Nothing goes out outside the send window",
+        node="tests/schedules/test_windows.py::test_the_boundaries_are_half_open",
+        sabotage=Sabotage(
+            file="schedules/windows.py",
+            old="wall = at.astimezone(zone).time()",
+            new="wall = (at + timedelta(hours=1)).astimezone(zone).time()",
+            what="the window is off by an hour",
+        ),
+    ),
+    Promise(
+        words="No more started texts a day than the cap",
+        node=f"{_SEND_TESTS}::test_the_daily_cap_is_guarded_at_the_claim",
+        sabotage=Sabotage(
+            file=_GATES,
+            old="if on_day >= caps.per_day:",
+            new="if False:",
+            what="the day's cap is forgotten",
+        ),
+    ),
+    Promise(
+        words="No text after its latest instant",
+        node=f"{_SEND_TESTS}::test_the_recheck_ends_what_may_not_go",
+        sabotage=Sabotage(
+            file=_GATES,
+            old="if due.latest_at <= now:",
+            new="if False:",
+            what="the deadline is not checked",
+        ),
+    ),
+    Promise(
+        words="A moved visit ends the texts made for its old time",
+        node=f"{_SEND_TESTS}::test_the_recheck_ends_what_may_not_go",
+        sabotage=Sabotage(
+            file=_GATES,
+            old="if due.revision is not None and due.revision != due.appointment_revision:",
+            new="if False:",
+            what="a stale revision is sent",
+        ),
+    ),
+    Promise(
+        words="A stop ends what a worker has claimed",
+        node=f"{_SEND_TESTS}::test_a_stop_ends_a_claimed_row_before_its_intent",
+        sabotage=Sabotage(
+            file=_SENDING,
+            old="WHERE status = 'claimed' AND claim_token = :token",
+            new="WHERE true",
+            what="the intent is no compare-and-set",
+        ),
+    ),
+    Promise(
+        words="Only the worker that claimed a text may send it",
+        node="tests/compliance/test_promises.py::test_only_the_worker_that_claimed_may_send",
+        sabotage=Sabotage(
+            file=_SENDING,
+            old="WHERE status = 'claimed' AND claim_token = :token",
+            new="WHERE status = 'claimed'",
+            what="a claim is taken without its token",
+        ),
+    ),
+    Promise(
+        words="A text that may have gone is not posted again blindly",
+        node=f"{_SEND_TESTS}::test_a_lost_answer_is_unknown_and_not_posted_again",
+        sabotage=Sabotage(
+            file="worker/steps/outcomes.py",
+            old='return _row(posted, "unknown", "unknown", outcome.reason,'
+            " http=outcome.http_status)",
+            new='return _row(posted, "not_processed", "planned", outcome.reason)',
+            what="an unknown outcome is taken for a no",
+        ),
+    ),
+    Promise(
+        words="A status never goes back, in whatever order receipts come",
+        node="tests/worker/test_receipts.py::test_any_order_of_receipts_ends_delivered",
+        sabotage=Sabotage(
+            file="messages/status.py",
+            old="return reported if RANK[reported] > standing else current",
+            new="return reported",
+            what="the last receipt wins",
+        ),
+    ),
+    Promise(
+        words="A safety reply passes every gate",
+        node="tests/worker/test_replies.py::test_a_safety_reply_passes_every_gate_of_ours",
+        sabotage=Sabotage(
+            file=_GATES,
+            old="if due.kind == SAFETY:",
+            new="if False:",
+            what="a safety reply is judged like any text",
+        ),
+    ),
+    Promise(
+        words="An unsigned webhook is refused and leaves nothing",
+        node="tests/web/test_webhooks.py::test_unsigned_call_is_refused_and_leaves_nothing",
+        sabotage=Sabotage(
+            file="web/webhooks.py",
+            old='raise RefusedError("bad_signature")',
+            new="pass",
+            what="a wrong signature is let through",
+        ),
+    ),
+)
