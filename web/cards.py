@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from babel import Locale
+
 from records import casework, patients, scores
 from records.base import Session
 from records.worklist import ListedFollowUp
@@ -17,6 +19,15 @@ _SHOWN = (
     "interpreter",
     "emergency_contact",
 )
+# "No" is an answer: that no voicemail may be left has to be seen.
+_UNKNOWN: tuple[object, ...] = (None, "", [])
+
+
+def _plain(value: object) -> str:
+    """Give what is kept as somebody would write it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def of(session: Session, services: Services, item: ListedFollowUp) -> Mapping[str, Any]:
@@ -32,8 +43,10 @@ def of(session: Session, services: Services, item: ListedFollowUp) -> Mapping[st
     answers = [mark for mark in series if mark.kind == "answer" and mark.status == "answered"]
     return {
         "phone": patients.opened(services.vault, who, "phone"),
-        "language": who.language,
-        "details": {name: profile[name] for name in _SHOWN if profile.get(name)},
+        "language": Locale(who.language).get_display_name("en"),
+        "details": {
+            name: _plain(profile[name]) for name in _SHOWN if profile.get(name) not in _UNKNOWN
+        },
         "last_dose": doses[-1] if doses else None,
         "scores": answers[-_SCORES_SHOWN:],
     }

@@ -14,6 +14,7 @@ from celery.signals import (
 )
 from prometheus_client import Counter, start_http_server
 
+from messages import replies
 from records import progress
 from records.base import Database
 from worker import logs, wiring
@@ -82,6 +83,8 @@ def _start(**_: Any) -> None:
     settings = load()
     _process = wiring.worker_process(settings)
     _process.start()
+    # Loaded now, and not inside the transaction that stores the first text from the list.
+    replies.read("hello")
     # What stands by now stays. Left to the collector, walking it was a sixth of a burst's time.
     gc.collect()
     gc.freeze()

@@ -26,17 +26,17 @@ def test_the_examination_is_broad() -> None:
 
 def test_the_share_read_right_does_not_fall() -> None:
     """Of all replies; a reply is right when intent, value, urgency and all else are."""
-    assert _counted().share >= 0.78
+    assert _counted().share >= 0.84
 
 
 def test_no_more_danger_is_missed_than_was() -> None:
     """Texts that must page and do not."""
-    assert _counted().safety_missed <= 15
+    assert _counted().safety_missed <= 13
 
 
 def test_no_more_stops_are_missed_than_were() -> None:
     """Stops read as something else."""
-    assert _counted().stops_missed <= 2
+    assert _counted().stops_missed <= 1
 
 
 def test_no_more_numbers_are_wrong_than_were() -> None:
@@ -46,5 +46,5 @@ def test_no_more_numbers_are_wrong_than_were() -> None:
 
 def test_no_more_everyday_words_page_than_did() -> None:
     """Everyday phrases that page somebody, or stop texts."""
-    assert _counted().false_pages <= 5
-    assert _counted().false_stops <= 2
+    assert _counted().false_pages <= 4
+    assert _counted().false_stops <= 0

@@ -69,7 +69,22 @@ def test_the_card_has_what_a_call_at_night_needs(
     """Number, language and what to do first, on the item's own page."""
     text = client.get(f"/follow-ups/{item.id}").text
     assert "tel:+12125550123" in text
+    assert "English" in text
     assert "Call the patient now" in text
+
+
+def test_the_card_says_in_words_what_is_known(
+    house: House, client: Client, item: FollowUp, ana: Patient
+) -> None:
+    """No voicemail may be left, and an interpreter is needed: both are on the card."""
+    known = '{"voicemail_ok": false, "interpreter": true, "substances": ["alcohol", "opioids"]}'
+    with house.services.database.transaction() as session:
+        person = session.merge(ana)
+        person.profile = house.services.vault.seal("patient", "profile", ana.id, known)
+    text = client.get(f"/follow-ups/{item.id}").text
+    assert "<dd>no</dd>" in text
+    assert "<dd>yes</dd>" in text
+    assert "alcohol, opioids" in text
 
 
 def test_an_item_shows_every_text_and_whether_our_reply_arrived(
