@@ -4,7 +4,7 @@ The console reads through here what `records.worklist` lists only in outline.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -17,7 +17,7 @@ from records.appointments import Appointment
 from records.checkins import CheckIn
 from records.clinics import Staff
 from records.followups import FollowUp, FollowUpEvent
-from records.inbox import Inbound
+from records.inbox import Inbound, corrections_of
 from records.outbox import Message
 from records.patients import Patient
 from records.vault import Vault
@@ -182,7 +182,7 @@ def conversation(
     received = partial(replies, session, vault, clinic_id=clinic_id, patient_id=patient_id)
     until = before or now
     both: list[Said] = [*sent(status=_WENT, until=until, limit=limit + 1)]
-    both += received(until=before, limit=limit + 1)
+    both += as_corrected(session, received(until=before, limit=limit + 1))
     both.sort(key=said_at)
     later = sent(status=_WENT, since=now, limit=limit)
     ahead = [*sent(status=_AHEAD, limit=limit), *later]
@@ -205,7 +205,18 @@ def said_at(row: Said) -> datetime:
 def reply(session: Session, vault: Vault, inbound_id: UUID) -> ListedReply | None:
     """Return one inbound text."""
     row = session.execute(REPLIES.where(Inbound.id == inbound_id)).first()
-    return None if row is None else listed_reply(vault, *row)
+    return None if row is None else as_corrected(session, [listed_reply(vault, *row)])[0]
+
+
+def as_corrected(session: Session, rows: Sequence[ListedReply]) -> list[ListedReply]:
+    """Return replies with what staff say they mean, where staff corrected the reading."""
+    found = corrections_of(session, [row.id for row in rows])
+    return [
+        replace(row, intent=mine.intent, value=mine.value, understood_by="staff")
+        if (mine := found.get(row.id))
+        else row
+        for row in rows
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

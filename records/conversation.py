@@ -22,6 +22,8 @@ from records.patients import Consent, Patient
 
 # A question older than this is answered by nobody; it bounds the search for open ones.
 _PROMPTS_SINCE = timedelta(days=45)
+# So long after its answer a question for a number can still be answered otherwise.
+_CORRECTABLE = timedelta(hours=1)
 # The carrier's clock and ours may differ by this much when a reply is found on its list.
 _CLOCK_SLACK = timedelta(seconds=60)
 
@@ -56,13 +58,15 @@ _PROMPT = """m.id AS message_id, m.patient_id, m.enrollment_id, m.protocol, m.st
            COALESCE(m.accepted_at, m.submitted_at, m.due_at) AS asked_at,
            CASE WHEN m.expects = 'appointment_reminder' AND a.starts_at > m.answer_until
                 THEN a.starts_at ELSE COALESCE(m.answer_until, a.starts_at) END AS until,
-           m.appointment_id, m.anchor_at, a.starts_at, a.status AS visit_status,
-           m.answered_at IS NOT NULL AS answered"""
+           m.appointment_id, m.anchor_at, a.starts_at, a.status AS visit_status"""
 _ITS_VISIT = "LEFT JOIN appointment a ON a.id = m.appointment_id AND a.clinic_id = m.clinic_id"
 
-# C and R stay readable until the visit starts, also after an answer (care rule 1).
+# C and R stay readable until the visit starts, also after an answer (care rule 1), and a number can
+# be corrected for a while (care rule 18). What was answered by a later text was open to this one.
 _PROMPTS = text(f"""
-    SELECT w.nth, {_PROMPT}
+    SELECT w.nth, {_PROMPT},
+           m.answered_at IS NOT NULL AND (m.expects = 'appointment_reminder'
+                                          OR m.answered_at <= w.at) AS answered
     FROM unnest(CAST(:nths AS int[]), CAST(:patients AS uuid[]), CAST(:ats AS timestamptz[]))
          AS w(nth, patient_id, at)
     JOIN message m ON m.patient_id = w.patient_id
@@ -71,11 +75,16 @@ _PROMPTS = text(f"""
       AND m.expects IS NOT NULL AND m.expects NOT IN ('none', 'form')
       AND m.status IN ('submitting', 'unknown', 'accepted', 'sent', 'delivered')
       AND m.submitted_at <= w.at + CAST(:slack AS interval)
-      AND ((m.answered_at IS NULL AND m.answer_until > w.at)
+      AND (((m.answered_at IS NULL
+             OR (m.expects <> 'yes_no' AND m.answered_at > w.at - CAST(:correctable AS interval)))
+            AND m.answer_until > w.at)
            OR (m.expects = 'appointment_reminder' AND a.starts_at > w.at))
     ORDER BY asked_at, m.id
 """)
-_PROMPT_BY_ID = text(f"SELECT {_PROMPT} FROM message m {_ITS_VISIT} WHERE m.id = :id")
+_PROMPT_BY_ID = text(f"""
+    SELECT {_PROMPT}, m.answered_at IS NOT NULL AS answered
+    FROM message m {_ITS_VISIT} WHERE m.id = :id
+""")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +106,7 @@ def prompts(session: Session, replies: Sequence[Reply]) -> list[list[Prompt]]:
         return found
     nths, patients, ats = (list(column) for column in zip(*asked, strict=True))
     values = {"nths": nths, "patients": patients, "ats": ats}
-    bounds = {"back": _PROMPTS_SINCE, "slack": _CLOCK_SLACK}
+    bounds = {"back": _PROMPTS_SINCE, "slack": _CLOCK_SLACK, "correctable": _CORRECTABLE}
     for row in session.execute(_PROMPTS, values | bounds).mappings():
         columns = dict(row)
         found[columns.pop("nth")].append(Prompt(**columns))
@@ -111,7 +120,7 @@ def prompt(session: Session, message_id: UUID) -> Prompt | None:
 
 
 _ANSWERED = text("""
-    UPDATE message SET answered_at = COALESCE(answered_at, :at)
+    UPDATE message SET answered_at = LEAST(answered_at, CAST(:at AS timestamptz))
     WHERE id = :id
        OR (enrollment_id = :enrollment AND occurrence = :occurrence
            AND (step = :question OR nudge_for = :question) AND attempts > 0)
@@ -393,6 +402,18 @@ def request_change(
     """Note that the patient wants another time; False if the visit is not at `start` any more."""
     values = {"id": appointment_id, "start": start, "now": now}
     return session.execute(_CHANGE, values).first() is not None
+
+
+_TAKE_BACK = text("""
+    UPDATE appointment SET change_requested_at = NULL, confirmed_start = NULL,
+        updated_at = clock_timestamp()
+    WHERE id = :id AND starts_at = :start AND status = 'booked'
+""")
+
+
+def take_back_answer(session: Session, appointment_id: UUID, *, start: datetime | None) -> None:
+    """Undo what a misread reply did to a visit: it is neither confirmed nor to be changed."""
+    session.execute(_TAKE_BACK, {"id": appointment_id, "start": start})
 
 
 _SAME_QUESTION = text("""

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import Text
 
-from records.base import Base, Blind, CreatedAt, Id, Sealed, within_clinic
+from records.base import Base, Blind, CreatedAt, Id, Sealed, new_id, within_clinic
 
 
 class Inbound(Base):
@@ -66,6 +66,25 @@ class Inbound(Base):
             postgresql_where=text("follow_up_id IS NOT NULL"),
         ),
         Index("ix_inbound_from", "clinic_id", "from_blind", "received_at"),
+    )
+
+
+class ReadingCorrection(Base):
+    """What staff say a text means. The reading on the text itself stays; the last one holds."""
+
+    __tablename__ = "reading_correction"
+
+    id: Mapped[Id]
+    clinic_id: Mapped[UUID] = mapped_column(ForeignKey("clinic.id"), primary_key=True)
+    inbound_id: Mapped[UUID]
+    intent: Mapped[str]
+    value: Mapped[str | None]
+    actor: Mapped[str]
+    at: Mapped[datetime]
+
+    __table_args__ = (
+        within_clinic("inbound_id", "inbound"),
+        Index("ix_reading_correction_inbound", "inbound_id", "id"),
     )
 
 
@@ -166,6 +185,32 @@ def postpone(session: Session, inbound_id: UUID, *, error: str, retry_at: dateti
 def by_id(session: Session, inbound_id: UUID) -> Inbound:
     """Return the inbound text; it must exist."""
     return session.scalars(select(Inbound).where(Inbound.id == inbound_id)).one()
+
+
+def find(session: Session, inbound_id: UUID) -> Inbound | None:
+    """Return the inbound text, if there is one."""
+    return session.scalars(select(Inbound).where(Inbound.id == inbound_id)).first()
+
+
+def add_correction(
+    session: Session, row: Inbound, *, intent: str, value: str | None, actor: str, at: datetime
+) -> None:
+    """Keep what staff say a text means, beside what it was read as."""
+    about = {"clinic_id": row.clinic_id, "inbound_id": row.id, "actor": actor, "at": at}
+    session.add(ReadingCorrection(id=new_id(), intent=intent, value=value, **about))
+    session.flush()
+
+
+def correction_of(session: Session, inbound_id: UUID) -> ReadingCorrection | None:
+    """Return the last correction of a text, which is what it is taken to mean."""
+    return corrections_of(session, [inbound_id]).get(inbound_id)
+
+
+def corrections_of(session: Session, ids: Sequence[UUID]) -> dict[UUID, ReadingCorrection]:
+    """Return the last correction of each of these texts that has one."""
+    mine = select(ReadingCorrection).where(ReadingCorrection.inbound_id.in_(ids))
+    rows = session.scalars(mine.order_by(ReadingCorrection.id)) if ids else ()
+    return {row.inbound_id: row for row in rows}
 
 
 def known_sids(session: Session, sids: list[str]) -> set[str]:

@@ -1,7 +1,8 @@
 """Automatic questions that rest: while a crisis is open, and while staff and patient write.
 
 Texts about visits go on, since food and rides can't wait; `aftercare patient hold` stops those too.
-A crisis rests until a clinician ends its item, never until a time (care rule 10).
+A crisis rests until a clinician ends its item, never until a time (care rule 10). Whoever may have
+written STOP is started nothing at all until it is clear (care rule 17).
 """
 
 from datetime import datetime, timedelta
@@ -9,11 +10,32 @@ from uuid import UUID
 
 from records import enrollments, patients
 from records.base import Session
+from records.patients import Patient
 
 #: So long questions rest after the last message of staff.
 CONVERSATION = timedelta(hours=24)
 # No pause that anybody asks for is as long: this one is ended by a person.
 _UNTIL_ENDED, _NO_PAUSE = timedelta(days=36_500), timedelta(days=3_650)
+
+#: `status_reason` of a hold that ends by an answer, a stop, or staff (care rule 17).
+UNCLEAR_STOP = "unclear_stop"
+
+
+def hold_until_clear(session: Session, person: Patient) -> None:
+    """Start nothing to a patient whose text may be a stop; a hold of staff stays as it is."""
+    if person.status == "active":
+        person.status, person.status_reason, person.held_until = "held", UNCLEAR_STOP, None
+        session.flush()
+        enrollments.request_plan_of_patient(session, person.id)
+
+
+def end_for_clear(session: Session, patient_id: UUID) -> None:
+    """Let texts go on once it is clear that the patient did not stop, or did."""
+    person = patients.by_id(session, patient_id)
+    if (person.status, person.status_reason) == ("held", UNCLEAR_STOP):
+        person.status, person.status_reason = "active", None
+        session.flush()
+        enrollments.request_plan_of_patient(session, person.id)
 
 
 def rest_for_crisis(session: Session, patient_id: UUID, *, now: datetime) -> None:

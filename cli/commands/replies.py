@@ -4,7 +4,7 @@ import typer
 
 from cli import listing, output
 from cli.session import services
-from records import worklist
+from records import casework, worklist
 
 app = typer.Typer()
 
@@ -50,7 +50,8 @@ def replies(
             known=_STATUSES,
         )
         with running.database.transaction() as session:
-            found = worklist.replies(session, running.vault, **wanted.named())
+            listed = worklist.replies(session, running.vault, **wanted.named())
+            found = casework.as_corrected(session, listed)
         rows = [listing.picked(row, FIELDS) for row in found]
         if reveal:
             listing.reveal(running, "replies", found)

@@ -38,7 +38,6 @@ def test_care_rule_17_high_and_low_are_no_stops(
     assert line.answers == ["scale_or_stop"]
 
 
-@pytest.mark.xfail(strict=True, reason="an unclear ALTO holds no other text back yet")
 def test_care_rule_17_the_rest_waits_until_it_is_clear(line: Line) -> None:
     """Until high or stop is settled, nothing else that we start goes to the patient."""
     patient_id = line.asks_daily(language="es")
@@ -130,7 +129,6 @@ def test_care_rule_18_danger_is_read_across_texts(line: Line) -> None:
     assert not row.urgent
 
 
-@pytest.mark.xfail(strict=True, reason="a corrected number does not change the record yet")
 def test_care_rule_18_a_correction_keeps_both(line: Line) -> None:
     """`sorry, 3` after an 8: the number is 3, the 8 is kept, and so is who was to be told."""
     line.asks_daily()

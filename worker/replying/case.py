@@ -88,11 +88,16 @@ class Case:
         return conversation.prompt(self.session, asked) if asked else None
 
     @cached_property
-    def open_prompts(self) -> list[Prompt]:
-        """The unanswered questions at the time the text was received."""
+    def asked(self) -> tuple[list[Prompt], list[Prompt]]:
+        """The questions around the time the text was received: unanswered, and just answered."""
         reply = Reply(patients=[each.id for each in self.people], at=self.inbound.received_at)
         [asked] = conversation.prompts(self.session, [reply])
-        return hearing.open_prompts(asked)[0]
+        return hearing.open_prompts(asked)
+
+    @property
+    def open_prompts(self) -> list[Prompt]:
+        """The unanswered questions at the time the text was received."""
+        return self.asked[0]
 
     @cached_property
     def sender_id(self) -> UUID:

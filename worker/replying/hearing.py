@@ -11,13 +11,14 @@ from typing import Any
 from uuid import UUID
 
 from messages import replies
-from messages.binding import APPOINTMENT
+from messages.binding import APPOINTMENT, scale_of
 from messages.replies import Intent, OpenPrompt, Reading, Severity
 from records.arrivals import Writer
 from records.base import Session
 from records.conversation import Prompt
 from records.inbox import Inbound
 from worker.replying import stopping
+from worker.replying.corrected import corrects
 from worker.replying.stopping import StopReason
 from worker.services import Services
 
@@ -68,9 +69,12 @@ def hear(text: Received, around: Around) -> Reading:
 
     Raises what the pure reading raises; the caller keeps the raw text all the same.
     """
-    open_now, settled = open_prompts(around.prompts)
+    open_now, answered = open_prompts(around.prompts)
+    settled = [prompt for prompt in answered if prompt.context == APPOINTMENT]
     language = around.language
-    reading = replies.read(text.body, prompts=_as_read(open_now), language=language)
+    reading = _corrected(text, around, [*open_now, *(p for p in answered if scale_of(p.context))])
+    if reading is None:
+        reading = replies.read(text.body, prompts=_as_read(open_now), language=language)
     if settled and reading.prompt_id is None and reading.intent in _MAY_BE_CHANGED:
         again = replies.read(text.body, prompts=_as_read([*open_now, *settled]), language=language)
         reading = again if again.prompt_id or again.ambiguous else reading
@@ -79,8 +83,17 @@ def hear(text: Received, around: Around) -> Reading:
     return _with_carrier(reading, text.opt_out_type)
 
 
+def _corrected(text: Received, around: Around, asked: Sequence[Prompt]) -> Reading | None:
+    """Read a text that corrects a number with the questions just answered as well."""
+    if not any(prompt.answered for prompt in asked) or not corrects(text.body):
+        return None
+    reading = replies.read(text.body, prompts=_as_read(asked), language=around.language)
+    bound = reading.prompt_id is not None or reading.ambiguous
+    return reading if bound and reading.intent is Intent.score else None
+
+
 def open_prompts(prompts: Iterable[Prompt]) -> tuple[list[Prompt], list[Prompt]]:
-    """Return, of a number's prompts, those that are unanswered, and the C/R ones to change.
+    """Return, of a number's prompts, those that are unanswered, and those to change or correct.
 
     A nudge repeats its question, and several texts ask to confirm one visit: each counts once, by
     the newest text that asked it.

@@ -10,14 +10,16 @@ from decimal import Decimal
 
 from messages.binding import APPOINTMENT, YES_NO, scale_of
 from messages.replies import Intent
-from records import checkins, conversation, enrollments, outbox
+from records import checkins, conversation, enrollments, inbox, outbox
 from records.base import new_id
 from records.checkins import CheckIn
 from records.conversation import Prompt
 from schedules import followup_rules
 from schedules.followups import FollowUpReason, WantedFollowUp
 from schedules.staffing import Severity
+from worker import resting
 from worker.replying.case import Case
+from worker.replying.corrected import corrects
 from worker.replying.questions import Question, question_of
 
 SIDE_EFFECTS = "side_effect_check"
@@ -35,7 +37,8 @@ def answered(case: Case) -> bool:
     elif intent in _DECIDED and prompt.context == YES_NO:
         _yes_or_no(case, prompt)
     elif intent is Intent.score and scale_of(prompt.context) is not None:
-        _score(case, prompt)
+        if not _score(case, prompt):
+            return False
     elif intent is Intent.running_late and prompt.context == APPOINTMENT:
         _late(case, prompt)
         return True
@@ -54,13 +57,29 @@ def record(
     if status == "answered":
         conversation.mark_answered(case.session, prompt, at=case.inbound.received_at)
         enrollments.request_plan_of_patient(case.session, prompt.patient_id)
-    if own is not None:
+    # A text that says nothing clear takes no answer back, in whatever order the two come.
+    if own is not None and (status == "answered" or own.status != "answered"):
         own.status = status
         own.value = Decimal(number) if number is not None else None
         own.value_text = case.intents[0].value
         own.answered_at = case.inbound.received_at
         own.inbound_id = case.inbound.id
     return own
+
+
+def _weighed(case: Case, own: CheckIn | None) -> tuple[bool, bool]:
+    """Return whether this text's number is the one to record, and whether a person must decide.
+
+    Two numbers of which none says that it corrects the other are for a person.
+    """
+    if own is None or own.status != "answered" or own.inbound_id in {None, case.inbound.id}:
+        return True, False
+    mine, other = case.inbound, inbox.by_id(case.session, own.inbound_id)
+    later = (mine.received_at, mine.id) > (other.received_at, other.id)
+    vault = case.services.vault
+    last = case.body if later else vault.open("inbound", "body", other.id, other.body)
+    marked = corrects(last)
+    return marked is later, not marked and mine.value != other.value
 
 
 def check_in_of(case: Case, prompt: Prompt) -> CheckIn | None:
@@ -171,11 +190,19 @@ def _yes_or_no(case: Case, prompt: Prompt) -> None:
     case.promise("callback_ack", wanted)
 
 
-def _score(case: Case, prompt: Prompt) -> None:
+def _score(case: Case, prompt: Prompt) -> bool:
+    """Record a number; False for a second one that may not be meant to replace the first."""
     wanted = judge_score(case, prompt)
-    record(case, prompt, number=case.inbound.value)
+    holds, doubtful = _weighed(case, check_in_of(case, prompt))
+    if holds:
+        record(case, prompt, number=case.inbound.value)
+        resting.end_for_clear(case.session, prompt.patient_id)
+    # Whom a number called stays called, whatever corrects it.
     case.open(*wanted)
+    if doubtful:
+        case.open(case.want(FollowUpReason.UNCLEAR_REPLY))
     reassure(case, wanted, side_effects=prompt.context == SIDE_EFFECTS)
+    return holds or not doubtful
 
 
 def judge_score(case: Case, prompt: Prompt) -> tuple[WantedFollowUp, ...]:
@@ -199,7 +226,8 @@ def _previous(case: Case, prompt: Prompt) -> list[int]:
     rows = checkins.of_patient(
         case.session, prompt.patient_id, item=prompt.question, limit=_PREVIOUS
     )
-    known = [int(row.value) for row in rows if row.status == "answered" and row.value is not None]
+    rows = [row for row in rows if row.status == "answered" and row.inbound_id != case.inbound.id]
+    known = [int(row.value) for row in rows if row.value is not None]
     return known[::-1]
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 from records import conversation, enrollments, patients, stopping
 from records.base import Session
 from records.patients import Patient
+from worker import resting
 
 #: What the storing transaction did, as `inbound.opt_change` keeps it.
 STOPPED, STOPPED_BEFORE = "stop", "stop_again"
@@ -57,6 +58,7 @@ def stop(
                 occurred_at=occurred_at,
                 inbound_id=inbound_id,
             )
+        resting.end_for_clear(session, person.id)
         enrollments.request_plan_of_patient(session, person.id)
     if before is None:
         # What is unsent after an earlier stop is that stop's one confirmation.

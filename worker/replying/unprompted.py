@@ -12,6 +12,7 @@ from records import enrollments
 from records.conversation import Prompt
 from schedules.followups import FollowUpReason, WantedFollowUp
 from schedules.staffing import Severity
+from worker import resting
 from worker.replying.case import Case
 from worker.replying.prompted import check_in_of, judge_score, reassure, record
 from worker.replying.questions import is_watched
@@ -52,8 +53,8 @@ def unasked(case: Case) -> None:
         _ask_again(case, scale)
         return
     wanted = case.read_as(bound=False)
+    wanted = (*wanted, *_most_worrying(case))
     if case.inbound.ambiguous:
-        wanted = (*wanted, *_most_worrying(case))
         wanted = wanted or (case.want(FollowUpReason.UNCLEAR_REPLY),)
     case.open(*wanted)
     _say(case, intent, wanted)
@@ -67,10 +68,15 @@ def _say(case: Case, intent: Intent, wanted: tuple[WantedFollowUp, ...]) -> None
         case.answer("late_ack")
     elif intent in {Intent.callback_request, Intent.decline_reschedule}:
         case.promise("callback_ack", wanted)
-    elif intent in {Intent.side_effect, Intent.use_disclosed}:
+    elif intent in {Intent.side_effect, Intent.use_disclosed} or _worries(intent, wanted):
         reassure(case, wanted, side_effects=intent is Intent.side_effect)
     else:
         case.acknowledge()
+
+
+def _worries(intent: Intent, wanted: tuple[WantedFollowUp, ...]) -> bool:
+    soon = {Severity.PAGE_NOW, Severity.CALL_TODAY}
+    return intent is Intent.score and any(one.severity in soon for one in wanted)
 
 
 def _open_scale(case: Case) -> Prompt | None:
@@ -80,23 +86,34 @@ def _open_scale(case: Case) -> Prompt | None:
 
 
 def _most_worrying(case: Case) -> tuple[WantedFollowUp, ...]:
-    """Judge a number that fits several questions as the answer to each (care rule 8)."""
+    """Judge a number as the answer to each question that it may be about (care rule 8).
+
+    It may also stand beside an answer just given, which it does not say to correct.
+    """
     if case.intents[0] is not Intent.score:
         return ()
-    scales = [prompt for prompt in case.open_prompts if scale_of(prompt.context)]
+    fresh, answered = case.asked
+    asked = [*fresh, *answered] if case.inbound.ambiguous else answered
+    scales = [prompt for prompt in asked if _holds(prompt, case.inbound.value)]
     return tuple(one for prompt in scales for one in judge_score(case, prompt))
+
+
+def _holds(prompt: Prompt, number: str | None) -> bool:
+    ends = scale_of(prompt.context)
+    return ends is not None and number is not None and ends[0] <= int(number) <= ends[1]
 
 
 def _ask_again(case: Case, prompt: Prompt) -> None:
     """Ask for the number once more; words go to a person as well, for a number can't hold them."""
     own, ends = check_in_of(case, prompt), scale_of(prompt.context)
-    first = own is not None and own.times_reasked == 0
+    # High and low are words that elsewhere stop all texts (care rule 17).
+    may_stop = case.body.strip(" .!?").casefold() in lexicon().on_a_scale
+    if may_stop and case.patient is not None:
+        resting.hold_until_clear(case.session, case.patient)
+    first = own is not None and own.times_reasked == 0 and own.status != "answered"
     if own is not None and ends is not None and first:
         own.times_reasked += 1
-        # High and low are words that elsewhere stop all texts (care rule 17).
-        word = case.body.strip(" .!?").casefold()
-        template = "scale_or_stop" if word in lexicon().on_a_scale else "reask"
-        case.answer(template, min=str(ends[0]), max=str(ends[1]))
+        case.answer("scale_or_stop" if may_stop else "reask", min=str(ends[0]), max=str(ends[1]))
     if first and not any(letter.isalpha() for letter in case.body):
         return
     case.open(*case.read_as(bound=False) or (case.want(FollowUpReason.UNCLEAR_REPLY),))

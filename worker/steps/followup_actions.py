@@ -271,6 +271,8 @@ def _end_rest(session: Session, item: FollowUp, now: datetime) -> None:
         resting.end_for_crisis(session, item.patient_id, now=now)
     elif item.reason == FollowUpReason.CONVERSATION:
         resting.end_for_conversation(session, item.patient_id, now=now)
+    elif item.reason == FollowUpReason.UNCLEAR_REPLY:
+        resting.end_for_clear(session, item.patient_id)
 
 
 def is_safety(reason: str) -> bool:

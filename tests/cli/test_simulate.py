@@ -1,0 +1,189 @@
+"""A clinic's month on a simulated clock: nothing is broken, and what is planted is found."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.commands import simulate as command
+from cli.embedded import THROWAWAY_SETTINGS, EmbeddedPostgres
+from cli.simulation import people
+from cli.simulation.clinic import FILE, START, phones
+from cli.simulation.database import DrivenClock, OwnDatabase, throwaway
+from cli.simulation.life import Plan, simulate
+from cli.simulation.page import page
+from cli.simulation.people import Person
+from cli.simulation.report import Report
+from tests.support.services import quick_place
+
+# The steps do the work of a month here; on a machine that does much else that takes a while.
+pytestmark = pytest.mark.timeout(900)
+
+_HOURLY = timedelta(hours=1)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[EmbeddedPostgres]:
+    """A PostgreSQL in which each run makes a database of its own."""
+    with EmbeddedPostgres(settings=THROWAWAY_SETTINGS, place=quick_place()) as own:
+        yield own
+
+
+def _run(server: EmbeddedPostgres, patients: int, days: int, **more: Any) -> Report:
+    return simulate(
+        server, Plan(patients=patients, days=days, **{"seed": 1, "grain": _HOURLY, **more})
+    )
+
+
+def _broken(report: Report) -> set[str]:
+    return {each.promise for each in report.broken}
+
+
+def _seldom(person: Person) -> Person:
+    """Have one in four follow a protocol day by day, so that the month is over in a while."""
+    return person if person.number % 4 == 0 else replace(person, program="")
+
+
+def test_days_with_faults_break_no_promise(server: EmbeddedPostgres) -> None:
+    """A carrier that errs and processes that die: every text, reply and item ends as promised."""
+    report = simulate(server, Plan(patients=12, days=6, seed=4, faults=True))
+    assert report.broken == [], report.text()
+    assert report.faults
+
+
+@pytest.mark.skipif(not os.environ.get("AFTERCARE_TEST_MONTH"), reason="takes some minutes")
+def test_a_month_with_faults_breaks_no_promise(server: EmbeddedPostgres) -> None:
+    """Fifty patients and a carrier that errs: every text, reply and item ends as promised."""
+    report = _run(server, 50, 30, faults=True, grain=2 * _HOURLY, habits=_seldom)
+    assert report.broken == [], report.text()
+    assert report.counts["patients"] == 50
+    assert report.texts > 300
+    assert report.faults
+
+
+def test_the_same_seed_gives_the_same_report(server: EmbeddedPostgres) -> None:
+    """To the byte, in text and as a page; another seed is another life."""
+    first, again = (_run(server, 6, 6, faults=True) for _ in range(2))
+    assert (first.text(), page(first)) == (again.text(), page(again))
+    assert _run(server, 6, 6, seed=2, faults=True).text() != first.text()
+
+
+def _regular(person: Person) -> Person:
+    """Have everybody follow the daily check-in from the first day, and answer nothing."""
+    return replace(
+        person,
+        joins_at=START + timedelta(hours=9),
+        purposes="visits;check_ins;health_questions",
+        program="daily-check-in",
+        answers=0.0,
+        reachable=True,
+        stops_after=0,
+        wrong_after=0,
+    )
+
+
+def _fed_up(person: Person) -> Person:
+    """Have everybody stop at the second text, for good."""
+    return replace(_regular(person), stops_after=2, returns=False, danger_after=0)
+
+
+def test_a_window_off_by_an_hour_is_found(server: EmbeddedPostgres) -> None:
+    """The product believes in an hour more at both ends."""
+    wide = FILE.replace('{from: "09:00", to: "20:00"}', '{from: "08:00", to: "21:00"}')
+    report = _run(server, 8, 7, clinic=wide)
+    assert "only in the send window" in _broken(report), report.text()
+
+
+def test_a_cap_forgotten_is_found(server: EmbeddedPostgres) -> None:
+    """The product believes that nine texts a day are fine."""
+    forgotten = FILE.replace("per_day: 2", "per_day: 9")
+    report = _run(server, 8, 9, clinic=forgotten, habits=_regular)
+    assert "caps are kept" in _broken(report), report.text()
+
+
+_STOPS_GET_LOST = """
+    CREATE FUNCTION forget() RETURNS trigger LANGUAGE plpgsql
+        AS 'BEGIN NEW.lifted_at := NEW.occurred_at; RETURN NEW; END';
+    CREATE TRIGGER forget BEFORE INSERT OR UPDATE ON opt_out
+        FOR EACH ROW EXECUTE FUNCTION forget();
+    CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END';
+    CREATE TRIGGER keep BEFORE UPDATE ON message
+        FOR EACH ROW WHEN (NEW.reason = 'stopped') EXECUTE FUNCTION keep();
+    CREATE TRIGGER keep BEFORE UPDATE ON patient
+        FOR EACH ROW WHEN (NEW.purposes = '{}') EXECUTE FUNCTION keep();
+"""
+# Until the morning of the fourth day nothing goes out; then all that waited is claimed.
+_A_JAM = "UPDATE sender SET breaker_until = '2027-02-25 14:30Z', breaker_opened_at = now()"
+# Nothing expires, and a claim, which begins with its sender's row, finds all that waits in time.
+_NO_DEADLINE = """
+    CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END';
+    CREATE TRIGGER keep BEFORE UPDATE ON message
+        FOR EACH ROW WHEN (NEW.status = 'expired') EXECUTE FUNCTION keep();
+    CREATE FUNCTION extend() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN
+        UPDATE message SET latest_at = ''2030-01-01''
+        WHERE status = ''planned'' AND next_at <= clock_timestamp(); RETURN NEW; END';
+    CREATE TRIGGER extend AFTER UPDATE ON sender FOR EACH ROW EXECUTE FUNCTION extend();
+"""
+
+
+def _planted(*statements: str) -> Callable[[OwnDatabase], None]:
+    def plant(own: OwnDatabase) -> None:
+        for statement in statements:
+            own.own.execute(statement.encode())
+
+    return plant
+
+
+def test_a_stop_ignored_is_found(server: EmbeddedPostgres) -> None:
+    """Stops are stored, and nothing comes of them: three layers had to be taken away."""
+    report = _run(server, 4, 5, planted=_planted(_STOPS_GET_LOST), habits=_fed_up)
+    assert "no text after a stop" in _broken(report), report.text()
+
+
+def test_a_deadline_unchecked_is_found(server: EmbeddedPostgres) -> None:
+    """After a jam, what is too late goes out nevertheless."""
+    report = _run(server, 8, 4, planted=_planted(_A_JAM, _NO_DEADLINE), habits=_regular)
+    assert "not after the deadline" in _broken(report), report.text()
+
+
+def test_a_jam_alone_breaks_nothing(server: EmbeddedPostgres) -> None:
+    """With deadlines in force the same jam only makes texts expire: they are what was missing."""
+    report = _run(server, 8, 4, planted=_planted(_A_JAM), habits=_regular)
+    assert report.broken == [], report.text()
+    assert report.statuses["expired"] > 0
+
+
+def test_the_databases_clock_is_the_simulated_one(server: EmbeddedPostgres) -> None:
+    """Leases and turns live by it, and column defaults too; a jump moves all of them."""
+    with throwaway(server) as own:
+        clock = DrivenClock(START, own.own)
+        clock.set(START + timedelta(days=3))
+        [row] = own.rows("SELECT clock_timestamp() AS clock, now() AS began")
+        assert (row.clock, row.began) == (clock.now(), clock.now())
+        own.own.execute(b"INSERT INTO progress (name) VALUES ('a default')")
+        assert own.rows("SELECT at FROM progress")[0].at == clock.now()
+
+
+def test_a_life_is_drawn_from_its_seed_alone() -> None:
+    """Another patient more changes nobody else's life."""
+    numbers = dict(enumerate(phones(), 1))
+    drawn = [people.draw(7, number, numbers[number], START, 30) for number in (1, 2, 3)]
+    assert drawn == [people.draw(7, number, numbers[number], START, 30) for number in (1, 2, 3)]
+    assert len(set(numbers.values())) == len(numbers)
+
+
+def test_the_page_stands_by_itself(server: EmbeddedPostgres) -> None:
+    """It has plots, no script, and asks nothing of anybody."""
+    html = page(_run(server, 2, 2))
+    assert html.count("<svg") > 3
+    assert not any(word in html for word in ("<script", "<link", "src=", "@import", "url("))
+
+
+def test_the_command_says_what_is_wrong_with_its_options() -> None:
+    """Nobody is simulated by mistake."""
+    result = CliRunner().invoke(command.app, ["--patients", "0"])
+    assert result.exit_code == 2
