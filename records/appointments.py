@@ -44,6 +44,8 @@ class Appointment(Base):
     checked_out_at: Mapped[datetime | None]
     dose: Mapped[str | None]
     import_digest: Mapped[str | None]
+    # What the last file said, by column; none for a row that was imported before this was kept.
+    imported: Mapped[Sealed | None]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[CreatedAt]
 

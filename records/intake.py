@@ -135,12 +135,12 @@ def newest_consents(session: Session, patient_ids: Collection[UUID]) -> dict[UUI
     return {row.patient_id: row for row in session.scalars(mine)}
 
 
-def stopped_numbers(session: Session, blinds: Collection[bytes]) -> set[tuple[UUID, bytes]]:
-    """Return (clinic, hashed number) of those among these numbers that must not be texted."""
-    mine = select(OptOut.clinic_id, OptOut.phone_blind).where(
+def stopped_numbers(session: Session, blinds: Collection[bytes]) -> dict[tuple[UUID, bytes], str]:
+    """Return why, by (clinic, hashed number), those among these numbers must not be texted."""
+    mine = select(OptOut.clinic_id, OptOut.phone_blind, OptOut.reason).where(
         OptOut.lifted_at.is_(None), OptOut.phone_blind.in_(blinds)
     )
-    return {(clinic_id, blind) for clinic_id, blind in session.execute(mine)}
+    return {(row.clinic_id, row.phone_blind): row.reason for row in session.execute(mine)}
 
 
 def add_tokens(session: Session, rows: Iterable[tuple[Patient, Iterable[bytes]]]) -> None:
@@ -163,6 +163,25 @@ def visits_by_external(
     )
     mine = mine.order_by(Appointment.id).with_for_update(key_share=True)
     return {(row.clinic_id, row.external_id): row for row in session.scalars(mine)}
+
+
+def visits_ahead(
+    session: Session, clinic_id: UUID, *, since: datetime, until: datetime
+) -> list[Appointment]:
+    """Return a clinic's booked visits that start in [since, until), by start."""
+    mine = select(Appointment).where(
+        Appointment.clinic_id == clinic_id,
+        Appointment.status == "booked",
+        Appointment.starts_at >= since,
+        Appointment.starts_at < until,
+    )
+    return list(session.scalars(mine.order_by(Appointment.starts_at, Appointment.id)))
+
+
+def lock_visits(session: Session, appointment_ids: Collection[UUID]) -> list[Appointment]:
+    """Lock and return these visits."""
+    mine = select(Appointment).where(Appointment.id.in_(appointment_ids)).order_by(Appointment.id)
+    return list(session.scalars(mine.with_for_update(key_share=True)))
 
 
 def has_visits(session: Session, clinic_id: UUID) -> bool:

@@ -49,6 +49,8 @@ class Patient(Base):
     proved_at: Mapped[datetime | None]
     paused_until: Mapped[datetime | None]
     import_digest: Mapped[str | None]
+    # What the last file said, by column; none for a row that was imported before this was kept.
+    imported: Mapped[Sealed | None]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[CreatedAt]
 

@@ -291,11 +291,11 @@ def test_the_readmes_files_are_read_without_a_fault() -> None:
     people, booked = [text for kind, text in blocks if kind == "csv"]
     known = patients.KnownClinic(id=uuid4(), key=clinic.id, file=clinic)
     now = datetime(2026, 11, 23, 12, tzinfo=UTC)
-    table = read_table(people, required=patients.REQUIRED, optional=patients.OPTIONAL)
-    rows, faults = patients.read_rows(table, [known], now=now)
+    table = read_table(people.encode(), required=patients.REQUIRED, optional=patients.OPTIONAL)
+    rows, faults = patients.PatientReader(table.columns, [known], now=now).read(table)
     who = {row.external_id: [visits.VisitPatient(id=uuid4(), clinic=known)] for row in rows}
-    table = read_table(booked, required=visits.REQUIRED, optional=visits.OPTIONAL)
-    found, more = visits.read_rows(table, who, now=now)
+    table = read_table(booked.encode(), required=visits.REQUIRED, optional=visits.OPTIONAL)
+    found, more = visits.VisitReader(table.columns, lambda _: (who, set()), now=now).read(table)
     assert [*faults, *more] == []
     assert len(rows) == len(list(csv.DictReader(io.StringIO(people))))
     assert len(found) == len(list(csv.DictReader(io.StringIO(booked))))

@@ -17,7 +17,7 @@ from messages.judging import NEVER, Expected, judge, report, table
 from messages.lexicon import Lexicon, lexicon
 from messages.reading import Intent, OpenPrompt, Reading, Severity
 from messages.replies import read
-from worker.intake.table import TableError, decode, near, read_table
+from worker.intake.table import TableError, near, read_table
 
 app = typer.Typer()
 
@@ -87,13 +87,14 @@ def _lexicon(file: Path | None) -> Lexicon:
 
 def _rows(file: Path) -> Iterator[_Row]:
     try:
-        content = decode(file.read_bytes())
+        content = file.read_bytes()
     except OSError as error:
         refuse(f"{file} can't be read: {error.strerror}.")
     table = read_table(content, required=("context", "text"), optional=_JUDGED)
-    if table.faults:
-        raise TableError("\n".join(str(fault) for fault in table.faults))
-    for row in table.rows:
+    rows = list(table)
+    if faults := [fault for row in rows for fault in row.faults]:
+        raise TableError("\n".join(map(str, faults)))
+    for row in rows:
         context = _context(row.cells["context"] or "none")
         expected = _expected(row.cells) if "intent" in row.cells else None
         yield _Row(context, row.cells["text"] or "", expected)

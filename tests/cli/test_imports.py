@@ -57,7 +57,7 @@ def test_json_names_every_bad_row_and_then_the_counts(clinic: Path, run: Run) ->
 @pytest.mark.parametrize(
     ("header", "said"),
     [
-        (PATIENTS.replace("first_name", "firstname"), 'did you mean "first_name"?'),
+        (PATIENTS.replace("first_name", "fist_name"), 'did you mean "first_name"?'),
         (PATIENTS.replace("language,", "phone,"), 'the column "phone" stands here twice'),
         (PATIENTS.replace(",timezone", "", 1), 'the column "timezone" is missing'),
         ("", "The file is empty"),

@@ -1,16 +1,19 @@
 """Writing many rows: batches of one transaction each, rehearsed where nothing may be kept.
 
 A batch that was committed stays; since imports are idempotent, running one again after a failure
-goes on where it stopped.
+goes on where it stopped. No more than a batch of the file is in memory.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from itertools import islice
+from typing import Generic, TypeVar
 
 from records.base import Session
-from worker.intake.table import RowFault
+from worker.intake.merging import Conflict
+from worker.intake.table import Row, RowFault, Table
+from worker.intake.whole import Whole
 from worker.services import Services
 
 R = TypeVar("R")
@@ -26,6 +29,7 @@ class BatchResult:
     counts: Counter[str] = field(default_factory=Counter)
     faults: list[RowFault] = field(default_factory=list)
     notes: list[RowFault] = field(default_factory=list)
+    conflicts: list[Conflict] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +37,8 @@ class ImportReport:
     """What an import did, or would do when it was a dry run or `--strict` refused it.
 
     `faults` are the bad rows in the order of their lines; `notes` are rows that were kept but not
-    wholly as they stand (a newer consent, a hold, a stop).
+    wholly as they stand (a newer consent, a hold, a stop); `conflicts` are cells that staff and the
+    file have both changed. `unused` are the file's columns that a mapping says nothing about.
     """
 
     rows: int
@@ -42,6 +47,9 @@ class ImportReport:
     unchanged: int
     faults: tuple[RowFault, ...]
     notes: tuple[RowFault, ...]
+    conflicts: tuple[Conflict, ...] = ()
+    unused: tuple[str, ...] = ()
+    whole: Whole | None = None
     written: bool
 
     @property
@@ -50,70 +58,84 @@ class ImportReport:
         return len({fault.line for fault in self.faults})
 
 
+#: Reads some of a file's rows, in their order: what can be used, and the faults of the rest.
+Read = Callable[[Sequence[Row]], tuple[list[R], list[RowFault]]]
 Write = Callable[[Session, Sequence[R]], BatchResult]
 
 
-def run(
-    services: Services,
-    rows: Sequence[R],
-    write: Write[R],
-    *,
-    rehearse: bool,
-    on_progress: Callable[[int], None] = lambda _: None,
-) -> BatchResult:
-    """Write all rows, or find out what writing them would do; `on_progress` is told row counts."""
-    total = BatchResult()
-    for start in range(0, len(rows), BATCH):
-        batch = rows[start : start + BATCH]
-        result = _one(services, batch, write, rehearse=rehearse)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Import(Generic[R]):
+    """One file on its way in. `reader` begins anew: it knows what stood on earlier lines."""
+
+    services: Services
+    table: Table
+    reader: Callable[[], Read[R]]
+    write: Write[R]
+
+    def run(
+        self,
+        *,
+        dry_run: bool,
+        strict: bool,
+        on_start: Callable[[int], None] = lambda _: None,
+        on_progress: Callable[[int], None] = lambda _: None,
+    ) -> ImportReport:
+        """Bring the rows in; `on_start` and `on_progress` are told counts of rows.
+
+        With `strict` any fault, one that only the database shows among them, keeps everything out.
+        Raises TableError for a file that breaks off, and then nothing was written.
+        """
+        rows = len(self.table)
+        on_start(rows)
+        if strict and not dry_run:
+            rehearsed = self._go(rehearse=True)
+            if rehearsed.faults:
+                return self._report(rows, rehearsed, written=False)
+        result = self._go(rehearse=dry_run, on_progress=on_progress)
+        return self._report(rows, result, written=not dry_run)
+
+    def _go(
+        self, *, rehearse: bool, on_progress: Callable[[int], None] = lambda _: None
+    ) -> BatchResult:
+        total, read = BatchResult(), self.reader()
+        for rows in _in_batches(self.table):
+            good, faults = read(rows)
+            total.faults.extend(faults)
+            if good:
+                self._one(good, total, rehearse=rehearse)
+            on_progress(len(rows))
+        return total
+
+    def _one(self, good: Sequence[R], total: BatchResult, *, rehearse: bool) -> None:
+        with self.services.database.transaction() as session:
+            result = self.write(session, good)
+            session.flush()
+            if rehearse:
+                session.rollback()
         total.counts.update(result.counts)
         total.faults.extend(result.faults)
         total.notes.extend(result.notes)
-        on_progress(len(batch))
-    return total
+        total.conflicts.extend(result.conflicts)
+
+    def _report(self, rows: int, result: BatchResult, *, written: bool) -> ImportReport:
+        return ImportReport(
+            rows=rows,
+            created=result.counts["created"],
+            changed=result.counts["changed"],
+            unchanged=result.counts["unchanged"],
+            faults=_by_line(result.faults),
+            notes=_by_line(result.notes),
+            conflicts=tuple(sorted(result.conflicts, key=lambda each: each.line)),
+            unused=self.table.layout.unused,
+            written=written,
+        )
 
 
-def _one(services: Services, batch: Sequence[R], write: Write[R], *, rehearse: bool) -> BatchResult:
-    with services.database.transaction() as session:
-        result = write(session, batch)
-        session.flush()
-        if rehearse:
-            session.rollback()
-    return result
+def _in_batches(rows: Iterable[Row]) -> Iterable[list[Row]]:
+    left = iter(rows)
+    while batch := list(islice(left, BATCH)):
+        yield batch
 
 
-def bring_in(
-    services: Services,
-    rows: Sequence[R],
-    bad: Sequence[RowFault],
-    write: Write[R],
-    *,
-    dry_run: bool,
-    strict: bool,
-    on_progress: Callable[[int], None] = lambda _: None,
-) -> ImportReport:
-    """Import the readable rows beside what is known to be `bad`.
-
-    With `strict` any fault, one that only the database shows among them, keeps everything out.
-    """
-    found = len(rows) + len({fault.line for fault in bad})
-    if strict and not dry_run:
-        rehearsed = run(services, rows, write, rehearse=True)
-        if bad or rehearsed.faults:
-            return _report(found, rehearsed, bad, written=False)
-    result = run(services, rows, write, rehearse=dry_run, on_progress=on_progress)
-    return _report(found, result, bad, written=not dry_run)
-
-
-def _report(
-    rows: int, result: BatchResult, bad: Sequence[RowFault], *, written: bool
-) -> ImportReport:
-    return ImportReport(
-        rows=rows,
-        created=result.counts["created"],
-        changed=result.counts["changed"],
-        unchanged=result.counts["unchanged"],
-        faults=tuple(sorted([*bad, *result.faults], key=lambda fault: fault.line)),
-        notes=tuple(sorted(result.notes, key=lambda note: note.line)),
-        written=written,
-    )
+def _by_line(faults: Sequence[RowFault]) -> tuple[RowFault, ...]:
+    return tuple(sorted(faults, key=lambda fault: fault.line))

@@ -1,12 +1,13 @@
 """Visits from a file, written beside what is on record.
 
 A moved visit gets a new revision, so that no text about the old time goes out, and loses the
-confirmation of its old time (care rule 1). What staff recorded at the clinic is not undone by a
-file that merely repeats itself. What is news is texted, unless the import is quiet (care rule 5).
+confirmation of its old time (care rule 1). What staff recorded or changed is not undone by a file
+that merely repeats itself (care rule 25). What is news is texted, unless the import is quiet (care
+rule 5).
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,14 +16,17 @@ from records import clinics, intake
 from records.appointments import Appointment, AppointmentEvent
 from records.base import Session, new_id
 from worker import enrolling, protocols
+from worker.intake import merging
 from worker.intake.batches import BatchResult
 from worker.intake.table import RowFault
-from worker.intake.visits import VisitRow
+from worker.intake.visits import VisitRow, span
 from worker.services import Services
 
 _DIGEST_KIND = "import.appointment"
-# What the last file said, kept beside the details: only a change of it is news.
+# What the last file said of the status, beside the details of visits of the time before
+# `imported` was kept: only a change of it is news.
 _TOLD_STATUS = "imported_status"
+_DETAILS = ("location", "provider", "join_link")
 _RANK = {"booked": 0, "arrived": 1, "checked_out": 2, "fulfilled": 3}
 
 
@@ -37,25 +41,29 @@ class VisitBatch:
     ) -> None:
         self._services, self._vault = services, services.vault
         self._actor, self._now, self._quiet = actor, now, quiet
-        self._clinics: dict[UUID, enrolling.Protocols] = {}
+        self._published_in: dict[UUID, enrolling.Protocols] = {}
+        #: The clinics that had rows.
+        self.clinics: set[UUID] = set()
 
     def write(self, session: Session, rows: Sequence[VisitRow]) -> BatchResult:
         """Create, change, move and cancel visits; return what became of each row."""
         intake.take_turn(session, "appointments")
+        clinic_ids = {row.patient.clinic.id for row in rows}
+        self.clinics |= clinic_ids
         known = intake.visits_by_external(
             session,
-            {row.patient.clinic.id for row in rows},
+            clinic_ids,
             {row.external_id for row in rows},
         )
         result = BatchResult()
-        touched: list[tuple[VisitRow, Appointment]] = []
+        touched: list[Appointment] = []
         for row in rows:
             visit = known.get((row.patient.clinic.id, row.external_id))
             if visit is None:
-                touched.append((row, self._create(session, row)))
+                touched.append(self._create(session, row))
                 result.counts["created"] += 1
             elif self._change(session, row, visit, result):
-                touched.append((row, visit))
+                touched.append(visit)
                 result.counts["changed"] += 1
         session.flush()
         self._replan(session, touched)
@@ -72,11 +80,16 @@ class VisitBatch:
             external_id=row.external_id,
             status=row.status,
             starts_at=row.starts_at,
+            ends_at=row.ends_at,
+            setting=row.setting,
+            modality=row.modality,
             booked_at=self._now,
             created_at=self._now,
             revision=1,
         )
-        self._set(visit, row)
+        self._set(visit, row, row.columns)
+        self._set_details(visit, row.details)
+        self._remember(visit, row, {})
         self._announce(visit)
         _happened(visit, row.status, _when(row, self._now))
         session.add(visit)
@@ -92,13 +105,16 @@ class VisitBatch:
             reason = (
                 "this visit is on record for another patient; give the new visit an id of its own"
             )
-            result.faults.append(RowFault(line=row.line, column="appointment_id", reason=reason))
+            result.faults.append(_fault(row, "appointment_id", reason))
             return False
         if visit.import_digest == self._digest(row):
             result.counts["unchanged"] += 1
             return False
-        told = self._details(visit).get(_TOLD_STATUS)
-        moved = visit.starts_at != row.starts_at
+        details = self._details(visit)
+        before = merging.opened(self._vault, "appointment", visit.id, visit.imported)
+        told = (before or {"status": details.get(_TOLD_STATUS)}).get("status")
+        merged = self._merge(row, visit, details, before, result)
+        moved = "starts_at" in merged.taken and visit.starts_at != row.starts_at
         if moved:
             move(visit, row.starts_at, now=self._now)
             self._announce(visit)
@@ -107,22 +123,63 @@ class VisitBatch:
             self._set_status(session, visit, status, row)
         elif row.status not in {visit.status, told}:
             reason = f"the visit is {visit.status} by what was recorded since; that stays"
-            result.notes.append(RowFault(line=row.line, column="status", reason=reason))
-        self._set(visit, row)
+            result.notes.append(_fault(row, "status", reason))
+        self._set(visit, row, merged.taken)
+        kept = {
+            each: row.details[each] if each in merged.taken else details.get(each)
+            for each in _DETAILS
+        }
+        self._set_details(visit, kept)
+        self._remember(visit, row, before)
+        if not merged.taken and status is None:
+            result.counts["unchanged"] += 1
+            return False
         return True
+
+    def _merge(
+        self,
+        row: VisitRow,
+        visit: Appointment,
+        details: Mapping[str, Any],
+        before: Mapping[str, Any] | None,
+        result: BatchResult,
+    ) -> merging.Merged:
+        here = {**details, **_on_record(visit)}
+        merged = merging.merge(row.told, before, here)
+        for column in merged.conflicts:
+            result.conflicts.append(
+                merging.conflict(
+                    column,
+                    line=row.line,
+                    name=row.names.get(column, column),
+                    clinic_id=visit.clinic_id,
+                    here=here.get(column),
+                    told=row.told[column],
+                )
+            )
+        return merged
 
     def _details(self, visit: Appointment) -> dict[str, Any]:
         sealed = self._vault.open("appointment", "details", visit.id, visit.details)
         details: dict[str, Any] = json.loads(sealed)
         return details
 
-    def _set(self, visit: Appointment, row: VisitRow) -> None:
-        visit.kind, visit.route = row.kind, row.route
-        visit.ends_at, visit.setting, visit.modality = row.ends_at, row.setting, row.modality
-        visit.dose_number = row.dose_number
-        details = {**row.details, _TOLD_STATUS: row.status}
+    def _set(self, visit: Appointment, row: VisitRow, columns: frozenset[str]) -> None:
+        for column in ("kind", "route", "setting", "modality", "dose_number"):
+            if column in columns:
+                setattr(visit, column, getattr(row, column))
+        if "starts_at" in columns:
+            visit.ends_at = row.ends_at
+
+    def _set_details(self, visit: Appointment, details: Mapping[str, Any]) -> None:
         plain = json.dumps(details, ensure_ascii=False, sort_keys=True)
         visit.details = self._vault.seal("appointment", "details", visit.id, plain)
+
+    def _remember(
+        self, visit: Appointment, row: VisitRow, before: Mapping[str, Any] | None
+    ) -> None:
+        told = {**row.told, "status": row.status}
+        visit.imported = merging.sealed(self._vault, "appointment", visit.id, before, told)
         visit.import_digest = self._digest(row)
         visit.updated_at = self._now
 
@@ -139,32 +196,66 @@ class VisitBatch:
         visit.status = status
         at = _when(row, self._now)
         _happened(visit, status, at)
+        self._note_event(session, visit, status, at)
+
+    def _note_event(self, session: Session, visit: Appointment, kind: str, at: datetime) -> None:
         session.add(
             AppointmentEvent(
                 clinic_id=visit.clinic_id,
                 appointment_id=visit.id,
-                kind=status,
+                kind=kind,
                 at=at,
                 actor=self._actor,
             )
         )
 
-    def _replan(self, session: Session, touched: Sequence[tuple[VisitRow, Appointment]]) -> None:
+    def cancel_missing(self, session: Session, found: Sequence[Appointment]) -> None:
+        """Cancel visits that a whole file does not have; the patients are told as ever.
+
+        The file's silence is what it said last: a visit that it has again is booked again.
+        """
+        for visit in found:
+            cancel(visit, now=self._now)
+            self._announce(visit)
+            self._note_event(session, visit, visit.status, self._now)
+            before = merging.opened(self._vault, "appointment", visit.id, visit.imported)
+            visit.imported = merging.sealed(
+                self._vault, "appointment", visit.id, before, {"status": visit.status}
+            )
+            visit.import_digest = None
+            visit.updated_at = self._now
+        session.flush()
+        self._replan(session, found)
+
+    def _replan(self, session: Session, touched: Sequence[Appointment]) -> None:
         by_clinic: dict[UUID, list[Appointment]] = {}
-        for _, visit in touched:
+        for visit in touched:
             by_clinic.setdefault(visit.clinic_id, []).append(visit)
         for clinic_id, visits in by_clinic.items():
             file = clinics.by_id(session, clinic_id).file
             published = self._published(session, clinic_id)
             enrolling.sync(session, clinic_id, file, published, visits, now=self._now)
-        intake.release_of_visits(session, [visit.id for _, visit in touched])
+        intake.release_of_visits(session, [visit.id for visit in touched])
         # Caps are shared by all that a patient follows, so all of it is planned anew.
-        intake.request_plan_of_patients(session, {visit.patient_id for _, visit in touched})
+        intake.request_plan_of_patients(session, {visit.patient_id for visit in touched})
 
     def _published(self, session: Session, clinic_id: UUID) -> enrolling.Protocols:
-        if clinic_id not in self._clinics:
-            self._clinics[clinic_id] = protocols.of_clinic(session, clinic_id)
-        return self._clinics[clinic_id]
+        if clinic_id not in self._published_in:
+            self._published_in[clinic_id] = protocols.of_clinic(session, clinic_id)
+        return self._published_in[clinic_id]
+
+
+def _fault(row: VisitRow, column: str, reason: str) -> RowFault:
+    return RowFault(line=row.line, column=row.names.get(column, column), reason=reason)
+
+
+def _on_record(visit: Appointment) -> dict[str, Any]:
+    """Return what is on record of a visit in clear, as a file tells it."""
+    plain = {
+        each: getattr(visit, each)
+        for each in ("kind", "route", "setting", "modality", "dose_number")
+    }
+    return {**plain, "starts_at": span(visit.starts_at, visit.ends_at)}
 
 
 def move(visit: Appointment, starts_at: datetime, *, now: datetime) -> None:

@@ -1,7 +1,8 @@
 """Patients from a file, written beside what is on record.
 
 An import never lifts a stop, a hold, a close or a death, and never replaces a newer consent; a
-changed number makes consent pending (care rule 25). An unchanged row changes nothing.
+changed number makes consent pending; staff's edits win over what the file repeats (care rule 25).
+An unchanged row changes nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,8 +16,9 @@ from records.base import Session, new_id
 from records.patients import Consent, Patient
 from schedules.reasons import SkipReason
 from worker import enrolling, protocols
+from worker.intake import ids, merging
 from worker.intake.batches import BatchResult
-from worker.intake.patients import PatientRow
+from worker.intake.patients import DETAILS, PatientRow, plain
 from worker.intake.table import RowFault
 from worker.services import Services
 
@@ -24,6 +26,13 @@ _DIGEST_KIND = "import.patient"
 _PHONE_CHANGED = "phone_changed"
 #: A status column's word and the reason it stands for on record.
 _REASONS = {"held": "other", "closed": "other"}
+_STOP_STAYS = "this number has stopped texts; the stop stays"
+_STOP_FOLLOWS = (
+    "the patient stopped texts on the old number, and that holds for the new one until they text "
+    "START from it"
+)
+#: A stop that was about the number and not the patient's will: another number mends it.
+_WRONG_NUMBER = "wrong_number"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +41,19 @@ class _Known:
 
     people: dict[tuple[UUID, bytes], Patient]
     consents: dict[UUID, Consent]
-    stopped: set[tuple[UUID, bytes]]
+    stopped: dict[tuple[UUID, bytes], str]
+    look_alikes: set[tuple[UUID, str]]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Touched:
+    """A row, its patient, and what it did to them so far."""
+
+    row: PatientRow
+    person: Patient
+    old_number: bytes
+    moved: bool = False
+    changed: bool = False
 
 
 class PatientBatch:
@@ -43,40 +64,53 @@ class PatientBatch:
     ) -> None:
         self._services, self._vault, self._quiet = services, services.vault, quiet
         self._actor, self._now = actor, now
+        #: The clinics that had rows.
+        self.clinics: set[UUID] = set()
 
     def write(self, session: Session, rows: Sequence[PatientRow]) -> BatchResult:
         """Create and change patients; return what became of each row."""
         intake.take_turn(session, "patients")
+        self.clinics |= {row.clinic.id for row in rows}
         known = self._known(session, rows)
         result = BatchResult()
-        fresh: list[tuple[PatientRow, Patient]] = []
-        touched: list[tuple[PatientRow, Patient, bool]] = []
+        fresh: list[_Touched] = []
+        touched: list[_Touched] = []
         for row in rows:
             person = known.people.get((row.clinic.id, self._blind(row)))
-            if person is None:
-                fresh.append((row, self._create(session, row)))
-            elif (moved := self._change(session, row, person, result)) is not None:
-                touched.append((row, person, moved))
+            if person is not None:
+                touched += self._change(session, row, person, result)
+            elif (row.clinic.id, row.external_id) in known.look_alikes:
+                _refuse(result, row, "patient_id", ids.ZEROS_DIFFER)
+            else:
+                fresh.append(self._create(session, row))
         session.flush()
         self._joined: list[tuple[PatientRow, Patient]] = []
         self._find_again(session, fresh)
-        for row, person in fresh:
-            self._consent(session, row, person, known, result, moved=False)
-        for row, person, moved in touched:
-            self._consent(session, row, person, known, result, moved=moved)
+        for each in (*fresh, *touched):
+            self._consent(session, each, known, result)
         self._welcome(session)
-        intake.request_plan_of_patients(session, [person.id for _, person, _ in touched])
-        result.counts.update(created=len(fresh), changed=len(touched))
+        changed = [each.person.id for each in touched if each.changed]
+        intake.request_plan_of_patients(session, changed)
+        result.counts.update(
+            created=len(fresh), changed=len(changed), unchanged=len(touched) - len(changed)
+        )
         return result
 
     def _known(self, session: Session, rows: Sequence[PatientRow]) -> _Known:
         blinds = {self._blind(row) for row in rows}
         found = intake.patients_by_external(session, blinds, lock=True)
+        people = {(each.clinic_id, each.external_id_blind): each for each in found}
+        fresh = {
+            (row.clinic.id, row.external_id)
+            for row in rows
+            if (row.clinic.id, self._blind(row)) not in people
+        }
         numbers = {patients.phone_blind(self._vault, row.phone) for row in rows}
         return _Known(
-            people={(each.clinic_id, each.external_id_blind): each for each in found},
+            people=people,
             consents=intake.newest_consents(session, [each.id for each in found]),
-            stopped=intake.stopped_numbers(session, numbers),
+            stopped=intake.stopped_numbers(session, numbers | {each.phone_blind for each in found}),
+            look_alikes=ids.look_alikes(session, self._vault, fresh),
         )
 
     def _blind(self, row: PatientRow) -> bytes:
@@ -86,70 +120,113 @@ class PatientBatch:
         # Keyed: a plain hash of a number would give the number away.
         return self._vault.blind(_DIGEST_KIND, row.canonical).hex()
 
-    def _create(self, session: Session, row: PatientRow) -> Patient:
+    def _create(self, session: Session, row: PatientRow) -> _Touched:
         person = Patient(id=new_id(), clinic_id=row.clinic.id, purposes=[], status="active")
-        self._seal(person, row, _told(row.details))
-        self._set_plain(person, row)
+        self._seal(person, row, row.first_name, row.phone, _told(row.details))
+        self._set_plain(person, row, row.columns)
+        self._remember(person, row, {})
+        person.language = row.language
         person.created_at = self._now
         if row.status not in {None, "active"}:
             _end_or_hold(person, row.status or "")
         session.add(person)
-        return person
+        return _Touched(row=row, person=person, old_number=person.phone_blind)
 
     def _change(
         self, session: Session, row: PatientRow, person: Patient, result: BatchResult
-    ) -> bool | None:
-        """Bring a patient to what the row says; return whether the number changed.
-
-        None: nothing was to be done.
-        """
+    ) -> list[_Touched]:
+        """Bring a patient to what is new in the row; nothing for a row that says nothing new."""
         if person.import_digest == self._digest(row):
             result.counts["unchanged"] += 1
-            return None
+            return []
         if person.status == "closed":
             _note(result, row, "status", "this patient's record is closed; the row changes nothing")
             result.counts["unchanged"] += 1
-            return None
-        moved = person.phone_blind != patients.phone_blind(self._vault, row.phone)
-        details = patients.profile(self._vault, person) | dict(row.details)
-        self._seal(person, row, _told(details))
-        self._set_plain(person, row)
-        self._reindex(session, person, row)
-        self._status(session, row, person, result)
-        return moved
+            return []
+        done = _Touched(row=row, person=person, old_number=person.phone_blind)
+        before = merging.opened(self._vault, "patient", person.id, person.imported)
+        taken = self._merge(row, person, before, result)
+        done.moved = person.phone_blind != done.old_number
+        if taken & {"first_name", "phone"}:
+            patients.index_for_search(session, person, self._tokens(person))
+        told_before = (before or {}).get("status")
+        done.changed = bool(taken)
+        if row.status not in {None, person.status, told_before}:
+            done.changed |= self._status(session, row, person, result)
+        self._remember(person, row, before)
+        return [done]
 
-    def _seal(self, person: Patient, row: PatientRow, details: dict[str, object]) -> None:
+    def _merge(
+        self,
+        row: PatientRow,
+        person: Patient,
+        before: Mapping[str, Any] | None,
+        result: BatchResult,
+    ) -> frozenset[str]:
+        """Take what holds against the record; return those columns. Conflicts are told."""
+        name = patients.opened(self._vault, person, "first_name")
+        phone = patients.opened(self._vault, person, "phone")
+        details = patients.profile(self._vault, person)
+        here = {**_on_record(person), **details, "first_name": name, "phone": phone}
+        told = {column: value for column, value in row.told.items() if column != "status"}
+        merged = merging.merge(told, before, here)
+        for column in merged.conflicts:
+            result.conflicts.append(
+                merging.conflict(
+                    column,
+                    line=row.line,
+                    name=row.names.get(column, column),
+                    clinic_id=person.clinic_id,
+                    here=here.get(column),
+                    told=told[column],
+                )
+            )
+        if merged.taken:
+            details |= {each: row.details[each] for each in merged.taken & DETAILS}
+            self._seal(
+                person,
+                row,
+                row.first_name if "first_name" in merged.taken else name,
+                row.phone if "phone" in merged.taken else phone,
+                _told(details),
+            )
+            self._set_plain(person, row, merged.taken)
+        return merged.taken
+
+    def _seal(
+        self, person: Patient, row: PatientRow, name: str, phone: str, details: dict[str, object]
+    ) -> None:
         patients.seal_identity(
             self._vault,
             person,
             external_id=row.external_id,
-            first_name=row.first_name,
-            phone=row.phone,
+            first_name=name,
+            phone=phone,
             details=details,
         )
 
-    def _set_plain(self, person: Patient, row: PatientRow) -> None:
-        person.language, person.timezone = row.language, row.timezone
-        if "check_in_time" in row.columns:
-            person.check_in_time = row.check_in_time
-        if "safe_hours" in row.columns:
+    def _set_plain(self, person: Patient, row: PatientRow, columns: frozenset[str]) -> None:
+        for column in ("language", "timezone", "check_in_time", "phone_shared"):
+            if column in columns:
+                setattr(person, column, getattr(row, column))
+        if "safe_hours" in columns:
             hours = row.safe_hours
             person.safe_from, person.safe_until = (
                 (hours.opens, hours.closes) if hours else (None, None)
             )
-        if "phone_shared" in row.columns:
-            person.phone_shared = row.phone_shared
+
+    def _remember(self, person: Patient, row: PatientRow, before: Mapping[str, Any] | None) -> None:
+        person.imported = merging.sealed(self._vault, "patient", person.id, before, row.told)
         person.import_digest = self._digest(row)
         person.updated_at = self._now
 
     def _status(
         self, session: Session, row: PatientRow, person: Patient, result: BatchResult
-    ) -> None:
-        if row.status in {None, person.status}:
-            return
+    ) -> bool:
+        """Hold or close a patient whose status is new in the file; return whether it was done."""
         if row.status == "active":
             _note(result, row, "status", "texts to this patient are on hold; the hold stays")
-            return
+            return False
         _end_or_hold(person, row.status or "")
         reason = SkipReason.PATIENT_HELD if person.status == "held" else SkipReason.PATIENT_CLOSED
         stopping.cancel_unsent_of_patient(session, person.id, reason=reason, now=self._now)
@@ -157,45 +234,59 @@ class PatientBatch:
             for enrollment in enrollments.of_patient(session, person.id):
                 if enrollment.status == "active":
                     enrollment.status, enrollment.ended_at = "completed", self._now
+        return True
 
-    def _tokens(self, row: PatientRow) -> set[bytes]:
+    def _tokens(self, person: Patient) -> set[bytes]:
         return patients.search_tokens(
-            self._vault, external_id=row.external_id, first_name=row.first_name, phone=row.phone
+            self._vault,
+            external_id=patients.opened(self._vault, person, "external_id"),
+            first_name=patients.opened(self._vault, person, "first_name"),
+            phone=patients.opened(self._vault, person, "phone"),
         )
 
-    def _find_again(self, session: Session, fresh: Sequence[tuple[PatientRow, Patient]]) -> None:
-        intake.add_tokens(session, [(person, self._tokens(row)) for row, person in fresh])
-
-    def _reindex(self, session: Session, person: Patient, row: PatientRow) -> None:
-        patients.index_for_search(session, person, self._tokens(row))
+    def _find_again(self, session: Session, fresh: Sequence[_Touched]) -> None:
+        intake.add_tokens(session, [(each.person, self._tokens(each.person)) for each in fresh])
 
     def _consent(
-        self,
-        session: Session,
-        row: PatientRow,
-        person: Patient,
-        known: _Known,
-        result: BatchResult,
-        *,
-        moved: bool,
+        self, session: Session, each: _Touched, known: _Known, result: BatchResult
     ) -> None:
         """Bring the ledger to what the row says, unless it knows something newer."""
+        row, person, moved = each.row, each.person, each.moved
         last = known.consents.get(person.id)
         news = self._is_news(row, last, moved=moved)
         if moved:
             self._make_pending(session, person)
         differs = set(row.purposes) != set(person.purposes or ())
-        if (person.clinic_id, person.phone_blind) in known.stopped:
+        stopped = (person.clinic_id, person.phone_blind) in known.stopped
+        if self._stop_follows(session, each, known):
+            _note(result, row, "phone", _STOP_FOLLOWS)
+        elif stopped:
             if differs and row.purposes:
                 _note(result, row, "phone", "this number has stopped texts; the stop stays")
         elif news and row.lacks_the_warning:
             _note(result, row, "sms_risk_ack", "the clinic requires it; consent stays pending")
         elif news:
-            self._write_consent(session, row, person, last)
+            each.changed |= self._write_consent(session, row, person, last)
         elif moved:
             _note(result, row, "phone", "the number changed; consent is pending until given anew")
         elif row.consented_at is not None and differs:
             _note(result, row, "consented_at", "a newer consent is on record; it stays")
+
+    def _stop_follows(self, session: Session, each: _Touched, known: _Known) -> bool:
+        """Stop the new number of a patient who stopped texts on the old one."""
+        person = each.person
+        reason = known.stopped.get((person.clinic_id, each.old_number), _WRONG_NUMBER)
+        about_the_number = reason == _WRONG_NUMBER or reason.startswith(patients.SUSPENDED)
+        if not each.moved or about_the_number:
+            return False
+        patients.opt_out(
+            session,
+            clinic_id=person.clinic_id,
+            blind=person.phone_blind,
+            reason=reason,
+            occurred_at=self._now,
+        )
+        return True
 
     def _is_news(self, row: PatientRow, last: Consent | None, *, moved: bool) -> bool:
         if row.consented_at is None:
@@ -217,7 +308,7 @@ class PatientBatch:
 
     def _write_consent(
         self, session: Session, row: PatientRow, person: Patient, last: Consent | None
-    ) -> None:
+    ) -> bool:
         at, method = row.consented_at or self._now, row.consent_method or "import"
         wanted, held = set(row.purposes), set(person.purposes or ())
         gone = sorted(held - wanted)
@@ -230,6 +321,8 @@ class PatientBatch:
             person.proved_at = person.proved_at or at
             if not held and at > self._now - enrolling.WELCOMED_WITHIN:
                 self._joined.append((row, person))
+            return True
+        return bool(gone)
 
     def _welcome(self, session: Session) -> None:
         """Let those whose consent begins here be told who writes, and how to stop."""
@@ -272,5 +365,23 @@ def _end_or_hold(person: Patient, word: str) -> None:
     person.held_until = None
 
 
+def _on_record(person: Patient) -> dict[str, Any]:
+    """Return the columns kept in clear, as plain JSON; a "no" that nobody said is nothing."""
+    hours = (person.safe_from, person.safe_until)
+    return {
+        "language": person.language,
+        "timezone": person.timezone,
+        "check_in_time": plain(person.check_in_time),
+        "safe_hours": f"{hours[0]:%H:%M}-{hours[1]:%H:%M}" if hours[0] and hours[1] else None,
+        "phone_shared": person.phone_shared or None,
+    }
+
+
 def _note(result: BatchResult, row: PatientRow, column: str, reason: str) -> None:
-    result.notes.append(RowFault(line=row.line, column=column, reason=reason))
+    name = row.names.get(column, column)
+    result.notes.append(RowFault(line=row.line, column=name, reason=reason))
+
+
+def _refuse(result: BatchResult, row: PatientRow, column: str, reason: str) -> None:
+    name = row.names.get(column, column)
+    result.faults.append(RowFault(line=row.line, column=name, reason=reason))

@@ -1,22 +1,23 @@
-"""A CSV file as rows of cells, each fault with its line, its column and its reason.
+"""A file's records as rows of cells under our own column names; faults name the file's.
 
-The first stop of `import patients` and `import appointments`. What a spreadsheet saves is taken as
-it comes: a byte-order mark, semicolons or tabs, Windows-1252. Nothing here knows what a cell means,
-and no fault repeats a cell that could name a patient.
+Between a `Sheet` and the readers of patients and visits. Nothing here knows what a cell means, and
+no fault repeats a cell that could name a patient.
 """
 
-import csv
 import difflib
-import io
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from worker.refusal import RefusedError
+from worker.intake.sheet import UNREADABLE, Record, Sheet, TableError
+
+__all__ = ["CellError", "Cells", "Layout", "Row", "RowFault", "Table", "TableError", "near"]
 
 T = TypeVar("T")
 
-_DELIMITERS = ",;\t"
+#: Columns of this name are our own, in a file of bad rows that was mended; they say nothing.
+OURS = "aftercare_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,39 +33,113 @@ class RowFault:
         return f"{place}: {self.reason}"
 
 
-class TableError(RefusedError):
-    """The file can't be read as a table at all; the message names the line and the mend."""
-
-
 class CellError(ValueError):
     """A cell that doesn't say what its column asks for; the reason completes the fault."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One row of the file: the line it starts on, and its cells by column, without outer spaces."""
+    """One row: its cells by our columns, without outer spaces, and what is wrong with it already.
+
+    `names` says what the file calls a column. `broken`: the row has no cells to speak of.
+    """
 
     line: int
     cells: Mapping[str, str] = field(repr=False)
+    names: Mapping[str, str] = field(repr=False, default_factory=dict)
+    faults: tuple[RowFault, ...] = ()
+    broken: bool = False
+
+
+#: Gets one of our cells out of a record's cells; raises CellError.
+Take = Callable[[Sequence[str]], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Where each of our columns is found in a file, and what the file calls it.
+
+    `needed` are the positions that a row can't do without: spreadsheets leave out empty cells at
+    the end of a line.
+    """
+
+    takes: Mapping[str, Take]
+    names: Mapping[str, str]
+    needed: Collection[int]
+    width: int
+    unused: tuple[str, ...] = ()
+
+    def row(self, record: Record) -> Row:
+        """Return a record as a row."""
+        cells = [cell.strip() for cell in record.cells]
+        extra = any(cells[self.width :])
+        if extra or len(cells) <= max(self.needed, default=-1):
+            reason = f"it has {len(cells)} cells, and there are {self.width} columns"
+            fault = RowFault(line=record.line, column=None, reason=reason)
+            return Row(line=record.line, cells={}, faults=(fault,), broken=True)
+        cells += [""] * (self.width - len(cells))
+        return self._taken(record.line, cells)
+
+    def _taken(self, line: int, cells: Sequence[str]) -> Row:
+        found: dict[str, str] = {}
+        faults = []
+        for column, take in self.takes.items():
+            try:
+                found[column] = take(cells)
+                if UNREADABLE in found[column]:
+                    _refuse_unreadable()
+            except CellError as error:
+                found[column] = ""
+                name = self.names.get(column, column)
+                faults.append(RowFault(line=line, column=name, reason=str(error)))
+        return Row(line=line, cells=found, names=self.names, faults=tuple(faults))
+
+
+def _refuse_unreadable() -> None:
+    raise CellError("it has a letter that can't be read; save the file as CSV UTF-8")
+
+
+def cell(position: int) -> Take:
+    """Return what takes the cell at a position."""
+    return lambda cells: cells[position]
+
+
 class Table:
-    """A file's columns, its rows that have them all, and what is wrong with the others."""
+    """A file's rows under our columns; every iteration reads it anew."""
 
-    columns: tuple[str, ...]
-    rows: tuple[Row, ...]
-    faults: tuple[RowFault, ...]
+    def __init__(self, sheet: Sheet, layout: Layout) -> None:
+        self.sheet, self.layout = sheet, layout
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Our columns that the file has."""
+        return frozenset(self.layout.takes)
+
+    def __iter__(self) -> Iterator[Row]:
+        return map(self.layout.row, self.sheet.records())
+
+    def __len__(self) -> int:
+        return self.sheet.count()
 
 
-def decode(content: bytes) -> str:
-    """Return the text of a file as spreadsheets save it: UTF-8, UTF-16 with its mark, or 1252."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return content.decode("utf-16")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("cp1252", errors="replace")
+def read_table(content: bytes, *, required: Sequence[str], optional: Sequence[str]) -> Table:
+    """Read a file whose columns have our names. Raises TableError for a header that doesn't fit."""
+    sheet = Sheet(content)
+    columns = [_ours(name, (*required, *optional)) for name in sheet.header]
+    _check_header(columns, sheet.header_line, required, optional)
+    places = {name: at for at, name in enumerate(columns) if not name.startswith(OURS)}
+    layout = Layout(
+        takes={name: cell(at) for name, at in places.items()},
+        names={},
+        needed=[places[name] for name in required],
+        width=len(columns),
+    )
+    return Table(sheet, layout)
+
+
+def folded(name: str) -> str:
+    """Return a column's name as it is compared: `Patient ID`, `patient_id` and `PatientId`."""
+    return re.sub(r"[\W_]+", "", name.casefold())
 
 
 def near(word: str, known: Collection[str]) -> str:
@@ -73,43 +148,9 @@ def near(word: str, known: Collection[str]) -> str:
     return f'did you mean "{close[0]}"?' if close else f"it is one of {', '.join(known)}"
 
 
-def read_table(text: str, *, required: Sequence[str], optional: Sequence[str]) -> Table:
-    """Read a CSV text. Raises TableError for a header that doesn't fit or a broken file."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = max(_DELIMITERS, key=first.count)
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    records = _records(lines)
-    header = next(records, None)
-    if header is None:
-        raise TableError(f"The file is empty. Its first line names the columns: {required[0]}, ...")
-    columns = tuple(cell.strip().casefold() for cell in header[1])
-    _check_header(columns, header[0], required, optional)
-    rows, faults = [], []
-    for line, cells in records:
-        if len(cells) == len(columns):
-            values = {name: cell.strip() for name, cell in zip(columns, cells, strict=True)}
-            rows.append(Row(line=line, cells=values))
-        else:
-            reason = f"it has {len(cells)} cells, and there are {len(columns)} columns"
-            faults.append(RowFault(line=line, column=None, reason=reason))
-    return Table(columns=columns, rows=tuple(rows), faults=tuple(faults))
-
-
-def _records(lines: Any) -> Iterator[tuple[int, list[str]]]:
-    """Yield each record that isn't blank with the line it starts on."""
-    while True:
-        start = lines.line_num + 1
-        try:
-            cells = next(lines)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise TableError(
-                f"line {start}: the file is not readable as CSV from here on ({error}). "
-                "Check the quotes, or save it again as CSV UTF-8."
-            ) from None
-        if any(cell.strip() for cell in cells):
-            yield start, cells
+def _ours(name: str, known: Sequence[str]) -> str:
+    plain = folded(name)
+    return next((each for each in known if folded(each) == plain), name.casefold())
 
 
 def _check_header(
@@ -119,15 +160,24 @@ def _check_header(
     faults = [
         f'line {line}: there is no column "{name}" here; {near(name, known)}'
         for name in columns
-        if name not in known
+        if name and name not in known and not name.startswith(OURS)
+    ]
+    faults += [
+        f"line {line}: column {at} has no name" for at, name in enumerate(columns, 1) if not name
     ]
     faults += [
         f'line {line}: the column "{name}" is missing' for name in required if name not in columns
     ]
-    twice = {name for name in columns if columns.count(name) > 1}
+    twice = {name for name in columns if name and columns.count(name) > 1}
     faults += [f'line {line}: the column "{name}" stands here twice' for name in sorted(twice)]
     if faults:
-        raise TableError("\n".join(faults))
+        raise TableError("\n".join(_not_too_many(faults)))
+
+
+def _not_too_many(faults: Sequence[str]) -> Sequence[str]:
+    # A file of another kind has a "column" for each of its words.
+    left = len(faults) - 20
+    return [*faults[:20], f"and {left} more"] if left > 0 else faults
 
 
 class Cells:
@@ -135,11 +185,12 @@ class Cells:
 
     def __init__(self, row: Row) -> None:
         self.row = row
-        self.faults: list[RowFault] = []
+        self.faults: list[RowFault] = list(row.faults)
 
-    def fault(self, column: str | None, reason: str) -> None:
+    def fault(self, column: str, reason: str) -> None:
         """Note that a cell can't be used."""
-        self.faults.append(RowFault(line=self.row.line, column=column, reason=reason))
+        name = self.row.names.get(column, column)
+        self.faults.append(RowFault(line=self.row.line, column=name, reason=reason))
 
     def text(self, column: str) -> str:
         """Return a cell; a column that the file doesn't have is empty."""
@@ -157,8 +208,8 @@ class Cells:
             return None
 
     def need(self, column: str, reader: Callable[[str], T]) -> T | None:
-        """Return what a cell says; an empty one is a fault."""
-        if not self.text(column):
+        """Return what a cell says; an empty one is a fault, unless it has one already."""
+        name = self.row.names.get(column, column)
+        if not self.text(column) and not any(each.column == name for each in self.faults):
             self.fault(column, "it is empty")
-            return None
         return self.read(column, reader)

@@ -16,9 +16,11 @@ from records.patients import Patient
 from schedules.reasons import SkipReason
 from worker import enrolling, protocols
 from worker.intake import batches
-from worker.intake.patients import OPTIONAL, PURPOSES, REQUIRED, KnownClinic, read_rows
+from worker.intake.mapped import MappingFile
+from worker.intake.patients import OPTIONAL, PURPOSES, REQUIRED, KnownClinic, PatientReader
 from worker.intake.people import PatientBatch
-from worker.intake.table import decode, read_table
+from worker.intake.table import read_table
+from worker.intake.written import PLAIN
 from worker.refusal import RefusedError
 from worker.services import Services
 
@@ -58,42 +60,49 @@ def import_patients(
     content: bytes,
     *,
     actor: str,
+    mapping: MappingFile | None = None,
     dry_run: bool = False,
     strict: bool = False,
     quiet: bool = False,
     on_start: Callable[[int], None] = lambda _: None,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> batches.ImportReport:
-    """Bring in a `patients.csv`; an unchanged row changes nothing.
+    """Bring in a `patients.csv`, or what a mapping makes one; an unchanged row changes nothing.
 
     Whoever agreed to texts within the last month gets the welcome, unless it is `quiet`. Raises
-    TableError for a file that is no such table. `on_start` is told how many rows
-    will be written, `on_progress` how many were.
+    TableError for a file that is no such table. `on_start` is told how many rows there are,
+    `on_progress` how many are done.
     """
     now = services.now
-    table = read_table(decode(content), required=REQUIRED, optional=OPTIONAL)
+    table = (
+        mapping.table(content)
+        if mapping
+        else read_table(content, required=REQUIRED, optional=OPTIONAL)
+    )
     with services.database.transaction() as session:
         known = known_clinics(session)
-    rows, faults = read_rows(table, known, now=now)
-    on_start(len(rows))
-    report = batches.bring_in(
-        services,
-        rows,
-        faults,
-        PatientBatch(services, actor=actor, now=now, quiet=quiet).write,
-        dry_run=dry_run,
-        strict=strict,
-        on_progress=on_progress,
-    )
+    written = mapping.written if mapping else PLAIN
+    batch = PatientBatch(services, actor=actor, now=now, quiet=quiet)
+    report = batches.Import(
+        services=services,
+        table=table,
+        reader=lambda: PatientReader(table.columns, known, now=now, written=written).read,
+        write=batch.write,
+    ).run(dry_run=dry_run, strict=strict, on_start=on_start, on_progress=on_progress)
     if report.written and report.created + report.changed:
-        _record_import(services, {row.clinic.id for row in rows}, report, actor)
+        _record_import(services, batch.clinics, report, actor)
     return report
 
 
 def _record_import(
     services: Services, clinic_ids: set[UUID], report: batches.ImportReport, actor: str
 ) -> None:
-    details = {"created": report.created, "changed": report.changed, "bad": report.bad}
+    details = {
+        "created": report.created,
+        "changed": report.changed,
+        "bad": report.bad,
+        "conflicts": len(report.conflicts),
+    }
     with services.database.transaction() as session:
         for clinic_id in sorted(clinic_ids):
             audit.record(

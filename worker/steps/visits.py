@@ -4,14 +4,14 @@
 with a dose given, wholly or partly.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from records import audit, clinics, enrollments, intake, patients
+from records import audit, clinics, enrollments, intake
 from records.appointments import Appointment, AppointmentEvent
 from records.base import Session
 from records.enrollments import Enrollment
@@ -20,11 +20,14 @@ from records.patients import Patient
 from schedules.facts import Dose, VisitStatus
 from schedules.followups import FollowUpReason
 from worker import enrolling, protocols
-from worker.intake import batches, visits
+from worker.intake import batches, ids, visits, whole
 from worker.intake.bookings import VisitBatch, book_again, cancel
+from worker.intake.mapped import MappingFile
 from worker.intake.patients import KnownClinic
-from worker.intake.table import Table, decode, near, read_table
-from worker.intake.visits import VisitPatient
+from worker.intake.table import Table, near, read_table
+from worker.intake.visits import VisitReader, VisitRow
+from worker.intake.whole import Days, MissingVisit
+from worker.intake.written import PLAIN
 from worker.refusal import RefusedError
 from worker.services import Services
 
@@ -51,75 +54,91 @@ def import_appointments(
     *,
     actor: str,
     clinic_key: str | None = None,
+    mapping: MappingFile | None = None,
+    complete: Days | None = None,
     dry_run: bool = False,
     strict: bool = False,
     quiet: bool = False,
     on_start: Callable[[int], None] = lambda _: None,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> batches.ImportReport:
-    """Bring in an `appointments.csv`; an unchanged row changes nothing.
+    """Bring in an `appointments.csv`, or what a mapping makes one; a row unchanged changes nothing.
 
     A row with another start moves the visit, `cancelled` cancels it, and matching protocols enroll
     it. `clinic_key` says whose patients are meant where several clinics use the same ids. Patients
     are texted what is booked, moved and cancelled, but not by a clinic's first import or a `quiet`
-    one. Raises TableError for a file that is no such table.
+    one. On the days of `complete` the file is whole: the report has the visits that are missing,
+    and nothing is cancelled yet. Raises TableError for a file that is no such table.
     """
     now = services.now
-    table = read_table(decode(content), required=visits.REQUIRED, optional=visits.OPTIONAL)
-    people = _people(services, table, clinic_key)
-    rows, faults = visits.read_rows(table, people, now=now)
-    on_start(len(rows))
-    first = _first_imports(services, {row.patient.clinic.id for row in rows})
-    silent = {row.patient.clinic.id for row in rows} if quiet else first
-    report = batches.bring_in(
-        services,
-        rows,
-        faults,
-        VisitBatch(services, actor=actor, now=now, quiet=silent).write,
-        dry_run=dry_run,
-        strict=strict,
-        on_progress=on_progress,
+    table = _table(content, mapping)
+    known, first = _clinics(services, clinic_key)
+    written = mapping.written if mapping else PLAIN
+    batch = VisitBatch(
+        services, actor=actor, now=now, quiet={each.id for each in known} if quiet else first
+    )
+    readers: list[VisitReader] = []
+
+    def reader() -> batches.Read[VisitRow]:
+        find = partial(ids.visit_patients, services, {each.id: each for each in known})
+        readers.append(VisitReader(table.columns, find, now=now, written=written))
+        return readers[-1].read
+
+    report = batches.Import(services=services, table=table, reader=reader, write=batch.write).run(
+        dry_run=dry_run, strict=strict, on_start=on_start, on_progress=on_progress
     )
     if report.written:
-        _remember_imports(services, first)
+        _remember_imports(services, first & batch.clinics)
     if report.written and report.created + report.changed:
-        _record_import(services, {row.patient.clinic.id for row in rows}, report, actor)
-    return report
+        _record_import(services, batch.clinics, report, actor)
+    if complete is None:
+        return report
+    meant = [each for each in known if each.id in batch.clinics] or known
+    found = whole.of_file(services, meant, complete, readers[-1])
+    return replace(report, whole=found)
 
 
-def _people(
-    services: Services, table: Table, clinic_key: str | None
-) -> Mapping[str, list[VisitPatient]]:
-    """Return whom the file's patient ids may mean."""
+def _table(content: bytes, mapping: MappingFile | None) -> Table:
+    if mapping is not None:
+        return mapping.table(content)
+    return read_table(content, required=visits.REQUIRED, optional=visits.OPTIONAL)
+
+
+def _clinics(services: Services, key: str | None) -> tuple[list[KnownClinic], set[UUID]]:
+    """Return the clinics meant, and those of them that never imported visits to the end."""
     with services.database.transaction() as session:
-        known = {
-            row.id: KnownClinic(id=row.id, key=row.key, file=row.file)
-            for row in clinics.all_clinics(session)
-            if clinic_key in {None, row.key}
-        }
-        if clinic_key is not None and not known:
-            keys = [row.key for row in clinics.all_clinics(session)]
-            raise RefusedError(f'There is no clinic "{clinic_key}"; {near(clinic_key, keys)}')
-        names = {
-            patients.external_blind(services.vault, name): name
-            for name in visits.patient_ids(table)
-        }
-        found: dict[str, list[VisitPatient]] = defaultdict(list)
-        for person in intake.patients_by_external(session, names.keys()):
-            if person.clinic_id in known:
-                who = VisitPatient(id=person.id, clinic=known[person.clinic_id])
-                found[names[person.external_id_blind]].append(who)
-        return found
+        everyone = clinics.all_clinics(session)
+        meant = [row for row in everyone if key in {None, row.key}]
+        if key is not None and not meant:
+            keys = [row.key for row in everyone]
+            raise RefusedError(f'There is no clinic "{key}"; {near(key, keys)}')
+        known = [KnownClinic(id=row.id, key=row.key, file=row.file) for row in meant]
+        return known, {row.id for row in meant if row.visits_imported_at is None}
 
 
-def _first_imports(services: Services, clinic_ids: set[UUID]) -> set[UUID]:
-    """Return those of these clinics that never imported a visit to the end."""
-    with services.database.transaction() as session:
-        return {
-            row.id
-            for row in clinics.all_clinics(session)
-            if row.id in clinic_ids and row.visits_imported_at is None
-        }
+def cancel_missing(
+    services: Services, missing: Sequence[MissingVisit], *, actor: str, quiet: bool = False
+) -> int:
+    """Cancel visits that a whole file did not have; return how many.
+
+    One that was moved, or came or went, since it was listed is left as it is. Patients are told
+    unless it is `quiet`.
+    """
+    count = 0
+    for start in range(0, len(missing), batches.BATCH):
+        with services.database.transaction() as session:
+            intake.take_turn(session, "appointments")
+            some = missing[start : start + batches.BATCH]
+            found = whole.still_missing(session, some, now=services.now)
+            silent = {visit.clinic_id for visit in found} if quiet else set()
+            batch = VisitBatch(services, actor=actor, now=services.now, quiet=silent)
+            batch.cancel_missing(session, found)
+            count += len(found)
+            for clinic_id in sorted({visit.clinic_id for visit in found}):
+                _record_of_clinic(
+                    session, services, clinic_id, actor, "missing_cancelled", {"visits": len(found)}
+                )
+    return count
 
 
 def _remember_imports(services: Services, clinic_ids: set[UUID]) -> None:
@@ -131,19 +150,35 @@ def _remember_imports(services: Services, clinic_ids: set[UUID]) -> None:
 def _record_import(
     services: Services, clinic_ids: set[UUID], report: batches.ImportReport, actor: str
 ) -> None:
-    details = {"created": report.created, "changed": report.changed, "bad": report.bad}
+    details = {
+        "created": report.created,
+        "changed": report.changed,
+        "bad": report.bad,
+        "conflicts": len(report.conflicts),
+    }
     with services.database.transaction() as session:
         for clinic_id in sorted(clinic_ids):
-            audit.record(
-                session,
-                services.vault,
-                clinic_id=clinic_id,
-                now=services.now,
-                actor=actor,
-                action="appointments.imported",
-                subject=f"clinic:{clinic_id}",
-                details=details,
-            )
+            _record_of_clinic(session, services, clinic_id, actor, "imported", details)
+
+
+def _record_of_clinic(
+    session: Session,
+    services: Services,
+    clinic_id: UUID,
+    actor: str,
+    what: str,
+    details: Mapping[str, object],
+) -> None:
+    audit.record(
+        session,
+        services.vault,
+        clinic_id=clinic_id,
+        now=services.now,
+        actor=actor,
+        action=f"appointments.{what}",
+        subject=f"clinic:{clinic_id}",
+        details=details,
+    )
 
 
 def enroll_matching(services: Services, appointment_id: UUID) -> int:

@@ -1,0 +1,111 @@
+"""What a file says, what it said before, and what is on record: which of them holds.
+
+Staff's edits win over what the file merely repeats. Where the file has changed too, staff win and
+the conflict is told (care rule 25). Values are plain JSON, so that what a file said can be kept
+beside the row, sealed, and compared with the next one.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from records.vault import Vault
+from worker.intake.table import RowFault
+
+#: Columns whose values say nothing about a person to whoever passes the screen.
+SHOWN = frozenset(
+    {
+        "language",
+        "timezone",
+        "check_in_time",
+        "phone_shared",
+        "voicemail_ok",
+        "interpreter",
+        "starts_at",
+        "modality",
+        "setting",
+        "status",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict(RowFault):
+    """A cell that the file and staff have both changed; staff's value stays."""
+
+    clinic_id: UUID
+    field: str
+    on_record: Any = field(repr=False)
+    in_file: Any = field(repr=False)
+
+    @property
+    def shown(self) -> bool:
+        """Whether both values may stand on a shared screen."""
+        return self.field in SHOWN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """Columns by what becomes of them; those that are in neither stay as they are on record."""
+
+    taken: frozenset[str]
+    conflicts: tuple[str, ...]
+
+
+def merge(
+    told: Mapping[str, Any], before: Mapping[str, Any] | None, on_record: Mapping[str, Any]
+) -> Merged:
+    """Compare, column by column.
+
+    `before` is what the last file said; None for a row of the time before that was kept, which is
+    taken to be as the last file had it. What is on record in a column that no file has told of was
+    set by staff.
+    """
+    taken, conflicts = set(), []
+    for column, value in told.items():
+        here = on_record.get(column)
+        last = here if before is None else before.get(column)
+        if value in (here, last):
+            continue
+        if here == last:
+            taken.add(column)
+        else:
+            conflicts.append(column)
+    return Merged(taken=frozenset(taken), conflicts=tuple(conflicts))
+
+
+def opened(vault: Vault, table: str, row: UUID, sealed: bytes | None) -> dict[str, Any] | None:
+    """Return what the last file said of a row."""
+    if sealed is None:
+        return None
+    found: dict[str, Any] = json.loads(vault.open(table, "imported", row, sealed))
+    return found
+
+
+def sealed(
+    vault: Vault,
+    table: str,
+    row: UUID,
+    before: Mapping[str, Any] | None,
+    told: Mapping[str, Any],
+) -> bytes:
+    """Return what is to be remembered: what this file says, and what others said beyond it."""
+    plain = json.dumps({**(before or {}), **told}, ensure_ascii=False, sort_keys=True)
+    return vault.seal(table, "imported", row, plain)
+
+
+def conflict(
+    column: str, *, line: int, name: str, clinic_id: UUID, here: Any, told: Any
+) -> Conflict:
+    """Return what is told of a conflict."""
+    return Conflict(
+        line=line,
+        column=name,
+        reason="the file and staff have both changed it; what staff set stays",
+        clinic_id=clinic_id,
+        field=column,
+        on_record=here,
+        in_file=told,
+    )
