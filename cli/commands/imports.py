@@ -1,23 +1,33 @@
 """`aftercare import`: patients and appointments from CSV files."""
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 import typer
 
-from cli import output
+from cli import importing, output
 from cli.errors import BAD_INPUT, refuse
 from cli.session import ACTOR, services
 from worker.intake.batches import ImportReport
+from worker.intake.mapped import MappingFile
+from worker.intake.mapping import read_mapping
+from worker.intake.sheet import Sheet
+from worker.intake.whole import LARGEST_DROP, Days
+from worker.services import Services
 from worker.steps import people, visits
 
 app = typer.Typer(no_args_is_help=True)
 
 _FILE = typer.Argument(help="The CSV file; - reads standard input.", show_default=False)
+_MAP = typer.Option(None, "--map", help="A mapping file: how this file's columns become ours.")
+_ERRORS = typer.Option(None, "--errors", help="Write the bad rows here, with a reason each.")
 _DRY_RUN = typer.Option(False, "--dry-run", help="Say what would be done, and write nothing.")
 _STRICT = typer.Option(False, "--strict", help="Keep nothing if any row is bad.")
+_REVEAL = typer.Option(False, "--reveal", help="Show all values of conflicts; this is recorded.")
 _JSON = typer.Option(False, "--json", help="One JSON object for each bad row, then the counts.")
 
 Told = Callable[[int], None]
@@ -31,67 +41,176 @@ def main() -> None:
 @app.command(epilog="Example: aftercare import patients patients.csv --dry-run")
 def patients(
     file: Path = _FILE,
+    map_file: Path | None = _MAP,
+    errors: Path | None = _ERRORS,
     quiet: bool = typer.Option(False, "--quiet", help="Send new patients no welcome."),
     dry_run: bool = _DRY_RUN,
     strict: bool = _STRICT,
+    reveal: bool = _REVEAL,
     as_json: bool = _JSON,
 ) -> None:
     """Create and update patients by their patient_id.
 
-    An import never lifts a stop, a hold or a close, and never replaces a newer consent. Whoever
-    agreed to texts within the last month is sent the welcome.
+    An import never lifts a stop, a hold or a close, never replaces a newer consent, and leaves what
+    staff changed since as it is. Whoever agreed to texts within the last month is sent the welcome.
     """
-    content = _content(file)
-    with services() as running, _progress() as (on_start, on_progress):
-        report = people.import_patients(
-            running,
-            content,
-            actor=ACTOR,
-            quiet=quiet,
-            dry_run=dry_run,
-            strict=strict,
-            on_start=on_start,
-            on_progress=on_progress,
-        )
-    _tell(report, dry_run=dry_run, as_json=as_json)
+    importing.free_place(errors, file)
+    content, mapping = _content(file), _mapping(map_file, "patients")
+    with services() as running:
+        with _progress() as (on_start, on_progress):
+            report = people.import_patients(
+                running,
+                content,
+                actor=ACTOR,
+                mapping=mapping,
+                quiet=quiet,
+                dry_run=dry_run,
+                strict=strict,
+                on_start=on_start,
+                on_progress=on_progress,
+            )
+        _tell(running, report, dry_run=dry_run, as_json=as_json, reveal=reveal)
+    _end(report, errors, _sheet(content, mapping))
 
 
-@app.command(epilog="Example: aftercare import appointments appointments.csv")
+@app.command(
+    epilog="Example: aftercare import appointments week.csv --complete 2026-12-07..2026-12-11"
+)
 def appointments(
     file: Path = _FILE,
+    map_file: Path | None = _MAP,
     clinic: str | None = typer.Option(None, help="Whose patients, if clinics share ids."),
+    complete: str | None = typer.Option(
+        None, help="FROM..TO: on these days the file is whole, and visits not in it are cancelled."
+    ),
+    yes: bool = typer.Option(False, "--yes", help="Cancel missing visits without asking."),
+    force: bool = typer.Option(False, "--force", help="Even if more than a fifth is missing."),
+    errors: Path | None = _ERRORS,
     quiet: bool = typer.Option(False, "--quiet", help="Text nobody about what is new."),
     dry_run: bool = _DRY_RUN,
     strict: bool = _STRICT,
+    reveal: bool = _REVEAL,
     as_json: bool = _JSON,
 ) -> None:
     """Create, move and cancel visits by their appointment_id; texts follow.
 
     Patients are texted what is booked, moved and cancelled. A clinic's first import tells nobody.
+    What staff changed since stays as it is.
     """
-    content = _content(file)
-    with services() as running, _progress() as (on_start, on_progress):
-        report = visits.import_appointments(
-            running,
-            content,
-            actor=ACTOR,
-            clinic_key=clinic,
-            quiet=quiet,
-            dry_run=dry_run,
-            strict=strict,
-            on_start=on_start,
-            on_progress=on_progress,
+    importing.free_place(errors, file)
+    days = _days(complete)
+    content, mapping = _content(file), _mapping(map_file, "appointments")
+    with services() as running:
+        with _progress() as (on_start, on_progress):
+            report = visits.import_appointments(
+                running,
+                content,
+                actor=ACTOR,
+                clinic_key=clinic,
+                mapping=mapping,
+                complete=days,
+                quiet=quiet,
+                dry_run=dry_run,
+                strict=strict,
+                on_start=on_start,
+                on_progress=on_progress,
+            )
+        _tell(running, report, dry_run=dry_run, as_json=as_json, reveal=reveal)
+        _write_errors(report, errors, _sheet(content, mapping))
+        fine = _missing(running, report, yes=yes, force=force, quiet=quiet, as_json=as_json)
+    if report.bad or not fine:
+        raise typer.Exit(BAD_INPUT)
+
+
+def _missing(
+    running: Services, report: ImportReport, *, yes: bool, force: bool, quiet: bool, as_json: bool
+) -> bool:
+    """Cancel what a whole file does not have, after yes; return whether all is as was asked."""
+    whole = report.whole
+    if whole is None or not whole.missing:
+        return True
+    if not as_json:
+        importing.tell_missing(whole)
+    if not report.written:
+        return True
+    why_not = _why_not(report, force=force)
+    if why_not is not None:
+        output.say(f"Nothing was cancelled: {why_not}")
+        return False
+    if not yes and not _agreed(f"Cancel these {len(whole.missing)} visits?"):
+        return False
+    count = visits.cancel_missing(running, whole.missing, actor=ACTOR, quiet=quiet)
+    if as_json:
+        output.result(output.json_line({"cancelled": count}))
+    else:
+        told = "nobody is texted" if quiet else "their patients are texted"
+        output.result(f"{count} missing visits were cancelled, and {told}.")
+    return True
+
+
+def _why_not(report: ImportReport, *, force: bool) -> str | None:
+    whole = report.whole
+    if whole is None:
+        return None
+    if whole.unread:
+        lines = importing.lines(whole.unread)
+        return f"which visit stands on line {lines} can't be read. Mend that first."
+    if whole.is_large and not force:
+        return (
+            f"{whole.drop:.0%} of the visits are missing, and more than {LARGEST_DROP:.0%} looks "
+            "like a file that is cut short. If the file is right, add --force."
         )
-    _tell(report, dry_run=dry_run, as_json=as_json)
+    return None
+
+
+def _agreed(question: str) -> bool:
+    try:
+        if typer.confirm(question, err=True):
+            return True
+        output.say("Nothing was cancelled.")
+    except typer.Abort:
+        output.say("Nothing was cancelled: nobody is here to ask. Add --yes to cancel them.")
+    return False
+
+
+def _days(text: str | None) -> Days | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{4}-\d{2}-\d{2})\.\.(\d{4}-\d{2}-\d{2})", text.strip())
+    try:
+        first, last = (date.fromisoformat(each) for each in (found.groups() if found else ()))
+    except ValueError:
+        refuse("--complete: write the days as 2026-12-07..2026-12-11, both included.")
+    if last < first:
+        refuse("--complete: the range ends before it begins.")
+    return Days(first=first, last=last)
 
 
 def _content(file: Path) -> bytes:
     if str(file) == "-":
         return sys.stdin.buffer.read()
+    return _bytes(file)
+
+
+def _bytes(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
         refuse(f"{file} can't be read: {error.strerror}.")
+
+
+def _mapping(file: Path | None, kind: str) -> MappingFile | None:
+    if file is None:
+        return None
+    try:
+        text = _bytes(file).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        refuse(f"{file} can't be read: save it as UTF-8.")
+    return read_mapping(text, str(file), kind)
+
+
+def _sheet(content: bytes, mapping: MappingFile | None) -> Sheet:
+    return mapping.sheet(content) if mapping else Sheet(content)
 
 
 @contextmanager
@@ -111,40 +230,21 @@ def _progress() -> Iterator[tuple[Told, Told]]:
         )
 
 
-def _tell(report: ImportReport, *, dry_run: bool, as_json: bool) -> None:
-    """Print what became of the rows; bad ones end the command with 2."""
-    counts = {
-        "rows": report.rows,
-        "created": report.created,
-        "changed": report.changed,
-        "unchanged": report.unchanged,
-        "bad": report.bad,
-    }
-    if as_json:
-        _tell_json(report, counts)
-    else:
-        for fault in report.faults:
-            output.say(str(fault))
-        for note in report.notes:
-            output.say(f"{note} (kept otherwise)")
-        _tell_counts(report, counts, dry_run=dry_run)
+def _tell(
+    running: Services, report: ImportReport, *, dry_run: bool, as_json: bool, reveal: bool
+) -> None:
+    if reveal and report.conflicts:
+        importing.record_reveal(running, report.conflicts)
+    importing.tell(report, dry_run=dry_run, as_json=as_json, reveal=reveal)
+
+
+def _write_errors(report: ImportReport, errors: Path | None, sheet: Sheet) -> None:
+    if errors is not None:
+        importing.write_errors(errors, sheet, report.faults)
+
+
+def _end(report: ImportReport, errors: Path | None, sheet: Sheet) -> None:
+    """Write the bad rows out; they end the command with 2."""
+    _write_errors(report, errors, sheet)
     if report.bad:
         raise typer.Exit(BAD_INPUT)
-
-
-def _tell_json(report: ImportReport, counts: dict[str, int]) -> None:
-    for what, found in (("bad", report.faults), ("note", report.notes)):
-        for each in found:
-            said = {"line": each.line, "column": each.column, "reason": each.reason}
-            output.result(output.json_line({"is": what, **said}))
-    output.result(output.json_line({**counts, "written": report.written}))
-
-
-def _tell_counts(report: ImportReport, counts: dict[str, int], *, dry_run: bool) -> None:
-    said = ", ".join(f"{count} {what}" for what, count in counts.items())
-    if dry_run:
-        output.result(f"Dry run, nothing was written: {said}.")
-    elif not report.written:
-        output.result(f"Nothing was written, since --strict is set and rows are bad: {said}.")
-    else:
-        output.result(f"{said[0].upper()}{said[1:]}.")

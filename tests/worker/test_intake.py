@@ -12,8 +12,7 @@ from records.base import new_id
 from schedules.clinic import read_clinic
 from tests.support.world import CLINIC, MONDAY_MORNING, NUMBER
 from worker.intake import patients, values, visits
-from worker.intake.patients import KnownClinic
-from worker.intake.patients import PatientReader
+from worker.intake.patients import KnownClinic, PatientReader
 from worker.intake.table import CellError, TableError, read_table
 from worker.intake.visits import VisitPatient, VisitReader
 

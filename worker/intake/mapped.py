@@ -72,8 +72,12 @@ class MappingFile:
 
     def table(self, content: bytes) -> Table:
         """Read a file by this mapping. Raises TableError for a file that doesn't fit it."""
-        sheet = Sheet(content, encoding=self.encoding, delimiter=self.delimiter)
+        sheet = self.sheet(content)
         return Table(sheet, self._layout(sheet))
+
+    def sheet(self, content: bytes) -> Sheet:
+        """Open a file as the mapping says that it is written."""
+        return Sheet(content, encoding=self.encoding, delimiter=self.delimiter)
 
     def _layout(self, sheet: Sheet) -> Layout:
         places: dict[str, list[int]] = {}

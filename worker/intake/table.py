@@ -150,13 +150,14 @@ def near(word: str, known: Collection[str]) -> str:
 
 def _ours(name: str, known: Sequence[str]) -> str:
     plain = folded(name)
-    return next((each for each in known if folded(each) == plain), name.casefold())
+    return next((each for each in known if folded(each) == plain), name)
 
 
 def _check_header(
     columns: Sequence[str], line: int, required: Sequence[str], optional: Sequence[str]
 ) -> None:
     known = [*required, *optional]
+    _refuse_strange_header(columns, line, known)
     faults = [
         f'line {line}: there is no column "{name}" here; {near(name, known)}'
         for name in columns
@@ -171,13 +172,22 @@ def _check_header(
     twice = {name for name in columns if name and columns.count(name) > 1}
     faults += [f'line {line}: the column "{name}" stands here twice' for name in sorted(twice)]
     if faults:
-        raise TableError("\n".join(_not_too_many(faults)))
+        raise TableError("\n".join(faults))
 
 
-def _not_too_many(faults: Sequence[str]) -> Sequence[str]:
-    # A file of another kind has a "column" for each of its words.
-    left = len(faults) - 20
-    return [*faults[:20], f"and {left} more"] if left > 0 else faults
+def _refuse_strange_header(columns: Sequence[str], line: int, known: Sequence[str]) -> None:
+    """Refuse a line most of whose cells are no names of ours, without repeating any.
+
+    It may be the first patient of a file without a header.
+    """
+    ours = sum(name in known for name in columns)
+    if ours * 2 >= len(columns):
+        return
+    raise TableError(
+        f"line {line}: {ours} of its {len(columns)} cells name a column of ours, so that it is no "
+        f"header. The first line has to name the columns: {', '.join(known)}. If they are called "
+        "otherwise, a mapping file says which is which (--map)."
+    )
 
 
 class Cells:

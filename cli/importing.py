@@ -1,0 +1,160 @@
+"""What `aftercare import` says of a file: bad rows, conflicts, missing visits, and the counts.
+
+Bad rows and notes go to standard error, counts to standard output. A file whose every line has the
+same fault is told in a few lines; `--json` and `--errors` have them all.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from cli import output
+from cli.errors import refuse
+from cli.session import ACTOR
+from records import audit
+from worker.intake import rejects
+from worker.intake.batches import ImportReport
+from worker.intake.merging import Conflict
+from worker.intake.sheet import Sheet
+from worker.intake.table import RowFault
+from worker.intake.whole import Whole
+from worker.services import Services
+
+#: So many lines with one and the same fault are told one by one.
+_ALIKE = 20
+_FEW = 10
+
+
+def record_reveal(running: Services, conflicts: Sequence[Conflict]) -> None:
+    """Record, before anything is shown, that values of these conflicts are looked at."""
+    by_clinic = Counter(each.clinic_id for each in conflicts)
+    with running.database.transaction() as session:
+        for clinic_id, count in sorted(by_clinic.items()):
+            audit.record(
+                session,
+                running.vault,
+                clinic_id=clinic_id,
+                now=running.now,
+                actor=ACTOR,
+                action="conflicts.revealed",
+                subject=f"clinic:{clinic_id}",
+                details={"count": count},
+            )
+
+
+def tell(report: ImportReport, *, dry_run: bool, as_json: bool, reveal: bool) -> None:
+    """Print what became of the rows."""
+    counts = {
+        "rows": report.rows,
+        "created": report.created,
+        "changed": report.changed,
+        "unchanged": report.unchanged,
+        "bad": report.bad,
+    }
+    if as_json:
+        _tell_json(report, counts, reveal=reveal)
+        return
+    if report.unused:
+        output.say(f"Columns that the mapping does not use: {', '.join(report.unused)}.")
+    _tell_rows(report.faults, "")
+    _tell_rows(report.notes, " (kept otherwise)")
+    for conflict in report.conflicts:
+        output.say(f"{conflict}{_values(conflict, reveal=reveal)}")
+    _tell_counts(report, counts, dry_run=dry_run)
+
+
+def _tell_rows(found: Iterable[RowFault], after: str) -> None:
+    """Print faults; of many that are alike the first ones, and how many more there are."""
+    told: Counter[tuple[str | None, str]] = Counter()
+    for each in found:
+        told[each.column, each.reason] += 1
+        if told[each.column, each.reason] <= _ALIKE:
+            output.say(f"{each}{after}")
+    for (column, reason), count in told.items():
+        if count > _ALIKE:
+            place = f"column {column}: " if column else ""
+            output.say(f"{place}{reason}: the same on {count - _ALIKE:,} more lines")
+
+
+def _values(conflict: Conflict, *, reveal: bool) -> str:
+    if not (conflict.shown or reveal):
+        return " (--reveal shows both values)"
+    here, there = _plain(conflict.on_record), _plain(conflict.in_file)
+    return f" (on record {here}, in the file {there})"
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, list):
+        return " to ".join(map(str, value))
+    return "nothing" if value is None else output.cell(value)
+
+
+def _tell_json(report: ImportReport, counts: dict[str, int], *, reveal: bool) -> None:
+    for what, found in (("bad", report.faults), ("note", report.notes)):
+        for each in found:
+            said = {"line": each.line, "column": each.column, "reason": each.reason}
+            output.result(output.json_line({"is": what, **said}))
+    for conflict in report.conflicts:
+        said = {"line": conflict.line, "column": conflict.column, "reason": conflict.reason}
+        if conflict.shown or reveal:
+            said |= {"on_record": conflict.on_record, "in_file": conflict.in_file}
+        output.result(output.json_line({"is": "conflict", **said}))
+    if report.whole is not None:
+        for visit in report.whole.missing:
+            said = {"appointment_id": visit.external_id, "starts_at": visit.starts_at}
+            output.result(output.json_line({"is": "missing", **said}))
+    if report.unused:
+        output.result(output.json_line({"is": "unused", "columns": report.unused}))
+    more = {"conflicts": len(report.conflicts), "written": report.written}
+    output.result(output.json_line({**counts, **more}))
+
+
+def _tell_counts(report: ImportReport, counts: dict[str, int], *, dry_run: bool) -> None:
+    conflicts = {"conflicts": len(report.conflicts)} if report.conflicts else {}
+    said = ", ".join(f"{count} {what}" for what, count in {**counts, **conflicts}.items())
+    if dry_run:
+        output.result(f"Dry run, nothing was written: {said}.")
+    elif not report.written:
+        output.result(f"Nothing was written, since --strict is set and rows are bad: {said}.")
+    else:
+        output.result(f"{said[0].upper()}{said[1:]}.")
+
+
+def tell_missing(whole: Whole) -> None:
+    """List the visits that a whole file does not have."""
+    for visit in whole.missing:
+        output.say(f"missing: {visit.external_id}, {visit.starts_at:%a %Y-%m-%d %H:%M}")
+    output.say(
+        f"{len(whole.missing)} of {whole.known} booked visits on these days are not in the file."
+    )
+
+
+def lines(numbers: Sequence[int]) -> str:
+    """Return some line numbers as words."""
+    told = ", ".join(map(str, numbers[:_FEW]))
+    return f"{told} and {len(numbers) - _FEW} more" if len(numbers) > _FEW else told
+
+
+def free_place(path: Path | None, source: Path) -> None:
+    """Refuse a place for bad rows where something lies: staff may be mending just that."""
+    if path is None:
+        return
+    if path.exists() or path == source:
+        refuse(
+            f"--errors: {path} is there already. Import it once it is mended and move it away, or "
+            "name another file."
+        )
+    if not path.parent.is_dir():
+        refuse(f"--errors: there is no folder {path.parent}.")
+
+
+def write_errors(path: Path, sheet: Sheet, faults: Sequence[RowFault]) -> None:
+    """Write the bad rows to a file that only its owner can read; no file without any."""
+    if not faults:
+        return
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding=rejects.ENCODING, newline="") as file:
+        count = rejects.write(file, sheet, faults)
+    rows = "1 bad row is" if count == 1 else f"{count} bad rows are"
+    output.say(f"{rows} in {path}: mend them there, and import that file.")
