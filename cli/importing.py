@@ -6,7 +6,7 @@ same fault is told in a few lines; `--json` and `--errors` have them all.
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from cli import output
@@ -91,23 +91,27 @@ def _plain(value: object) -> str:
 
 
 def _tell_json(report: ImportReport, counts: dict[str, int], *, reveal: bool) -> None:
-    for what, found in (("bad", report.faults), ("note", report.notes)):
-        for each in found:
-            said = {"line": each.line, "column": each.column, "reason": each.reason}
-            output.result(output.json_line({"is": what, **said}))
-    for conflict in report.conflicts:
-        said = {"line": conflict.line, "column": conflict.column, "reason": conflict.reason}
-        if conflict.shown or reveal:
-            said |= {"on_record": conflict.on_record, "in_file": conflict.in_file}
-        output.result(output.json_line({"is": "conflict", **said}))
-    if report.whole is not None:
-        for visit in report.whole.missing:
-            said = {"appointment_id": visit.external_id, "starts_at": visit.starts_at}
-            output.result(output.json_line({"is": "missing", **said}))
-    if report.unused:
-        output.result(output.json_line({"is": "unused", "columns": report.unused}))
+    for record in _records(report, reveal=reveal):
+        output.result(output.json_line(record))
     more = {"conflicts": len(report.conflicts), "written": report.written}
     output.result(output.json_line({**counts, **more}))
+
+
+def _records(report: ImportReport, *, reveal: bool) -> Iterator[dict[str, object]]:
+    for what, found in (("bad", report.faults), ("note", report.notes)):
+        yield from ({"is": what, **_place(each)} for each in found)
+    for conflict in report.conflicts:
+        values = {"on_record": conflict.on_record, "in_file": conflict.in_file}
+        shown = values if conflict.shown or reveal else {}
+        yield {"is": "conflict", **_place(conflict), **shown}
+    for visit in report.whole.missing if report.whole else ():
+        yield {"is": "missing", "appointment_id": visit.external_id, "starts_at": visit.starts_at}
+    if report.unused:
+        yield {"is": "unused", "columns": report.unused}
+
+
+def _place(fault: RowFault) -> dict[str, object]:
+    return {"line": fault.line, "column": fault.column, "reason": fault.reason}
 
 
 def _tell_counts(report: ImportReport, counts: dict[str, int], *, dry_run: bool) -> None:

@@ -50,6 +50,7 @@ def test_json_names_every_bad_row_and_then_the_counts(clinic: Path, run: Run) ->
         "changed": 0,
         "unchanged": 2,
         "bad": 1,
+        "conflicts": 0,
         "written": True,
     }
 

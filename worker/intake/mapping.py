@@ -117,8 +117,8 @@ class _Reader:
         section.only(FORMAT_KEYS)
         mend = section.phrase("spreadsheet", _known(("mend", "refuse"))) == "mend"
         return Written(
-            date=section.phrase("date", _date_form),
-            time=section.phrase("time", _known(TIME_FORMS)),
+            days=section.phrase("date", _date_form),
+            times=section.phrase("time", _known(TIME_FORMS)),
             zone=section.phrase("zone", _zone),
             region=section.phrase("phone", _region) or "US",
             mend=mend,

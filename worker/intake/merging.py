@@ -33,17 +33,17 @@ SHOWN = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conflict(RowFault):
-    """A cell that the file and staff have both changed; staff's value stays."""
+    """A cell that the file and staff have both changed; staff's value stays. `ours`: our column."""
 
     clinic_id: UUID
-    field: str
+    ours: str
     on_record: Any = field(repr=False)
     in_file: Any = field(repr=False)
 
     @property
     def shown(self) -> bool:
         """Whether both values may stand on a shared screen."""
-        return self.field in SHOWN
+        return self.ours in SHOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +105,7 @@ def conflict(
         column=name,
         reason="the file and staff have both changed it; what staff set stays",
         clinic_id=clinic_id,
-        field=column,
+        ours=column,
         on_record=here,
         in_file=told,
     )

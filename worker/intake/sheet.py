@@ -141,12 +141,15 @@ def _encoding(content: bytes, stated: str | None) -> str:
         return "utf-16"
     if stated is not None:
         return stated
-    if b"\0" in content[:1024]:
-        return _sixteen_bits(content[:1024])
+    if (sixteen := _sixteen_bits(content[:1024])) is not None:
+        return sixteen
     return "utf-8" if _is_utf8(content) else "cp1252"
 
 
-def _sixteen_bits(start: bytes) -> str:
+def _sixteen_bits(start: bytes) -> str | None:
+    """Tell 16-bit letters without a mark by their empty halves; a stray zero byte is none."""
+    if start.count(0) * 4 < len(start) or not start:
+        return None
     high, low = start[1::2].count(0), start[0::2].count(0)
     if min(high, low) * 4 > max(high, low):
         raise TableError(f"This file holds binary data, and is no CSV. {_SAVE_AGAIN}.")

@@ -137,15 +137,15 @@ class Written:
     spreadsheet made of ids and days are read as what they were.
     """
 
-    date: DateForm | None = None
-    time: str | None = None
+    days: DateForm | None = None
+    times: str | None = None
     zone: ZoneInfo | None = None
     region: str = "US"
     mend: bool = False
 
     def split(self, text: str) -> tuple[date, str]:
         """Return the day that a text begins with, and what follows. Raises CellError."""
-        for form in (_ISO, self.date):
+        for form in (_ISO, self.days):
             if form is not None and (found := form.read(text)) is not None:
                 return found
         raise CellError(self._why_no_day(text))
@@ -153,8 +153,8 @@ class Written:
     def _why_no_day(self, text: str) -> str:
         if _DAY_NUMBER.fullmatch(text):
             return _A_DAY_NUMBER
-        if self.date is not None:
-            return f"write the day as {self.date.text}, as the mapping says, or as 2026-12-01"
+        if self.days is not None:
+            return f"write the day as {self.days.text}, as the mapping says, or as 2026-12-01"
         if found := _LOOKS_LIKE_A_DAY.match(text):
             return _TWO_DIGITS if len(found["year"]) == 2 else _EITHER_WAY
         return _ISO_MEND
@@ -174,7 +174,7 @@ class Written:
 
     def birth(self, text: str) -> date:
         """Read a day of birth, whose century two digits can't tell."""
-        if self.date is not None and self.date.two_digits and not _ISO.read(text):
+        if self.days is not None and self.days.two_digits and not _ISO.read(text):
             raise CellError("a year of birth needs four digits")
         return self.day(text)
 
@@ -188,11 +188,11 @@ class Written:
     def _clock(self, text: str) -> tuple[time, str]:
         half = _TWELVE.fullmatch(text)
         found = half or _WITH_COLON.fullmatch(text)
-        if self.time == "HHMM":
+        if self.times == "HHMM":
             found = found or _RUN_TOGETHER.fullmatch(text)
         if found is None:
             raise CellError("write the time as 17:00")
-        if self.time == "12-hour" and half is None:
+        if self.times == "12-hour" and half is None:
             raise CellError("it does not say whether am or pm; write 9:00 AM")
         hour, minute = int(found["hour"]), int(found["minute"] or 0)
         if half is not None:
