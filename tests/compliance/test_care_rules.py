@@ -1,4 +1,4 @@
-"""Care rules 17, 18, 20 to 23: what patients write, and who may read it."""
+"""Care rules 17, 18, 20 to 23 and 25: what patients write, who may read it, what files do."""
 
 import re
 from datetime import timedelta
@@ -14,7 +14,8 @@ from records.followups import FollowUp
 from records.inbox import Inbound
 from tests.compliance.line import AGREED, PATIENTS, Line
 from tests.support.world import phone_of
-from worker.steps import people
+from worker.intake.batches import ImportReport
+from worker.steps import people, tailoring, visits
 
 
 @pytest.mark.parametrize(
@@ -353,3 +354,63 @@ def test_care_rule_23_the_need_of_an_interpreter_is_kept(line: Line) -> None:
 
     assert report.bad == 0
     assert patients.profile(line.world.vault, line.person())["interpreter"] is True
+
+
+_HOUR = "P9,riverside,Ana,{phone},es,America/New_York,{agreed},08:30"
+
+
+def _import_hour(line: Line, row: str) -> ImportReport:
+    content = f"{PATIENTS},check_in_time\n{row}".encode()
+    return people.import_patients(line.world.services, content, actor="desk@clinic.test")
+
+
+def test_care_rule_25_a_file_that_repeats_itself_undoes_no_staff_edit(line: Line) -> None:
+    """The hour that staff agreed with the patient stays, though the row changed elsewhere."""
+    row = _HOUR.format(phone=phone_of(0), agreed=AGREED)
+    _import_hour(line, row)
+    patient_id = line.person().id
+    tailoring.tailor(line.world.services, patient_id, {"check_in_time": "17:00"}, actor="staff")
+
+    report = _import_hour(line, row.replace("Ana", "Anna"))
+
+    assert (report.changed, report.conflicts) == (1, ())
+    assert str(line.person().check_in_time) == "17:00:00"
+
+
+def test_care_rule_25_where_both_changed_staff_win_and_it_is_told(line: Line) -> None:
+    """The conflict names its line and its column."""
+    row = _HOUR.format(phone=phone_of(0), agreed=AGREED)
+    _import_hour(line, row)
+    patient_id = line.person().id
+    tailoring.tailor(line.world.services, patient_id, {"check_in_time": "17:00"}, actor="staff")
+
+    report = _import_hour(line, row.replace("08:30", "09:00"))
+
+    assert [(each.line, each.column) for each in report.conflicts] == [(2, "check_in_time")]
+    assert str(line.person().check_in_time) == "17:00:00"
+
+
+def test_care_rule_25_a_stop_outlives_another_number_in_the_file(line: Line) -> None:
+    """Nobody who wrote STOP is texted because a file has a new number for them."""
+    line.admits_by_file()
+    line.says("STOP")
+
+    line.admits_by_file(phone_of(1), consent=AGREED)
+
+    assert line.stop_of(phone_of(1)) is not None
+    assert line.person().purposes == []
+
+
+@pytest.mark.parametrize("status", ["tentative", "confirmed?", ""])
+def test_care_rule_25_an_unknown_status_is_no_booking(line: Line, status: str) -> None:
+    """The row is refused, with its line and column."""
+    line.admits_by_file()
+    header = "appointment_id,patient_id,kind,route,starts_at,ends_at,status,location"
+    row = f"A9,P9,dosing,iv,2026-12-10T09:00,2026-12-10T11:00,{status},Suite 4"
+
+    report = visits.import_appointments(
+        line.world.services, f"{header}\n{row}".encode(), actor="desk@clinic.test"
+    )
+
+    assert [(each.line, each.column) for each in report.faults] == [(2, "status")]
+    assert report.created == 0

@@ -150,7 +150,7 @@ def test_a_bad_patient_cell_is_named(change: dict[str, str], fault: str) -> None
 @pytest.mark.parametrize(
     ("column", "text", "reason"),
     [
-        ("check_in_time", "25:00", "there is no such day or time"),
+        ("check_in_time", "25:00", "there is no such time; write it as 17:00"),
         ("check_in_time", "evening", "write the time as 17:00"),
         ("phone_shared", "perhaps", "write yes or no"),
         ("birth_date", "long ago", "write the day as 2026-12-01"),

@@ -66,6 +66,7 @@ _ISO_MEND = (
     "write the time as 2026-12-01T09:00, or with an offset as "
     "2026-12-01T09:00-05:00; other forms can be read in two ways"
 )
+_NONE = "there is no such day or time"
 _EITHER_WAY = (
     "day and month can stand here either way round; state the form in a mapping file "
     "(--map, formats: {date: MM/DD/YYYY}), or write the day as 2026-12-01"
@@ -180,7 +181,11 @@ class Written:
 
     def clock(self, text: str) -> time:
         """Read a wall-clock time. Raises CellError."""
-        wall, offset = self._clock(text)
+        try:
+            wall, offset = self._clock(text)
+        except CellError as error:
+            reason = "there is no such time; write it as 17:00" if str(error) == _NONE else error
+            raise CellError(str(reason)) from None
         if offset:
             raise CellError("write the time as 17:00")
         return wall
@@ -201,7 +206,7 @@ class Written:
         try:
             return time(hour, minute, int(seconds or 0)), (found["offset"] or "").upper()
         except ValueError:
-            raise CellError("there is no such day or time") from None
+            raise CellError(_NONE) from None
 
     def instant(self, at: ZoneInfo) -> Callable[[str], datetime]:
         """Return a reader of an instant (UTC): with an offset, or by the clocks of a zone.
@@ -280,7 +285,7 @@ PLAIN = Written()
 
 def _in_halves(hour: int, half: str) -> int:
     if not 1 <= hour <= 12:
-        raise CellError("there is no such day or time")
+        raise CellError(_NONE)
     return hour % 12 + (12 if half.casefold() == "p" else 0)
 
 
@@ -295,7 +300,7 @@ def _with_offset(on: date, wall: time, offset: str) -> datetime:
         parsed = datetime.fromisoformat(f"{on.isoformat()}T{wall.isoformat()}{offset}")
         return parsed.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise CellError("there is no such day or time") from None
+        raise CellError(_NONE) from None
 
 
 def _local(wall: datetime, at: ZoneInfo) -> datetime:
@@ -305,7 +310,7 @@ def _local(wall: datetime, at: ZoneInfo) -> datetime:
             return first.astimezone(UTC)
         back = first.astimezone(UTC).astimezone(at)
     except OverflowError:
-        raise CellError("there is no such day or time") from None
+        raise CellError(_NONE) from None
     if back.replace(tzinfo=None) != wall:
         skipped = (first.utcoffset() or timedelta()) - (second.utcoffset() or timedelta())
         after = wall - skipped if skipped < timedelta() else wall + skipped
