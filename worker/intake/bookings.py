@@ -146,17 +146,15 @@ class VisitBatch:
     ) -> merging.Merged:
         here = {**details, **_on_record(visit)}
         merged = merging.merge(row.told, before, here)
-        for column in merged.conflicts:
-            result.conflicts.append(
-                merging.conflict(
-                    column,
-                    line=row.line,
-                    name=row.names.get(column, column),
-                    clinic_id=visit.clinic_id,
-                    here=here.get(column),
-                    told=row.told[column],
-                )
-            )
+        found = merging.conflicts(
+            merged,
+            line=row.line,
+            names=row.names,
+            clinic_id=visit.clinic_id,
+            here=here,
+            told=row.told,
+        )
+        result.conflicts.extend(found)
         return merged
 
     def _details(self, visit: Appointment) -> dict[str, Any]:

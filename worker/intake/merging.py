@@ -96,16 +96,25 @@ def sealed(
     return vault.seal(table, "imported", row, plain)
 
 
-def conflict(
-    column: str, *, line: int, name: str, clinic_id: UUID, here: Any, told: Any
-) -> Conflict:
-    """Return what is told of a conflict."""
-    return Conflict(
-        line=line,
-        column=name,
-        reason="the file and staff have both changed it; what staff set stays",
-        clinic_id=clinic_id,
-        ours=column,
-        on_record=here,
-        in_file=told,
-    )
+def conflicts(
+    merged: Merged,
+    *,
+    line: int,
+    names: Mapping[str, str],
+    clinic_id: UUID,
+    here: Mapping[str, Any],
+    told: Mapping[str, Any],
+) -> list[Conflict]:
+    """Return what is told of a row's conflicts; `names` is what the file calls our columns."""
+    return [
+        Conflict(
+            line=line,
+            column=names.get(column, column),
+            reason="the file and staff have both changed it; what staff set stays",
+            clinic_id=clinic_id,
+            ours=column,
+            on_record=here.get(column),
+            in_file=told[column],
+        )
+        for column in merged.conflicts
+    ]

@@ -170,17 +170,15 @@ class PatientBatch:
         here = {**_on_record(person), **details, "first_name": name, "phone": phone}
         told = {column: value for column, value in row.told.items() if column != "status"}
         merged = merging.merge(told, before, here)
-        for column in merged.conflicts:
-            result.conflicts.append(
-                merging.conflict(
-                    column,
-                    line=row.line,
-                    name=row.names.get(column, column),
-                    clinic_id=person.clinic_id,
-                    here=here.get(column),
-                    told=told[column],
-                )
-            )
+        found = merging.conflicts(
+            merged,
+            line=row.line,
+            names=row.names,
+            clinic_id=person.clinic_id,
+            here=here,
+            told=told,
+        )
+        result.conflicts.extend(found)
         if merged.taken:
             details |= {each: row.details[each] for each in merged.taken & DETAILS}
             self._seal(
