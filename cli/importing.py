@@ -7,7 +7,9 @@ same fault is told in a few lines; `--json` and `--errors` have them all.
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from cli import output
 from cli.errors import refuse
@@ -80,13 +82,14 @@ def _tell_rows(found: Iterable[RowFault], after: str) -> None:
 def _values(conflict: Conflict, *, reveal: bool) -> str:
     if not (conflict.shown or reveal):
         return " (--reveal shows both values)"
-    here, there = _plain(conflict.on_record), _plain(conflict.in_file)
+    here, there = (_plain(each, conflict.zone) for each in (conflict.on_record, conflict.in_file))
     return f" (on record {here}, in the file {there})"
 
 
-def _plain(value: object) -> str:
-    if isinstance(value, list):
-        return " to ".join(map(str, value))
+def _plain(value: object, zone: ZoneInfo | None) -> str:
+    if isinstance(value, list) and zone is not None:
+        start, end = (datetime.fromisoformat(each).astimezone(zone) for each in value)
+        return f"{start:%a %Y-%m-%d %H:%M} to {end:%H:%M}"
     return "nothing" if value is None else output.cell(value)
 
 

@@ -1,9 +1,11 @@
 """`aftercare import` with mapping files, bad rows written out, whole files and conflicts."""
 
+import os
 import stat
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from tests.cli.conftest import PATIENTS, VISITS, Run, write
@@ -103,6 +105,17 @@ def test_a_shown_conflict_has_both_values(clinic: Path, run: Run) -> None:
     conflict, counts = run("import", "patients", moved, "--json").rows
     assert (conflict["is"], conflict["on_record"]) == ("conflict", "America/Denver")
     assert (counts["conflicts"], counts["changed"]) == (1, 0)
+
+
+def test_a_visit_moved_by_both_is_told_in_the_clinics_time(clinic: Path, run: Run) -> None:
+    """Two times that a person can compare; JSON has them in UTC."""
+    run("import", "appointments", write(clinic, "b.csv", VISITS.replace("Suite 4", "Suite 5")))
+    with psycopg.connect(os.environ["DATABASE_URL"].replace("+psycopg", "")) as database:
+        database.execute("SET ROLE aftercare_app")
+        database.execute("UPDATE appointment SET starts_at = starts_at + interval '1 hour'")
+    moved = write(clinic, "c.csv", VISITS.replace("2026-12-10T", "2026-12-11T"))
+    ran = run("import", "appointments", moved)
+    assert "on record Thu 2026-12-10 10:00 to 11:00, in the file Fri 2026-12-11 09:00" in ran.err
 
 
 def _shorter(clinic: Path) -> Path:

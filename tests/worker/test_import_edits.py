@@ -170,6 +170,20 @@ def test_a_wrong_number_is_mended_by_another_with_a_newer_consent(world: World) 
     assert not people.is_stopped(world.services, _person(world).id)
 
 
+def test_a_consent_for_a_number_that_staff_replaced_grants_nothing(world: World) -> None:
+    """The file still has the old number, and a newer consent: it was given for the old one."""
+    _people(world, ANA)
+    with world.database.transaction() as session:
+        person = patients.by_id(session, _person(world).id)
+        person.phone_blind = patients.phone_blind(world.vault, "+12125550139")
+        person.phone = world.vault.seal("patient", "phone", person.id, "+12125550139")
+    report = _people(world, ANA.replace("2026-11-01,visits", "2026-11-20,visits;check_ins"))
+    assert "another number" in report.notes[0].reason
+    assert _person(world).purposes == ["visits"]
+    _people(world, ANA.replace("2026-11-01,visits", "2026-11-21,"))
+    assert _person(world).purposes == []
+
+
 def _stop(world: World, reason: StopReason) -> None:
     person = _person(world)
     with world.database.transaction() as session:

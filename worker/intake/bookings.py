@@ -153,6 +153,7 @@ class VisitBatch:
             clinic_id=visit.clinic_id,
             here=here,
             told=row.told,
+            zone=row.patient.clinic.file.zone,
         )
         result.conflicts.extend(found)
         return merged

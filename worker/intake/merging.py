@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from records.vault import Vault
 from worker.intake.table import RowFault
@@ -33,10 +34,14 @@ SHOWN = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conflict(RowFault):
-    """A cell that the file and staff have both changed; staff's value stays. `ours`: our column."""
+    """A cell that the file and staff have both changed; staff's value stays.
+
+    `ours` is our name of the column, `zone` the one to show times in.
+    """
 
     clinic_id: UUID
     ours: str
+    zone: ZoneInfo | None
     on_record: Any = field(repr=False)
     in_file: Any = field(repr=False)
 
@@ -104,6 +109,7 @@ def conflicts(
     clinic_id: UUID,
     here: Mapping[str, Any],
     told: Mapping[str, Any],
+    zone: ZoneInfo | None = None,
 ) -> list[Conflict]:
     """Return what is told of a row's conflicts; `names` is what the file calls our columns."""
     return [
@@ -113,6 +119,7 @@ def conflicts(
             reason="the file and staff have both changed it; what staff set stays",
             clinic_id=clinic_id,
             ours=column,
+            zone=zone,
             on_record=here.get(column),
             in_file=told[column],
         )

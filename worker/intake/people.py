@@ -31,6 +31,10 @@ _STOP_FOLLOWS = (
     "the patient stopped texts on the old number, and that holds for the new one until they text "
     "START from it"
 )
+_OTHER_NUMBER = (
+    "staff have set another number since, and the file's consent is not for that one; record it "
+    "with `aftercare consent`"
+)
 #: A stop that was about the number and not the patient's will: another number mends it.
 _WRONG_NUMBER = "wrong_number"
 
@@ -125,7 +129,6 @@ class PatientBatch:
         self._seal(person, row, row.first_name, row.phone, _told(row.details))
         self._set_plain(person, row, row.columns)
         self._remember(person, row, {})
-        person.language = row.language
         person.created_at = self._now
         if row.status not in {None, "active"}:
             _end_or_hold(person, row.status or "")
@@ -260,11 +263,11 @@ class PatientBatch:
             _note(result, row, "phone", _STOP_FOLLOWS)
         elif stopped:
             if differs and row.purposes:
-                _note(result, row, "phone", "this number has stopped texts; the stop stays")
+                _note(result, row, "phone", _STOP_STAYS)
         elif news and row.lacks_the_warning:
             _note(result, row, "sms_risk_ack", "the clinic requires it; consent stays pending")
         elif news:
-            each.changed |= self._write_consent(session, row, person, last)
+            each.changed |= self._write_consent(session, row, person, last, result)
         elif moved:
             _note(result, row, "phone", "the number changed; consent is pending until given anew")
         elif row.consented_at is not None and differs:
@@ -305,14 +308,24 @@ class PatientBatch:
         )
 
     def _write_consent(
-        self, session: Session, row: PatientRow, person: Patient, last: Consent | None
+        self,
+        session: Session,
+        row: PatientRow,
+        person: Patient,
+        last: Consent | None,
+        result: BatchResult,
     ) -> bool:
+        """Append what is new; a consent for a number that staff have replaced only takes away."""
         at, method = row.consented_at or self._now, row.consent_method or "import"
         wanted, held = set(row.purposes), set(person.purposes or ())
         gone = sorted(held - wanted)
         if gone:
             self._record(session, person, "revoke", gone, method, at, row.consent_version)
             intake.release_of_patients(session, [person.id])
+        if person.phone_blind != patients.phone_blind(self._vault, row.phone):
+            if wanted:
+                _note(result, row, "phone", _OTHER_NUMBER)
+            return bool(gone)
         renewed = last is None or at > last.occurred_at
         if wanted and (renewed or wanted - held):
             self._record(session, person, "grant", sorted(wanted), method, at, row.consent_version)
