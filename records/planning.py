@@ -1,6 +1,6 @@
 """The plan step's reads and writes: whole patients at a time, rows in bulk."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from functools import lru_cache
@@ -14,33 +14,9 @@ from sqlalchemy.orm import Session
 from records.base import new_id
 from records.patients import SUSPENDED, OptOut, Patient
 from schedules.followups import LAPSES, FollowUpReason
+from schedules.reconcile import ExistingRow
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownRow:
-    """A row of an enrollment, as far as planning and nudging need it."""
-
-    id: UUID
-    enrollment_id: UUID
-    step: str
-    occurrence: str
-    round: int
-    status: str
-    attempts: int
-    priority: int
-    due_at: datetime
-    latest_at: datetime
-    anchor_at: datetime | None
-    template: str
-    reason: str | None
-    expects: str | None
-    nudge_for: str | None
-    submitted_at: datetime | None
-    accepted_at: datetime | None
-    answered_at: datetime | None
-
-
-_KNOWN_COLUMNS = ", ".join(field.name for field in fields(KnownRow))
+_KNOWN_COLUMNS = ", ".join(ExistingRow._fields)
 _KNOWN = text(f"""
     SELECT {_KNOWN_COLUMNS} FROM message
     WHERE enrollment_id = ANY(CAST(:enrollments AS uuid[]))
@@ -51,10 +27,10 @@ _KNOWN = text(f"""
 
 def known_rows(
     session: Session, enrollment_ids: Sequence[UUID], *, since: datetime
-) -> list[KnownRow]:
+) -> list[ExistingRow]:
     """Return the rows of these enrollments; of those without a visit only the recent ones."""
     rows = session.execute(_KNOWN, {"enrollments": list(enrollment_ids), "since": since})
-    return [KnownRow(**row) for row in rows.mappings()]
+    return list(map(ExistingRow._make, rows))
 
 
 def patients(session: Session, patient_ids: Sequence[UUID]) -> list[Patient]:
@@ -141,26 +117,32 @@ def last_lapses(session: Session, patient_ids: Sequence[UUID]) -> dict[UUID, dat
     return {row[0]: row[1] for row in rows}
 
 
+class NewKind(NamedTuple):
+    """What every text of one step in one wording shares."""
+
+    step: str
+    purpose: str
+    priority: int
+    template: str
+    params: str
+    policy: str | None
+    expects: str | None
+    nudge_for: str | None
+
+
 class NewText(NamedTuple):
     """A text to be inserted; with a reason it is inserted as skipped.
 
     A tuple, since two weeks of a clinic are hundreds of thousands of them.
     """
 
-    step: str
+    kind: NewKind
     occurrence: str
     round: int
-    purpose: str
-    priority: int
-    template: str
-    params: str
     due_at: datetime
     latest_at: datetime
     anchor_at: datetime | None
-    policy: str | None
-    expects: str | None
     answer_until: datetime | None
-    nudge_for: str | None
     prove_by: datetime | None
     status: str
     reason: str | None
@@ -201,7 +183,7 @@ _TYPES = {
     ),
     "params": "jsonb",
 }
-_COLUMNS = ("id", "next_at", *NewOf._fields, *NewText._fields)
+_COLUMNS = ("id", "next_at", *NewOf._fields, *NewKind._fields, *NewText._fields[1:])
 _NAMES = ", ".join(_COLUMNS)
 # COPY takes rows at twice the speed of any INSERT, but none that is there already.
 _COPY = f"COPY message ({_NAMES}) FROM STDIN"
@@ -213,7 +195,6 @@ _INSERT = text(f"""
 """)
 _NULL = r"\N"
 _ESCAPED = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
-_DUE_AT = NewText._fields.index("due_at")
 
 
 @lru_cache(maxsize=16_384)
@@ -222,21 +203,32 @@ def _written(value: object) -> str:
     return _NULL if value is None else str(value).translate(_ESCAPED)
 
 
+@lru_cache(maxsize=1024)
+def _written_together(values: tuple[object, ...]) -> str:
+    """Return several values as COPY takes them, side by side."""
+    return "\t".join(map(_written, values))
+
+
+def _lines(groups: Iterable[tuple[NewOf, Sequence[NewText]]]) -> Iterator[str]:
+    for of, texts in groups:
+        shared = "\t".join(map(_written, of))
+        for one in texts:
+            own = "\t".join(map(_written, one[1:]))
+            kind = _written_together(one.kind)
+            yield f"{new_id()}\t{_written(one.due_at)}\t{shared}\t{kind}\t{own}"
+
+
 def insert_texts(session: Session, groups: Sequence[tuple[NewOf, Sequence[NewText]]]) -> None:
     """Insert planned and skipped texts by enrollment; a row that exists is left alone."""
-    rows = [
-        (str(new_id()), _written(one[_DUE_AT]), *shared, *map(_written, one))
-        for of, texts in groups
-        for shared in (tuple(map(_written, of)),)
-        for one in texts
-    ]
-    if not rows:
+    lines = list(_lines(groups))
+    if not lines:
         return
     try:
         with session.begin_nested():
-            _copy(session, "\n".join(map("\t".join, rows)))
+            _copy(session, "\n".join(lines))
     except UniqueViolation:
         # Planned once more after it was too old to be looked at, or another process was first.
+        rows = [line.split("\t") for line in lines]
         said = [[None if value == _NULL else value for value in row] for row in rows]
         columns = map(list, zip(*said, strict=True))
         session.execute(_INSERT, dict(zip(_COLUMNS, columns, strict=True)))

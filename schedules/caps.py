@@ -5,8 +5,7 @@ only a guard. Notices of moved and cancelled visits do not count, food and ride 
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
@@ -32,36 +31,35 @@ def share_caps(
         return list(texts)
     went = {_key(one) for one in sent}
     used = Counter(one.at.astimezone(zone).date() for one in sent)
-    days = {
-        at: text.due_at.astimezone(zone).date()
-        for at, text in enumerate(texts)
-        if text.skip_reason is None
-        and text.importance is not Importance.NOTICE
-        and (not went or _key(text) not in went)
-    }
-    dropped = _dropped(texts, days, used, caps)
+    by_day: dict[date, list[int]] = {}
+    for at, text in enumerate(texts):
+        counts = text.skip_reason is None and text.importance is not Importance.NOTICE
+        if counts and (not went or _key(text) not in went):
+            by_day.setdefault(text.due_at.astimezone(zone).date(), []).append(at)
+    dropped = _dropped(texts, by_day, used, caps)
+    if not dropped:
+        return list(texts)
     return [
-        replace(text, skip_reason=SkipReason.CAP) if at in dropped else text
+        text._replace(skip_reason=SkipReason.CAP) if at in dropped else text
         for at, text in enumerate(texts)
     ]
 
 
 def _dropped(
-    texts: Sequence[PlannedText], days: dict[int, date], used: Counter[date], caps: Caps
+    texts: Sequence[PlannedText],
+    by_day: Mapping[date, list[int]],
+    used: Counter[date],
+    caps: Caps,
 ) -> set[int]:
     """Take the days in order; what a day keeps counts for the weeks that follow."""
-    by_day: dict[date, list[int]] = {}
-    for at, day in days.items():
-        by_day.setdefault(day, []).append(at)
     dropped: set[int] = set()
     for day in sorted(by_day):
-        room = _room(used, day, caps)
-        wanted = sorted(by_day[day], key=lambda at: _order(texts[at]))
-        for place, at in enumerate(wanted):
-            if place >= room and texts[at].importance not in NEVER_DROPPED:
-                dropped.add(at)
-            else:
-                used[day] += 1
+        wanted, room = by_day[day], _room(used, day, caps)
+        if len(wanted) > room:
+            wanted = sorted(wanted, key=lambda at: _order(texts[at]))
+            later = wanted[max(room, 0) :]
+            dropped.update(at for at in later if texts[at].importance not in NEVER_DROPPED)
+        used[day] += sum(at not in dropped for at in wanted)
     return dropped
 
 

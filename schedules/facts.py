@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from schedules.clinic import UnknownPolicy
 from schedules.protocol import Importance, Phase, Protocol, Purpose
 from schedules.reasons import MoveReason, SkipReason
+from schedules.sharing import SharedDays
 from schedules.staffing import StaffedHours
 from schedules.windows import SendWindow
 
@@ -176,6 +178,8 @@ class ClinicFacts:
     #: who chose no hour of their own (care rule 4).
     before_closing: timedelta | None = None
     candidate_zones: tuple[ZoneInfo, ...] = ()
+    #: What its patients share; equal settings give equal answers.
+    shared: SharedDays["PlannedText"] = field(default_factory=SharedDays, repr=False, compare=False)
     _limits: dict[tuple[datetime, int], datetime | None] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -232,13 +236,13 @@ class AskedFacts:
     reached: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedText:
+class PlannedText(NamedTuple):
     """One text as it is wanted. Its identity is (enrollment, step, occurrence, round).
 
     `anchor_at` is the start time the text speaks of (for a check-in, its anchor day): it decides
     whether a text that went out has to be repeated. With `skip_reason` the row is kept and not
-    sent. `short_staffed`: fewer staffed hours follow than the step asks for.
+    sent. `short_staffed`: fewer staffed hours follow than the step asks for. A tuple, since two
+    weeks of a clinic are hundreds of thousands of them.
     """
 
     enrollment_id: str

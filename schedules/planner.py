@@ -28,6 +28,8 @@ from schedules.together import news_instead, one_late_text, one_number
 from schedules.windows import is_open, next_open
 
 HORIZON = timedelta(days=14)
+#: Before anything could become known: nothing is late then.
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 #: Occurrences that ended longer ago than this are history, and their rows are left alone.
 LOOKBACK = timedelta(days=1)
@@ -74,10 +76,11 @@ def plan(
         placed={},
     )
     texts = one_late_text(_texts(work, chained=False))
-    for text in texts:
-        if text.step in work.placed:
-            work.placed[text.step] = (text.due_at, text.skip_reason)
-    texts = one_late_text(texts + _texts(work, chained=True))
+    if any(step.when.anchor is Anchor.STEP for step in enrollment.protocol.steps):
+        for text in texts:
+            if text.step in work.placed:
+                work.placed[text.step] = (text.due_at, text.skip_reason)
+        texts = one_late_text(texts + _texts(work, chained=True))
     texts = one_number(texts, enrollment.protocol, frame.zone)
     return texts + [nudge for asked in events for nudge in _nudges(work, asked)]
 
@@ -163,8 +166,57 @@ def _step(work: _Work, step: Step) -> Iterator[PlannedText]:
         if text.due_at <= work.newest and _recent(work, text):
             yield text
         return
-    for day_number in _days_of_repeat(work, step, base):
-        yield _occurrence(work, step, base, day_number - 1, closed)
+    yield from _repeats(work, step, base, closed)
+
+
+def _repeats(
+    work: _Work, step: Step, base: datetime | date, closed: SkipReason | None
+) -> Iterator[PlannedText]:
+    """Plan the days of a repeat, each at the minute that it shares with other patients'."""
+    frame = work.frame
+    known = _shared_days(frame, step, base)
+    anchor_at = _anchor_at(frame, step)
+    for number in _days_of_repeat(work, step, base):
+        text = None
+        if known is not None and not isinstance(base, datetime):
+            text = _shared(known, frame, step, base, number - 1)
+        if text is None:
+            text = _with_its_minute(frame, step, base, number - 1)
+        else:
+            text = text._replace(
+                enrollment_id=frame.enrollment.id,
+                occurrence=f"{DAY}{number}",
+                anchor_at=anchor_at,
+            )
+        yield _judged(work, step, text, closed)
+
+
+def _shared_days(frame: Frame, step: Step, base: datetime | date) -> dict[date, PlannedText] | None:
+    """Give what patients of the same zone and hours share; None where more decides the minute.
+
+    A text about a visit, or one that counts elapsed hours from a day, is each patient's own.
+    """
+    moments = (step.when, step.latest, step.answer_until or step.latest)
+    by_calendar = all(
+        moment.anchor is Anchor.SENDING or moment.days is not None for moment in moments
+    )
+    own = frame.visit is not None or isinstance(base, datetime)
+    if own or not by_calendar or step.stays_on is not None or step.otherwise is not None:
+        return None
+    alike = (step, frame.zone, frame.zones, frame.window, frame.patient.check_in_time)
+    return frame.clinic.shared.of(alike)
+
+
+def _shared(
+    known: dict[date, PlannedText], frame: Frame, step: Step, base: date, day_offset: int
+) -> PlannedText | None:
+    """Give the text of that day if this patient's is no other: placed, and not for being late."""
+    day = base + timedelta(days=day_offset)
+    text = known.get(day)
+    if text is None:
+        anyone = replace(frame, known_at=LONG_AGO)
+        text = known[day] = _with_its_minute(anyone, step, base, day_offset)
+    return text if text.skip_reason is None and text.due_at >= frame.known_at else None
 
 
 def _base(work: _Work, step: Step) -> tuple[datetime | date | None, SkipReason | None]:
@@ -202,19 +254,35 @@ def _occurrence(
     day_offset: int | None,
     closed: SkipReason | None,
 ) -> PlannedText:
-    frame = work.frame
+    text = _with_its_minute(work.frame, step, base, day_offset)
+    return _judged(work, step, text, closed)
+
+
+def _judged(work: _Work, step: Step, text: PlannedText, closed: SkipReason | None) -> PlannedText:
+    """Say of a text that has its minute, or found none, why it will not go."""
+    reason = closed or text.skip_reason
+    if reason is None:
+        frame = work.frame
+        reason = gates.closed_at(frame, step, text.due_at, work.dose_days)
+        if reason is None and text.latest_at <= frame.now:
+            late = text.latest_at <= frame.known_at
+            reason = SkipReason.LATE_BOOKING if late else SkipReason.TOO_LATE
+    return text if reason is text.skip_reason else text._replace(skip_reason=reason)
+
+
+def _with_its_minute(
+    frame: Frame, step: Step, base: datetime | date, day_offset: int | None
+) -> PlannedText:
+    """Give one occurrence at the minute found for it, or with the reason why there is none."""
     ideal = frame.resolve(step.when, base, day_offset or 0)
     latest = _related(frame, step, step.latest, base, ideal, day_offset) or ideal
     found = place(frame, step, base, (ideal, latest), day_offset)
+    reason = None
     if isinstance(found, Placement):
-        placed, reason = found, closed
-        reason = reason or gates.closed_at(frame, step, found.due, work.dose_days)
-        if reason is None and placed.latest <= frame.now:
-            late = placed.latest <= frame.known_at
-            reason = SkipReason.LATE_BOOKING if late else SkipReason.TOO_LATE
+        placed = found
     else:
         placed = Placement(due=ideal, latest=max(latest, ideal), template=step.template)
-        reason = closed or found
+        reason = found
     return PlannedText(
         enrollment_id=frame.enrollment.id,
         step=step.id,
@@ -291,7 +359,7 @@ def _nudges(work: _Work, asked: AskedFacts) -> Iterator[PlannedText]:
         text = _nudge(work, asked, step, base, nudge)
         if text.latest_at >= work.oldest:
             name = f"{step.id}{NUDGE_SUFFIX}"
-            yield text if number == 1 else replace(text, step=f"{name}{number}")
+            yield text if number == 1 else text._replace(step=f"{name}{number}")
 
 
 def _nudge(

@@ -299,7 +299,8 @@ EXPECTS_NOTHING = "none"
 EXPECTS_FORM = "form"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# By identity, so that what patients share can be kept by step.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Step:
     """One text of a protocol.
 

@@ -6,9 +6,10 @@ start time than the one an attempt was made for, so nothing goes twice for one s
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
+from uuid import UUID
 
 from schedules.facts import PlannedText
 from schedules.reasons import CancelReason, SkipReason
@@ -33,21 +34,30 @@ STAFF_CANCELLED = "cancelled_by_staff"
 Told = Literal[SkipReason.ALREADY_TOLD, CancelReason.ALREADY_SENT] | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExistingRow:
-    """A row of the outbox, as far as planning needs it. `status` is a `MessageStatus` value."""
+class ExistingRow(NamedTuple):
+    """A row of the outbox, as far as planning and nudging need it, in `MessageStatus` words.
 
-    id: str
+    A tuple, since every patient's rows of weeks are read whenever their plan is looked at.
+    """
+
+    id: UUID
+    enrollment_id: UUID
     step: str
     occurrence: str
     round: int
     status: str
     attempts: int
+    priority: int
     due_at: datetime
     latest_at: datetime
     anchor_at: datetime | None
     template: str
     reason: str | None = None
+    expects: str | None = None
+    nudge_for: str | None = None
+    submitted_at: datetime | None = None
+    accepted_at: datetime | None = None
+    answered_at: datetime | None = None
 
     @property
     def may_go(self) -> bool:
@@ -70,9 +80,9 @@ class Changes:
     """
 
     add: list[PlannedText] = field(default_factory=list)
-    move: list[tuple[str, PlannedText]] = field(default_factory=list)
-    cancel: list[tuple[str, str]] = field(default_factory=list)
-    revive: list[tuple[str, PlannedText]] = field(default_factory=list)
+    move: list[tuple[UUID, PlannedText]] = field(default_factory=list)
+    cancel: list[tuple[UUID, str]] = field(default_factory=list)
+    revive: list[tuple[UUID, PlannedText]] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         """Whether there is anything to write."""
@@ -144,7 +154,7 @@ def _settle_unsent(
             changes.cancel.append((row.id, CancelReason.NOT_PLANNED))
             _add_round(text, row.round + 1, None, changes)
     elif _differs(row, text):
-        changes.move.append((row.id, replace(text, round=row.round)))
+        changes.move.append((row.id, text._replace(round=row.round)))
 
 
 def _settle_withdrawn(
@@ -154,7 +164,7 @@ def _settle_withdrawn(
     if row.reason == STAFF_CANCELLED or told is not None:
         return
     if text.skip_reason is None and text.latest_at > now:
-        changes.revive.append((row.id, replace(text, round=row.round)))
+        changes.revive.append((row.id, text._replace(round=row.round)))
     elif row.anchor_at != text.anchor_at:
         _skip_anew(text, row, changes)
 
@@ -165,14 +175,14 @@ def _skip_anew(text: PlannedText, row: ExistingRow, changes: Changes) -> None:
     The call that a skipped instruction opens is then about the visit as it stands.
     """
     if text.skip_reason not in NEEDS_NO_ROW:
-        changes.move.append((row.id, replace(text, round=row.round)))
+        changes.move.append((row.id, text._replace(round=row.round)))
     elif row.may_go:
         changes.cancel.append((row.id, text.skip_reason or CancelReason.NOT_PLANNED))
 
 
 def _add_round(text: PlannedText, round_: int, told: SkipReason | None, changes: Changes) -> None:
     if text.skip_reason not in NEEDS_NO_ROW:
-        changes.add.append(replace(text, round=round_, skip_reason=text.skip_reason or told))
+        changes.add.append(text._replace(round=round_, skip_reason=text.skip_reason or told))
 
 
 def _told(rows: Sequence[ExistingRow], start: datetime) -> Told:

@@ -5,7 +5,6 @@ say the same at the same time. The caps are shared out after this (`caps`).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from schedules.facts import EnrollmentFacts, PlannedText
@@ -29,12 +28,17 @@ def one_late_text(texts: list[PlannedText]) -> list[PlannedText]:
 
     One whose time is over has had its turn, so that none of the others comes after it.
     """
-    late = [text for text in texts if _is_late(text) or _was_late(text)]
+    late = [
+        text
+        for text in texts
+        if text.moved_reason is MoveReason.SENT_LATE
+        and text.skip_reason in (None, SkipReason.TOO_LATE)
+    ]
     if len(late) < 2:
         return texts
     kept = min(late, key=lambda text: (text.importance.priority, text.latest_at))
     return [
-        replace(text, skip_reason=SkipReason.LATE_BOOKING)
+        text._replace(skip_reason=SkipReason.LATE_BOOKING)
         if _is_late(text) and text is not kept
         else text
         for text in texts
@@ -54,7 +58,7 @@ def news_instead(
     if not told:
         return texts
     return [
-        replace(text, skip_reason=SkipReason.LATE_BOOKING)
+        text._replace(skip_reason=SkipReason.LATE_BOOKING)
         if _is_late(text)
         and text.importance is Importance.VISIT
         and text.expects == _CONFIRMS
@@ -77,7 +81,7 @@ def one_number(texts: list[PlannedText], protocol: Protocol, zone: ZoneInfo) -> 
         and text.expects not in _NO_NUMBER
     }
     return [
-        replace(text, skip_reason=SkipReason.OTHER_NUMBER)
+        text._replace(skip_reason=SkipReason.OTHER_NUMBER)
         if text.step in giving_way
         and text.skip_reason is None
         and text.due_at.astimezone(zone).date() in taken
@@ -107,10 +111,6 @@ def _told(
         for text in texts
         if text.skip_reason is None and (text.enrollment_id, text.step) in steps
     ]
-
-
-def _was_late(text: PlannedText) -> bool:
-    return text.moved_reason is MoveReason.SENT_LATE and text.skip_reason is SkipReason.TOO_LATE
 
 
 def _is_late(text: PlannedText) -> bool:

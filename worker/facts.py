@@ -14,7 +14,6 @@ from records.appointments import Appointment
 from records.base import Session
 from records.enrollments import Enrollment
 from records.patients import Patient
-from records.planning import KnownRow
 from schedules.clinic import AfterHours, ClinicFile
 from schedules.facts import (
     AppointmentFacts,
@@ -31,6 +30,7 @@ from schedules.facts import (
 )
 from schedules.phrases import SUBSTANCES
 from schedules.protocol import Importance, Phase, Protocol
+from schedules.reconcile import ExistingRow
 from schedules.windows import SendWindow, candidate_zones, narrowed
 from worker import enrolling, protocols
 from worker.intake import tailored
@@ -70,7 +70,7 @@ class PatientContext:
     facts: PatientFacts
     enrollments: Sequence[tuple[Enrollment, EnrollmentFacts]]
     visits: dict[UUID, tuple[Appointment, AppointmentFacts]]
-    known: dict[UUID, list[KnownRow]]
+    known: dict[UUID, list[ExistingRow]]
     asked: Sequence[AskedFacts]
     sent: Sequence[SentText]
 
@@ -94,13 +94,19 @@ def clinic_facts(file: ClinicFile) -> ClinicFacts:
     )
 
 
-def clinic_context(session: Session, clinic_id: UUID) -> ClinicContext:
-    """Return a clinic's settings and protocols."""
+def clinic_context(
+    session: Session, clinic_id: UUID, *, before: ClinicFacts | None = None
+) -> ClinicContext:
+    """Return a clinic's settings and protocols.
+
+    `before` are its facts as they were read last: unchanged, they stay, with what they remember.
+    """
     file = clinics.by_id(session, clinic_id).file
+    found = clinic_facts(file)
     return ClinicContext(
         id=clinic_id,
         file=file,
-        facts=clinic_facts(file),
+        facts=before if before is not None and before == found else found,
         sender_id=clinics.active_sender(session, clinic_id).id,
         protocols=protocols.of_clinic(session, clinic_id),
     )
@@ -208,7 +214,7 @@ def _enrollment_facts(
     )
 
 
-def _asked(rows: Sequence[KnownRow], now: datetime) -> list[AskedFacts]:
+def _asked(rows: Sequence[ExistingRow], now: datetime) -> list[AskedFacts]:
     return [
         AskedFacts(
             enrollment_id=str(row.enrollment_id),
@@ -227,7 +233,7 @@ def _asked(rows: Sequence[KnownRow], now: datetime) -> list[AskedFacts]:
     ]
 
 
-def _sent(rows: Sequence[KnownRow], now: datetime) -> list[SentText]:
+def _sent(rows: Sequence[ExistingRow], now: datetime) -> list[SentText]:
     return [
         SentText(
             enrollment_id=str(row.enrollment_id),
@@ -244,7 +250,7 @@ def _sent(rows: Sequence[KnownRow], now: datetime) -> list[SentText]:
     ]
 
 
-def _told_start(visit: Appointment, rows: Sequence[KnownRow]) -> datetime | None:
+def _told_start(visit: Appointment, rows: Sequence[ExistingRow]) -> datetime | None:
     """Return the start that a text about the visit named last, if it is not the present one.
 
     Of a cancelled visit no start holds, so that the last one named is old whatever it was.
@@ -277,7 +283,7 @@ def patient_contexts(
     visits: dict[UUID, list[Appointment]] = defaultdict(list)
     for visit in appointments.of_patients(session, list(by_patient)):
         visits[visit.patient_id].append(visit)
-    known: dict[UUID, list[KnownRow]] = defaultdict(list)
+    known: dict[UUID, list[ExistingRow]] = defaultdict(list)
     lapses = planning.last_lapses(session, list(by_patient))
     taken = planning.number_taken(session, list(by_patient))
     misses = _misses(session, rows, clinic_contexts, now)
@@ -332,7 +338,7 @@ def _rests(row: Enrollment, clinic: ClinicContext) -> bool:
 def _welcome_failed(
     person: Patient,
     enrolled: Sequence[Enrollment],
-    known: Mapping[UUID, Sequence[KnownRow]],
+    known: Mapping[UUID, Sequence[ExistingRow]],
     clinic: ClinicContext,
 ) -> bool:
     """Whether the last welcome came back, and nothing has proved the number since."""
@@ -355,13 +361,13 @@ def _patient_context(
     person_facts: PatientFacts,
     enrolled: Sequence[Enrollment],
     visits: Sequence[Appointment],
-    known: dict[UUID, list[KnownRow]],
+    known: dict[UUID, list[ExistingRow]],
     misses: Mapping[UUID, Mapping[str, int]],
     clinic: ClinicContext,
     now: datetime,
 ) -> PatientContext:
     mine = {row.id: known.get(row.id, []) for row in enrolled}
-    about: dict[UUID, list[KnownRow]] = defaultdict(list)
+    about: dict[UUID, list[ExistingRow]] = defaultdict(list)
     for row in enrolled:
         if row.appointment_id is not None:
             about[row.appointment_id] += mine[row.id]

@@ -107,9 +107,9 @@ class Outbox:
             assert key not in self.rows, "an identity is used once"
             self.rows[key] = _row(key, text)
         for key, text in changes.move:
-            self.rows[key] = replace(_row(key, text), attempts=self.rows[key].attempts)
+            self.rows[key] = _row(key, text)._replace(attempts=self.rows[key].attempts)
         for key, reason in changes.cancel:
-            self.rows[key] = replace(self.rows[key], status="cancelled", reason=reason)
+            self.rows[key] = self.rows[key]._replace(status="cancelled", reason=reason)
         for key, text in changes.revive:
             self.rows[key] = _row(key, text)
 
@@ -118,9 +118,9 @@ class Outbox:
         went = []
         for key, row in self.rows.items():
             if row.status == "planned" and row.latest_at <= now:
-                self.rows[key] = replace(row, status="expired", reason="expired")
+                self.rows[key] = row._replace(status="expired", reason="expired")
             elif row.status == "planned" and row.due_at <= now:
-                self.rows[key] = replace(row, status="delivered", attempts=1)
+                self.rows[key] = row._replace(status="delivered", attempts=1)
                 went.append(row.template)
         return went
 
@@ -131,11 +131,13 @@ class Outbox:
 def _row(key: str, text: PlannedText) -> ExistingRow:
     return ExistingRow(
         id=key,
+        enrollment_id=text.enrollment_id,
         step=text.step,
         occurrence=text.occurrence,
         round=text.round,
         status="skipped" if text.skip_reason else "planned",
         attempts=0,
+        priority=text.priority,
         due_at=text.due_at,
         latest_at=text.latest_at,
         anchor_at=text.anchor_at,

@@ -1,6 +1,5 @@
 """Sharing out the day's texts by care rule 8's order."""
 
-from dataclasses import replace
 from datetime import date, timedelta
 
 from schedules.caps import share_caps
@@ -18,7 +17,7 @@ def texts(*classes: Importance, day=DAY):
     facts = enrolled("daily-check-in", day=date(2026, 12, 7))
     some = plan_patient([facts], patient(), clinic(), now=day)[0]
     return [
-        replace(some, importance=kind, step=str(kind), due_at=day + timedelta(hours=at))
+        some._replace(importance=kind, step=str(kind), due_at=day + timedelta(hours=at))
         for at, kind in enumerate(classes)
     ]
 

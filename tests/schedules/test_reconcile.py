@@ -124,7 +124,7 @@ def test_a_claimed_row_is_cancelled_too():
     """Claimed is not sent: a stop or a cancellation reaches it."""
     box = planned_box()
     key = "visit_48h/1/1"
-    box.rows[key] = replace(box.rows[key], status="claimed")
+    box.rows[key] = box.rows[key]._replace(status="claimed")
     changes = replan(box, booked(status=VisitStatus.CANCELLED), BOOKED)
     assert key in {row for row, _ in changes.cancel}
 
@@ -133,7 +133,7 @@ def test_a_retry_of_an_unproved_text_is_cancelled_with_its_visit():
     """A row that is planned again after an attempt is history, but may not go for no visit."""
     box = planned_box()
     key = "visit_48h/1/1"
-    box.rows[key] = replace(box.rows[key], attempts=1)
+    box.rows[key] = box.rows[key]._replace(attempts=1)
     assert not replan(box, booked(), BOOKED)
     changes = replan(box, booked(status=VisitStatus.CANCELLED), BOOKED)
     assert key in {row for row, _ in changes.cancel}
@@ -163,7 +163,7 @@ def test_what_staff_withdrew_stays_withdrawn():
     """Replanning does not overrule a person."""
     box = planned_box()
     key = "visit_48h/1/1"
-    box.rows[key] = replace(box.rows[key], status="cancelled", reason=STAFF_CANCELLED)
+    box.rows[key] = box.rows[key]._replace(status="cancelled", reason=STAFF_CANCELLED)
     assert not replan(box, booked(), BOOKED)
 
 

@@ -19,13 +19,13 @@ from uuid import UUID
 from records import enrollments, planning, sending
 from records.base import Session, database_now
 from records.enrollments import Enrollment
-from records.planning import ChangedRow, NewOf, NewText
-from schedules.facts import EnrollmentFacts, PlannedText, VisitStatus
+from records.planning import ChangedRow, NewKind, NewOf, NewText
+from schedules.facts import ClinicFacts, EnrollmentFacts, PlannedText, VisitStatus
 from schedules.moments import frame_of
 from schedules.planner import HORIZON, plan_patient
-from schedules.protocol import Step
+from schedules.protocol import EXPECTS_NOTHING, Step
 from schedules.reasons import CancelReason
-from schedules.reconcile import Changes, ExistingRow, reconcile
+from schedules.reconcile import Changes, reconcile
 from schedules.resolving import resolver
 from worker import duties, facts
 from worker.facts import ClinicContext, PatientContext
@@ -77,11 +77,12 @@ def run(services: Services, *, batch: int = BATCH) -> Counter[str]:
     """
     counts: Counter[str] = Counter()
     done: set[UUID] = set()
+    places: dict[UUID, ClinicFacts] = {}
     with _few_collections(), ThreadPoolExecutor(1, thread_name_prefix="plan") as writer:
         written: Future[None] | None = None
         under_way: set[UUID] = set()
         # Who was marked again meanwhile is left to the next tick, so that this comes to an end.
-        while (planned := _planned(services, batch, under_way)) is not None:
+        while (planned := _planned(services, batch, under_way, places)) is not None:
             mine = planned.patients
             if written is not None:
                 _wait(written, planned)
@@ -115,8 +116,13 @@ def _few_collections() -> Iterator[None]:
         gc.set_threshold(*thresholds)
 
 
-def _planned(services: Services, batch: int, under_way: set[UUID]) -> _Batch | None:
-    """Lock the patients who wait longest and plan them; None when nobody waits."""
+def _planned(
+    services: Services, batch: int, under_way: set[UUID], places: dict[UUID, ClinicFacts]
+) -> _Batch | None:
+    """Lock the patients who wait longest and plan them; None when nobody waits.
+
+    `places` keeps what the patients of a clinic share from one batch to the next.
+    """
     now = services.now
     with ExitStack() as transaction:
         session = transaction.enter_context(services.database.transaction())
@@ -126,9 +132,10 @@ def _planned(services: Services, batch: int, under_way: set[UUID]) -> _Batch | N
         if not rows:
             return None
         clinics = {
-            clinic_id: facts.clinic_context(session, clinic_id)
+            clinic_id: facts.clinic_context(session, clinic_id, before=places.get(clinic_id))
             for clinic_id in {row.clinic_id for row in rows}
         }
+        places.update({each.id: each.facts for each in clinics.values()})
         contexts = facts.patient_contexts(session, services, rows, clinics, now=now)
         writes = _Writes()
         for context in contexts:
@@ -205,26 +212,9 @@ def _plan_one(
     for text in wanted:
         by_enrollment[text.enrollment_id].append(text)
     for row, enrollment in context.enrollments:
-        existing = [_existing(one) for one in context.known[row.id]]
-        changes = reconcile(by_enrollment[str(row.id)], existing, now)
+        changes = reconcile(by_enrollment[str(row.id)], context.known[row.id], now)
         if changes:
             _Writing(context, clinic, row, enrollment, now).into(changes, writes)
-
-
-def _existing(row: planning.KnownRow) -> ExistingRow:
-    return ExistingRow(
-        id=str(row.id),
-        step=row.step,
-        occurrence=row.occurrence,
-        round=row.round,
-        status=row.status,
-        attempts=row.attempts,
-        due_at=row.due_at,
-        latest_at=row.latest_at,
-        anchor_at=row.anchor_at,
-        template=row.template,
-        reason=row.reason,
-    )
 
 
 class _Writing:
@@ -261,15 +251,12 @@ class _Writing:
         writes.revived += [self._changed(row_id, text) for row_id, text in changes.revive]
         for row_id, reason in changes.cancel:
             status = "cancelled" if str(reason) in _WITHDRAWN else "skipped"
-            writes.ended.append((UUID(row_id), status, str(reason)))
-
-    def _step(self, text: PlannedText) -> Step | None:
-        return self._steps.get(text.nudge_for or text.step)
+            writes.ended.append((row_id, status, str(reason)))
 
     def _prove_by(self, text: PlannedText) -> datetime | None:
-        step = self._step(text)
-        rule = step.if_not_delivered if step is not None else None
-        if step is None or rule is None or text.nudge_for is not None:
+        step = self._steps[text.nudge_for or text.step]
+        rule = step.if_not_delivered
+        if rule is None or text.nudge_for is not None:
             return None
         resolve = resolver(self._frame, step, occurrence=text.occurrence, due_at=text.due_at)
         deadline = resolve(rule.call_by)
@@ -280,27 +267,17 @@ class _Writing:
         return self._now if text.due_at > deadline else deadline - unproved
 
     def _new(self, text: PlannedText) -> NewText:
-        step = self._step(text)
+        step = self._steps[text.nudge_for or text.step]
         prove_by = self._prove_by(text)
         skipped = text.skip_reason
         return NewText(
-            step=text.step,
+            kind=_kind(step, text.step, text.template, text.nudge_for),
             occurrence=text.occurrence,
             round=text.round,
-            purpose=text.purpose.value,
-            priority=text.priority,
-            template=text.template,
-            params=_params(
-                step.form if step else None,
-                nudged=step is not None and bool(step.nudges) and text.nudge_for is None,
-            ),
             due_at=text.due_at,
             latest_at=text.latest_at,
             anchor_at=text.anchor_at,
-            policy=text.unknown_policy.value if text.unknown_policy else None,
-            expects=_expects(text),
             answer_until=text.answer_until,
-            nudge_for=text.nudge_for,
             prove_by=prove_by,
             status="planned" if skipped is None else "skipped",
             reason=_reason(text),
@@ -309,16 +286,16 @@ class _Writing:
             reviewed_at=self._now if skipped is not None and prove_by is None else None,
         )
 
-    def _changed(self, row_id: str, text: PlannedText) -> ChangedRow:
+    def _changed(self, row_id: UUID, text: PlannedText) -> ChangedRow:
         return ChangedRow(
-            id=UUID(row_id),
+            id=row_id,
             template=text.template,
             priority=text.priority,
             due_at=text.due_at,
             latest_at=text.latest_at,
             anchor_at=text.anchor_at,
             revision=self._of.revision,
-            expects=_expects(text),
+            expects=_expects(text.expects),
             answer_until=text.answer_until,
             prove_by=self._prove_by(text),
             status="planned" if text.skip_reason is None else "skipped",
@@ -326,16 +303,26 @@ class _Writing:
         )
 
 
-@lru_cache(maxsize=256)
-def _params(form: str | None, *, nudged: bool) -> str:
-    """Return what goes with a row: the form that its link leads to, and whether it has nudges.
+@lru_cache(maxsize=4096)
+def _kind(step: Step, name: str, template: str, nudge_for: str | None) -> NewKind:
+    """Return what the texts of a step share, its nudges apart.
 
-    The acceptance of a question with nudges asks for a new plan, which then holds them.
+    With a row goes the form that its link leads to, and whether it has nudges: the acceptance of
+    such a question asks for a new plan, which then holds them.
     """
-    said: dict[str, object] = {"form": form} if form else {}
-    if nudged:
-        said["nudge"] = True
-    return json.dumps(said)
+    params: dict[str, object] = {"form": step.form} if step.form else {}
+    if step.nudges and nudge_for is None:
+        params["nudge"] = True
+    return NewKind(
+        step=name,
+        purpose=step.purpose.value,
+        priority=step.importance.priority,
+        template=template,
+        params=json.dumps(params),
+        policy=step.unknown.value if step.unknown else None,
+        expects=_expects(step.expects),
+        nudge_for=nudge_for,
+    )
 
 
 def _reason(text: PlannedText) -> str | None:
@@ -343,8 +330,8 @@ def _reason(text: PlannedText) -> str | None:
     return reason.value if reason else None
 
 
-def _expects(text: PlannedText) -> str | None:
-    return None if text.expects == "none" else text.expects
+def _expects(asked: str) -> str | None:
+    return None if asked == EXPECTS_NOTHING else asked
 
 
 def _ends(contexts: Sequence[PatientContext]) -> dict[UUID, datetime]:
