@@ -4,7 +4,7 @@ Rows enter and leave through :class:`Database`; nothing outside `records/` impor
 The processes connect with one login but act as the role `aftercare_app`, which owns nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any, Self
@@ -43,6 +43,11 @@ class NaiveDatetimeError(RecordsError, TypeError):
 def new_id() -> UUID:
     """Return a UUID of version 7: unique, and in the order of creation for the indexes."""
     return uuid_utils.uuid7()
+
+
+def as_array(values: Iterable[UUID | datetime | None]) -> str:
+    """Return values as PostgreSQL writes an array, several times faster than the driver does."""
+    return "{" + ",".join("NULL" if one is None else f'"{one}"' for one in values) + "}"
 
 
 class Instant(TypeDecorator[datetime]):

@@ -8,7 +8,7 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, select, text, 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from records.base import Base, ClinicId, CreatedAt, Id, new_id, within_clinic
+from records.base import Base, ClinicId, CreatedAt, Id, as_array, new_id, within_clinic
 
 
 class ProtocolVersion(Base):
@@ -133,58 +133,66 @@ def begin(session: Session, rows: Sequence[dict[str, object]]) -> None:
         session.execute(insert(Enrollment).values(values).on_conflict_do_nothing())
 
 
+# A wider look than is taken: other processes hold some of those who wait longest.
+_LOOKED_AT = 8
 _DUE = text("""
-    SELECT DISTINCT patient_id FROM (
+    SELECT id FROM patient WHERE id IN (
         (SELECT patient_id FROM enrollment WHERE plan_requested_at IS NOT NULL
-         AND patient_id <> ALL(CAST(:besides AS uuid[])) ORDER BY plan_requested_at LIMIT :limit)
-        UNION ALL
+         ORDER BY plan_requested_at LIMIT :looked_at)
+        UNION
         (SELECT patient_id FROM enrollment WHERE next_roll_at <= :now
-         AND patient_id <> ALL(CAST(:besides AS uuid[])) ORDER BY next_roll_at LIMIT :limit)
-    ) due LIMIT :limit
+         ORDER BY next_roll_at LIMIT :looked_at)
+    ) LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
 """)
 
 
-def patients_to_plan(
-    session: Session, *, now: datetime, limit: int, besides: Collection[UUID] = ()
-) -> list[UUID]:
-    """Return patients with an enrollment that was marked or whose horizon is to roll.
+def lock_to_plan(session: Session, *, now: datetime, limit: int) -> list[Enrollment]:
+    """Lock patients with an enrollment that was marked or whose horizon is to roll.
 
-    Those in `besides` are left out: the caller is about to commit their plan.
+    Returns all their enrollments. Patients who are locked elsewhere are passed over: a patient is
+    planned by one process at a time, and others take those who are free. So are patients whom
+    another process planned while this one asked.
     """
-    values = {"now": now, "limit": limit, "besides": list(besides)}
-    return list(session.scalars(_DUE, values))
+    values = {"now": now, "limit": limit, "looked_at": _LOOKED_AT * limit}
+    mine = list(session.scalars(_DUE, values))
+    if not mine:
+        return []
+    theirs = select(Enrollment).where(Enrollment.patient_id.in_(mine))
+    rows = list(session.scalars(theirs.order_by(Enrollment.patient_id, Enrollment.id)))
+    due = {row.patient_id for row in rows if _is_due(row, now)}
+    return [row for row in rows if row.patient_id in due]
 
 
-def lock_of_patients(session: Session, patient_ids: list[UUID]) -> list[Enrollment]:
-    """Lock and return the enrollments of these patients, passing over those locked elsewhere.
-
-    A patient is planned by one process at a time: the patient row is what is locked.
-    """
-    free = text(
-        "SELECT id FROM patient WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED"
-    )
-    mine = list(session.scalars(free, {"ids": patient_ids}))
-    rows = select(Enrollment).where(Enrollment.patient_id.in_(mine))
-    return list(session.scalars(rows.order_by(Enrollment.patient_id, Enrollment.id)))
+def _is_due(row: Enrollment, now: datetime) -> bool:
+    rolls = row.next_roll_at is not None and row.next_roll_at <= now
+    return rolls or row.plan_requested_at is not None
 
 
+# Another mark than the one that was read belongs to facts that may not have been read: it stays,
+# whenever it was made and committed.
 _PLANNED = text("""
     UPDATE enrollment e
-    SET plan_requested_at = CASE WHEN e.plan_requested_at > :seen THEN e.plan_requested_at END,
+    SET plan_requested_at =
+            CASE WHEN e.plan_requested_at IS DISTINCT FROM v.seen THEN e.plan_requested_at END,
         next_roll_at = v.roll, planned_through = :through
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:rolls AS timestamptz[])) AS v(id, roll)
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:seen AS timestamptz[]), CAST(:rolls AS timestamptz[]))
+        AS v(id, seen, roll)
     WHERE e.id = v.id
 """)
 
 
 def planned(
     session: Session,
+    rows: Sequence[Enrollment],
     rolls: Mapping[UUID, datetime | None],
     *,
-    seen: datetime,
     through: datetime,
 ) -> None:
-    """Clear the marks made before `seen`, set each enrollment's next roll; None: never again."""
-    if rolls:
-        values = {"ids": list(rolls), "rolls": list(rolls.values())}
-        session.execute(_PLANNED, {**values, "seen": seen, "through": through})
+    """Clear the marks that these rows were read with, set the next rolls; None: never again."""
+    if rows:
+        values = {
+            "ids": as_array(row.id for row in rows),
+            "seen": as_array(row.plan_requested_at for row in rows),
+            "rolls": as_array(rolls[row.id] for row in rows),
+        }
+        session.execute(_PLANNED, {**values, "through": through})

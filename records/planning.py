@@ -215,7 +215,7 @@ def _lines(groups: Iterable[tuple[NewOf, Sequence[NewText]]]) -> Iterator[str]:
         for one in texts:
             own = "\t".join(map(_written, one[1:]))
             kind = _written_together(one.kind)
-            yield f"{new_id()}\t{_written(one.due_at)}\t{shared}\t{kind}\t{own}"
+            yield f"{new_id().hex}\t{_written(one.due_at)}\t{shared}\t{kind}\t{own}"
 
 
 def insert_texts(session: Session, groups: Sequence[tuple[NewOf, Sequence[NewText]]]) -> None:

@@ -178,10 +178,12 @@ class ClinicFacts:
     #: who chose no hour of their own (care rule 4).
     before_closing: timedelta | None = None
     candidate_zones: tuple[ZoneInfo, ...] = ()
-    #: What its patients share; equal settings give equal answers.
-    shared: SharedDays["PlannedText"] = field(default_factory=SharedDays, repr=False, compare=False)
+    #: What its patients share. Facts with other settings begin with nothing remembered.
+    shared: SharedDays["PlannedText"] = field(
+        default_factory=SharedDays, init=False, repr=False, compare=False
+    )
     _limits: dict[tuple[datetime, int], datetime | None] = field(
-        default_factory=dict, repr=False, compare=False
+        default_factory=dict, init=False, repr=False, compare=False
     )
 
     def staffed_limit(self, start: datetime, minutes: int) -> datetime | None:

@@ -128,7 +128,7 @@ def closed_at(
     paused = patient.paused_until
     if step.purpose is Purpose.CHECK_INS and paused is not None and due < paused:
         return SkipReason.PAUSED
-    if dose_days and asks_no_dose(step) and due.astimezone(frame.zone).date() in dose_days:
+    if dose_days and due.astimezone(frame.zone).date() in dose_days and asks_no_dose(step):
         return SkipReason.DOSE_DAY
     return None
 

@@ -22,6 +22,10 @@ class SharedDays(Generic[T]):
     def __init__(self) -> None:
         self._of: dict[Hashable, dict[date, T]] = {}
 
+    def __len__(self) -> int:
+        """How many likenesses are remembered."""
+        return len(self._of)
+
     def of(self, likeness: Hashable) -> dict[date, T]:
         """Give the answers for those who are alike in everything that decides them."""
         found = self._of.get(likeness)

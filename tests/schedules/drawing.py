@@ -150,6 +150,17 @@ def patients(draw, clinic: ClinicFacts) -> PatientFacts:
     )
 
 
+def neighbours():
+    """Say in what another patient of the clinic differs: in nothing, or one thing."""
+    return st.one_of(
+        st.just({}),
+        st.fixed_dictionaries({"zone": st.one_of(st.none(), st.sampled_from(ZONES))}),
+        st.fixed_dictionaries({"window": st.one_of(st.none(), st.sampled_from(WINDOWS))}),
+        st.fixed_dictionaries({"check_in_time": st.one_of(st.none(), clocks)}),
+        st.just({"opted_out": True}),
+    )
+
+
 @st.composite
 def states(draw, patient: PatientFacts, day: date) -> PatientFacts:
     """Now and then a patient who may not be texted, or not about everything."""

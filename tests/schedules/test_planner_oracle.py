@@ -4,15 +4,25 @@ AFTERCARE_ORACLE_EXAMPLES=20000 runs the long form.
 """
 
 import os
+from dataclasses import replace
+from datetime import timedelta
 
 from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
 
 from schedules.facts import PlannedText
 from schedules.phrases import moment_phrase
 from schedules.planner import plan
 from schedules.protocol import Step
 from schedules.reasons import MoveReason, SkipReason
-from tests.schedules.drawing import Case, check_in_cases, late_cases, lost_hour_cases, visit_cases
+from tests.schedules.drawing import (
+    Case,
+    check_in_cases,
+    late_cases,
+    lost_hour_cases,
+    neighbours,
+    visit_cases,
+)
 from tests.schedules.oracle import HORIZON, Oracle, Verdict
 
 EXAMPLES = int(os.environ.get("AFTERCARE_ORACLE_EXAMPLES", "0"))
@@ -111,6 +121,26 @@ def compare(case: Case) -> None:
 def test_texts_about_visits_are_where_the_documentation_puts_them(case):
     """Every minute looked at, the oracle finds the same due and latest minutes and skips."""
     compare(case)
+
+
+@examples(100)
+@given(
+    case=check_in_cases(),
+    others=st.lists(st.tuples(st.integers(-20, 20), neighbours()), max_size=4),
+)
+def test_what_patients_share_is_what_each_would_get_alone(case, others):
+    """Whoever was planned before in the same clinic, on other days: no minute is another's."""
+    alone = told(replace(case, clinic=replace(case.clinic)))
+    for days, changes in others:
+        moved = timedelta(days=days)
+        enrollment = replace(
+            case.enrollment,
+            enrolled_at=case.enrollment.enrolled_at + moved,
+            anchor_day=case.enrollment.anchor_day and case.enrollment.anchor_day + moved,
+        )
+        patient = replace(case.patient, **changes)
+        told(replace(case, enrollment=enrollment, patient=patient, now=case.now + moved))
+    assert told(case) == alone
 
 
 @examples(100)

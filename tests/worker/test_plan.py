@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from messages.gateways.fake import lose_answer
+from records import enrollments
 from tests.support.world import World
 
 
@@ -170,3 +171,34 @@ def test_food_and_ride_texts_know_by_when_they_must_be_proved(clinic: World) -> 
     planned = _planned(clinic)
     assert planned["visit_24h_prep"].prove_by is not None  # type: ignore[attr-defined]
     assert planned["visit_7d"].prove_by is None  # type: ignore[attr-defined]
+
+
+def test_a_change_that_was_marked_before_the_plan_and_committed_during_it_is_planned(
+    clinic: World,
+) -> None:
+    """Its mark bears an earlier time than the plan's, and yet its facts were not read."""
+    clinic.book(starts_in=timedelta(days=9))
+    with clinic.database.transaction() as session:
+        rows = enrollments.lock_to_plan(session, now=clinic.now, limit=10)
+        clinic.execute(
+            "UPDATE enrollment SET plan_requested_at = plan_requested_at - interval '1 second'"
+        )
+        rolls = dict.fromkeys(row.id for row in rows)
+        enrollments.planned(session, rows, rolls, through=clinic.now)
+    with clinic.database.transaction() as session:
+        again = enrollments.lock_to_plan(session, now=clinic.now, limit=10)
+    assert rows
+    assert {row.id for row in again} == {row.id for row in rows}
+
+
+def test_two_processes_plan_different_patients_at_once(clinic: World) -> None:
+    """A patient is one process's; the other takes those who are free and does not stop."""
+    people = {clinic.enroll_by_hand() for _ in range(4)}
+    with clinic.database.transaction() as first, clinic.database.transaction() as second:
+        mine = enrollments.lock_to_plan(first, now=clinic.now, limit=2)
+        theirs = enrollments.lock_to_plan(second, now=clinic.now, limit=2)
+        with clinic.database.transaction() as third:
+            assert not enrollments.lock_to_plan(third, now=clinic.now, limit=2)
+    held = [{row.patient_id for row in rows} for rows in (mine, theirs)]
+    assert [len(each) for each in held] == [2, 2]
+    assert held[0] | held[1] == people

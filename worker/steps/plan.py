@@ -17,7 +17,7 @@ from functools import lru_cache
 from uuid import UUID
 
 from records import enrollments, planning, sending
-from records.base import Session, database_now
+from records.base import Session
 from records.enrollments import Enrollment
 from records.planning import ChangedRow, NewKind, NewOf, NewText
 from schedules.facts import ClinicFacts, EnrollmentFacts, PlannedText, VisitStatus
@@ -34,7 +34,7 @@ from worker.services import Services
 
 log = get_logger(__name__)
 
-BATCH = 300
+BATCH = 200
 _COLLECT_AFTER = 100_000
 # The horizon is drawn forward once a day, each enrollment at an hour of its own.
 _ROLL_EVERY = timedelta(hours=24)
@@ -58,7 +58,6 @@ class _Batch:
 
     transaction: ExitStack
     session: Session
-    seen_at: datetime
     now: datetime
     rows: Sequence[Enrollment]
     clinics: Mapping[UUID, ClinicContext]
@@ -80,16 +79,15 @@ def run(services: Services, *, batch: int = BATCH) -> Counter[str]:
     places: dict[UUID, ClinicFacts] = {}
     with _few_collections(), ThreadPoolExecutor(1, thread_name_prefix="plan") as writer:
         written: Future[None] | None = None
-        under_way: set[UUID] = set()
         # Who was marked again meanwhile is left to the next tick, so that this comes to an end.
-        while (planned := _planned(services, batch, under_way, places)) is not None:
+        while (planned := _planned(services, batch, places)) is not None:
             mine = planned.patients
             if written is not None:
                 _wait(written, planned)
             written = writer.submit(_finish, services, planned, counts)
             if mine <= done:
                 break
-            done, under_way = done | mine, mine
+            done |= mine
         if written is not None:
             written.result()
     counts["patients"] = len(done)
@@ -116,9 +114,7 @@ def _few_collections() -> Iterator[None]:
         gc.set_threshold(*thresholds)
 
 
-def _planned(
-    services: Services, batch: int, under_way: set[UUID], places: dict[UUID, ClinicFacts]
-) -> _Batch | None:
+def _planned(services: Services, batch: int, places: dict[UUID, ClinicFacts]) -> _Batch | None:
     """Lock the patients who wait longest and plan them; None when nobody waits.
 
     `places` keeps what the patients of a clinic share from one batch to the next.
@@ -126,9 +122,7 @@ def _planned(
     now = services.now
     with ExitStack() as transaction:
         session = transaction.enter_context(services.database.transaction())
-        waiting = enrollments.patients_to_plan(session, now=now, limit=batch, besides=under_way)
-        seen_at = database_now(session)
-        rows = enrollments.lock_of_patients(session, waiting) if waiting else []
+        rows = enrollments.lock_to_plan(session, now=now, limit=batch)
         if not rows:
             return None
         clinics = {
@@ -143,7 +137,6 @@ def _planned(
         return _Batch(
             transaction=transaction.pop_all(),
             session=session,
-            seen_at=seen_at,
             now=now,
             rows=rows,
             clinics=clinics,
@@ -162,7 +155,7 @@ def _finish(services: Services, batch: _Batch, counts: Counter[str]) -> None:
         rolls = {
             row.id: _roll(row, ends.get(row.id), upcoming.get(row.id), now) for row in batch.rows
         }
-        enrollments.planned(session, rolls, seen=batch.seen_at, through=now + HORIZON)
+        enrollments.planned(session, batch.rows, rolls, through=now + HORIZON)
         services.crashpoint("plan.before_commit")
     services.crashpoint("plan.after_commit")
     writes = batch.writes
