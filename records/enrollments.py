@@ -172,8 +172,8 @@ def _is_due(row: Enrollment, now: datetime) -> bool:
 # whenever it was made and committed.
 _PLANNED = text("""
     UPDATE enrollment e
-    SET plan_requested_at =
-            CASE WHEN e.plan_requested_at IS DISTINCT FROM v.seen THEN e.plan_requested_at END,
+    SET plan_requested_at = CASE WHEN e.plan_requested_at IS DISTINCT FROM v.seen
+            THEN e.plan_requested_at END,
         next_roll_at = v.roll, planned_through = :through
     FROM unnest(CAST(:ids AS uuid[]), CAST(:seen AS timestamptz[]), CAST(:rolls AS timestamptz[]))
         AS v(id, seen, roll)
