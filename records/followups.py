@@ -22,7 +22,7 @@ class FollowUp(Base):
     severity: Mapped[str]
     status: Mapped[str] = mapped_column(server_default=text("'open'"))
     cause: Mapped[str]
-    # Where it comes from: message, inbound, appointment or check_in, and which.
+    # Where it comes from: message, inbound, appointment, check_in, enrollment or form, and which.
     source_kind: Mapped[str]
     source_id: Mapped[UUID]
     owner_id: Mapped[UUID | None]

@@ -24,7 +24,10 @@ def form(
         person = the_patient(running, patient, clinic)
         when = an_instant(at, zone_of_clinic(running, person.clinic_id), "--at")
         done = forms.record(running, person.id, key, actor=ACTOR, at=when, scores=scores)
-    if not done.asked:
+    if done.known:
+        output.result(f"The form {key} of that time was told of before. Nothing changed.")
+        return
+    if not done.asked and not done.opened:
         output.result(f"Noted. No text waits for the form {key}.")
         return
     opened = " A follow-up was opened." if done.opened else ""

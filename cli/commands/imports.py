@@ -1,4 +1,4 @@
-"""`aftercare import`: patients and appointments from CSV files."""
+"""`aftercare import`: patients, appointments and completed forms from CSV files."""
 
 import re
 import sys
@@ -18,6 +18,7 @@ from worker.intake.mapping import read_mapping
 from worker.intake.sheet import Sheet
 from worker.intake.whole import LARGEST_DROP, Days
 from worker.services import Services
+from worker.steps import forms as form_step
 from worker.steps import people, visits
 
 app = typer.Typer(no_args_is_help=True)
@@ -120,6 +121,37 @@ def appointments(
         fine = _missing(running, report, yes=yes, force=force, quiet=quiet, as_json=as_json)
     if report.bad or not fine:
         raise typer.Exit(BAD_INPUT)
+
+
+@app.command(epilog="Example: aftercare import forms completed.csv --dry-run")
+def forms(
+    file: Path = _FILE,
+    clinic: str | None = typer.Option(None, help="Whose patients, if clinics share ids."),
+    errors: Path | None = _ERRORS,
+    dry_run: bool = _DRY_RUN,
+    strict: bool = _STRICT,
+    as_json: bool = _JSON,
+) -> None:
+    """Note forms that were filled in: patient_id, form, filled_at, and a column for each score.
+
+    Nobody is reminded of what is done, and scores are looked at as `aftercare form` has them.
+    """
+    importing.free_place(errors, file)
+    content = _content(file)
+    with services() as running:
+        with _progress() as (on_start, on_progress):
+            report = form_step.import_forms(
+                running,
+                content,
+                actor=ACTOR,
+                clinic_key=clinic,
+                dry_run=dry_run,
+                strict=strict,
+                on_start=on_start,
+                on_progress=on_progress,
+            )
+        _tell(running, report, dry_run=dry_run, as_json=as_json, reveal=False)
+    _end(report, errors, _sheet(content, None))
 
 
 def _missing(

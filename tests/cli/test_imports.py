@@ -85,3 +85,11 @@ def test_a_missing_file_and_an_unknown_clinic(clinic: Path, run: Run) -> None:
     visits = clinic / "appointments.csv"
     ran = run("import", "appointments", visits, "--clinic", "riversid")
     assert (ran.code, 'did you mean "riverside"?' in ran.err) == (2, True)
+
+
+def test_completed_forms_come_in_like_the_other_files(clinic: Path, run: Run) -> None:
+    """Counts as a sentence, bad rows with line, column and reason; here no protocol has a form."""
+    rows = "patient_id,form,filled_at,phq2\nP1,mood,2026-11-29T09:00,3\n"
+    ran = run("import", "forms", write(clinic, "forms.csv", rows))
+    assert (ran.code, ran.out) == (2, "1 rows, 0 created, 0 changed, 0 unchanged, 1 bad.\n")
+    assert ran.err == "line 2, column form: no protocol of the clinic asks for a form\n"

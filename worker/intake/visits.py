@@ -119,6 +119,33 @@ def span(starts_at: datetime, ends_at: datetime) -> list[str]:
 Find = Callable[[set[str]], tuple[Mapping[str, Sequence[VisitPatient]], set[str]]]
 
 
+def patients_named(
+    rows: Iterable[Cells], find: Find, written: Written
+) -> Callable[[str], VisitPatient]:
+    """Return what reads a patient_id of these rows as the one patient whom it names."""
+
+    def name_of(text: str) -> str:
+        try:
+            return written.identifier(text)
+        except CellError:
+            return ""
+
+    whole = (cells for cells in rows if not cells.row.broken)
+    people, misspelt = find({name_of(cells.text("patient_id")) for cells in whole} - {""})
+
+    def read(text: str) -> VisitPatient:
+        name = written.identifier(text)
+        found = people.get(name, ())
+        if not found:
+            raise CellError(_ZEROS_LOST if name in misspelt else _UNKNOWN)
+        if len(found) > 1:
+            keys = ", ".join(sorted(each.clinic.key for each in found))
+            raise CellError(f"several clinics have this patient_id ({keys}); add --clinic")
+        return found[0]
+
+    return read
+
+
 class VisitReader:
     """Reads rows in the order of the file; a visit stands in it once.
 
@@ -137,7 +164,7 @@ class VisitReader:
     def read(self, rows: Iterable[Row]) -> tuple[list[VisitRow], list[RowFault]]:
         """Return the rows that can be read, and the faults of all others."""
         found = [Cells(row) for row in rows]
-        who = self._people([cells for cells in found if not cells.row.broken])
+        who = patients_named(found, self._find, self._written)
         good, faults = [], []
         for cells in found:
             read = self._read(cells, who)
@@ -149,28 +176,6 @@ class VisitReader:
                 good.append(read)
             faults += cells.faults
         return good, faults
-
-    def _people(self, rows: Sequence[Cells]) -> Callable[[str], VisitPatient]:
-        names = {self._patient_id(cells.text("patient_id")) for cells in rows} - {""}
-        people, misspelt = self._find(names)
-
-        def find(text: str) -> VisitPatient:
-            name = self._written.identifier(text)
-            found = people.get(name, ())
-            if not found:
-                raise CellError(_ZEROS_LOST if name in misspelt else _UNKNOWN)
-            if len(found) > 1:
-                keys = ", ".join(sorted(each.clinic.key for each in found))
-                raise CellError(f"several clinics have this patient_id ({keys}); add --clinic")
-            return found[0]
-
-        return find
-
-    def _patient_id(self, text: str) -> str:
-        try:
-            return self._written.identifier(text)
-        except CellError:
-            return ""
 
     def _visit_id(self, cells: Cells) -> str | None:
         found = cells.need("appointment_id", self._written.identifier)
