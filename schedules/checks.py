@@ -29,9 +29,9 @@ from schedules.windows import SendWindow
 from schedules.yamlfile import KeyPath, Located
 
 #: Placeholders that any step can fill: the clinic's names and numbers, hours from its staffing.
-ALWAYS_GIVEN = frozenset({"sms_name", "phone", "until", "window", "date", "link"})
+ALWAYS_GIVEN = frozenset({"sms_name", "phone", "until", "window", "date"})
 #: Placeholders that need a visit.
-VISIT_GIVEN = ALWAYS_GIVEN | {"time", "when", "place", "food", "liq"}
+VISIT_GIVEN = ALWAYS_GIVEN | {"time", "when", "place", "food", "liq", "link"}
 
 _OPPOSITES = (
     {ConditionKind.CONFIRMED, ConditionKind.NOT_CONFIRMED},
@@ -157,10 +157,17 @@ def _never_true(step: Step) -> Found:
             yield key, "it is true only the day before, and goes later", "Count days before"
         elif stays_on is StaysOn.DAY_BEFORE and (when.days or -1) < -1:
             yield key, "it is true only the day before, and goes earlier", "Write `1 day before`"
+        elif stays_on is StaysOn.SAME_DAY and (when.days or 0) < 0:
+            mend = "Write `stays_on: day before`, or count hours before"
+            yield key, "it is true only on the day itself, and goes on an earlier one", mend
     due, latest = _wall(step.when), _latest_wall(step)
     if due is not None and latest is not None and latest <= due:
         mend = "Put `latest` after `when`"
         yield "latest", "it can never be sent, since it is over before it is due", mend
+    ends, day = step.latest, 0 if step.stays_on is StaysOn.SAME_DAY else -1
+    if step.stays_on is not None and ends.anchor is step.when.anchor and (ends.days or 0) < day:
+        mend = "Put `latest` on the day on which the wording is true"
+        yield "latest", "it can never be sent, since it is over before the day it is true", mend
     between, window = step.when.between, SendWindow()
     if between and (between[1] <= window.opens or between[0] >= window.closes):
         mend = "Choose a span that meets the send window (09:00-20:00 by default)"
@@ -276,12 +283,17 @@ def _scale(expects: str) -> tuple[int, int]:
 
 def _wording(protocol: Protocol, step: Step, templates: Mapping[str, frozenset[str]]) -> Found:
     given = ALWAYS_GIVEN if protocol.visits is None else VISIT_GIVEN
+    if step.form is not None:
+        given |= {"link"}
     for template in step.templates():
         wanted = templates.get(template)
         if wanted is None:
             mend = "Use a key of the text catalogue, or add the text in every language"
             yield "template", f"there is no text `{template}`", mend
-        elif missing := sorted(wanted - given):
+        elif (missing := sorted(wanted - given)) == ["link"]:
+            mend = "Say which form: `form: ...`, or use another text"
+            yield "template", f"the text `{template}` wants {{link}}, and nothing gives one", mend
+        elif missing:
             names = ", ".join(f"{{{name}}}" for name in missing)
             mend = "Use another text, or enroll visits with `for: {visit: ...}`"
             yield "template", f"the text `{template}` wants {names}, which need a visit", mend

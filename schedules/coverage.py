@@ -1,4 +1,4 @@
-"""When nobody reads an answer: steps whose answer windows lie outside a clinic's staffed hours.
+"""What a protocol would do in one clinic: texts with no minute, answers that nobody would read.
 
 A week of visits and of check-ins is planned as for one patient, and each question is looked at
 with its window (care rule 4). A warning, and no fault: a clinic may have reasons.
@@ -19,7 +19,8 @@ from schedules.facts import (
 )
 from schedules.moments import local_instant
 from schedules.planner import plan
-from schedules.protocol import EXPECTS_NOTHING, Protocol, Purpose
+from schedules.protocol import EXPECTS_NOTHING, Protocol, Purpose, Step
+from schedules.reasons import SkipReason
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _WEEK = timedelta(days=7)
@@ -29,29 +30,47 @@ _LONG = timedelta(hours=2)
 
 
 def warnings(protocol: Protocol, clinic: ClinicFacts, *, now: datetime) -> list[str]:
-    """Name each step whose question can be answered only while nobody is there, with its days."""
+    """Name each step that never finds a minute here, or is answered only while nobody is there."""
     if clinic.staffed is None:
         return []
     unread: dict[str, set[int]] = {}
-    for text in _questions(protocol, clinic, now):
+    reasons: dict[str, set[SkipReason | None]] = {}
+    for text in _texts(protocol, clinic, now):
+        reasons.setdefault(text.step, set()).add(text.skip_reason)
         until = text.answer_until
-        if until is not None and not clinic.staffed.staffed_between(text.due_at, until):
+        if text.skip_reason or text.expects == EXPECTS_NOTHING or until is None:
+            continue
+        if not clinic.staffed.staffed_between(text.due_at, until):
             day = text.due_at.astimezone(clinic.zone).weekday()
             unread.setdefault(text.step, set()).add(day)
     return [
-        f"step `{step.id}`: asked on {_listed(unread[step.id])}, its answer can come only while "
-        "nobody is there. Ask earlier, or let `answer_until` reach into staffed hours."
+        warning
         for step in protocol.steps
-        if step.id in unread
+        for warning in _of_step(step, reasons.get(step.id, set()), unread.get(step.id, set()))
     ]
 
 
+def _of_step(step: Step, reasons: set[SkipReason | None], unread: set[int]) -> Iterator[str]:
+    if SkipReason.NO_ALLOWED_MINUTE in reasons and None not in reasons:
+        yield (
+            f"step `{step.id}`: for none of the visits tried is there a minute at which it may be "
+            "sent and is still true. Move `when` or `latest`, or widen the clinic's `send_window`."
+        )
+    if unread:
+        yield (
+            f"step `{step.id}`: asked on {_listed(unread)}, its answer can come only while nobody "
+            "is there. Ask earlier, or let `answer_until` reach into staffed hours."
+        )
+
+
 def _listed(days: set[int]) -> str:
+    if len(days) == len(_DAYS):
+        return "any day"
     return ", ".join(_DAYS[day] for day in sorted(days))
 
 
-def _questions(protocol: Protocol, clinic: ClinicFacts, now: datetime) -> Iterator[PlannedText]:
-    """Plan every question of a fortnight, for visits on each day and hour tried."""
+def _texts(protocol: Protocol, clinic: ClinicFacts, now: datetime) -> Iterator[PlannedText]:
+    """Plan every text of a fortnight, for visits on each day and hour tried."""
     person = PatientFacts(
         id="any",
         language="en",
@@ -61,9 +80,7 @@ def _questions(protocol: Protocol, clinic: ClinicFacts, now: datetime) -> Iterat
     )
     for enrollment, at in _enrollments(protocol, clinic, now):
         visits = [enrollment.appointment] if enrollment.appointment else []
-        texts = plan(enrollment, person, clinic, now=at, horizon=3 * _WEEK, appointments=visits)
-        asked = (text for text in texts if text.skip_reason is None)
-        yield from (text for text in asked if text.expects != EXPECTS_NOTHING)
+        yield from plan(enrollment, person, clinic, now=at, horizon=3 * _WEEK, appointments=visits)
 
 
 def _enrollments(

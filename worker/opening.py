@@ -21,8 +21,11 @@ from schedules.followups import (
 )
 from schedules.staffing import Severity
 from worker import resting
+from worker.leads import account_of_lead
 
 SYSTEM = "system"
+#: What the story of an item says when it became the lead's by itself.
+TO_LEAD = "assigned:lead"
 # So long before a dose a clinician has to know of a lapse.
 _BEFORE_A_DOSE = timedelta(minutes=30)
 
@@ -114,6 +117,7 @@ def _open(
     )
     if item_id != fresh:
         _wake(session, item_id, wanted, now)
+    to_lead = wanted.for_lead and _give_to_lead(session, item_id, clinic_id, now)
     action = "opened" if item_id == fresh else "joined"
     session.add(
         FollowUpEvent(
@@ -124,7 +128,27 @@ def _open(
             action=":".join([action, str(wanted.reason), *map(str, wanted.also)]),
         )
     )
+    if to_lead:
+        session.add(
+            FollowUpEvent(
+                clinic_id=clinic_id,
+                follow_up_id=item_id,
+                at=now,
+                actor=SYSTEM,
+                action=TO_LEAD,
+            )
+        )
     return item_id
+
+
+def _give_to_lead(session: Session, item_id: UUID, clinic_id: UUID, now: datetime) -> bool:
+    """Make the lead an item's owner, unless somebody has it already or the lead can't."""
+    lead = account_of_lead(session, clinic_id, now=now)
+    item = followups.by_id(session, item_id) if lead is not None else None
+    if lead is None or item is None or item.owner_id or item.taken_by:
+        return False
+    item.owner_id = lead.id
+    return True
 
 
 def _wake(session: Session, item_id: UUID, wanted: WantedFollowUp, now: datetime) -> None:

@@ -1,12 +1,15 @@
 """What a coordinator can get wrong: each mistake is named with its line and how to mend it."""
 # ruff: noqa: E501 - The sentences of a protocol stand on one line each, as in its file.
 
+from datetime import time
+
 import pytest
 
 from schedules import coverage
 from schedules.clinic import read_clinic
 from schedules.errors import ClinicFileError, ProtocolError
 from schedules.loader import load, shipped_files
+from schedules.windows import SendWindow
 from tests.schedules.planning import clinic, local
 from tests.support.world import CLINIC
 
@@ -39,6 +42,7 @@ steps:
 TEMPLATES = {
     "visit_7d": frozenset({"sms_name", "when", "link"}),
     "daily_0_10": frozenset({"sms_name", "phone"}),
+    "mood_form": frozenset({"sms_name", "link"}),
 }
 
 
@@ -50,6 +54,9 @@ TEMPLATES = {
         (VISIT, "2 days before visit start at 10:00", "400 hours before visit start", 9, "too many hours", "count in days"),
         (VISIT, "2 days before visit start at 10:00", "2 days before visit start at 25:00", 9, "25:00", "24-hour"),
         (VISIT, "3 hours before visit start", "4 days before visit start at 10:00", 10, "can never be sent", "after `when`"),
+        (VISIT, "    latest", "    stays_on: same day\n    latest", 9, "true only on the day itself", "day before"),
+        (VISIT, "    when: 2 days before visit start at 10:00\n    latest: 3 hours before visit start\n", "    when: 3 hours before visit start\n    stays_on: same day\n    latest: 1 day before visit start at 12:00\n", 11, "over before the day it is true", "Put `latest`"),
+        (BY_HAND, "template: daily_0_10", "template: mood_form", 8, "wants {link}", "form: ..."),
         (VISIT, "template: visit_7d", "template: visit_9d", 8, "no text `visit_9d`", "catalogue"),
         (BY_HAND, "template: daily_0_10", "template: visit_7d", 8, "{when}", "for: {visit"),
         (BY_HAND, "    latest", "    repeat: [from day 1 to day 14, every day, from day 10 to day 20, every day]\n    latest", 10, "", ""),
@@ -84,6 +91,24 @@ def test_a_form_whose_link_no_text_could_carry(link):
     with pytest.raises(ClinicFileError) as caught:
         read_clinic(f"{text}forms: {{mood: {link!r}}}\n", "clinic.yaml", sandbox=True)
     assert [one.line for one in caught.value.faults] == [text.count("\n") + 1]
+
+
+def test_a_text_for_which_a_clinic_leaves_no_minute_is_a_warning():
+    """Two hours before a morning visit, where texts go in the late afternoon only."""
+    changed = VISIT.replace("2 days before visit start at 10:00", "2 hours before visit start")
+    changed = changed.replace("3 hours before", "1 hour before") + "    stays_on: same day\n"
+    protocol, now = load(changed, "own.yaml"), local("2026-11-30 09:00")
+    late = SendWindow(opens=time(16), closes=time(17))
+    [found] = coverage.warnings(protocol, clinic(window=late), now=now)
+    assert "step `a`: for none of the visits tried is there a minute" in found
+    assert coverage.warnings(protocol, clinic(), now=now) == []
+
+
+def test_every_step_that_ships_finds_a_minute_in_an_ordinary_clinic():
+    """None warns that it can never be sent, with the hours of most clinics."""
+    for name, source in shipped_files().items():
+        found = coverage.warnings(load(source, name), clinic(), now=local("2026-11-30 09:00"))
+        assert not [one for one in found if "for none of the visits" in one], name
 
 
 def test_an_answer_window_outside_staffed_hours_is_a_warning():

@@ -4,6 +4,7 @@ Who answers STOP, START and HELP is the clinic's setting: the carrier answers it
 itself, and two answers to one word would be one too many (rules 10 and 13 of the reference).
 """
 
+from dataclasses import replace
 from datetime import timedelta
 
 from messages.binding import APPOINTMENT
@@ -76,6 +77,8 @@ def closed_record(case: Case) -> None:
     person = case.patient
     deceased = person is not None and person.status_reason == "deceased"
     severity = Severity.CALL_TODAY if deceased else None
-    case.open(case.want(FollowUpReason.UNCLEAR_REPLY, severity=severity))
+    wanted = case.want(FollowUpReason.UNCLEAR_REPLY, severity=severity)
+    # Somebody writes from the phone of a patient who died: the lead decides who calls.
+    case.open(replace(wanted, for_lead=deceased))
     if not deceased and not case.answered_with("closed_line", within=_EVER):
         case.answer("closed_line")

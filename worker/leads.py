@@ -1,0 +1,31 @@
+"""A clinic's lead as the owner of what protocols and care rules leave to them.
+
+`lead` in the clinic's file is a person on the ladder; an item's owner is somebody who signs in.
+They are one where the e-mail addresses are the same, in whatever case.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from records import clinics
+from records.base import Session
+from records.clinics import Staff
+
+#: Roles that may end an item; a viewer would own what they can't act on.
+_MAY_ACT = frozenset({"coordinator", "clinician", "admin"})
+
+
+def account_of_lead(session: Session, clinic_id: UUID, *, now: datetime) -> Staff | None:
+    """Return the clinic's lead as somebody who signs in.
+
+    None where they can't have an item now: the file names no lead or no address of theirs, nobody
+    with it signs in, or they have left, are away, or may only look. The item is then everybody's.
+    """
+    lead = clinics.by_id(session, clinic_id).file.lead
+    if lead is None or lead.email is None:
+        return None
+    for member in clinics.staff_by_email(session, lead.email):
+        able = member.disabled_at is None and member.role in _MAY_ACT
+        if member.clinic_id == clinic_id and able:
+            return None if clinics.is_away(session, member.id, at=now) else member
+    return None
