@@ -1,7 +1,7 @@
 """From rows to the values the planner is told: patients, visits, enrollments, what went out."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from types import MappingProxyType
@@ -273,8 +273,13 @@ def patient_contexts(
     clinic_contexts: dict[UUID, ClinicContext],
     *,
     now: datetime,
+    on_fault: Callable[[UUID, Exception], None] | None = None,
 ) -> list[PatientContext]:
-    """Return the planner's facts of all patients whose enrollments these are."""
+    """Return the planner's facts of all patients whose enrollments these are.
+
+    One whose record can't be read is told to `on_fault` and left out, so that the others are
+    planned; without it the error is raised.
+    """
     by_patient: dict[UUID, list[Enrollment]] = defaultdict(list)
     for row in rows:
         by_patient[row.patient_id].append(row)
@@ -290,29 +295,29 @@ def patient_contexts(
     ids = [row.id for row in rows]
     for known_row in planning.known_rows(session, ids, since=now - _REMEMBERED):
         known[known_row.enrollment_id].append(known_row)
-    return [
-        _patient_context(
-            person,
-            patient_facts(
+    contexts = []
+    for person in people:
+        clinic, mine = clinic_contexts[person.clinic_id], by_patient[person.id]
+        try:
+            person_facts = patient_facts(
                 services,
                 person,
-                clinic=clinic_contexts[person.clinic_id].facts,
+                clinic=clinic.facts,
                 opted_out=(person.clinic_id, person.phone_blind) in stopped,
                 number_taken=person.id in taken,
                 lapsed_at=lapses.get(person.id),
-                welcome_failed=_welcome_failed(
-                    person, by_patient[person.id], known, clinic_contexts[person.clinic_id]
-                ),
-            ),
-            by_patient[person.id],
-            visits[person.id],
-            known,
-            misses,
-            clinic_contexts[person.clinic_id],
-            now,
-        )
-        for person in people
-    ]
+                welcome_failed=_welcome_failed(person, mine, known, clinic),
+            )
+            contexts.append(
+                _patient_context(
+                    person, person_facts, mine, visits[person.id], known, misses, clinic, now
+                )
+            )
+        except Exception as error:
+            if on_fault is None:
+                raise
+            on_fault(person.id, error)
+    return contexts
 
 
 def _misses(

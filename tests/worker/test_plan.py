@@ -6,7 +6,10 @@ import pytest
 
 from messages.gateways.fake import lose_answer
 from records import enrollments
+from schedules import loader
+from schedules.errors import ProtocolError
 from tests.support.world import World
+from worker import protocols
 
 
 @pytest.fixture
@@ -202,3 +205,31 @@ def test_two_processes_plan_different_patients_at_once(clinic: World) -> None:
     held = [{row.patient_id for row in rows} for rows in (mine, theirs)]
     assert [len(each) for each in held] == [2, 2]
     assert held[0] | held[1] == people
+
+
+def test_a_patient_whose_record_cannot_be_read_holds_up_nobody(clinic: World) -> None:
+    """A patient without a phone ended the loop, and whoever came after got nothing: Bahmni."""
+    spoilt, fine = clinic.enroll_by_hand(), clinic.enroll_by_hand()
+    clinic.execute("UPDATE patient SET profile = 'no sealed text' WHERE id = :id", id=spoilt)
+    clinic.plan()
+    assert {each.patient_id for each in clinic.texts()} == {fine}
+
+
+def test_a_protocol_that_a_newer_check_refuses_is_followed_as_it_was_published(
+    clinic: World,
+) -> None:
+    """Checks are for whoever writes a file; an upgrade of ours ends nobody's texts."""
+    source = loader.shipped_files()["daily-check-in.yaml"].replace(
+        "template: daily_0_10", "template: mood_form"
+    )
+    with pytest.raises(ProtocolError):
+        protocols.parsed(source, "daily-check-in.yaml")
+    clinic.execute(
+        "INSERT INTO protocol_version (id, clinic_id, protocol, number, source, checksum,"
+        " published_by) SELECT uuidv7(), clinic_id, protocol, 2, :source, '', 'desk'"
+        " FROM protocol_version WHERE protocol = 'daily-check-in'",
+        source=source,
+    )
+    clinic.enroll_by_hand()
+    clinic.plan()
+    assert {each.template for each in clinic.texts()} == {"mood_form"}

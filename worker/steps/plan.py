@@ -130,7 +130,9 @@ def _planned(services: Services, batch: int, places: dict[UUID, ClinicFacts]) ->
             for clinic_id in {row.clinic_id for row in rows}
         }
         places.update({each.id: each.facts for each in clinics.values()})
-        contexts = facts.patient_contexts(session, services, rows, clinics, now=now)
+        contexts = facts.patient_contexts(
+            session, services, rows, clinics, now=now, on_fault=_not_planned
+        )
         writes = _Writes()
         for context in contexts:
             _plan_for_sure(context, clinics[context.row.clinic_id], writes, now)
@@ -187,6 +189,10 @@ def _plan_for_sure(
     writes.moved += mine.moved
     writes.revived += mine.revived
     writes.ended += mine.ended
+
+
+def _not_planned(patient_id: UUID, error: Exception) -> None:
+    log.error("patient_not_planned", patient_id=str(patient_id), exc_info=error)
 
 
 def _plan_one(
