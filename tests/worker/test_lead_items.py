@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from records import worklist
 from records.followups import FollowUpEvent
 from schedules.facts import Dose, VisitStatus
 from tests.support.world import World
@@ -57,6 +58,9 @@ def test_an_item_for_the_lead_is_the_lead_s_and_the_others_stay_everybody_s(desk
     _signs_in(desk)
     _three_days_after_a_dose(desk)
     assert _owners(desk) == [None, KIM]
+    with desk.world.database.transaction() as session:
+        listed = worklist.follow_ups(session, desk.world.vault, status="open")
+    assert KIM in [one.owner for one in listed], "`aftercare followups` and the console show it"
     told = [(row.actor, row.action) for row in desk.rows(FollowUpEvent)]
     assert told.count(("system", "assigned:lead")) == 1
 
