@@ -10,6 +10,7 @@ from records.forms import FilledForm
 from tests.support.world import World
 from tests.worker.desk import Desk
 from worker.intake.batches import ImportReport
+from worker.intake.sheet import TableError
 from worker.steps import forms, visits
 
 ASKED = "2026-11-30T12:30"
@@ -129,11 +130,10 @@ def test_a_dry_run_and_strict_write_nothing(desk: Desk) -> None:
     assert "high_score" not in desk.calls()
 
 
-def test_a_column_that_can_be_no_score_is_left_alone(desk: Desk) -> None:
-    """A name beside the scores is read by nobody."""
-    _bring(desk, f"P0,mood,{ASKED},1,7", columns="phq2,Name (as on the card) of the patient")
-    [kept] = desk.rows(FilledForm)
-    assert desk.world.vault.open("filled_form", "scores", kept.id, kept.scores) == '{"phq2": 1}'
+def test_a_column_that_can_be_no_score_is_named(desk: Desk) -> None:
+    """A header with a sentence in it is another file."""
+    with pytest.raises(TableError, match="line 1: there is no column .* form, filled_at, phq2$"):
+        _bring(desk, f"P0,mood,{ASKED},1,7", columns="phq2,Name (as on the card) of the patient")
 
 
 def test_a_semicolon_file_with_an_empty_score_is_taken(desk: Desk) -> None:

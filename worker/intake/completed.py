@@ -22,7 +22,8 @@ HIGHEST = 999
 MOST_SCORES = 20
 #: Clocks of other systems are not exact.
 CLOCK_SLACK = timedelta(minutes=10)
-_SCORE = re.compile(r"[a-z][a-z0-9 _-]{0,29}")
+# Headers are compared without case, blanks and marks; longer ones are no names of scores.
+_SCORE = re.compile(r"[a-z][a-z0-9]{0,19}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,8 @@ class FormRow:
 def read_forms(content: bytes) -> Table:
     """Read the file as a table. Raises TableError for one that is none."""
     names = dict.fromkeys(folded(name) for name in Sheet(content).header)
-    scores = [name for name in names if name not in REQUIRED and _SCORE.fullmatch(name)]
+    ours = {folded(name) for name in REQUIRED}
+    scores = [name for name in names if name not in ours and _SCORE.fullmatch(name)]
     return read_table(content, required=REQUIRED, optional=scores[:MOST_SCORES])
 
 
