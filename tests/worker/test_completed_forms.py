@@ -132,7 +132,7 @@ def test_a_dry_run_and_strict_write_nothing(desk: Desk) -> None:
 
 def test_a_column_that_can_be_no_score_is_named(desk: Desk) -> None:
     """A header with a sentence in it is another file."""
-    with pytest.raises(TableError, match="line 1: there is no column .* form, filled_at, phq2$"):
+    with pytest.raises(TableError, match=r"line 1: there is no column .* form, filled_at, phq2$"):
         _bring(desk, f"P0,mood,{ASKED},1,7", columns="phq2,Name (as on the card) of the patient")
 
 
