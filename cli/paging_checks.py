@@ -8,7 +8,7 @@ from records import clinics, pages
 from records.base import Database, Session
 from records.clinics import Clinic
 from records.pages import PageKind
-from schedules import ladder
+from schedules import roster
 from schedules.clinic import AfterHours
 from worker.clock import SystemClock
 from worker.paging import paths
@@ -42,7 +42,7 @@ def _roster(session: Session, clinic: Clinic, settings: Settings) -> Iterator[Fi
     now = SystemClock(settings.clock_offset).now()
     gone = pages.staff_gone(session, clinic.id)
     away = pages.absences(session, clinic.id, since=now, until=now + _AHEAD)
-    gaps = ladder.uncovered(clinic.file, away, now=now, gone=gone)
+    gaps = roster.uncovered(clinic.file, away, now=now, gone=gone)
     if not gaps:
         yield ok(check, "every hour of the next 14 days is covered")
         return
@@ -64,7 +64,7 @@ def _tests(session: Session, clinic: Clinic, settings: Settings) -> Iterator[Fin
     late = [
         page
         for page in last.values()
-        if page.acknowledged_at is None and now - page.at >= ladder.TEST_LASTS
+        if page.acknowledged_at is None and now - page.at >= roster.TEST_LASTS
     ]
     if late:
         message = f"{len(late)} of {len(last)} people have not acknowledged the last one"

@@ -5,12 +5,23 @@ own record and its one open clock, `next_at`: when it is tried next, or looked a
 paged when is the follow-up's clock (`climbs_at`); see `schedules.ladder`.
 """
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, SmallInteger, or_, select, text, update
+from sqlalchemy import (
+    ForeignKey,
+    Index,
+    Select,
+    SmallInteger,
+    func,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -28,6 +39,8 @@ class PageKind(StrEnum):
     TEST = "test"
     OPERATORS = "operators"
     DIGEST = "digest"
+    # What a member of staff is texted who answered a page by text.
+    ANSWER = "answer"
 
 
 class DeliveryStatus(StrEnum):
@@ -58,6 +71,8 @@ class Page(Base):
     subject: Mapped[str | None]
     # What there is one page of: this week's test for somebody, one breaker's opening.
     cause: Mapped[str | None]
+    # The number that takes it when its text is answered; none where no text goes.
+    reply_code: Mapped[int | None] = mapped_column(SmallInteger)
     at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
     acknowledged_at: Mapped[datetime | None]
@@ -70,6 +85,7 @@ class Page(Base):
         within_clinic("follow_up_id", "follow_up"),
         Index("ix_page_follow_up", "follow_up_id", "at"),
         Index("ix_page_kind", "clinic_id", "kind", "at"),
+        Index("ix_page_person", "clinic_id", "person", "at"),
         Index(
             "uq_page_cause",
             "clinic_id",
@@ -191,6 +207,72 @@ def of_kind(session: Session, clinic_id: UUID, kind: PageKind, *, since: datetim
     """Return a clinic's pages of one kind, the oldest first."""
     mine = select(Page).where(Page.clinic_id == clinic_id, Page.kind == kind, Page.at >= since)
     return list(session.scalars(mine.order_by(Page.at, Page.id)))
+
+
+#: A number that took one page is given to another one only after this long: an answer to a text
+#: of the evening must not take the page of the night.
+CODE_KEPT = timedelta(hours=12)
+
+
+def _texted(clinic_id: UUID, people: Collection[str], now: datetime) -> Select[tuple[Page]]:
+    """Pages by text to these people whose number still means something."""
+    lately = or_(Page.closed_at.is_(None), Page.at > now - CODE_KEPT)
+    return select(Page).where(
+        Page.clinic_id == clinic_id,
+        Page.person.in_(people),
+        Page.reply_code.is_not(None),
+        lately,
+    )
+
+
+def code_for(
+    session: Session,
+    clinic_id: UUID,
+    people: Collection[str],
+    follow_up_id: UUID | None,
+    *,
+    now: datetime,
+) -> int:
+    """Return the number for a page's text: the item's own, or the lowest that means nothing else.
+
+    `people` are the keys of all who share the phone.
+    """
+    used = list(session.scalars(_texted(clinic_id, people, now)))
+    own = [page.reply_code for page in used if follow_up_id and page.follow_up_id == follow_up_id]
+    if own and own[-1] is not None:
+        return own[-1]
+    taken = {page.reply_code for page in used}
+    return next(number for number in itertools.count(1) if number not in taken)
+
+
+def with_code(
+    session: Session, clinic_id: UUID, people: Collection[str], code: int, *, now: datetime
+) -> Page | None:
+    """Return the newest page to these people that this number takes."""
+    mine = _texted(clinic_id, people, now).where(Page.reply_code == code)
+    return session.scalars(mine.order_by(Page.at.desc(), Page.id.desc()).limit(1)).first()
+
+
+def waiting(
+    session: Session, clinic_id: UUID, people: Collection[str], *, now: datetime
+) -> list[Page]:
+    """Return the pages by text that these people have not taken, one for each number."""
+    mine = _texted(clinic_id, people, now).where(Page.closed_at.is_(None))
+    newest = {page.reply_code: page for page in session.scalars(mine.order_by(Page.at, Page.id))}
+    return sorted(newest.values(), key=lambda page: page.reply_code or 0)
+
+
+def answers_lately(
+    session: Session, clinic_id: UUID, people: Collection[str], *, since: datetime
+) -> int:
+    """Return how many answers by text these people were given."""
+    mine = select(func.count()).where(
+        Page.clinic_id == clinic_id,
+        Page.person.in_(people),
+        Page.kind == PageKind.ANSWER,
+        Page.at > since,
+    )
+    return session.scalar(mine) or 0
 
 
 def close_of_item(

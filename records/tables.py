@@ -1,6 +1,7 @@
 """All tables at once, for migrations and for anything that needs the whole metadata."""
 
 from records import (
+    accounting,
     appointments,
     audit,
     checkins,
@@ -20,6 +21,7 @@ from records.base import Base
 metadata = Base.metadata
 
 __all__ = [
+    "accounting",
     "appointments",
     "audit",
     "checkins",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schedules import ladder
+from schedules import ladder, roster
 from schedules.clinic import ClinicFile, read_clinic
 from schedules.ladder import Absent, Channel, Clock, Person, Turn, Why
 from schedules.staffing import Severity
@@ -255,20 +255,20 @@ def test_uncovered_hours_are_found() -> None:
     """Nights on which the only one on call is away are named, to the half hour."""
     file = clinic(ON_CALL.replace('  - {name: Always, phone: "+12125550193", hours: always}\n', ""))
     now = at("2026-11-30 09:00")
-    assert ladder.uncovered(file, [], now=now) == ()
+    assert roster.uncovered(file, [], now=now) == ()
     absence = ("night@clinic.test", at("2026-12-02 00:00"), at("2026-12-03 00:00"))
-    gaps = ladder.uncovered(file, [absence], now=now)
+    gaps = roster.uncovered(file, [absence], now=now)
     assert [(gap.starts, gap.ends) for gap in gaps] == [
         (at("2026-12-02 00:00"), at("2026-12-02 08:00")),
         (at("2026-12-02 17:00"), at("2026-12-03 00:00")),
     ]
-    assert ladder.uncovered(clinic(NOBODY), [], now=now) == ()
+    assert roster.uncovered(clinic(NOBODY), [], now=now) == ()
 
 
 def test_the_test_page_goes_on_the_weeks_first_staffed_day() -> None:
     """Labor Day is closed, so Tuesday."""
-    assert ladder.weekly_test_at(clinic(), at("2026-12-03 09:00")) == at("2026-11-30 11:00")
-    assert ladder.weekly_test_at(clinic(), at("2026-09-07 09:00")) == at("2026-09-08 11:00")
+    assert roster.weekly_test_at(clinic(), at("2026-12-03 09:00")) == at("2026-11-30 11:00")
+    assert roster.weekly_test_at(clinic(), at("2026-09-07 09:00")) == at("2026-09-08 11:00")
 
 
 # --- a year of anything ---------------------------------------------------------------------------

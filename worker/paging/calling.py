@@ -9,6 +9,7 @@ from records import pages
 from records.base import Session, new_id
 from records.clinics import Clinic
 from records.pages import Page, PageDelivery, PageKind
+from schedules import roster
 from schedules.ladder import Channel, Person
 from worker.logs import get_logger
 from worker.services import Services
@@ -72,6 +73,9 @@ def page(
     chosen = {channel for channel in reached if channel in about.wanted} or reached
     if about.called_at is not None and now - about.called_at < _CALLS_APART:
         chosen.discard(Channel.VOICE)
+    if Channel.SMS in chosen and about.kind is not PageKind.ANSWER:
+        sharing = roster.keys_beside(clinic.file, person.key)
+        row.reply_code = pages.code_for(session, clinic.id, sharing, about.item_id, now=now)
     if not chosen and about.with_webhook:
         log.error("page_without_a_channel", page_id=str(row.id), clinic_id=str(clinic.id))
     if not pages.add(

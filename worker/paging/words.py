@@ -40,13 +40,31 @@ _ABOUT = MappingProxyType(
         "digest": "the day's open items are on the list.",
     }
 )
+#: What a member of staff is told who answered a page by text.
+_ANSWERS = MappingProxyType(
+    {
+        "taken": "it is yours. Please sign in now: {url}",
+        "thanks": "thank you, it reached you.",
+        "colleague": "a colleague has it already. Thank you.",
+        "ended": "that one has ended already. Thank you.",
+        "own": "we read that as your own answer, and took no page for it.",
+        "unclear": "we could not read that.",
+        "which": "more than one is open, and none is taken yet.",
+        "nothing": "nothing waits for you. Nobody reads texts of staff here: call {phone}.",
+    }
+)
 #: A text found late says how old it is, from this many minutes on.
 _LATE_MINUTES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What a page speaks of. `wrote_at` is when the patient's text was received."""
+    """What a page speaks of.
+
+    `wrote_at` is when the patient's text was received, `reply_code` the number that takes the page
+    when its text is answered. `waiting` are number and time of the pages that are still open, for
+    whoever has answered one.
+    """
 
     page_id: UUID
     clinic: ClinicFile
@@ -62,6 +80,8 @@ class Told:
     opened_at: datetime | None = None
     wrote_at: datetime | None = None
     times: int = 1
+    reply_code: int | None = None
+    waiting: tuple[tuple[int, datetime], ...] = ()
 
 
 def address_of(public_url: str, told: Told) -> str:
@@ -93,7 +113,23 @@ def _since(told: Told) -> str:
 
 def text(told: Told, public_url: str) -> str:
     """Return the words of a text message."""
-    return f"{told.clinic.sms_name}: {sentence(told)} Take it: {address_of(public_url, told)}"
+    if told.subject in _ANSWERS:
+        return _answer(told, public_url)
+    by_text = f"reply {told.reply_code}, or " if told.reply_code else ""
+    return (
+        f"{told.clinic.sms_name}: {sentence(told)} Take it: {by_text}{address_of(public_url, told)}"
+    )
+
+
+def _answer(told: Told, public_url: str) -> str:
+    """Return what is said to whoever answered a page, and what else waits for them."""
+    words = _ANSWERS[told.subject or ""].format(url=f"{public_url}/", phone=told.clinic.phone)
+    zone = told.clinic.zone
+    numbers = ", ".join(
+        f"{code} (since {formats.clock_in(at, zone, 'en')})" for code, at in told.waiting
+    )
+    rest = f" Still open: reply {numbers} to take it." if numbers else ""
+    return f"{told.clinic.sms_name}: {words}{rest}"
 
 
 def subject_line(told: Told) -> str:

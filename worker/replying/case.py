@@ -75,6 +75,12 @@ class Case:
         return vault.open("inbound", "body", row.id, row.body)
 
     @cached_property
+    def number(self) -> str:
+        """The number that wrote (E.164)."""
+        vault, row = self.services.vault, self.inbound
+        return vault.open("inbound", "from_number", row.id, row.from_number)
+
+    @cached_property
     def opt_out_type(self) -> str | None:
         """The carrier's own word on a stop, start or help, where it gives one."""
         vault, row = self.services.vault, self.inbound

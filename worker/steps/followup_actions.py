@@ -6,21 +6,44 @@ in the item's own history and in the clinic's audit trail.
 """
 
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from records import audit, clinics, enrollments, followups, pages, worklist
-from records.base import Session, new_id
-from records.casework import staff_by_id
+from records import clinics, enrollments, followups, pages, worklist
+from records.base import Session
 from records.clinics import Staff
-from records.followups import FollowUp, FollowUpEvent
+from records.followups import FollowUp
 from records.worklist import ListedFollowUp
 from schedules.followups import CHANGES_PLANS, SAFETY, FollowUpReason
 from schedules.staffing import Severity
 from worker import resting
 from worker.services import Services
+from worker.taking import (
+    Actor,
+    BadActionError,
+    FollowUpActionError,
+    FollowUpEndedError,
+    FollowUpMissingError,
+    FollowUpTakenError,
+    NotAllowedError,
+    acknowledge,
+    is_held,
+    owner_of,
+    record,
+    take_page,
+)
+
+__all__ = [
+    "MAY_ACT",
+    "Actor",
+    "BadActionError",
+    "FollowUpActionError",
+    "FollowUpEndedError",
+    "FollowUpMissingError",
+    "FollowUpTakenError",
+    "NotAllowedError",
+    "take_page",
+]
 
 # Care rule 10: a crisis is put off for half an hour at most, and ended by a clinician alone.
 LONGEST_URGENT_SNOOZE = timedelta(minutes=30)
@@ -39,50 +62,6 @@ _ALIASES = {
     "emergency_services": "emergency_services_sent",
 }
 _OUTCOME = re.compile(r"[a-z][a-z_]{1,39}")
-
-
-class FollowUpActionError(Exception):
-    """Something that can't be done with a follow-up; the message says what to do instead."""
-
-
-class FollowUpMissingError(FollowUpActionError):
-    """No such follow-up in this clinic."""
-
-    def __init__(self) -> None:
-        super().__init__("There is no such follow-up. List them with `aftercare followups`.")
-
-
-class FollowUpTakenError(FollowUpActionError):
-    """Somebody else has it already."""
-
-    def __init__(self, owner: str) -> None:
-        super().__init__(f"{owner} has taken this follow-up already. Ask them to hand it over.")
-        self.owner = owner
-
-
-class FollowUpEndedError(FollowUpActionError):
-    """It was resolved before."""
-
-    def __init__(self, outcome: str | None) -> None:
-        super().__init__(f"This follow-up has ended already ({outcome or 'resolved'}).")
-
-
-class NotAllowedError(FollowUpActionError):
-    """The person's role does not include this."""
-
-
-class BadActionError(FollowUpActionError):
-    """An instant, an outcome or a person that does not fit."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Actor:
-    """Who acts. `label` is written to the trails and holds an internal id, never a name."""
-
-    label: str
-    staff_id: UUID
-    clinic_id: UUID
-    role: str
 
 
 def actor_of(staff: Staff) -> Actor:
@@ -113,63 +92,14 @@ def take(services: Services, follow_up_id: UUID, *, actor: Actor) -> ListedFollo
         item = _open_item(session, follow_up_id, actor)
         theirs = item.owner_id != actor.staff_id and (item.owner_id or item.taken_by)
         # Whoever has it but does not answer when paged again does not keep it from others.
-        if theirs and _is_held(item):
-            raise FollowUpTakenError(_owner(session, item))
+        if theirs and is_held(item):
+            raise FollowUpTakenError(owner_of(session, item))
         mine = item.owner_id == actor.staff_id and item.status == "acknowledged"
         item.owner_id, item.taken_by = actor.staff_id, None
-        _acknowledge(session, services, item, actor.label)
+        acknowledge(session, services, item, actor.label)
         if not mine:
-            _record(session, services, item, actor, "taken")
+            record(session, services, item, actor, "taken")
         return _listed(session, services, follow_up_id)
-
-
-def take_page(services: Services, page_id: UUID) -> str:
-    """Acknowledge a page in the name of whoever was paged; return the page's kind.
-
-    For a key pressed on the phone and for a paging service's answer. Somebody on call who has no
-    sign-in of their own is noted by their key on the ladder. Raises FollowUpActionError.
-    """
-    with services.database.transaction() as session:
-        page = pages.by_id(session, page_id)
-        if page is None:
-            raise FollowUpMissingError
-        if page.follow_up_id is None:
-            page.acknowledged_at = page.acknowledged_at or services.now
-            page.acknowledged_by = page.acknowledged_by or page.person
-            page.closed_at = page.closed_at or services.now
-            pages.end_deliveries(session, [page.id], now=services.now)
-            return page.kind
-        item = followups.by_id(session, page.follow_up_id)
-        if item is None or item.status == "resolved":
-            raise FollowUpEndedError(item.outcome if item else None)
-        _take_as(session, services, item, page.person)
-        return page.kind
-
-
-def _take_as(session: Session, services: Services, item: FollowUp, person: str) -> None:
-    staff = _signed_up(session, item.clinic_id, person)
-    owner = staff.id if staff is not None else None
-    theirs = (item.owner_id, item.taken_by) not in {(None, None), (owner, None), (None, person)}
-    if theirs and _is_held(item):
-        raise FollowUpTakenError(_owner(session, item))
-    item.owner_id, item.taken_by = owner, None if staff is not None else person
-    label = f"staff:{owner}" if owner else "on_call"
-    _acknowledge(session, services, item, label)
-    actor = Actor(
-        label=label, staff_id=owner or UUID(int=0), clinic_id=item.clinic_id, role="coordinator"
-    )
-    _record(session, services, item, actor, "taken")
-
-
-def _is_held(item: FollowUp) -> bool:
-    """Whether whoever has it has answered the last page, or was never paged about it."""
-    answered = item.run_acknowledged_at is not None or item.run_at is None
-    return item.status == "acknowledged" and answered
-
-
-def _signed_up(session: Session, clinic_id: UUID, person: str) -> Staff | None:
-    found = (one for one in clinics.staff_by_email(session, person) if one.disabled_at is None)
-    return next((one for one in found if one.clinic_id == clinic_id), None)
 
 
 def assign(services: Services, follow_up_id: UUID, *, email: str, actor: Actor) -> ListedFollowUp:
@@ -192,8 +122,8 @@ def assign(services: Services, follow_up_id: UUID, *, email: str, actor: Actor) 
         pages.close_of_item(session, item.id, now=services.now)
         followups.page_anew(item, services.now)
         if owner.id == actor.staff_id:
-            _acknowledge(session, services, item, actor.label)
-        _record(session, services, item, actor, "assigned", details={"to": f"staff:{owner.id}"})
+            acknowledge(session, services, item, actor.label)
+        record(session, services, item, actor, "assigned", details={"to": f"staff:{owner.id}"})
         return _listed(session, services, follow_up_id)
 
 
@@ -221,7 +151,7 @@ def snooze(
         item.snoozed_until = until
         pages.close_of_item(session, item.id, now=now)
         followups.page_anew(item, until)
-        _record(session, services, item, actor, "snoozed", details={"until": until.isoformat()})
+        record(session, services, item, actor, "snoozed", details={"until": until.isoformat()})
         return _listed(session, services, follow_up_id)
 
 
@@ -260,7 +190,7 @@ def resolve(
             enrollments.request_plan_of_patient(session, item.patient_id)
         pages.close_of_item(session, item.id, now=services.now)
         _end_rest(session, item, services.now)
-        _record(session, services, item, actor, "resolved", note=note, details={"outcome": word})
+        record(session, services, item, actor, "resolved", note=note, details={"outcome": word})
         return _listed(session, services, follow_up_id)
 
 
@@ -309,59 +239,11 @@ def _open_item(session: Session, follow_up_id: UUID, actor: Actor) -> FollowUp:
     return item
 
 
-def _acknowledge(session: Session, services: Services, item: FollowUp, label: str) -> None:
-    """Stop the climb. The ladder looks at the item at once and sets its next clock."""
-    now = services.now
-    item.status = "acknowledged"
-    item.acknowledged_at = item.acknowledged_at or now
-    item.snoozed_until, item.joined_at = None, None
-    item.run_acknowledged_at, item.climbs_at = now, now
-    pages.close_of_item(session, item.id, now=now, by=label)
-
-
-def _owner(session: Session, item: FollowUp) -> str:
-    owner = staff_by_id(session, item.owner_id) if item.owner_id else None
-    return owner.email if owner else item.taken_by or "A colleague"
-
-
 def _staff(session: Session, clinic_id: UUID, email: str) -> Staff:
     for staff in clinics.staff_by_email(session, email):
         if staff.clinic_id == clinic_id and staff.disabled_at is None:
             return staff
     raise BadActionError("Nobody with this address works at this clinic. Check the address.")
-
-
-def _record(
-    session: Session,
-    services: Services,
-    item: FollowUp,
-    actor: Actor,
-    action: str,
-    *,
-    note: str | None = None,
-    details: dict[str, Any] | None = None,
-) -> None:
-    event = FollowUpEvent(
-        id=new_id(),
-        clinic_id=item.clinic_id,
-        follow_up_id=item.id,
-        at=services.now,
-        actor=actor.label,
-        action=action,
-    )
-    if note is not None:
-        event.note = services.vault.seal("follow_up_event", "note", event.id, note)
-    session.add(event)
-    audit.record(
-        session,
-        services.vault,
-        clinic_id=item.clinic_id,
-        now=services.now,
-        actor=actor.label,
-        action=f"follow_up.{action}",
-        subject=f"follow_up:{item.id}",
-        details=details,
-    )
 
 
 def _listed(session: Session, services: Services, follow_up_id: UUID) -> ListedFollowUp:

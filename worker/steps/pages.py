@@ -17,7 +17,7 @@ from records.casework import staff_by_id, staff_of
 from records.clinics import Clinic
 from records.followups import FollowUp, FollowUpEvent
 from records.pages import DeliveryStatus, Page, PageDelivery, PageKind
-from schedules import ladder
+from schedules import ladder, roster
 from schedules.clinic import ClinicFile
 from schedules.ladder import Absent, Channel, Clock, Person, Turn, Why
 from schedules.staffing import Severity
@@ -333,4 +333,17 @@ def _told(session: Session, clinic: Clinic, page: Page, now: datetime) -> words.
         item_id=page.follow_up_id,
         opened_at=item.opened_at if item else page.at,
         wrote_at=texts[0].received_at if texts else None,
+        reply_code=page.reply_code,
+        waiting=_waiting(session, clinic, page, now),
     )
+
+
+def _waiting(
+    session: Session, clinic: Clinic, page: Page, now: datetime
+) -> tuple[tuple[int, datetime], ...]:
+    """Return number and time of what else waits, for the answer to somebody's text."""
+    if page.kind != PageKind.ANSWER:
+        return ()
+    people = roster.keys_beside(clinic.file, page.person)
+    open_now = pages.waiting(session, clinic.id, people, now=now)
+    return tuple((one.reply_code, one.at) for one in open_now if one.reply_code is not None)

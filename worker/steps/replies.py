@@ -20,6 +20,7 @@ from worker.replying import arriving, hearing
 from worker.replying.case import Case
 from worker.replying.leaving import closed_record, helped, started, stopped, stranger
 from worker.replying.prompted import answered
+from worker.replying.staffreply import staff_reply
 from worker.replying.unprompted import paused, unasked
 from worker.replying.urgent import safety
 from worker.services import Services
@@ -92,7 +93,7 @@ def handle(case: Case) -> None:
         stopped(case)
     elif Intent.start in intents:
         started(case)
-    else:
+    elif not staff_reply(case):
         _converse(case, intents)
 
 

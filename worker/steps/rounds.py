@@ -12,7 +12,7 @@ from records import casework, clinics, followups, pages
 from records.base import Session
 from records.clinics import Clinic
 from records.pages import PageKind
-from schedules import ladder
+from schedules import ladder, roster
 from schedules.clinic import ClinicFile
 from schedules.followups import FollowUpReason, WantedFollowUp
 from schedules.ladder import Channel, Person
@@ -76,11 +76,11 @@ def _weekly_test(
     session: Session, services: Services, available: Collection[str], clinic: Clinic
 ) -> int:
     now = services.now
-    at = ladder.weekly_test_at(clinic.file, now)
+    at = roster.weekly_test_at(clinic.file, now)
     if at is None or not at <= now < at + _TEST_WINDOW:
         return 0
     people = _everybody(clinic.file, pages.staff_gone(session, clinic.id))
-    week = ladder.week_of(clinic.file, now)
+    week = roster.week_of(clinic.file, now)
     return _test(session, services, available, clinic, people, week)
 
 
@@ -114,7 +114,7 @@ def _unanswered_tests(session: Session, services: Services, clinic: Clinic) -> i
     reason = FollowUpReason.PAGE_TEST_UNANSWERED
     sent = pages.of_kind(session, clinic.id, PageKind.TEST, since=now - _TESTS_LOOKED_AT)
     late = [
-        page for page in sent if page.acknowledged_at is None and page.at + ladder.TEST_LASTS <= now
+        page for page in sent if page.acknowledged_at is None and page.at + roster.TEST_LASTS <= now
     ]
     causes = [f"{reason}:{page.id}" for page in late]
     seen = followups.causes_seen(session, clinic.id, causes)

@@ -1,0 +1,228 @@
+"""Staff answer a page by text: what that takes, what it never takes, and what they are told."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from records.followups import FollowUp
+from records.pages import Page
+from tests.support.world import World, phone_of
+from tests.worker.duty import KIM, SAM, Duty
+from worker.steps import followup_actions as actions
+
+
+@pytest.fixture
+def duty(world: World) -> Iterator[Duty]:
+    """A clinic on a Monday morning with somebody on call, and two patients."""
+    with Duty(world=world) as made:
+        made.talk.someone(2)
+        yield made
+
+
+def items(duty: Duty) -> list[tuple[str, str | None]]:
+    """Return status and owner of each item, in the order they were opened."""
+    return [(row.status, row.taken_by) for row in duty.talk.rows(FollowUp)]
+
+
+TAKEN, OPEN = ("acknowledged", "sam@clinic.test"), ("open", None)
+
+
+def test_the_text_of_a_page_names_the_number_that_takes_it(duty: Duty) -> None:
+    """Beside the address."""
+    duty.says()
+    assert "Take it: reply 1, or http://" in duty.texted(SAM)[0]
+
+
+@pytest.mark.parametrize(
+    "words", ["1", "take", "TAKE", " Take it! ", "1.", "take 1", "I'll take it"]
+)
+def test_an_answer_takes_the_page_as_a_key_does(duty: Duty, words: str) -> None:
+    """The climb stops, its clock does not; whoever took it is told so, and nobody is a stranger."""
+    duty.says()
+    duty.waits(minutes=4)
+    duty.says(words, phone=SAM)
+    assert items(duty) == [TAKEN]
+    assert "it is yours" in duty.texted(SAM)[-1]
+    duty.waits(minutes=27)
+    assert duty.pages == [(0, "sam", "opened"), (4, "sam", "opened"), (30, "sam", "no_outcome")]
+    assert duty.talk.reasons == ["crisis"]
+
+
+def test_an_answer_and_a_key_leave_the_same_behind(duty: Duty) -> None:
+    """Every column of the item, and its history."""
+
+    def left_behind() -> tuple[object, ...]:
+        item = duty.item
+        events = duty.world.execute("SELECT actor, action FROM follow_up_event ORDER BY at, id")
+        names = ("status", "owner_id", "taken_by", "rung", "run_acknowledged_at", "climbs_at")
+        return (*(getattr(item, name) for name in names), [tuple(row) for row in events])
+
+    duty.staff("sam@clinic.test")
+    duty.says()
+    duty.says("1", phone=SAM)
+    by_text = left_behind()
+    duty.world.execute("UPDATE follow_up SET status = 'resolved', resolved_at = opened_at")
+    duty.world.execute("UPDATE page SET closed_at = at")
+    before = len(by_text[-1])  # type: ignore[arg-type]
+    duty.says()
+    [page] = [row for row in duty.talk.rows(Page) if row.closed_at is None and row.kind == "item"]
+    actions.take_page(duty.world.services, page.id)
+    duty.tick()
+    [item] = [row for row in duty.talk.rows(FollowUp) if row.status != "resolved"]
+    assert (item.status, item.owner_id, item.run_acknowledged_at) == (
+        by_text[0],
+        by_text[1],
+        by_text[4],
+    )
+    events = duty.world.execute("SELECT actor, action FROM follow_up_event ORDER BY at, id")
+    assert [tuple(row) for row in events][before:] == by_text[-1]
+
+
+def test_of_two_pages_each_number_takes_its_own(duty: Duty) -> None:
+    """TAKE alone takes none of the two, and says which numbers there are."""
+    duty.says()
+    duty.world.advance(minutes=3)
+    duty.says(phone=phone_of(1))
+    assert "reply 2, or" in duty.texted(SAM)[-1]
+    duty.says("take", phone=SAM)
+    assert items(duty) == [OPEN, OPEN]
+    assert "reply 1 (since 10 AM), 2 (since 10:03 AM)" in duty.texted(SAM)[-1]
+    duty.says("2", phone=SAM)
+    assert items(duty) == [OPEN, TAKEN]
+    assert "it is yours" in duty.texted(SAM)[-1]
+    assert "Still open: reply 1" in duty.texted(SAM)[-1]
+    duty.says("take", phone=SAM)
+    assert items(duty) == [TAKEN, TAKEN]
+
+
+def test_the_number_of_an_old_page_takes_no_other(duty: Duty) -> None:
+    """The evening's page has ended; its 1, said late, does not take the page of the night."""
+    doctor = duty.staff("doc@clinic.test", "clinician")
+    assert doctor
+    duty.says()
+    actions.resolve(
+        duty.world.services,
+        duty.item.id,
+        outcome="reached_safe",
+        actor=duty.actor("doc@clinic.test"),
+    )
+    duty.world.advance(hours=2)
+    duty.says(phone=phone_of(1))
+    duty.says("1", phone=SAM)
+    assert items(duty)[1] == OPEN
+    assert "has ended already" in duty.texted(SAM)[-1]
+    assert "Still open: reply 2" in duty.texted(SAM)[-1]
+    duty.says("2", phone=SAM)
+    assert items(duty)[1] == TAKEN
+
+
+def test_a_page_that_is_paged_again_keeps_its_number(duty: Duty) -> None:
+    """So that the answer to any of its texts is the right one."""
+    duty.says()
+    duty.waits(minutes=25)
+    assert {row.reply_code for row in duty.talk.rows(Page)} == {1}
+    duty.says("1", phone=KIM)
+    assert items(duty) == [("acknowledged", "kim@clinic.test")]
+
+
+def test_whoever_answers_second_is_told_so(duty: Duty) -> None:
+    """A colleague has it."""
+    duty.says()
+    duty.waits(minutes=11)
+    duty.says("1", phone=KIM)
+    duty.says("1", phone=SAM)
+    assert items(duty) == [("acknowledged", "kim@clinic.test")]
+    assert "a colleague has it" in duty.texted(SAM)[-1]
+
+
+def test_a_test_page_is_taken_by_text_too(duty: Duty) -> None:
+    """Each takes their own."""
+    duty.world.advance(hours=1)
+    duty.rounds()
+    duty.says("1", phone=SAM)
+    tests = [row for row in duty.talk.rows(Page) if row.kind == "test"]
+    taken = {row.person: row.acknowledged_at is not None for row in tests}
+    assert taken == {"sam@clinic.test": True, "kim@clinic.test": False}
+    assert "thank you" in duty.texted(SAM)[-1]
+
+
+@pytest.mark.parametrize("words", ["on my way", "who is it?", "7", ""])
+def test_what_takes_nothing_is_asked_back(duty: Duty, words: str) -> None:
+    """No patient's item opens for it, and nothing is taken."""
+    duty.says()
+    duty.says(words, phone=SAM)
+    assert items(duty) == [OPEN]
+    assert "could not read that" in duty.texted(SAM)[-1]
+    assert "reply 1 (since 10 AM)" in duty.texted(SAM)[-1]
+
+
+def test_without_a_page_staff_hear_that_nobody_reads_this(duty: Duty) -> None:
+    """And whom to call; the patients' answers are not theirs."""
+    duty.says("1", phone=SAM)
+    assert "nothing waits for you" in duty.texted(SAM)[-1]
+    assert (duty.talk.reasons, duty.talk.answers) == ([], [])
+
+
+def test_two_robots_do_not_talk_on(duty: Duty) -> None:
+    """After six answers in an hour a person gets it."""
+    for _ in range(9):
+        duty.says("hello, is anybody there?", phone=SAM)
+    assert len(duty.texted(SAM)) == 6
+    assert duty.talk.reasons == ["unknown_number"]
+
+
+def test_a_strangers_one_takes_nothing(duty: Duty) -> None:
+    """Only a phone of the clinic's file takes a page."""
+    duty.says()
+    duty.says("1", phone="+12125550178")
+    assert items(duty)[0] == OPEN
+
+
+def test_staff_in_danger_are_answered_like_anybody(duty: Duty) -> None:
+    """A plea from a phone on the ladder is a plea."""
+    duty.says(phone=SAM)
+    assert duty.talk.reasons == ["crisis"]
+    assert duty.safety_goes() == ["crisis_reply"]
+
+
+def test_a_stop_of_staff_is_a_stop(duty: Duty) -> None:
+    """The law asks for no reason."""
+    duty.says("STOP", phone=SAM)
+    assert duty.talk.reasons == ["opted_out"]
+
+
+# --- staff and patient on one number -------------------------------------------------------------
+
+
+def test_an_answer_to_our_question_is_the_patients(world: World) -> None:
+    """Their 1 is a score; the page climbs on, and they are told how to take it."""
+    with Duty(world=world) as duty:
+        duty.talk.daily(phone=SAM)
+        duty.talk.someone(1, first=1)
+        duty.says(phone=phone_of(1))
+        duty.says("1", phone=SAM)
+        assert duty.talk.check_in().value == 1
+        assert items(duty) == [OPEN]
+        assert "as your own answer" in duty.texted(SAM)[-1]
+        duty.says("take", phone=SAM)
+        assert items(duty) == [TAKEN]
+
+
+def test_who_is_both_and_speaks_of_no_page_is_a_patient(world: World) -> None:
+    """What they ask reaches staff as any patient's text does."""
+    with Duty(world=world) as duty:
+        duty.talk.someone(1, phone=SAM)
+        duty.says("call me", phone=SAM)
+        assert duty.talk.reasons == ["callback"]
+
+
+def test_who_is_both_takes_a_page_by_its_number(world: World) -> None:
+    """Where no question of ours is open."""
+    with Duty(world=world) as duty:
+        duty.talk.someone(1, phone=SAM)
+        duty.talk.someone(1, first=1)
+        duty.says(phone=phone_of(1))
+        duty.world.advance(seconds=timedelta(minutes=1).total_seconds())
+        duty.says("1", phone=SAM)
+        assert items(duty) == [TAKEN]
