@@ -13,7 +13,7 @@ from fastapi import APIRouter, Form, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from records import audit, casework, disclosures, harm, pages, patients, worklist
+from records import accounting, audit, casework, disclosures, harm, pages, patients, worklist
 from records.base import Session
 from records.casework import Said
 from records.outbox import Message
@@ -116,12 +116,13 @@ def follow_up(request: Request, person: SignedIn, follow_up_id: UUID) -> Respons
         disclosed = _disclosed(session, item)
         later = _later_texts(session, services, item)
         answered = pages.answers_about(session, follow_up_id)
+        told = accounting.listed(session, services.vault, follow_up_id=follow_up_id)
         shown = cards.of(session, services, item) if item.severity == "page_now" else {}
         subject = f"follow_up:{follow_up_id}"
         record(session, services, person, "follow_up.viewed", subject, texts=len(said))
     values = {"item": item, "facts": facts, "said": said, "history": history, "card": shown}
     values |= {"colleagues": _colleagues(services, person), "disclosed": disclosed}
-    values |= {"later": later, "answered": answered}
+    values |= {"later": later, "answered": answered, "told": told}
     return show(request, person, "follow_up.html", values)
 
 

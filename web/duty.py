@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from records import harm, pages, patients
 from web.console import back, record, refused, show
-from web.sessions import OwnForm, SignedIn, services_of
+from web.sessions import OwnForm, Person, SignedIn, services_of
 from worker.steps import followup_actions as actions
 from worker.steps.followup_actions import FollowUpActionError
 
@@ -45,15 +45,48 @@ def snooze(
 ) -> Response:
     """Put a follow-up off until a time by the clinic's clock."""
     try:
-        at = datetime.fromisoformat(until)
+        at = _local(until, person)
     except ValueError:
         return back(request, "Choose until when.", to)
-    at = at if at.tzinfo else at.replace(tzinfo=person.zone)
     try:
         actions.snooze(services_of(request), follow_up_id, until=at, actor=person.actor)
     except FollowUpActionError as error:
         return refused(request, error, to)
     return back(request, "Put off.", to)
+
+
+@router.post("/follow-ups/{follow_up_id}/told", dependencies=[OwnForm])
+def note_told(
+    request: Request,
+    person: SignedIn,
+    follow_up_id: UUID,
+    recipient: Annotated[str, Form(max_length=actions.LONGEST_RECIPIENT)] = "",
+    told: Annotated[str, Form(max_length=actions.LONGEST_TOLD)] = "",
+    at: Annotated[str, Form(max_length=40)] = "",
+) -> Response:
+    """Note what was told to 911 or somebody else outside; without a time it was told now."""
+    to = f"/follow-ups/{follow_up_id}"
+    try:
+        when = _local(at, person) if at else None
+        actions.note_disclosure(
+            services_of(request),
+            follow_up_id,
+            recipient=recipient,
+            told=told,
+            at=when,
+            actor=person.actor,
+        )
+    except ValueError:
+        return back(request, "That is no time. Leave it empty if it was told now.", to)
+    except FollowUpActionError as error:
+        return refused(request, error, to)
+    return back(request, "Noted. It can't be changed; add another note to correct it.", to)
+
+
+def _local(text: str, person: Person) -> datetime:
+    """Read a time as a form has it, by the clinic's clock. Raises ValueError."""
+    at = datetime.fromisoformat(text)
+    return at if at.tzinfo else at.replace(tzinfo=person.zone)
 
 
 @router.get("/pages/{page_id}", name="page")

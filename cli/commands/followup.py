@@ -27,6 +27,7 @@ class Action(StrEnum):
     ASSIGN = "assign"
     SNOOZE = "snooze"
     RESOLVE = "resolve"
+    TOLD = "told"
 
 
 @app.command(
@@ -40,11 +41,20 @@ def followup(
         None, help="assign: whose e-mail; snooze: until when (by the clinic's clock)."
     ),
     outcome: str | None = typer.Option(None, help="resolve: how it ended, e.g. reached."),
-    note: str | None = typer.Option(None, help="resolve: more about it, kept sealed."),
+    note: str | None = typer.Option(
+        None, help="resolve: more about it; told: what was told. Kept sealed."
+    ),
+    to: str | None = typer.Option(None, help="told: who was told, e.g. 911, paramedic M. Lee."),
+    at: str | None = typer.Option(
+        None, help="told: when, by the clinic's clock; now unless given."
+    ),
     as_whom: str | None = typer.Option(None, "--as", help="Your e-mail address in the console."),
     as_json: bool = listing.JSON,
 ) -> None:
-    """Take, assign, snooze or resolve a follow-up; it is recorded in whose name."""
+    """Take, assign, snooze or resolve a follow-up, or note what was told to 911 about it.
+
+    It is recorded in whose name.
+    """
     item_id = an_id(follow_up_id, "follow-up")
     with services() as running:
         item = _item(running, item_id)
@@ -57,6 +67,8 @@ def followup(
             done = actions.assign(running, item_id, email=email, actor=actor)
         elif action is Action.SNOOZE:
             done = _snooze(running, item, value, as_whom)
+        elif action is Action.TOLD:
+            done = _told(running, item, to, note, at, _person(running, item, as_whom))
         else:
             ending = _needed(outcome, "resolve needs --outcome: how did it end?")
             actor = _person(running, item, as_whom)
@@ -74,6 +86,25 @@ def _snooze(
         refuse("snooze needs a time: until when?")
     actor = _actor(running, item, email)
     return actions.snooze(running, item.id, until=until, actor=actor)
+
+
+def _told(
+    running: Services,
+    item: ListedFollowUp,
+    to: str | None,
+    note: str | None,
+    at: str | None,
+    actor: Actor,
+) -> ListedFollowUp:
+    actions.note_disclosure(
+        running,
+        item.id,
+        recipient=_needed(to, "told needs --to: who was told, e.g. 911 and the paramedic's name?"),
+        told=_needed(note, "told needs --note: what was told?"),
+        at=an_instant(at, _zone(running, item), "--at"),
+        actor=actor,
+    )
+    return _item(running, item.id)
 
 
 def _zone(running: Services, item: ListedFollowUp) -> ZoneInfo:

@@ -92,6 +92,55 @@ def test_the_call_list_has_the_worst_harm_first(run: Run, clinic: Path) -> None:
     assert closing["why"] == "missed_check_ins"
 
 
+@pytest.fixture
+def crisis(run: Run, clinic: Path) -> str:
+    """A crisis of P1, and Doc, who can act."""
+    execute(
+        "INSERT INTO follow_up (id, clinic_id, patient_id, reason, severity, cause, source_kind,"
+        " source_id, opened_at, due_at) SELECT gen_random_uuid(), clinic_id, patient_id,"
+        " 'crisis', 'page_now', 'x', 'inbound', id, now(), now()"
+        " FROM appointment WHERE external_id = 'A1'"
+    )
+    execute(
+        "INSERT INTO staff (id, clinic_id, email, role, password_hash, session_epoch)"
+        " SELECT gen_random_uuid(), id, 'doc@clinic.test', 'clinician', 'x', 1 FROM clinic"
+    )
+    [row] = run("followups", "--json").rows
+    return str(row["id"])
+
+
+TOLD = ("told", "--to", "911, M. Lee", "--note", "Elm St 5")
+
+
+def test_what_911_was_told_is_listed_for_the_accounting(run: Run, crisis: str) -> None:
+    """With whose word it was, the nature of the emergency, and the notice that goes along."""
+    assert run("followup", crisis, *TOLD).code == 0
+    [row] = run("disclosures", "--patient", "P1", "--json").rows
+    assert (row["recipient"], row["told"], row["by"], row["nature"]) == (
+        "911, M. Lee",
+        "Elm St 5",
+        "doc@clinic.test",
+        "crisis",
+    )
+    assert row["basis"] == "medical_emergency_2.51"
+    assert row["notice"].startswith("42 CFR part 2 prohibits unauthorized use")
+    [line] = csv.DictReader(io.StringIO(run("disclosures", "--csv").out))
+    assert (line["patient_id"], line["notice"]) == ("P1", row["notice"])
+    assert "42 CFR part 2 prohibits" in run("disclosures").out
+    assert run("disclosures", "--patient", "P2", "--json").rows == []
+    assert run("disclosures", "--csv", "--json").code == 2
+
+
+@pytest.mark.parametrize("left_out", ["--to", "--note"])
+def test_what_911_was_told_needs_whom_and_what(run: Run, crisis: str, left_out: str) -> None:
+    """A note without either says nothing to an accounting."""
+    at = TOLD.index(left_out)
+    ran = run("followup", crisis, *TOLD[:at], *TOLD[at + 2 :])
+    assert (ran.code, left_out in ran.err) == (2, True)
+    assert run("followup", crisis, *TOLD, "--at", "2027-01-01T10:00").code != 0
+    assert run("disclosures", "--json").rows == []
+
+
 def test_a_test_page_is_listed_and_taken(run: Run, clinic: Path) -> None:
     """Everybody on the ladder gets one."""
     described = (clinic / "clinic.yaml").read_text() + FILE_WITH_DUTY

@@ -113,6 +113,7 @@ def test_ledgers_refuse_change_by_their_owner_too(owner_url: str) -> None:
     from sqlalchemy import create_engine  # noqa: PLC0415
 
     engine = create_engine(owner_url)
-    with engine.connect() as connection, pytest.raises(Exception, match="append-only"):
-        connection.execute(text("TRUNCATE consent CASCADE"))
+    for ledger in ("consent", "disclosure"):
+        with engine.connect() as connection, pytest.raises(Exception, match="append-only"):
+            connection.execute(text(f"TRUNCATE {ledger} CASCADE"))
     engine.dispose()

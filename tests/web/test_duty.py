@@ -104,6 +104,63 @@ def test_an_item_shows_every_text_and_whether_our_reply_arrived(
     assert "Our reply: Not delivered" in text
 
 
+def test_what_911_was_told_stands_on_the_item(
+    house: House, client: Client, item: FollowUp, ana: Patient
+) -> None:
+    """To whom, when, what and by whom; in the history and the trail, and sealed in the row."""
+    values = {"recipient": "911, M. Lee of county EMS", "told": "Ana, Elm St 5, IV dose Monday"}
+    client.post(f"/follow-ups/{item.id}/told", data=form(client, at="2026-11-23T09:40", **values))
+    shown = client.get(f"/follow-ups/{item.id}").text
+    assert "911, M. Lee of county EMS, told by kim@clinic.test" in shown
+    assert "Ana, Elm St 5, IV dose Monday" in shown
+    assert "Noted." in shown
+    [(patient, at, told)] = house.rows("SELECT patient_id, at, told FROM disclosure")
+    assert (patient, at) == (ana.id, NOW - timedelta(minutes=20))
+    assert b"Elm" not in told
+    assert house.count("audit_event", "action = 'follow_up.disclosed'") == 1
+    assert house.count("follow_up_event", "action = 'disclosed'") == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"recipient": " "}, "to whom it was told"),
+        ({"told": ""}, "to whom it was told"),
+        ({"at": "2026-11-23T11:00"}, "not ahead"),
+        ({"at": "2026-09-01T11:00"}, "within the last 30 days"),
+        ({"at": "yesterday"}, "That is no time"),
+    ],
+)
+def test_a_note_for_the_accounting_is_whole_or_none(
+    house: House, client: Client, item: FollowUp, changed: dict[str, str], said: str
+) -> None:
+    """The page says what is missing, and nothing is kept."""
+    values = {"recipient": "911", "told": "address", **changed}
+    client.post(f"/follow-ups/{item.id}/told", data=form(client, **values))
+    assert said in client.get(f"/follow-ups/{item.id}").text
+    assert house.count("disclosure") == 0
+
+
+def test_what_was_told_can_be_noted_after_the_item_has_ended(
+    house: House, client: Client, item: FollowUp
+) -> None:
+    """First the call, then the paper; never changed afterwards, not even by its owner."""
+    with house.services.database.transaction() as session:
+        session.merge(item).status = "resolved"
+    values = {"recipient": "911", "told": "address"}
+    client.post(f"/follow-ups/{item.id}/told", data=form(client, **values))
+    assert house.count("disclosure") == 1
+    with pytest.raises(Exception, match="permission denied"):
+        house.rows("UPDATE disclosure SET actor = 'x'")
+
+
+def test_another_clinics_item_is_not_told_of(house: House, client: Client, kim: Staff) -> None:
+    """It is not found."""
+    values = {"recipient": "911", "told": "address"}
+    answer = client.post(f"/follow-ups/{new_id()}/told", data=form(client, **values))
+    assert answer.status_code == 404
+
+
 def test_a_test_page_is_taken_by_a_button(
     house: House, clinic: Clinic, client: Client, kim: Staff
 ) -> None:

@@ -9,7 +9,7 @@ import re
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from records import clinics, enrollments, followups, pages, worklist
+from records import accounting, clinics, enrollments, followups, pages, worklist
 from records.base import Session
 from records.clinics import Staff
 from records.followups import FollowUp
@@ -48,6 +48,9 @@ __all__ = [
 # Care rule 10: a crisis is put off for half an hour at most, and ended by a clinician alone.
 LONGEST_URGENT_SNOOZE = timedelta(minutes=30)
 LONGEST_SNOOZE = timedelta(days=30)
+# What was told outside is written down soon; a browser's clock may be a little ahead of ours.
+LONGEST_AGO, _CLOCKS_APART = timedelta(days=30), timedelta(minutes=5)
+LONGEST_RECIPIENT, LONGEST_TOLD = 200, 2000
 MAY_ACT = frozenset({"coordinator", "clinician", "admin"})
 MAY_END_SAFETY = frozenset({"clinician", "admin"})
 _REASONS_OF_SAFETY = frozenset(str(reason) for reason in SAFETY)
@@ -194,6 +197,45 @@ def resolve(
         return _listed(session, services, follow_up_id)
 
 
+def note_disclosure(
+    services: Services,
+    follow_up_id: UUID,
+    *,
+    recipient: str,
+    told: str,
+    actor: Actor,
+    at: datetime | None = None,
+) -> UUID:
+    """Write down what was told about the patient to 911 or somebody else outside (care rule 15).
+
+    `recipient` is who was told, with their service; `told` what. `at` is when, now unless given.
+    It can be written down after the item has ended, and is never changed: a mistake is mended by a
+    further entry. Raises BadActionError.
+    """
+    recipient, told, at = recipient.strip(), told.strip(), at or services.now
+    if not recipient or not told:
+        raise BadActionError("Say to whom it was told, and what.")
+    if len(recipient) > LONGEST_RECIPIENT or len(told) > LONGEST_TOLD:
+        most = f"{LONGEST_RECIPIENT} letters for whom, {LONGEST_TOLD} for what"
+        raise BadActionError(f"That is too long: {most} at most.")
+    if not services.now - LONGEST_AGO <= at <= services.now + _CLOCKS_APART:
+        raise BadActionError("Give when it was told: within the last 30 days, and not ahead.")
+    with services.database.transaction() as session:
+        item = _item_of(session, follow_up_id, actor)
+        row_id = accounting.add(
+            session,
+            services.vault,
+            item,
+            recipient=recipient,
+            told=told,
+            at=at,
+            actor=actor.label,
+            now=services.now,
+        )
+        record(session, services, item, actor, "disclosed", details={"disclosure": str(row_id)})
+    return row_id
+
+
 def _end_rest(session: Session, item: FollowUp, now: datetime) -> None:
     if item.patient_id is None:
         return
@@ -229,13 +271,19 @@ def _checked_outcome(item: FollowUp, outcome: str, note: str | None, actor: Acto
 
 def _open_item(session: Session, follow_up_id: UUID, actor: Actor) -> FollowUp:
     """Lock the item for this actor. Raises when it is not theirs to act on."""
+    item = _item_of(session, follow_up_id, actor)
+    if item.status == "resolved":
+        raise FollowUpEndedError(item.outcome)
+    return item
+
+
+def _item_of(session: Session, follow_up_id: UUID, actor: Actor) -> FollowUp:
+    """Lock an item of the actor's clinic, also one that has ended."""
     item = followups.by_id(session, follow_up_id)
     if item is None or item.clinic_id != actor.clinic_id:
         raise FollowUpMissingError
     if actor.role not in MAY_ACT:
         raise NotAllowedError("A viewer can look at follow-ups but not act on them.")
-    if item.status == "resolved":
-        raise FollowUpEndedError(item.outcome)
     return item
 
 
