@@ -141,6 +141,21 @@ class InboundText:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InboundRoute:
+    """Where the carrier takes what comes in to a messaging service, or to one number of ours.
+
+    `owner` is the service's SID or the number. `known` is False where the account has none by that
+    name. `elsewhere`: something else of the carrier's decides, whose addresses we can't see.
+    """
+
+    owner: str
+    known: bool = True
+    elsewhere: bool = False
+    inbound_url: str | None = None
+    fallback_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusReport:
     """The carrier's later word on a message of ours. `status` is the carrier's own word."""
 

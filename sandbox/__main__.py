@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--inbound-url", type=_address, help="where texts from phones are posted")
     add("--inbound", type=_owned_address, action="append", default=[], metavar="NUMBER=URL")
     add("--fallback-url", type=_address, help="where they go when that fails")
+    add("--webhook-on-number", action="store_true", help="services leave that to their numbers")
     add("--status-callback", type=_address, help="for service texts that name none")
     add("--voice-url", type=_address, help="what answers calls from phones")
     add("--keywords", choices=[k.value for k in Keywords], default=Keywords.CARRIER.value)
@@ -112,6 +113,7 @@ def config_from(options: argparse.Namespace) -> Config:
         inbound_url=options.inbound_url,
         inbound_urls=dict(options.inbound),
         fallback_url=options.fallback_url,
+        webhook_on_number=options.webhook_on_number,
         status_callback=options.status_callback,
         voice_url=options.voice_url,
         keywords=Keywords(options.keywords),

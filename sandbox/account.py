@@ -1,4 +1,4 @@
-"""The few REST resources a set-up check asks for: the account itself and its numbers."""
+"""The few REST resources a set-up check asks for: the account, its numbers, and its services."""
 
 from typing import Any
 
@@ -7,7 +7,8 @@ from aiohttp import web
 from sandbox import clock, listing
 from sandbox.carrier import Carrier
 from sandbox.config import Config
-from sandbox.front import api_response, authenticate, guarded
+from sandbox.errors import ApiError, refusal
+from sandbox.front import api_response, authenticate, guarded, signed_in
 
 
 class Accounts:
@@ -21,6 +22,8 @@ class Accounts:
         return [
             web.get(base + ".json", guarded(self._carrier, self.fetch)),
             web.get(base + "/IncomingPhoneNumbers.json", guarded(self._carrier, self.numbers)),
+            # Twilio has these at messaging.twilio.com; a sandbox has one host for all.
+            web.get("/v1/Services/{service}", guarded(self._carrier, self.service)),
         ]
 
     async def fetch(self, request: web.Request) -> web.StreamResponse:
@@ -49,6 +52,30 @@ class Accounts:
             page,
             lambda number: self._shown(account, number.sid),
         )
+        return api_response(self._carrier, document, 200)
+
+    async def service(self, request: web.Request) -> web.StreamResponse:
+        """200 with a messaging service and where it takes what comes in."""
+        account, sid = signed_in(self._carrier, request), request.match_info["service"]
+        config = self._carrier.config
+        if sid not in config.services:
+            raise ApiError(refusal(20404, value=request.path))
+        document = {
+            "sid": sid,
+            "account_sid": account,
+            "friendly_name": "Sandbox",
+            "inbound_request_url": config.inbound_address("", sid),
+            "inbound_method": "POST",
+            "fallback_url": config.fallback_url,
+            "fallback_method": "POST",
+            "use_inbound_webhook_on_number": config.webhook_on_number,
+            "status_callback": config.status_callback,
+            "sticky_sender": True,
+            "validity_period": 36_000,
+            "date_created": clock.iso(0),
+            "date_updated": clock.iso(0),
+            "url": f"/v1/Services/{sid}",
+        }
         return api_response(self._carrier, document, 200)
 
     def _shown(self, account: str, number: str) -> dict[str, Any]:

@@ -53,6 +53,8 @@ class Config:
     inbound_url: str | None = None
     inbound_urls: Mapping[str, str] = field(default_factory=dict)
     fallback_url: str | None = None
+    # Services leave it to their numbers where texts go.
+    webhook_on_number: bool = False
     status_callback: str | None = None
     voice_url: str | None = None
     keywords: Keywords = Keywords.CARRIER

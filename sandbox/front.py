@@ -22,18 +22,24 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 def authenticate(carrier: Carrier, request: web.Request) -> str:
     """The account whose token came by Basic auth. ApiError 20003 (401), 20005 or 20404."""
+    user = signed_in(carrier, request)
+    if request.match_info["account"] != user:
+        raise ApiError(refusal(20404, value=request.path))
+    return user
+
+
+def signed_in(carrier: Carrier, request: web.Request) -> str:
+    """The account whose token came, where the address names none. ApiError 20003 or 20005."""
+    user, password = _basic(request.headers.get("Authorization", ""))
     faults = carrier.faults
     if faults.active:
         if faults.fire((Kind.BAD_CREDENTIALS,)):
             raise ApiError(refusal(20003))
         if faults.fire((Kind.SUSPENDED,)):
-            raise ApiError(refusal(20005, value=request.match_info["account"]))
-    user, password = _basic(request.headers.get("Authorization", ""))
+            raise ApiError(refusal(20005, value=request.match_info.get("account", user)))
     token = carrier.config.accounts.get(user)
     if token is None or not compare_digest(token.encode(), password.encode()):
         raise ApiError(refusal(20003))
-    if request.match_info["account"] != user:
-        raise ApiError(refusal(20404, value=request.path))
     return user
 
 

@@ -55,7 +55,8 @@ def _application(carrier: Carrier, routes: Iterable[web.RouteDef]) -> web.Applic
         no = refusal(20404, value=request.path)
         return api_response(carrier, no.envelope(), no.http)
 
-    application.router.add_route("*", "/2010-04-01/{tail:.*}", unknown)
+    for api in ("2010-04-01", "v1"):
+        application.router.add_route("*", f"/{api}/{{tail:.*}}", unknown)
     return application
 
 

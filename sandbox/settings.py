@@ -86,6 +86,7 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "inbound_url": _address,
     "inbound_urls": _addresses,
     "fallback_url": _address,
+    "webhook_on_number": _switch,
     "status_callback": _address,
     "voice_url": _address,
     "keywords": _keywords,

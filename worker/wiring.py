@@ -2,18 +2,21 @@
 
 import queue
 import threading
+from collections.abc import Sequence
 from functools import partial
 
+from messages.gateway import CarrierUnavailable
 from messages.gateways.twilio import TwilioGateway
 from messages.templates import shipped
 from records import clinics
 from records.base import Database
 from records.keys import open_vault
+from schedules.clinic import ClinicFile
 from worker import app, crashpoints
 from worker.carrier import Carrier
 from worker.clock import SystemClock
 from worker.logs import get_logger
-from worker.paging import paths
+from worker.paging import fallback, paths
 from worker.process import WorkerProcess
 from worker.services import Services, no_nudge
 from worker.settings import Settings, SettingsError
@@ -90,21 +93,37 @@ def gateway(settings: Settings) -> TwilioGateway:
     )
 
 
-def _refuse_unpaged(settings: Settings, services: Services) -> None:
-    """Raise SettingsError in live mode where a page would not surely reach somebody (rule 13)."""
+def refuse_unsafe(
+    settings: Settings, services: Services, *, asking: fallback.Ask = fallback.ask
+) -> None:
+    """Raise SettingsError in live mode where nobody would surely be reached.
+
+    By a page (care rule 13), and by a patient while we are away (care rule 14).
+    """
     if settings.mode != "live":
         return
     with services.database.transaction() as session:
         files = [clinic.file for clinic in clinics.all_clinics(session)]
-    found = list(paths.faults(settings, files))
+    found = [*paths.faults(settings, files), *_fallback_faults(settings, files, asking)]
     if found:
         raise SettingsError("\n".join(found))
+
+
+def _fallback_faults(
+    settings: Settings, files: Sequence[ClinicFile], asking: fallback.Ask
+) -> list[str]:
+    """Return what is wrong with the carrier's fallback; a carrier that is away stops no start."""
+    try:
+        return list(fallback.faults(settings, files, asking=asking))
+    except CarrierUnavailable as error:
+        log.warning("fallback_not_checked", reason=error.reason, http_status=error.http_status)
+        return []
 
 
 def worker_process(settings: Settings) -> WorkerProcess:
     """Return a worker process, ready to start its timer and to run steps."""
     services = connect(settings, application="worker", pool_size=16)
-    _refuse_unpaged(settings, services)
+    refuse_unsafe(settings, services)
     carrier = Carrier(
         partial(gateway, settings),
         in_flight=settings.requests_in_flight,

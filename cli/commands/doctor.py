@@ -6,6 +6,7 @@ from dataclasses import asdict
 import typer
 
 from cli import output
+from cli.carrier_checks import inbound_fallback
 from cli.checks import Finding, Verdict, everything, wrong
 from cli.errors import FAILED
 from cli.paging_checks import paging
@@ -41,7 +42,7 @@ def _findings() -> list[Finding]:
         settings = load()
     except SettingsError as error:
         return [wrong("settings", line, "") for line in str(error).splitlines()]
-    return list(everything(settings, {"paging": paging}))
+    return list(everything(settings, {"paging": paging, "fallback": inbound_fallback}))
 
 
 def _line(finding: Finding) -> str:

@@ -27,6 +27,9 @@ from yarl import URL
 from messages.gateway import Crashpoint, no_crashpoint
 
 SDK_ORIGIN = "https://api.twilio.com"
+# Messaging services are asked for at a host of their own; a sandbox has one host for both.
+SDK_MESSAGING = "https://messaging.twilio.com"
+_API, _MESSAGING, _TWILIO = "https://api.", "https://messaging.", ".twilio.com"
 FORM = "application/x-www-form-urlencoded"
 
 # Unacknowledged bytes are given up by the kernel after this long, which bounds how late a request
@@ -208,10 +211,12 @@ class CarrierHttp(AsyncHttpClient):  # type: ignore[misc]  # The SDK ships no ty
 
     def _rewritten(self, url: str, params: Mapping[str, object] | None) -> URL:
         """Put our base address in place of the SDK's, which is written into the SDK."""
-        if not url.startswith(SDK_ORIGIN + "/"):
+        bases = {SDK_ORIGIN: self.api_url, SDK_MESSAGING: _messaging(self.api_url)}
+        origin = next((origin for origin in bases if url.startswith(origin + "/")), None)
+        if origin is None:
             raise ValueError("The SDK asked for an address outside Twilio's REST API.")
         query = "" if not params else ("&" if "?" in url else "?") + urlencode(params, doseq=True)
-        return URL(self.api_url + url[len(SDK_ORIGIN) :] + query, encoded=True)
+        return URL(bases[origin] + url[len(origin) :] + query, encoded=True)
 
     def _open(self) -> tuple[aiohttp.ClientSession, aiohttp.ClientSession]:
         """Open the sessions inside the running loop, which they then belong to.
@@ -233,6 +238,13 @@ class CarrierHttp(AsyncHttpClient):  # type: ignore[misc]  # The SDK ships no ty
         )
         self._others = aiohttp.ClientSession(connector_owner=False, **shared)
         return self._creates, self._others
+
+
+def _messaging(api_url: str) -> str:
+    """Return where messaging services are asked for, beside the REST API at this address."""
+    if api_url.startswith(_API) and api_url.endswith(_TWILIO):
+        return _MESSAGING + api_url.removeprefix(_API)
+    return api_url
 
 
 def _socket(address: tuple[Any, ...]) -> socket.socket:

@@ -9,24 +9,18 @@ extension point (`messages.gateways.http`). Lists, fetches, updates and signatur
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import json
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
-from twilio.base.exceptions import (
-    TwilioException,
-    TwilioRestException,
-    TwilioServiceException,
-)
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 from yarl import URL
@@ -47,6 +41,7 @@ from messages.gateway import (
     VoiceCall,
     no_crashpoint,
 )
+from messages.gateways.asking import asked, integer
 from messages.gateways.calls import CALL_SID, form_of
 from messages.gateways.http import (
     FORM,
@@ -55,13 +50,10 @@ from messages.gateways.http import (
     CarrierHttp,
     NoAnswer,
     Timeouts,
-    lost,
-    unreachable,
 )
 
 LARGEST_PAGE = 1000  # Twilio's own limit for PageSize.
 CALL_SECONDS = 5.0  # A call to staff is not begun later than this after it was asked for.
-LIST_SECONDS = 60.0  # A list of many pages ends after this long, whatever each page takes.
 
 _NO_ADDRESS = URL()
 _SID = re.compile(r"(?:SM|MM)[0-9a-fA-F]{32}")
@@ -153,7 +145,7 @@ class TwilioGateway:
         if _SID.fullmatch(sid) is None:
             return None
         try:
-            found = await _asked("fetch a message", self._messages(sid).fetch_async())
+            found = await asked("fetch a message", self._messages(sid).fetch_async())
         except CarrierUnavailable as error:
             if error.http_status == 404:
                 return None
@@ -173,7 +165,7 @@ class TwilioGateway:
         await self._http.close()
 
     async def _list(self, limit: int, **filters: str) -> list[CarrierText]:
-        listed = await _asked(
+        listed = await asked(
             "list messages",
             self._messages.list_async(limit=limit, page_size=min(limit, LARGEST_PAGE), **filters),
         )
@@ -185,7 +177,7 @@ class TwilioGateway:
         if _SID.fullmatch(sid) is None:
             return False
         try:
-            await _asked(what, self._messages(sid).update_async(**change))
+            await asked(what, self._messages(sid).update_async(**change))
         except CarrierUnavailable as error:
             if error.http_status in (400, 404, 409):
                 return False
@@ -228,7 +220,7 @@ def parse_inbound(form: WebhookForm) -> InboundText:
         to=_required(raw, "To"),
         from_number=_required(raw, "From"),
         body=raw.get("Body", ""),
-        num_media=_integer(raw.get("NumMedia")) or 0,
+        num_media=integer(raw.get("NumMedia")) or 0,
         messaging_service_sid=raw.get("MessagingServiceSid") or None,
         opt_out_type=raw.get("OptOutType") or None,
         account_sid=_required(raw, "AccountSid"),
@@ -242,7 +234,7 @@ def parse_status(form: WebhookForm) -> StatusReport:
     return StatusReport(
         sid=_required(raw, "MessageSid", "SmsSid"),
         status=_required(raw, "MessageStatus", "SmsStatus"),
-        error_code=_integer(raw.get("ErrorCode")),
+        error_code=integer(raw.get("ErrorCode")),
         account_sid=_required(raw, "AccountSid"),
         to=raw.get("To") or None,
         from_number=raw.get("From") or None,
@@ -293,8 +285,8 @@ def _created(answer: Answer, pattern: re.Pattern[str]) -> SendOutcome:
     return Accepted(
         sid=sid,
         status=str(message.get("status") or "accepted"),
-        segments=_integer(message.get("num_segments")) or None,
-        error_code=_integer(message.get("error_code")),
+        segments=integer(message.get("num_segments")) or None,
+        error_code=integer(message.get("error_code")),
     )
 
 
@@ -309,7 +301,7 @@ def _json_object(body: bytes) -> dict[str, Any] | None:
 def _error_code(body: bytes) -> int | None:
     """Return the code of Twilio's envelope, the old one or RFC 9457's."""
     envelope = _json_object(body)
-    return _integer(envelope.get("code")) if envelope is not None else None
+    return integer(envelope.get("code")) if envelope is not None else None
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
@@ -324,35 +316,6 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     return max(0.0, wait.total_seconds())
 
 
-async def _asked(what: str, question: Awaitable[Any]) -> Any:
-    """Await a call of the SDK's; whatever goes wrong is `CarrierUnavailable`.
-
-    It is raised outside of the handler, so that no traceback drags along the SDK's exception,
-    whose text and address can hold phone numbers.
-    """
-    try:
-        async with asyncio.timeout(LIST_SECONDS):
-            return await question
-    except Exception as error:  # noqa: BLE001  Four trees of exceptions come out of the SDK.
-        failed = _unavailable(what, error)
-    raise failed
-
-
-def _unavailable(what: str, error: Exception) -> CarrierUnavailable:
-    match error:
-        case TwilioRestException() | TwilioServiceException():
-            return CarrierUnavailable(what, f"code {_integer(error.code)}", error.status)
-        case TwilioException(args=(_, response)):
-            return CarrierUnavailable(what, "page refused", response.status_code)
-        case aiohttp.ClientConnectorError() | aiohttp.ConnectionTimeoutError():
-            return CarrierUnavailable(what, unreachable(error))
-        case aiohttp.ClientError() | OSError():
-            return CarrierUnavailable(what, lost(error))
-        case ValueError() | TypeError() | KeyError() | AttributeError() | TwilioException():
-            return CarrierUnavailable(what, "the answer could not be read")
-    return CarrierUnavailable(what, type(error).__name__)
-
-
 def _carrier_text(what: str, instance: Any) -> CarrierText:
     """Copy what we need out of the SDK's instance, which may be of any odd object."""
     if not isinstance(instance.sid, str):
@@ -364,11 +327,11 @@ def _carrier_text(what: str, instance: Any) -> CarrierText:
         messaging_service_sid=instance.messaging_service_sid,
         body=instance.body or "",
         status=instance.status or "",
-        error_code=_integer(instance.error_code),
+        error_code=integer(instance.error_code),
         created_at=instance.date_created,
         sent_at=instance.date_sent,
         direction=instance.direction or "",
-        segments=_integer(instance.num_segments) or None,
+        segments=integer(instance.num_segments) or None,
     )
 
 
@@ -379,15 +342,6 @@ def _age_key(text: CarrierText) -> datetime:
 def _since(text: CarrierText, start: datetime) -> bool:
     at = text.sent_at or text.created_at
     return at is None or at >= start
-
-
-def _integer(value: object) -> int | None:
-    """Return a whole number out of JSON or a form; None for anything else."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
-        return int(value)
-    return None
 
 
 def _flat(form: WebhookForm) -> dict[str, str]:

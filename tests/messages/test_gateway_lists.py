@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from messages.gateway import CarrierText, CarrierUnavailable
-from messages.gateways.http import Timeouts
+from messages.gateways.http import CarrierHttp, Timeouts
 from messages.gateways.twilio import TwilioGateway
 from tests.messages import scripted_carrier as scripted
 from tests.messages.scripted_carrier import SID, ScriptedCarrier, answers, carrier
@@ -276,7 +276,7 @@ async def test_nothing_of_the_last_request_is_kept():
 
 async def test_pages_without_end_are_given_up(monkeypatch):
     """A carrier whose pages never end does not hold a worker for ever."""
-    monkeypatch.setattr("messages.gateways.twilio.LIST_SECONDS", 0.3)
+    monkeypatch.setattr("messages.gateways.asking.LIST_SECONDS", 0.3)
     async with at_carrier() as (there, gateway):
         endless = scripted.slowly(0.02, answers(200, page(following=PATH + ".json?Page=1")))
         there.will(*[endless] * 100)
@@ -284,3 +284,20 @@ async def test_pages_without_end_are_given_up(monkeypatch):
         with pytest.raises(CarrierUnavailable):
             await gateway.find(to=PATIENT)
         assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize(
+    ("api_url", "host"),
+    [
+        ("https://api.twilio.com", "https://messaging.twilio.com"),
+        ("https://api.dublin.ie1.twilio.com", "https://messaging.dublin.ie1.twilio.com"),
+        ("http://127.0.0.1:9099", "http://127.0.0.1:9099"),
+    ],
+)
+def test_services_are_asked_for_beside_the_api(api_url, host):
+    """At Twilio on another host, in the sandbox on the same one; never anywhere else."""
+    http = CarrierHttp(api_url=api_url)
+    path = "/v1/Services/MG1"
+    assert str(http._rewritten(f"https://messaging.twilio.com{path}", None)) == host + path
+    with pytest.raises(ValueError, match="outside"):
+        http._rewritten(f"https://messaging.twilio.com.evil.test{path}", None)

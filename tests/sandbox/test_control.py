@@ -145,5 +145,20 @@ def test_the_account_and_its_numbers_can_be_asked_for(lab):
     assert lab.client.incoming_phone_numbers.list(phone_number="+12125550199") == []
 
 
+def test_a_service_says_where_it_takes_what_comes_in(lab):
+    """At Twilio on another host, by which the SDK asks; here at the same one."""
+    lab.api("PATCH", "/settings", {"fallback_url": "https://static.clinic.test/reply.xml"})
+    url = f"{lab.url}/v1/Services/{SERVICE}"
+    found = lab.http.get(url, timeout=10).json()
+    assert found["inbound_request_url"] == lab.product.url("/inbound")
+    assert found["fallback_url"] == "https://static.clinic.test/reply.xml"
+    assert found["use_inbound_webhook_on_number"] is False
+    lab.api("PATCH", "/settings", {"webhook_on_number": True})
+    assert lab.http.get(url, timeout=10).json()["use_inbound_webhook_on_number"] is True
+    missing = lab.http.get(f"{lab.url}/v1/Services/MG{'9' * 32}", timeout=10)
+    assert (missing.status_code, missing.json()["code"]) == (404, 20404)
+    assert lab.http.get(url, timeout=10, auth=("AC", "wrong")).status_code == 401
+
+
 async def _sleep(seconds):
     await asyncio.sleep(seconds)
