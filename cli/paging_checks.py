@@ -8,7 +8,7 @@ from records import clinics, pages
 from records.base import Database, Session
 from records.clinics import Clinic
 from records.pages import PageKind
-from schedules import roster
+from schedules import ladder, roster
 from schedules.clinic import AfterHours
 from worker.clock import SystemClock
 from worker.paging import paths
@@ -28,6 +28,7 @@ def paging(database: Database, settings: Settings) -> Found:
             yield bad("paging", fault, "See docs/paging.md.")
         for clinic in everyone:
             yield from _roster(session, clinic, settings)
+            yield from _silence(session, clinic, settings)
             yield from _tests(session, clinic, settings)
     if not settings.heartbeat_url:
         message = "no address outside is called while ticks succeed"
@@ -54,6 +55,30 @@ def _roster(session: Session, clinic: Clinic, settings: Settings) -> Iterator[Fi
     more = f" and {len(gaps) - _SHOWN} more" if len(gaps) > _SHOWN else ""
     mend = "Add somebody under on_call and apply the file, or end an absence."
     yield wrong(check, f"nobody is on call {told}{more}", mend)
+
+
+def _silence(session: Session, clinic: Clinic, settings: Settings) -> Iterator[Finding]:
+    """Say who phones about an opioid patient's silence on closed days (care rule 19)."""
+    check, file = f"closed days {clinic.key}", clinic.file
+    if file.after_hours is AfterHours.ON_CALL:
+        yield ok(check, "silence on closed days goes to who is on call")
+        return
+    caller = file.closed_day_caller
+    mend = "Name somebody under closed_day_caller in the clinic's file, and apply it."
+    if caller is None:
+        message = "nobody is named who phones about an opioid patient's silence then"
+        yield note(check, message, mend)
+        return
+    key, now = ladder.key_of(caller.email, caller.name), SystemClock(settings.clock_offset).now()
+    away = pages.absences(session, clinic.id, since=now, until=now + _AHEAD)
+    days = roster.closed_days_of(file, [one for one in away if one[0] == key], now=now)
+    if key in pages.staff_gone(session, clinic.id):
+        yield wrong(check, f"{caller.name}, who phones then, has no access any more", mend)
+    elif days:
+        named = ", ".join(f"{day:%b %d}" for day in days)
+        yield wrong(check, f"{caller.name}, who phones then, is away on {named}", mend)
+    else:
+        yield ok(check, f"{caller.name} phones about an opioid patient's silence then")
 
 
 def _tests(session: Session, clinic: Clinic, settings: Settings) -> Iterator[Finding]:

@@ -25,6 +25,7 @@ from pydantic import (
     field_validator,
 )
 
+from schedules import clinic_silence
 from schedules.clinic_faults import faults_of
 from schedules.clinic_fields import (
     Closing,
@@ -306,9 +307,12 @@ def read_clinic(text: str, file: str, *, sandbox: bool = False) -> "ClinicFile":
     except YamlFileError as error:
         raise ClinicFileError(error.faults) from None
     try:
-        return ClinicFile.model_validate(located.value, context={"sandbox": sandbox})
+        read = ClinicFile.model_validate(located.value, context={"sandbox": sandbox})
     except ValidationError as error:
         raise ClinicFileError(faults_of(error, located, ClinicFile)) from None
+    if unsafe := clinic_silence.faults(read, located):
+        raise ClinicFileError(unsafe)
+    return read
 
 
 class ClinicFile(_Part):
@@ -331,6 +335,8 @@ class ClinicFile(_Part):
     on_call: tuple[OnCall, ...] = ()
     lead: Contact | None = None
     after_hours: AfterHours = Field(default=AfterHours.NONE)
+    #: Who phones about an opioid patient's silence on closed days, where nobody is on call.
+    closed_day_caller: Contact | None = None
     optout_handled_by: OptoutHandledBy = OptoutHandledBy.TWILIO
     unknown: Unknown = Unknown()
     detail_level: DetailLevel = DetailLevel.L0

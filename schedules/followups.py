@@ -92,6 +92,10 @@ SAFETY: frozenset[str] = frozenset({_R.CRISIS, _R.OVERDOSE, _R.MEDICAL_EMERGENCY
 SAFETY_CAUSE = "safety"
 
 
+#: Items about somebody who says nothing. One that is a page is so on a closed day (care rule 19).
+SILENCE: frozenset[str] = frozenset({_R.MISSED_CHECK_INS, _R.NO_ANSWER})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedFollowUp:
     """One follow-up that should be open.

@@ -85,7 +85,7 @@ class Clock:
     A run of pages begins at `run_at`: when the item opened, was joined by a new safety text, was
     handed over, or stood without an outcome. `rung` counts the rungs paged in this run, and
     `acknowledged_at` is when this run was acknowledged. `owner` is who has the item. `joined`: a
-    new safety text came since the last page.
+    new safety text came since the last page. `silence`: it is about somebody who says nothing.
     """
 
     severity: Severity
@@ -95,6 +95,7 @@ class Clock:
     acknowledged_at: datetime | None = None
     owner: Person | None = None
     joined: bool = False
+    silence: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,8 +235,9 @@ def _page(
         if now < again_at and not clock.joined:
             return _wait(clock, again_at)
         again = replace(clock, run_at=now, rung=0, acknowledged_at=None, joined=False)
+        turn = _climb(again, file, now, desk, absent)
         why = Why.JOINED if clock.joined else Why.NO_OUTCOME
-        return replace(_climb(again, file, now, desk, absent), why=why)
+        return replace(turn, why=why) if turn.whom else turn
     due = fires_at(clock.run_at, clock.rung, staffed=file.staffed().is_staffed(clock.run_at))
     if clock.joined and clock.rung > 0 and now < due:
         # Whoever was paged hears of the new text; how far the climb has come does not change.
@@ -272,7 +274,7 @@ def _climb(
     if now < due:
         return _wait(clock, due)
     if not hours.is_staffed(now) and file.after_hours is AfterHours.NONE:
-        return _closed(file, now, absent)
+        return _closed(clock, file, now, absent)
     ladder = rungs(file, at=now, owner=clock.owner, desk=desk, absent=absent)
     following = fires_at(clock.run_at, clock.rung + 1, staffed=staffed)
     return Turn(
@@ -292,11 +294,19 @@ def _rung(ladder: Rungs, number: int) -> tuple[Person, ...]:
     return tuple(person for rung in ladder for person in rung)
 
 
-def _closed(file: ClinicFile, now: datetime, absent: Absent) -> Turn:
-    """Nobody is on call: the lead gets an e-mail, and the ladder starts when work does."""
-    opens = file.staffed().next_staffed(now + _A_MINUTE)
+def _closed(clock: Clock, file: ClinicFile, now: datetime, absent: Absent) -> Turn:
+    """Nobody is on call: owner and lead get an e-mail, and the ladder starts when work does.
+
+    Silence on a closed day is phoned by whom the file names for it (care rule 19).
+    """
+    hours = file.staffed()
+    opens = hours.next_staffed(now + _A_MINUTE)
     lead = person_of(file.lead) if file.lead is not None else None
-    whom = (lead,) if lead is not None and lead.key not in absent.gone else ()
+    told = dict.fromkeys(one for one in (clock.owner, lead) if one is not None)
+    whom = tuple(one for one in told if one.key not in absent.gone)
+    closed_day = not hours.is_staffed_day(now.astimezone(hours.zone).date())
+    if clock.silence and closed_day and file.closed_day_caller is not None:
+        return _silence(clock, person_of(file.closed_day_caller), whom, now, opens, absent)
     return Turn(
         whom=whom,
         why=Why.CLOSED,
@@ -304,6 +314,25 @@ def _closed(file: ClinicFile, now: datetime, absent: Absent) -> Turn:
         run_at=opens,
         rung=0,
         channels=frozenset({Channel.EMAIL}),
+    )
+
+
+def _silence(
+    clock: Clock,
+    caller: Person,
+    lead: tuple[Person, ...],
+    now: datetime,
+    opens: datetime,
+    absent: Absent,
+) -> Turn:
+    """Page who phones on closed days; from the second half hour on the lead as well."""
+    first = (caller,) if caller.key not in absent.gone else lead
+    return Turn(
+        whom=first if clock.rung == 0 else tuple(dict.fromkeys((*first, *lead))),
+        why=Why.OPENED if clock.rung == 0 else Why.CLIMBED,
+        next_at=min(now + CALL_RUNG_WAIT, opens),
+        run_at=clock.run_at,
+        rung=clock.rung + 1,
     )
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from schedules.clinic import AfterHours, ClinicFile, Contact
 from schedules.ladder import Absent, key_of, on_duty
+from schedules.staffing import NOON
 from schedules.windows import first_instant
 
 #: The weekly test goes out at this time of the week's first staffed day, and counts for so long.
@@ -16,8 +17,9 @@ TEST_AT, TEST_LASTS = time(11), timedelta(hours=24)
 
 
 def contacts(file: ClinicFile) -> tuple[Contact, ...]:
-    """Name everybody whom a page can go to, in the file's order, the lead last."""
-    return (*file.on_call, *([file.lead] if file.lead is not None else []))
+    """Name everybody whom a page can go to, in the file's order, those on call first."""
+    others = (file.lead, file.closed_day_caller)
+    return (*file.on_call, *(one for one in others if one is not None))
 
 
 def keys_on_phone(file: ClinicFile, phone: str) -> frozenset[str]:
@@ -71,6 +73,24 @@ def uncovered(
         else:
             gaps.append(Gap(starts=at, ends=ends))
     return tuple(gaps)
+
+
+def closed_days_of(
+    file: ClinicFile,
+    absences: Sequence[tuple[str, datetime, datetime]],
+    *,
+    now: datetime,
+    days: int = 14,
+) -> tuple[date, ...]:
+    """Give the closed local dates ahead on which these absences lie, at noon."""
+    hours = file.staffed()
+    today = now.astimezone(hours.zone).date()
+    ahead = (today + timedelta(days=number) for number in range(days))
+    closed = [day for day in ahead if not hours.is_staffed_day(day)]
+    noons = [(day, first_instant(day, NOON, hours.zone)) for day in closed]
+    return tuple(
+        day for day, noon in noons if any(since <= noon < until for _, since, until in absences)
+    )
 
 
 def weekly_test_at(file: ClinicFile, now: datetime) -> datetime | None:

@@ -104,3 +104,39 @@ def test_a_test_page_that_nobody_took_is_wrong(world: World) -> None:
     with world.database.transaction() as session:
         session.add(sent(1, taken=True))
     assert found(world, "test page riverside")[0].verdict is Verdict.OK
+
+
+def test_doctor_says_who_phones_about_silence_on_closed_days(world: World) -> None:
+    """Who is on call; with nobody, whom the file names, unless that one is away or gone."""
+
+    def verdict() -> tuple[Verdict, str]:
+        [finding] = found(world, "closed days riverside")
+        return finding.verdict, finding.message
+
+    def file(caller: str) -> None:
+        world.execute(
+            "UPDATE clinic SET version = version + 1, settings = settings ||"
+            ' \'{"after_hours": "none", "on_call": []}\' || CAST(:caller AS jsonb)',
+            caller=caller,
+        )
+
+    assert verdict() == (Verdict.OK, "silence on closed days goes to who is on call")
+    file('{"closed_day_caller": null}')
+    assert verdict()[0] is Verdict.NOTE
+    file(
+        '{"closed_day_caller": {"name": "Pat", "phone": "+12125550195", "email": "p@clinic.test"}}'
+    )
+    assert verdict() == (Verdict.OK, "Pat phones about an opioid patient's silence then")
+    staff.add(
+        world.services,
+        world.clinic_id,
+        email="p@clinic.test",
+        role=Role.COORDINATOR,
+        password="long enough",
+        actor="test",
+    )
+    saturday = (world.now + timedelta(days=5)).date()
+    staff.away(world.services, email="p@clinic.test", first=saturday, last=saturday, actor="test")
+    assert verdict() == (Verdict.WRONG, "Pat, who phones then, is away on Dec 05")
+    staff.disable(world.services, email="p@clinic.test", actor="test")
+    assert verdict() == (Verdict.WRONG, "Pat, who phones then, has no access any more")

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schedules import clinic_silence
 from schedules.clinic import AfterHours, ClinicFile, DetailLevel, UnknownPolicy, read_clinic
 from schedules.errors import ClinicFileError
 from schedules.windows import SendWindow
+from schedules.yamlfile import parse
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "clinic.yaml"
 CONTRACT = """\
@@ -283,3 +285,39 @@ def test_a_clinic_file_cannot_be_changed_in_place():
     """Frozen, so that a shared object never differs from what is stored."""
     with pytest.raises(ValueError, match="frozen"):
         clinic().phone = "+12125550101"
+
+
+ALONE = CONTRACT.replace("after_hours: on_call ", "after_hours: none    ")
+OPIOIDS = "daily-check-in, relapse-prevention-opioids]"
+CALLER = 'closed_day_caller: {name: Kim, phone: "+12125550191"}\n'
+
+
+def test_a_clinic_of_opioid_patients_names_who_phones_on_closed_days():
+    """Care rule 19: with nobody on call the file is refused until somebody is named."""
+    [fault] = faults(ALONE.replace("daily-check-in]", OPIOIDS))
+    line = ALONE.splitlines().index(next(x for x in ALONE.splitlines() if "after_hours" in x)) + 1
+    assert fault.startswith(f"clinic.yaml:{line}: nobody phones about an opioid patient's silence")
+    assert "Add closed_day_caller: {name: Kim" in fault
+    named = clinic(ALONE.replace("daily-check-in]", OPIOIDS) + CALLER)
+    assert named.closed_day_caller is not None
+    assert clinic(CONTRACT.replace("daily-check-in]", OPIOIDS)).closed_day_caller is None
+
+
+@pytest.mark.parametrize(
+    ("text", "warned"),
+    [(ALONE, True), (ALONE + CALLER, False), (CONTRACT, False), (SHORTEST, False)],
+    ids=["check-ins and nobody", "somebody named", "on call", "no check-ins"],
+)
+def test_other_check_ins_warn_of_it(text, warned):
+    """Some of the patients may be opioid patients, which the file does not say."""
+    found = clinic_silence.warnings(clinic(text), parse(text, "clinic.yaml"))
+    assert bool(found) is warned
+    assert all(fault.line > 0 and fault.mend for fault in found)
+
+
+def test_a_clinic_stored_before_the_rule_is_still_read():
+    """What is in force goes on; the next file has to say it."""
+    stored = clinic(ALONE + CALLER).to_json()
+    stored["protocols"] = ["relapse-prevention-opioids"]
+    del stored["closed_day_caller"]
+    assert ClinicFile.from_json(stored).closed_day_caller is None

@@ -182,6 +182,59 @@ def test_with_nobody_on_call_the_lead_reads_and_the_opening_pages() -> None:
     assert first.channels == {Channel.EMAIL}
 
 
+CALLER = """
+closed_day_caller: {name: Pat, phone: "+12125550195", email: pat@clinic.test}
+"""
+
+
+def test_silence_on_closed_days_is_phoned_by_whom_the_file_names() -> None:
+    """Care rule 19, with nobody on call: Saturday and Thanksgiving; from Monday 08:00 as ever."""
+    file = clinic(NOBODY + CALLER)
+    opened = at("2026-11-28 10:00")
+    silent = page(opened, silence=True)
+    assert follow(silent, file, until=opened + timedelta(minutes=61), desk=DESK) == [
+        "Sat 10:00 pat@clinic.test opened",
+        "Sat 10:30 pat@clinic.test climbed",
+        "Sat 10:30 kim@clinic.test climbed",
+        "Sat 11:00 pat@clinic.test climbed",
+        "Sat 11:00 kim@clinic.test climbed",
+    ]
+    first = ladder.turn(silent, file, now=opened)
+    assert first.channels == frozenset(Channel)
+    holiday = at("2026-11-26 10:00")
+    assert [
+        one.key for one in ladder.turn(page(holiday, silence=True), file, now=holiday).whom
+    ] == ["pat@clinic.test"]
+    monday = at("2026-11-30 08:00")
+    late = ladder.turn(page(opened, silence=True, rung=9), file, now=monday, desk=DESK)
+    assert "desk@clinic.test" in {one.key for one in late.whom}
+
+
+@pytest.mark.parametrize(
+    ("opened", "silence", "extra"),
+    [
+        ("2026-11-28 10:00", False, NOBODY + CALLER),
+        ("2026-11-27 20:00", True, NOBODY + CALLER),
+        ("2026-11-28 10:00", True, NOBODY),
+    ],
+    ids=["a plea", "the evening of a staffed day", "nobody is named"],
+)
+def test_only_silence_on_closed_days_is_phoned(opened: str, silence: bool, extra: str) -> None:
+    """Anything else waits for the opening, and the lead reads of it."""
+    now = at(opened)
+    turn = ladder.turn(page(now, silence=silence), clinic(extra), now=now)
+    assert ([one.key for one in turn.whom], turn.why) == (["kim@clinic.test"], Why.CLOSED)
+
+
+def test_who_has_a_page_reads_of_a_new_text_after_hours() -> None:
+    """With nobody on call no phone rings; owner and lead have an e-mail of it."""
+    opened = at("2026-11-30 16:50")
+    clock = page(opened, rung=1, acknowledged_at=opened, owner=OWNER, joined=True)
+    turn = ladder.turn(clock, clinic(NOBODY), now=at("2026-11-30 22:00"))
+    assert [one.key for one in turn.whom] == ["sam@clinic.test", "kim@clinic.test"]
+    assert turn.channels == {Channel.EMAIL}
+
+
 def test_a_call_of_today_is_paged_when_due_and_climbs_by_the_half_hour() -> None:
     """Its owner first, then the lead; after that it is due again the next day."""
     due = at("2026-12-01 11:00")
@@ -287,7 +340,8 @@ _DEEDS = st.sampled_from(["wait", "take", "join", "hand over", "return"])
 @given(
     opened=_INSTANTS,
     severity=st.sampled_from(list(Severity)),
-    extra=st.sampled_from([ON_CALL, NOBODY, "after_hours: none\n"]),
+    extra=st.sampled_from([ON_CALL, NOBODY, NOBODY + CALLER, "after_hours: none\n"]),
+    silence=st.booleans(),
     deeds=st.lists(st.tuples(_DEEDS, st.integers(0, 3000)), max_size=12),
     absent=_ABSENT,
 )
@@ -295,6 +349,7 @@ def test_no_item_is_ever_without_a_next_clock(
     opened: datetime,
     severity: Severity,
     extra: str,
+    silence: bool,
     deeds: list[tuple[str, int]],
     absent: Absent,
 ) -> None:
@@ -302,7 +357,8 @@ def test_no_item_is_ever_without_a_next_clock(
     file = clinic(extra)
     due = file.staffed().due(severity, opened)
     run_at = opened if severity is Severity.PAGE_NOW else due
-    clock, now = Clock(severity=severity, due_at=due, run_at=run_at), max(opened, run_at)
+    clock = Clock(severity=severity, due_at=due, run_at=run_at, silence=silence)
+    now = max(opened, run_at)
     for deed, minutes in deeds:
         turn = ladder.turn(clock, file, now=now, desk=DESK, absent=absent)
         assert turn.next_at > now

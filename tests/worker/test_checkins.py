@@ -9,11 +9,13 @@ from records import progress
 from records.checkins import CheckIn
 from records.followups import FollowUp
 from tests.support.world import NUMBER, World
+from tests.worker.duty import Duty
 from tests.worker.talk import Talk
 from worker.replying import hearing
 from worker.steps import checkins
 
 DAY = timedelta(days=1)
+PAT = "+12125550195"
 
 
 @pytest.fixture
@@ -122,6 +124,36 @@ def test_opioid_silence_on_closed_days_reaches_who_is_on_call(talk: Talk) -> Non
         _ask_again(talk)
     assert talk.world.now.weekday() == 6
     assert talk.item("missed_check_ins").severity == "page_now"
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_with_nobody_on_call_silence_reaches_whom_the_file_names(world: World, named: bool) -> None:
+    """Care rule 19 on a Sunday: Pat is called and texted, takes it by text, and is asked again."""
+    with Duty(world=world) as duty:
+        talk = duty.talk
+        caller = {"name": "Pat", "phone": PAT, "email": "pat@clinic.test"} if named else None
+        world.advance(days=4)
+        patient = talk.daily()
+        # From now on, so that the questions keep the hour of a clinic with people on call.
+        duty.file(on_call=[], after_hours="none", closed_day_caller=caller)
+        sealed = world.vault.seal("patient", "profile", patient, '{"substances": ["opioid"]}')
+        world.execute("UPDATE patient SET profile = :profile", profile=sealed)
+        for _ in range(2):
+            _ends(talk)
+            world.advance(hours=-1)
+            _ask_again(talk)
+        assert world.now.weekday() == 6
+        world.advance(hours=1)
+        duty.tick()
+        if not named:
+            assert (talk.item("missed_check_ins").severity, duty.pages) == ("call_today", [])
+            return
+        assert duty.item.due_at - duty.item.opened_at == timedelta(minutes=15)
+        assert duty.pages == [(0, "pat", "opened")]
+        assert (duty.rung(PAT), len(duty.texted(PAT))) == (1, 1)
+        duty.says("1", phone=PAT)
+        duty.waits(minutes=31)
+        assert [who for _, who, why in duty.pages if why != "opened"] == ["pat"]
 
 
 def test_two_undelivered_questions_running_mean_we_cannot_reach(talk: Talk) -> None:

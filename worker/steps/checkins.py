@@ -19,7 +19,9 @@ from records.checkins import CheckIn
 from records.conversation import Asked, Prompt
 from records.outbox import Message
 from schedules import followup_rules
+from schedules.clinic import ClinicFile
 from schedules.followups import FollowUpReason, WantedFollowUp
+from schedules.ladder import FIRST_WAIT_AFTER_HOURS
 from schedules.staffing import Severity, StaffedHours
 from worker.logs import get_logger
 from worker.opening import open_follow_ups
@@ -192,7 +194,8 @@ def _visit_stands(session: Session, message: Message) -> bool:
 
 def _wanted(session: Session, services: Services, asked: Asked) -> tuple[WantedFollowUp, ...]:
     row, now = asked.check_in, services.now
-    staffed = clinics.by_id(session, row.clinic_id).file.staffed()
+    file = clinics.by_id(session, row.clinic_id).file
+    staffed = file.staffed()
     if row.status == UNCLEAR:
         reason = FollowUpReason.UNCLEAR_REPLY
         return (followup_rules.wanted(reason, now=now, staffed=staffed, about=_about(asked)),)
@@ -206,7 +209,7 @@ def _wanted(session: Session, services: Services, asked: Asked) -> tuple[WantedF
         )
     if row.status == MISSED:
         items = _of_silence(session, services, asked, rows, staffed)
-        return _to_on_call(session, services, asked, items, staffed)
+        return _to_on_call(session, services, asked, items, file)
     return ()
 
 
@@ -215,15 +218,19 @@ def _to_on_call(
     services: Services,
     asked: Asked,
     items: tuple[WantedFollowUp, ...],
-    staffed: StaffedHours,
+    file: ClinicFile,
 ) -> tuple[WantedFollowUp, ...]:
-    """Have an opioid patient's silence on a closed day reach whoever is on call (care rule 19)."""
-    now = services.now
-    if not staffed.on_call or staffed.is_staffed_day(now.astimezone(staffed.zone).date()):
+    """Have an opioid patient's silence on a closed day reach whoever is on call (care rule 19).
+
+    With nobody on call, whom the clinic's file names for closed days.
+    """
+    now, staffed = services.now, file.staffed()
+    nobody = not staffed.on_call and file.closed_day_caller is None
+    if nobody or staffed.is_staffed_day(now.astimezone(staffed.zone).date()):
         return items
     if not is_watched(session, services, asked.patient, since=now - _EVER):
         return items
-    due = staffed.due(Severity.PAGE_NOW, now)
+    due = min(staffed.due(Severity.PAGE_NOW, now), now + FIRST_WAIT_AFTER_HOURS)
     return tuple(
         replace(one, severity=Severity.PAGE_NOW, due_at=due)
         if one.severity is Severity.CALL_TODAY

@@ -19,6 +19,7 @@ from records.followups import FollowUp, FollowUpEvent
 from records.pages import DeliveryStatus, Page, PageDelivery, PageKind
 from schedules import ladder, roster
 from schedules.clinic import ClinicFile
+from schedules.followups import SILENCE
 from schedules.ladder import Absent, Channel, Clock, Person, Turn, Why
 from schedules.staffing import Severity
 from worker.logs import get_logger
@@ -104,6 +105,7 @@ def _clock(session: Session, file: ClinicFile, item: FollowUp, now: datetime) ->
         acknowledged_at=item.run_acknowledged_at,
         owner=owner_of(session, file, item),
         joined=item.joined_at is not None,
+        silence=item.reason in SILENCE,
     )
 
 
@@ -113,8 +115,8 @@ def owner_of(session: Session, file: ClinicFile, item: FollowUp) -> Person | Non
     key = ladder.key_of(staff.email, "") if staff else item.taken_by
     if key is None:
         return None
-    contacts = [*file.on_call, *([file.lead] if file.lead else [])]
-    known = next((one for one in map(ladder.person_of, contacts) if one.key == key), None)
+    people = map(ladder.person_of, roster.contacts(file))
+    known = next((one for one in people if one.key == key), None)
     return known or Person(key=key, name=key, email=staff.email if staff else None)
 
 

@@ -67,8 +67,7 @@ def send_test(services: Services, available: Collection[str], clinic: Clinic) ->
 
 
 def _everybody(file: ClinicFile, gone: frozenset[str]) -> list[Person]:
-    contacts = [*file.on_call, *([file.lead] if file.lead is not None else [])]
-    people = dict.fromkeys(ladder.person_of(contact) for contact in contacts)
+    people = dict.fromkeys(map(ladder.person_of, roster.contacts(file)))
     return [person for person in people if person.key not in gone]
 
 

@@ -1,0 +1,49 @@
+"""Whom a clinic has for an opioid patient's silence on a closed day (care rule 19).
+
+Whoever is on call hears of it. A clinic with nobody after hours has to name who phones, under
+`closed_day_caller`: tolerance falls in the first weeks, and Monday would be too late. The judgement
+is made when a file is read, never of one that is stored: a clinic of before this rule goes on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from schedules.errors import Fault
+
+if TYPE_CHECKING:
+    from schedules.clinic import ClinicFile
+    from schedules.yamlfile import Located
+
+#: Check-ins that are for opioid patients alone, and those that may have some among theirs.
+_FOR_OPIOIDS = "relapse-prevention-opioids"
+_CHECK_INS = ("daily-check-in", "relapse-prevention")
+_MESSAGE = "nobody phones about an opioid patient's silence on closed days"
+_MEND = (
+    'Add closed_day_caller: {name: Kim, phone: "+12125550191"}, who phones then, '
+    "or write after_hours: on_call"
+)
+
+
+def faults(file: ClinicFile, located: Located) -> list[Fault]:
+    """Return the fault of a clinic that follows opioid patients and leaves this open."""
+    if not _is_open(file) or _FOR_OPIOIDS not in file.protocols:
+        return []
+    return [located.fault(_place(file), f"{_MESSAGE}, and {_FOR_OPIOIDS} is on", _MEND)]
+
+
+def warnings(file: ClinicFile, located: Located) -> list[Fault]:
+    """Return the same for one whose check-ins may have opioid patients among them."""
+    if not _is_open(file) or not any(name in file.protocols for name in _CHECK_INS):
+        return []
+    return [located.fault(_place(file), f"{_MESSAGE}, if any of yours is one", _MEND)]
+
+
+def _is_open(file: ClinicFile) -> bool:
+    week = file.staffed_hours.by_weekday()
+    closes = not all(week.values()) or file.holidays.country is not None or file.holidays.extra
+    return bool(closes) and not file.staffed().on_call and file.closed_day_caller is None
+
+
+def _place(file: ClinicFile) -> tuple[str, ...]:
+    return ("after_hours",) if "after_hours" in file.model_fields_set else ("protocols",)
