@@ -6,11 +6,17 @@ Labels are a small closed set of words; an id, a number or a name never becomes 
 from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
-from records import gauges
+from records import gauges, pagefigures
 from records.gauges import Gauges
+from records.pagefigures import TAKEN_WITHIN, PageFigures
 from worker.logs import get_logger
 from worker.services import Services
 
@@ -64,12 +70,14 @@ class _DatabaseFigures(Collector):
         try:
             with self._services.database.transaction() as session:
                 figures = gauges.read(session, now=self._services.now)
+                paging = pagefigures.read(session, now=self._services.now)
         except Exception as error:  # noqa: BLE001  A scrape during an outage has to say so.
             log.warning("metrics_without_database", error=type(error).__name__)
             yield _gauge("database_up", "Whether the figures could be read.", 0)
             return
         yield _gauge("database_up", "Whether the figures could be read.", 1)
         yield from _in_words(figures)
+        yield from _of_paging(paging)
 
 
 def _gauge(name: str, meaning: str, value: float) -> GaugeMetricFamily:
@@ -99,3 +107,36 @@ def _in_words(figures: Gauges) -> Iterator[Metric]:
     yield by_severity
     if figures.tick_age is not None:
         yield _gauge("tick_age_seconds", "Seconds since a worker last ticked.", figures.tick_age)
+
+
+def _of_paging(figures: PageFigures) -> Iterator[Metric]:
+    opened = CounterMetricFamily(
+        "aftercare_pages", "Pages to staff, by what about and why.", labels=["kind", "why"]
+    )
+    for (kind, why), count in figures.opened.items():
+        opened.add_metric([kind, why], count)
+    yield opened
+    ways = GaugeMetricFamily(
+        "aftercare_page_deliveries",
+        "Deliveries of pages, by channel and how they stand.",
+        labels=["channel", "outcome"],
+    )
+    for (channel, status), count in figures.deliveries.items():
+        ways.add_metric([channel, status], count)
+    yield ways
+    taken = HistogramMetricFamily(
+        "aftercare_page_taken_seconds", "From an item's first page to its being taken."
+    )
+    limits = [f"{float(limit):g}" for limit in TAKEN_WITHIN]
+    buckets = [*zip(limits, figures.taken, strict=True), ("+Inf", figures.taken_count)]
+    taken.add_metric([], buckets, sum_value=figures.taken_seconds)
+    yield taken
+    yield _gauge("pages_untaken", "Items paged now that nobody has taken.", figures.untaken)
+    late = GaugeMetricFamily(
+        "aftercare_follow_ups_past_clock",
+        "Items whose next look is overdue by over a minute.",
+        labels=["severity"],
+    )
+    for severity, count in figures.past_clock.items():
+        late.add_metric([severity], count)
+    yield late

@@ -6,8 +6,9 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from records.base import Database
+from records.base import Database, new_id
 from records.clinics import Clinic
+from records.pages import Page, PageDelivery
 from tests.support.databases import Databases, OwnDatabase
 from tests.web.house import NOW, House, inbound_form, post, status_form
 from tests.web.served import Client, served
@@ -88,6 +89,59 @@ def test_metrics_count_webhooks_and_read_the_flow(
     assert str(clinic.id) not in page
     assert "riverside" not in page
     assert "+1212" not in page
+
+
+def test_metrics_tell_of_paging_in_counts_alone(
+    house: House, clinic: Clinic, client: Client
+) -> None:
+    """Pages, deliveries by channel, time until taken, and clocks that were overlooked."""
+    taken, waiting = (house.follow_up(clinic.id, "crisis", "page_now") for _ in range(2))
+    late = house.follow_up(clinic.id, "question", "next_business_day")
+    with house.services.database.transaction() as session:
+        session.merge(taken).climbs_at = NOW + timedelta(minutes=5)
+        session.merge(taken).run_acknowledged_at = NOW
+        session.merge(waiting).climbs_at = NOW - timedelta(seconds=59)
+        session.merge(late).climbs_at = NOW - timedelta(seconds=61)
+    for item, minutes in ((taken, 4), (waiting, None)):
+        page = Page(
+            id=new_id(),
+            clinic_id=clinic.id,
+            follow_up_id=item.id,
+            kind="item",
+            why="opened",
+            severity="page_now",
+            person="kim@clinic.test",
+            at=NOW - timedelta(minutes=30),
+        )
+        if minutes is not None:
+            page.acknowledged_at = page.at + timedelta(minutes=minutes)
+        ways = [
+            PageDelivery(
+                id=new_id(),
+                clinic_id=clinic.id,
+                page_id=page.id,
+                channel=channel,
+                status=status,
+                expires_at=NOW,
+            )
+            for channel, status in (("sms", "delivered"), ("voice", "failed"))
+        ]
+        house.add(page, *ways)
+    text = client.get("/metrics").text
+    for line in (
+        'aftercare_pages_total{kind="item",why="opened"} 2.0',
+        'aftercare_page_deliveries{channel="sms",outcome="delivered"} 2.0',
+        'aftercare_page_deliveries{channel="voice",outcome="failed"} 2.0',
+        'aftercare_page_taken_seconds_bucket{le="180"} 0.0',
+        'aftercare_page_taken_seconds_bucket{le="300"} 1.0',
+        'aftercare_page_taken_seconds_bucket{le="+Inf"} 1.0',
+        "aftercare_page_taken_seconds_sum 240.0",
+        "aftercare_pages_untaken 1.0",
+        'aftercare_follow_ups_past_clock{severity="page_now"} 0.0',
+        'aftercare_follow_ups_past_clock{severity="next_business_day"} 1.0',
+    ):
+        assert line in text, line
+    assert "kim" not in text
 
 
 def test_metrics_without_a_token_answer_this_machine_only(client: Client) -> None:
