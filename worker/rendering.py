@@ -139,6 +139,21 @@ _VARIABLES: Mapping[str, Callable[[Subject, str], str]] = MappingProxyType(
 )
 
 
+#: Care rule 11: what is asked instead while nobody is covered, without the offer of a call.
+_WITHOUT_A_CALL = MappingProxyType(
+    {"after_evening": "after_evening_closed", "after_morning": "after_morning_closed"}
+)
+#: An answer is to be expected within this time; as long somebody has to be there.
+_ANSWERED_WITHIN = (timedelta(0), timedelta(hours=1), timedelta(hours=2))
+
+
+def said_now(template: str, clinic: ClinicFile, now: datetime) -> str:
+    """Return the wording that is true at this hour: a call is offered only where one can come."""
+    closed = _WITHOUT_A_CALL.get(template)
+    covered = all(clinic.is_covered(now + later) for later in _ANSWERED_WITHIN)
+    return closed if closed and not covered else template
+
+
 _FOR = {"en": "for", "es": "para"}
 _DIGITS = re.compile(r"[0-9]")
 
@@ -166,6 +181,7 @@ def render(
 
     A safety reply passes the lint: it is held back by nothing of ours (care rule 9).
     """
+    template = said_now(template, subject.clinic, subject.now)
     language = language_for(catalog, template, wanted, subject.clinic)
     variables = {}
     for name in catalog.variables(template):
