@@ -28,7 +28,7 @@ def refuse(message: str) -> NoReturn:
 _IN_USERS_WORDS = {
     "worker.refusal.RefusedError": BAD_INPUT,
     "worker.settings.SettingsError": BAD_INPUT,
-    "worker.steps.followup_actions.FollowUpActionError": BAD_INPUT,
+    "worker.taking.FollowUpActionError": BAD_INPUT,
     "schedules.errors.ScheduleError": BAD_INPUT,
     "messages.errors.MessageError": BAD_INPUT,
     "records.base.RecordsError": FAILED,
