@@ -32,10 +32,12 @@ from schedules.clinic_fields import (
     Date,
     Day,
     Email,
+    Line,
     Link,
     Name,
     Opening,
     Phone,
+    Reason,
     WholeHours,
     Zone,
     hours_or_word,
@@ -348,6 +350,8 @@ class ClinicFile(_Part):
     gates: dict[str, Name] = Field(default_factory=dict)
     #: Where a protocol's forms are filled in: the form's key, and its address.
     forms: dict[str, Link] = Field(default_factory=dict)
+    #: What whoever takes an item does first, by its reason: the clinic's own words (care rule 15).
+    playbook: dict[Reason, tuple[Line, ...]] = Field(default_factory=dict)
 
     @field_validator("languages", "protocols")
     @classmethod

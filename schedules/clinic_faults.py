@@ -40,6 +40,7 @@ EXAMPLES = {
     "on_call": 'on_call: [{name: Sam, phone: "+12125550190", hours: always}]',
     "lead": 'lead: {name: Kim, phone: "+12125550191"}',
     "closed_day_caller": 'closed_day_caller: {name: Kim, phone: "+12125550191"}',
+    "playbook": 'playbook: {crisis: ["Call the patient.", "Then the emergency contact."]}',
     "unknown": "unknown: {policy: verify_then_retry, grace_seconds: 180, recheck_seconds: 60}",
     "protocols": "protocols: [dosing-visit, integration]",
     **{day: f'{day}: ["08:00-17:00"]' for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")},

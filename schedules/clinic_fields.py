@@ -16,6 +16,7 @@ import phonenumbers
 from pydantic import BeforeValidator, Field, PlainSerializer
 from pydantic_core import PydanticCustomError
 
+from schedules.followups import FollowUpReason
 from schedules.staffing import Span, read_clock
 from schedules.windows import MIDNIGHT
 
@@ -142,6 +143,21 @@ HoursSpan = Annotated[Span, BeforeValidator(_span), PlainSerializer(str, return_
 Day = Annotated[tuple[HoursSpan, ...], BeforeValidator(none_is_closed)]
 Date = Annotated[date, BeforeValidator(_date)]
 WholeHours = Annotated[float, Field(ge=0, le=24, strict=True)]
+
+
+def _reason(value: object) -> object:
+    """Accept the reason of an item, as the work list has it."""
+    known = tuple(map(str, FollowUpReason))
+    if value in known:
+        return value
+    near = difflib.get_close_matches(str(value), known, n=1, cutoff=0.6)
+    mend = f"Did you mean {near[0]}" if near else "Write a reason such as crisis or overdose"
+    raise wrong(f'no item has the reason "{value}"', mend)
+
+
+Reason = Annotated[str, BeforeValidator(_reason)]
+#: One thing to do, as long as a phone shows well.
+Line = Annotated[str, Field(min_length=1, max_length=300, pattern=r"\S")]
 
 
 def _link(value: object) -> object:

@@ -13,14 +13,24 @@ from fastapi import APIRouter, Form, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from records import accounting, audit, casework, disclosures, harm, pages, patients, worklist
+from records import (
+    accounting,
+    audit,
+    casework,
+    clinics,
+    disclosures,
+    harm,
+    pages,
+    patients,
+    worklist,
+)
 from records.base import Session
 from records.casework import Said
 from records.outbox import Message
 from records.patients import Patient
 from records.worklist import ListedFollowUp, ListedReply
 from schedules.followups import FollowUpReason
-from web import cards
+from web import cards, wording
 from web.pages import page
 from web.sessions import OwnForm, Person, SignedIn, services_of
 from worker.services import Services
@@ -116,13 +126,14 @@ def follow_up(request: Request, person: SignedIn, follow_up_id: UUID) -> Respons
         disclosed = _disclosed(session, item)
         later = _later_texts(session, services, item)
         answered = pages.answers_about(session, follow_up_id)
+        to_do = wording.to_do(clinics.by_id(session, item.clinic_uuid).file, item.reason)
         told = accounting.listed(session, services.vault, follow_up_id=follow_up_id)
         shown = cards.of(session, services, item) if item.severity == "page_now" else {}
         subject = f"follow_up:{follow_up_id}"
         record(session, services, person, "follow_up.viewed", subject, texts=len(said))
     values = {"item": item, "facts": facts, "said": said, "history": history, "card": shown}
     values |= {"colleagues": _colleagues(services, person), "disclosed": disclosed}
-    values |= {"later": later, "answered": answered, "told": told}
+    values |= {"later": later, "answered": answered, "told": told, "to_do": to_do}
     return show(request, person, "follow_up.html", values)
 
 

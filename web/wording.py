@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from records.casework import SourceFact
+from schedules.clinic import ClinicFile
 from worker.reasons import in_plain_words
 
 STATUSES: Mapping[str, str] = MappingProxyType(
@@ -111,8 +112,8 @@ OUTCOMES: Mapping[str, str] = MappingProxyType(
         "misread": "Misread: nothing was wrong",
     }
 )
-#: What to do first, shown with the item to whoever was paged (care rule 15). A clinic's own
-#: playbook comes before it.
+#: What to do first, shown with the item to whoever was paged (care rule 15), where the clinic's
+#: file has no playbook of its own for the reason.
 PLAYBOOK: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "crisis": (
@@ -155,6 +156,11 @@ INTENTS: Mapping[str, str] = MappingProxyType(
 )
 # Why a text ended, waits or moved: the same sentences as in `aftercare history`.
 why = in_plain_words
+
+
+def to_do(file: ClinicFile, reason: str) -> tuple[str, ...]:
+    """Return what to do first about an item: the clinic's own words, or ours, or nothing."""
+    return file.playbook.get(reason) or PLAYBOOK.get(reason, ())
 
 
 def named(words: Mapping[str, str], code: str | None) -> str:

@@ -321,3 +321,12 @@ def test_a_clinic_stored_before_the_rule_is_still_read():
     stored["protocols"] = ["relapse-prevention-opioids"]
     del stored["closed_day_caller"]
     assert ClinicFile.from_json(stored).closed_day_caller is None
+
+
+def test_a_playbook_names_reasons_that_items_have():
+    """A misspelt reason would never be shown to anybody."""
+    book = 'playbook: {crisis: ["Call the patient."], overdose: ["911 first."]}\n'
+    assert clinic(CONTRACT + book).playbook["crisis"] == ("Call the patient.",)
+    [fault] = faults(CONTRACT + 'playbook: {crises: ["Call."]}\n')
+    assert 'no item has the reason "crises". Did you mean crisis' in fault
+    assert fault.startswith("clinic.yaml:21:")

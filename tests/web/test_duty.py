@@ -73,6 +73,21 @@ def test_the_card_has_what_a_call_at_night_needs(
     assert "Call the patient now" in text
 
 
+def test_a_clinics_own_playbook_stands_in_the_place_of_ours(
+    house: House, clinic: Clinic, client: Client, item: FollowUp
+) -> None:
+    """For the reasons it names; the others keep the words that come with the product."""
+    with house.services.database.transaction() as session:
+        row = session.merge(clinic)
+        row.settings = {**row.settings, "playbook": {"crisis": ["Ring Dr. Lee first."]}}
+        row.version += 1
+    text = client.get(f"/follow-ups/{item.id}").text
+    assert "Ring Dr. Lee first." in text
+    assert "Call the patient now" not in text
+    overdose = house.follow_up(clinic.id, "overdose", "page_now")
+    assert "Call 911 first" in client.get(f"/follow-ups/{overdose.id}").text
+
+
 def test_the_card_says_in_words_what_is_known(
     house: House, client: Client, item: FollowUp, ana: Patient
 ) -> None:
