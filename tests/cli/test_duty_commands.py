@@ -92,6 +92,19 @@ def test_the_call_list_has_the_worst_harm_first(run: Run, clinic: Path) -> None:
     assert closing["why"] == "missed_check_ins"
 
 
+def test_the_closure_list_names_whom_silence_would_hide(run: Run, answered: Path) -> None:
+    """Recent doses, open misses, high numbers of the week; nobody else (care rule 19)."""
+    execute("UPDATE check_in SET value = 7")
+    rows = run("call-list", "--closure", "--json").rows
+    assert [(row["why"], row["patient_id"]) for row in rows] == [
+        ("recent_dose", "P1"),
+        ("high_score", "P1"),
+    ]
+    execute("UPDATE appointment SET checked_out_at = checked_out_at - interval '72 hours'")
+    execute("UPDATE check_in SET value = 6")
+    assert run("call-list", "--closure", "--json").rows == []
+
+
 @pytest.fixture
 def crisis(run: Run, clinic: Path) -> str:
     """A crisis of P1, and Doc, who can act."""

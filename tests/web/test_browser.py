@@ -108,6 +108,28 @@ def test_morning_at_the_console(
     assert faults == []
 
 
+def test_the_item_of_the_night_on_a_phone(
+    told: Any, house: House, clinic: Clinic, client: Client, browser: Browser, tmp_path: Path
+) -> None:
+    """Words, what to do first, and what 911 was told: by thumb, and no wider than the screen."""
+    said = house.inbound(clinic.id, "I want to end it", told, urgent=True)
+    item = house.follow_up(clinic.id, "overdose", "page_now", told, source_id=said.id)
+    shots = Path(os.environ.get("AFTERCARE_SCREENSHOTS") or tmp_path)
+    with browser.new_context(viewport={"width": 390, "height": 844}) as context:
+        page = context.new_page()
+        _sign_in(page, client.base, shots / "night-1-sign-in.png")
+        page.goto(f"{client.base}/follow-ups/{item.id}")
+        _shot(page, shots / "night-2-item.png")
+        page.get_by_text("Note what 911 was told").click()
+        page.get_by_label("Told to").fill("911 dispatcher, county EMS")
+        page.get_by_label("What they were told").fill("Address, last dose on Monday, alone")
+        _shot(page, shots / "night-3-note.png")
+        page.get_by_role("button", name="Save the note").click()
+        assert page.get_by_role("status").inner_text().startswith("Noted.")
+        assert "911 dispatcher, county EMS, told by kim@clinic.test" in page.inner_text("main")
+        _shot(page, shots / "night-4-noted.png")
+
+
 def _stays_here(url: str, base: str, faults: list[str]) -> None:
     if not url.startswith(base):
         faults.append(f"outside: {url}")

@@ -4,6 +4,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -44,6 +45,41 @@ def test_the_timer_leaves_the_work_to_beat_while_beat_ticks(
     with world.database.transaction() as session:
         progress.mark(session, dispatch.TICK_OF_BEAT)
     assert process._beat_is_silent(5.0) is False
+
+
+@pytest.mark.parametrize("ticking", [True, False])
+def test_whoever_watches_outside_is_called_while_ticks_succeed(world: World, ticking: bool) -> None:
+    """Once a minute (care rule 13); without ticks the silence is what raises the alarm."""
+    calls: list[str] = []
+
+    class Watcher(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            calls.append(self.path)
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Watcher) as watcher:
+        threading.Thread(target=watcher.serve_forever, daemon=True).start()
+        world.settings.heartbeat_url = f"http://127.0.0.1:{watcher.server_port}/alive"
+        world.settings.dispatch_interval = 0.05
+        made = WorkerProcess(world.services, world.carrier)
+        if ticking:
+            with world.database.transaction() as session:
+                # Beat has just ticked, and goes on to for as long as this test takes.
+                progress.mark(session, dispatch.TICK)
+                progress.mark(session, dispatch.TICK_OF_BEAT)
+        else:
+            made.tick = lambda *, by_beat: []  # type: ignore[method-assign]
+        made.start()
+        if ticking:
+            wait_until(lambda: calls == ["/alive"], 10)
+        time.sleep(0.5)
+        made.close()
+        watcher.shutdown()
+    assert calls == (["/alive"] if ticking else [])
 
 
 def test_a_step_asked_for_while_it_runs_goes_once_more(process: WorkerProcess) -> None:
