@@ -3,7 +3,7 @@
 from urllib.parse import quote
 
 from tests.acceptance.conftest import Make
-from tests.acceptance.house import Installation, patient, phone_of
+from tests.acceptance.house import NUMBER, Installation, patient, phone_of
 from tests.support.mail import mail_server
 
 ANA = phone_of(1)
@@ -53,3 +53,32 @@ def test_while_the_texts_account_is_refused_the_page_goes_by_mail(make: Make) ->
         house.wait_for(lambda: box.to("sam@clinic.test"), "an e-mail")
         [letter] = box.to("sam@clinic.test")
     assert letter["Subject"].startswith("PAGE: Oak Street: someone needs you NOW.")
+
+
+def test_a_page_is_taken_by_answering_its_text_and_a_call_hears_where_help_is(make: Make) -> None:
+    """Through the carrier's webhooks, with its signatures: the text of staff, a patient's call."""
+    with mail_server() as box:
+        house = _set_up(make, SMTP_URL=box.url)
+        house.carrier.ask("PUT", f"/sandbox/phones/{quote(SAM)}/habit", {"does": "no-answer"})
+        house.carrier.write(ANA, "I want to kill myself")
+        house.wait_for_texts(1, SAM)
+        [paged] = house.carrier.seen("create", to=SAM)
+        assert "Take it: reply 1, or " in paged["body"]
+        house.carrier.write(SAM, "1")
+        house.wait_for(lambda: _taken(house), "the page is taken")
+        house.wait_for_texts(2, SAM)
+        assert "it is yours" in house.carrier.seen("create", to=SAM)[-1]["body"]
+    [item] = house.records("followups")[0]
+    assert (item["reason"], item["owner"]) == ("crisis", "sam@clinic.test")
+    url = f"{house.web_url}/twilio/voice/patient"
+    call = house.carrier.ask(
+        "POST", f"/sandbox/phones/{quote(ANA)}/calls", {"to": NUMBER, "url": url}
+    )
+    sid = call["sid"]
+
+    def heard() -> str:
+        return " ".join(house.carrier.ask("GET", f"/sandbox/calls/{sid}")["said"])
+
+    house.wait_for(lambda: "9 8 8" in heard(), "the caller hears of 988")
+    assert "9 1 1" in heard()
+    assert "Robin" not in heard()
