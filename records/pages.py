@@ -214,7 +214,7 @@ def of_kind(session: Session, clinic_id: UUID, kind: PageKind, *, since: datetim
 CODE_KEPT = timedelta(hours=12)
 
 
-def _texted(clinic_id: UUID, people: Collection[str], now: datetime) -> Select[tuple[Page]]:
+def _texted(clinic_id: UUID, people: Collection[str], now: datetime) -> Select[Page]:
     """Pages by text to these people whose number still means something."""
     lately = or_(Page.closed_at.is_(None), Page.at > now - CODE_KEPT)
     return select(Page).where(

@@ -25,7 +25,7 @@ from pydantic import (
     field_validator,
 )
 
-from schedules import clinic_silence
+from schedules import clinic_cover
 from schedules.clinic_faults import faults_of
 from schedules.clinic_fields import (
     Closing,
@@ -312,7 +312,7 @@ def read_clinic(text: str, file: str, *, sandbox: bool = False) -> "ClinicFile":
         read = ClinicFile.model_validate(located.value, context={"sandbox": sandbox})
     except ValidationError as error:
         raise ClinicFileError(faults_of(error, located, ClinicFile)) from None
-    if unsafe := clinic_silence.faults(read, located):
+    if unsafe := clinic_cover.faults(read, located):
         raise ClinicFileError(unsafe)
     return read
 

@@ -8,7 +8,7 @@ import typer
 from cli import output
 from cli.errors import refuse
 from cli.session import ACTOR, services, the_clinic
-from schedules import clinic_silence, coverage
+from schedules import clinic_cover, coverage
 from schedules.clinic import ClinicFile, read_clinic
 from schedules.facts import VisitStatus
 from schedules.yamlfile import parse
@@ -42,7 +42,7 @@ def apply(
         refuse(f"{file} can't be read: {reason}.")
     with services() as running:
         described = read_clinic(text, str(file), sandbox=running.settings.mode == "sandbox")
-        for warning in clinic_silence.warnings(described, parse(text, str(file))):
+        for warning in clinic_cover.warnings(described, parse(text, str(file))):
             output.say(f"warning: {warning}")
         try:
             done = clinics.apply(running, described, actor=ACTOR, end_running=end_running)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schedules import clinic_silence
+from schedules import clinic_cover
 from schedules.clinic import AfterHours, ClinicFile, DetailLevel, UnknownPolicy, read_clinic
 from schedules.errors import ClinicFileError
 from schedules.windows import SendWindow
@@ -305,13 +305,19 @@ def test_a_clinic_of_opioid_patients_names_who_phones_on_closed_days():
 
 @pytest.mark.parametrize(
     ("text", "warned"),
-    [(ALONE, True), (ALONE + CALLER, False), (CONTRACT, False), (SHORTEST, False)],
-    ids=["check-ins and nobody", "somebody named", "on call", "no check-ins"],
+    [
+        (ALONE, "if any of yours is one"),
+        (ALONE + CALLER, None),
+        (CONTRACT, None),
+        (SHORTEST + "after_hours: none\n", None),
+        (SHORTEST, "after_hours is left out"),
+    ],
+    ids=["check-ins and nobody", "somebody named", "on call", "no check-ins", "not said"],
 )
-def test_other_check_ins_warn_of_it(text, warned):
-    """Some of the patients may be opioid patients, which the file does not say."""
-    found = clinic_silence.warnings(clinic(text), parse(text, "clinic.yaml"))
-    assert bool(found) is warned
+def test_what_is_better_said_of_closed_hours(text, warned):
+    """Some patients may be opioid patients, and nobody on call is not what one forgets to say."""
+    found = clinic_cover.warnings(clinic(text), parse(text, "clinic.yaml"))
+    assert [warned in fault.message for fault in found] == ([True] if warned else [])
     assert all(fault.line > 0 and fault.mend for fault in found)
 
 

@@ -14,7 +14,7 @@ from records.patients import Patient
 from schedules import followup_rules
 from schedules.staffing import StaffedHours
 from tests.support.world import World, make_visits, phone_of
-from tests.worker.duty import CRISIS, Duty
+from tests.worker.duty import CRISIS, KIM, SAM, Duty
 from worker.opening import open_follow_ups
 from worker.steps import compare
 from worker.steps import followup_actions as actions
@@ -110,9 +110,21 @@ def test_a_page_to_staff_is_no_strange_text_of_the_night(duty: Duty) -> None:
     assert (counts["listed"], counts["strange"]) == (2, 0)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_a_random_year_leaves_no_item_without_an_owner_or_a_clock(duty: Duty, seed: int) -> None:
+PAT = "+12125550195"
+NOBODY = {"on_call": [], "after_hours": "none"}
+CALLER = {"closed_day_caller": {"name": "Pat", "phone": PAT, "email": "pat@clinic.test"}}
+
+
+@pytest.mark.parametrize(
+    ("seed", "file"),
+    [(0, {}), (2, NOBODY | CALLER), (3, NOBODY), (4, NOBODY | {"lead": None})],
+    ids=["on call", "a caller for closed days", "the lead", "nobody at all"],
+)
+def test_a_random_year_leaves_no_item_without_an_owner_or_a_clock(
+    duty: Duty, seed: int, file: dict[str, object]
+) -> None:
     """Texts, takings, hand-overs, absences, snoozes and silence, through the real steps."""
+    duty.file(**file)
     chance = random.Random(seed)
     emails = ("sam@clinic.test", "kim@clinic.test", "doc@clinic.test")
     for email in emails:
@@ -137,6 +149,12 @@ def _something_happens(duty: Duty, chance: random.Random, emails: Sequence[str])
     words = [CRISIS, "call me", "can I bring my dog?", "he hit me and i am scared to go home"]
     if chance.random() < 0.4:
         duty.talk.says(chance.choice(words), phone=chance.choice([phone_of(0), "+12125550177"]))
+        return
+    if chance.random() < 0.2:
+        # Staff answer a page by text, rightly or not.
+        duty.talk.says(
+            chance.choice(["1", "2", "take", "ok"]), phone=chance.choice([SAM, KIM, PAT])
+        )
         return
     if chance.random() < 0.2:
         day = now.date() + timedelta(days=chance.randrange(3))

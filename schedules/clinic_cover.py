@@ -1,8 +1,9 @@
-"""Whom a clinic has for an opioid patient's silence on a closed day (care rule 19).
+"""What a clinic's file has to say of the hours in which nobody is at work.
 
-Whoever is on call hears of it. A clinic with nobody after hours has to name who phones, under
-`closed_day_caller`: tolerance falls in the first weeks, and Monday would be too late. The judgement
-is made when a file is read, never of one that is stored: a clinic of before this rule goes on.
+That nobody is on call, it says itself. Of an opioid patient's silence on a closed day whoever is
+on call hears (care rule 19). A clinic with nobody has to name who phones (`closed_day_caller`):
+tolerance falls in the first weeks, and Monday would be too late. The judgement is made when a file
+is read, never of one that is stored: a clinic of before this rule goes on.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 #: Check-ins that are for opioid patients alone, and those that may have some among theirs.
 _FOR_OPIOIDS = "relapse-prevention-opioids"
 _CHECK_INS = ("daily-check-in", "relapse-prevention")
+_UNSAID = (
+    "after_hours is left out, so nobody is paged outside staffed hours, and texts promise nobody",
+    "Write after_hours: none if that is meant, or on_call",
+)
 _MESSAGE = "nobody phones about an opioid patient's silence on closed days"
 _MEND = (
     'Add closed_day_caller: {name: Kim, phone: "+12125550191"}, who phones then, '
@@ -33,7 +38,13 @@ def faults(file: ClinicFile, located: Located) -> list[Fault]:
 
 
 def warnings(file: ClinicFile, located: Located) -> list[Fault]:
-    """Return the same for one whose check-ins may have opioid patients among them."""
+    """Return what is better said: that nobody is on call, and who phones where it may matter."""
+    unsaid = [] if "after_hours" in file.model_fields_set else [located.fault((), *_UNSAID)]
+    return [*unsaid, *_of_silence(file, located)]
+
+
+def _of_silence(file: ClinicFile, located: Located) -> list[Fault]:
+    """Return the fault's milder form, for check-ins that may have opioid patients among theirs."""
     if not _is_open(file) or not any(name in file.protocols for name in _CHECK_INS):
         return []
     return [located.fault(_place(file), f"{_MESSAGE}, if any of yours is one", _MEND)]
