@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -65,6 +66,18 @@ _WAIT_BRIEFLY = text("SET LOCAL lock_timeout = '250ms'")
 def wait_briefly(session: Session) -> None:
     """Give up on a lock after a quarter of a second, to the end of the transaction."""
     session.execute(_WAIT_BRIEFLY)
+
+
+_WORDS = text("""
+    SELECT id, settings -> 'words' AS words FROM clinic
+    WHERE id = ANY(CAST(:clinics AS uuid[])) AND COALESCE(settings -> 'words', '{}') <> '{}'
+""")
+
+
+def words_of(session: Session, clinics: Iterable[UUID]) -> dict[UUID, Any]:
+    """Return the phrases of their own that these clinics read replies by, where they have any."""
+    rows = session.execute(_WORDS, {"clinics": sorted(set(clinics))})
+    return {row.id: row.words for row in rows}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -291,6 +291,17 @@ def lift_keyword_opt_out(session: Session, *, clinic_id: UUID, blind: bytes, at:
     return True
 
 
+def lift_said_opt_out(
+    session: Session, *, clinic_id: UUID, blind: bytes, reasons: Sequence[str], at: datetime
+) -> bool:
+    """Lift an opt-out that the patient took back to staff; return whether one was lifted."""
+    row = opted_out(session, clinic_id=clinic_id, blind=blind)
+    if row is None or row.reason not in reasons:
+        return False
+    row.lifted_at = at
+    return True
+
+
 def lift_suspension(session: Session, *, clinic_id: UUID, blind: bytes, at: datetime) -> bool:
     """Text a number again that was out of service and has been proved since."""
     row = opted_out(session, clinic_id=clinic_id, blind=blind)

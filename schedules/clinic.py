@@ -348,6 +348,10 @@ class ClinicFile(_Part):
     protocols: tuple[Name, ...] = ()
     #: What a gated protocol asks to be settled first: its gate, and who answers for it.
     gates: dict[str, Name] = Field(default_factory=dict)
+    #: Phrases of the clinic's own: by language, category of the word lists, and part (say, exact).
+    words: dict[Literal["en", "es"], dict[Name, dict[Name, tuple[str, ...]]]] = Field(
+        default_factory=dict
+    )
     #: Where a protocol's forms are filled in: the form's key, and its address.
     forms: dict[str, Link] = Field(default_factory=dict)
     #: What whoever takes an item does first, by its reason: the clinic's own words (care rule 15).

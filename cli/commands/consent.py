@@ -30,10 +30,15 @@ def consent(
         ..., help="visits;check_ins;health_questions, or some of them.", show_default=False
     ),
     version: str | None = typer.Option(None, help="Which wording they were shown."),
+    lift_stop: bool = typer.Option(
+        False, "--lift-stop", help="They took back, to you, a stop that they wrote in a sentence."
+    ),
     clinic: str | None = typer.Option(None, help="The clinic, if several use this patient id."),
 ) -> None:
     """Write a grant or a revocation to the ledger; it is in force at once."""
     named = tuple(part.strip() for part in purposes.replace(",", ";").split(";") if part.strip())
+    if lift_stop and action is Action.REVOKE:
+        refuse("--lift-stop: a revocation lifts nothing.")
     if not method.strip():
         refuse("--method: say how the patient said so.")
     with services() as running:
@@ -46,6 +51,7 @@ def consent(
                 method=method.strip(),
                 wording_version=version,
                 actor=ACTOR,
+                lift_stop=lift_stop,
             )
         else:
             left = people.revoke(
@@ -54,4 +60,7 @@ def consent(
         stopped = people.is_stopped(running, person.id)
     output.result(f"In force now: {', '.join(left) or 'nothing'}.")
     if stopped:
-        output.say("The patient has stopped texts. Only their START lifts that.")
+        output.say(
+            "The patient has stopped texts. Their START lifts a keyword; a stop in a sentence is"
+            " lifted with --lift-stop, once they have told you that they want texts again."
+        )

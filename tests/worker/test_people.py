@@ -350,3 +350,67 @@ def test_everything_staff_do_is_in_the_audit_trail(world: World) -> None:
     assert json.loads(details)["reason"] == "hospital"
     with world.database.transaction() as session:
         assert audit.first_break(session, world.clinic_id) is None
+
+
+def _grant_again(world: World, *, lift_stop: bool = True) -> tuple[str, ...]:
+    return people.grant(
+        world.services,
+        _person(world).id,
+        purposes=("visits",),
+        method="verbal",
+        actor="test",
+        lift_stop=lift_stop,
+    )
+
+
+def _stop_by(world: World, reason: str) -> None:
+    with world.database.transaction() as session:
+        patients.opt_out(
+            session,
+            clinic_id=world.clinic_id,
+            blind=_person(world).phone_blind,
+            reason=reason,
+            occurred_at=world.now,
+        )
+
+
+def test_a_stop_in_a_sentence_is_lifted_by_what_the_patient_told_staff(world: World) -> None:
+    """Only with the word for it: a consent alone leaves the stop as it is."""
+    _import(world, ANA)
+    _stop_by(world, "words")
+    _grant_again(world, lift_stop=False)
+    assert people.is_stopped(world.services, _person(world).id)
+
+    _grant_again(world)
+
+    assert not people.is_stopped(world.services, _person(world).id)
+    assert _ledger(world)[-1] == ("grant", ("visits",), "verbal")
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("keyword", "START"),
+        ("wrong_number", "right number"),
+        ("opted_out_at_carrier", "carrier refuses"),
+    ],
+)
+def test_no_other_stop_is_lifted_by_staff(world: World, reason: str, said: str) -> None:
+    """The refusal says what to do instead, and writes no consent."""
+    _import(world, ANA)
+    _stop_by(world, reason)
+    before = _ledger(world)
+
+    with pytest.raises(RefusedError, match=said):
+        _grant_again(world)
+
+    assert people.is_stopped(world.services, _person(world).id)
+    assert _ledger(world) == before
+
+
+def test_without_a_stop_there_is_nothing_to_lift(world: World) -> None:
+    """Asking for it is a mistake that is told, not passed over."""
+    _import(world, ANA)
+
+    with pytest.raises(RefusedError, match="no stop to lift"):
+        _grant_again(world)

@@ -6,7 +6,10 @@ worker.steps.receive -> around (three statements for all of them) -> hear -> a r
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
+from messages.errors import LexiconError
+from messages.lexicon import Extension, Lexicon, lexicon
 from messages.replies import Reading
 from records import arrivals, conversation
 from records.arrivals import Person, Said, Span, Writer
@@ -24,12 +27,14 @@ log = get_logger(__name__)
 class Around:
     """What the database knows around a text. `people` are those on its number, oldest first.
 
-    `earlier` stays sealed, so that one that does not open costs its own reader alone.
+    `earlier` stays sealed, so that one that does not open costs its own reader alone. `words` are
+    the clinic's own phrases, as its file has them.
     """
 
     people: Sequence[Person]
     prompts: Sequence[Prompt]
     earlier: Sequence[Said]
+    words: Extension | None = None
 
 
 def around(session: Session, texts: Sequence[Received]) -> list[Around]:
@@ -49,14 +54,17 @@ def around(session: Session, texts: Sequence[Received]) -> list[Around]:
         )
         for text in texts
     ]
+    words = arrivals.words_of(session, [text.clinic_id for text in texts])
     known = zip(
+        texts,
         on_number,
         conversation.prompts(session, replies),
         arrivals.said_in(session, spans),
         strict=True,
     )
     return [
-        Around(people=those, prompts=prompts, earlier=earlier) for those, prompts, earlier in known
+        Around(people=those, prompts=asked, earlier=earlier, words=words.get(each.clinic_id))
+        for each, those, asked, earlier in known
     ]
 
 
@@ -72,8 +80,22 @@ def hear(
     language = known.people[0].language if known.people else "en"
     return hearing.hear(
         text,
-        hearing.Around(language=language, prompts=known.prompts, earlier=[*earlier, *just_said]),
+        hearing.Around(
+            language=language,
+            prompts=known.prompts,
+            earlier=[*earlier, *just_said],
+            words=_lexicon(text.clinic_id, known.words),
+        ),
     )
+
+
+def _lexicon(clinic_id: UUID, words: Extension | None) -> Lexicon:
+    """Return the shipped words with a clinic's own; own ones that no longer fit cost no reply."""
+    try:
+        return lexicon(words)
+    except LexiconError as error:
+        log.warning("clinic_words_unreadable", clinic_id=str(clinic_id), error=str(error))
+        return lexicon()
 
 
 def hear_all(

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from messages import replies
 from messages.binding import APPOINTMENT, scale_of
+from messages.lexicon import Lexicon, lexicon
 from messages.replies import Intent, OpenPrompt, Reading, Severity
 from records.arrivals import Writer
 from records.base import Session
@@ -56,12 +57,14 @@ class Around:
     """What a text is read with.
 
     `language` is that of the oldest patient on the number, `prompts` what they may be answering,
-    `earlier` what the number wrote within `JOINED_WITHIN` before, urgent texts left out.
+    `earlier` what the number wrote within `JOINED_WITHIN` before, urgent texts left out, and
+    `words` the word lists with the clinic's own.
     """
 
     language: str = "en"
     prompts: Sequence[Prompt] = ()
     earlier: Sequence[str] = field(default=(), repr=False)
+    words: Lexicon = field(default_factory=lexicon)
 
 
 def hear(text: Received, around: Around) -> Reading:
@@ -71,23 +74,28 @@ def hear(text: Received, around: Around) -> Reading:
     """
     open_now, answered = open_prompts(around.prompts)
     settled = [prompt for prompt in answered if prompt.context == APPOINTMENT]
-    language = around.language
     reading = _corrected(text, around, [*open_now, *(p for p in answered if scale_of(p.context))])
     if reading is None:
-        reading = replies.read(text.body, prompts=_as_read(open_now), language=language)
+        reading = _read(text.body, open_now, around)
     if settled and reading.prompt_id is None and reading.intent in _MAY_BE_CHANGED:
-        again = replies.read(text.body, prompts=_as_read([*open_now, *settled]), language=language)
+        again = _read(text.body, [*open_now, *settled], around)
         reading = again if again.prompt_id or again.ambiguous else reading
     if around.earlier and not _is_safety(reading):
         reading = _joined(text, reading, around)
     return _with_carrier(reading, text.opt_out_type)
 
 
+def _read(body: str, prompts: Iterable[Prompt], around: Around) -> Reading:
+    return replies.read(
+        body, prompts=_as_read(prompts), language=around.language, words=around.words
+    )
+
+
 def _corrected(text: Received, around: Around, asked: Sequence[Prompt]) -> Reading | None:
     """Read a text that corrects a number with the questions just answered as well."""
     if not any(prompt.answered for prompt in asked) or not corrects(text.body):
         return None
-    reading = replies.read(text.body, prompts=_as_read(asked), language=around.language)
+    reading = _read(text.body, asked, around)
     bound = reading.prompt_id is not None or reading.ambiguous
     return reading if bound and reading.intent is Intent.score else None
 
@@ -152,7 +160,7 @@ def is_urgent(reading: Reading) -> bool:
 def _joined(text: Received, reading: Reading, around: Around) -> Reading:
     """Read the last minutes' texts as one: danger may be spread over several of them."""
     whole = " ".join([*around.earlier, text.body])
-    joined = replies.read(whole, prompts=(), language=around.language)
+    joined = _read(whole, (), around)
     if not _is_safety(joined):
         return reading
     also = tuple(dict.fromkeys((*joined.also, reading.intent, *reading.also)))

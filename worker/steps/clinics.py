@@ -13,6 +13,8 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
+from messages.errors import LexiconError
+from messages.lexicon import lexicon
 from messages.lint import lint
 from records import audit, clinics, enrollments, intake
 from records.base import Session, new_id
@@ -92,6 +94,7 @@ def apply(
     for them; else InUseError says who would be left without texts.
     """
     _check_wording(file)
+    _check_words(file)
     with services.database.transaction() as session:
         intake.take_turn(session, f"clinic:{file.id}")
         clinic = intake.lock_clinic(session, file.id)
@@ -136,6 +139,14 @@ def _check_wording(file: ClinicFile) -> None:
         for form, link in file.forms.items():
             for finding in lint(link, language=language):
                 raise RefusedError(f"forms.{form} stands in texts, and {finding}")
+
+
+def _check_words(file: ClinicFile) -> None:
+    """Refuse phrases of the clinic's own that could not be looked for in a reply."""
+    try:
+        lexicon(file.words or None)
+    except LexiconError as error:
+        raise RefusedError(f"words: {error}") from error
 
 
 def _refuse_in_use(

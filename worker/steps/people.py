@@ -10,9 +10,10 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from records import audit, clinics, enrollments, intake, patients, stopping
+from records import audit, clinics, conversation, enrollments, intake, patients, stopping
 from records.base import Session
 from records.patients import Patient
+from schedules.clinic import OptoutHandledBy
 from schedules.reasons import SkipReason
 from worker import enrolling, protocols
 from worker.intake import batches
@@ -23,6 +24,7 @@ from worker.intake.table import read_table
 from worker.intake.written import PLAIN
 from worker.leads import account_of_lead
 from worker.refusal import RefusedError
+from worker.replying.stopping import StopReason
 from worker.services import Services
 
 _HELD, _CLOSED, _ACTIVE = "held", "closed", "active"
@@ -236,16 +238,20 @@ def grant(
     method: str,
     actor: str,
     wording_version: str | None = None,
+    lift_stop: bool = False,
 ) -> tuple[str, ...]:
     """Write a consent to the ledger; return the purposes now in force.
 
-    It lifts no stop, only the rest of a number that was out of service: one that was stopped is
-    texted again only after the patient's START.
+    By itself it lifts no stop, only the rest of a number that was out of service. With `lift_stop`
+    it also takes back a stop that the patient wrote in a sentence, after staff have spoken with
+    them; RefusedError says what stands where that can't be.
     """
     _check_purposes(purposes)
     with services.database.transaction() as session:
         person = intake.lock_patient(session, patient_id)
         _refuse_closed(person)
+        if lift_stop:
+            _lift_stop(session, services, person)
         begins = not person.purposes
         _write(session, services, person, "grant", purposes, method, actor, wording_version)
         # Staff who record a consent have spoken with the patient about this very number.
@@ -259,6 +265,32 @@ def grant(
             enrolling.join(session, clinic.file, published, [person], now=services.now)
         enrollments.request_plan_of_patient(session, person.id)
         return tuple(person.purposes)
+
+
+def _lift_stop(session: Session, services: Services, person: Patient) -> None:
+    """Take back a stop said in words; what fell due meanwhile is not replayed (care rule 20)."""
+    clinic_id, blind = person.clinic_id, person.phone_blind
+    stop = patients.opted_out(session, clinic_id=clinic_id, blind=blind)
+    if stop is None:
+        raise RefusedError("There is no stop to lift. Leave --lift-stop out.")
+    # The carrier blocks a number for a keyword by itself, and only their START opens it there.
+    clinic = clinics.by_id(session, clinic_id).file
+    by_us = clinic.optout_handled_by is OptoutHandledBy.APP
+    liftable = (StopReason.WORDS, *((StopReason.KEYWORD,) if by_us else ()))
+    if not patients.lift_said_opt_out(
+        session, clinic_id=clinic_id, blind=blind, reasons=liftable, at=services.now
+    ):
+        raise RefusedError(_STAYS.get(stop.reason, _STAYS_ELSE))
+    conversation.close_missed(session, [person.id], now=services.now)
+
+
+_STAYS = {
+    StopReason.KEYWORD.value: "They stopped with a keyword, and the carrier blocks their number:"
+    " ask them to text START.",
+    StopReason.WRONG_NUMBER.value: "Whoever has this number said that it is wrong: record the right"
+    " number, then the consent.",
+}
+_STAYS_ELSE = "The carrier refuses this number: ask them to text START, or record another number."
 
 
 def revoke(
