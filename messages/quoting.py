@@ -46,8 +46,9 @@ _BY_WORD = tuple(
 )
 _BY_EMOJI = re.compile(
     r"^\s*(?:(?:reacted(?: with)?|reaccion[oó](?: con)?)\s*(?P<said>\S{1,8})"
-    r"|(?P<bare>[^\w\s]{1,8}))"
-    rf"\s+(?:to|a)\b{_QUOTED}",
+    r"|(?P<bare>[^\w\s\x00-\x7f]{1,8}))"
+    # Our texts are longer than this, so that a disguised "a'lto" is no quote of one.
+    rf"\s+(?:to|a)\s+(?={_THING}|{_OPEN}.{{10}}){_QUOTED}",
     re.IGNORECASE | re.DOTALL,
 )
 _THUMB_UP, _THUMB_DOWN = "\U0001f44d", "\U0001f44e"

@@ -1,7 +1,7 @@
 """Stops, starts and calls for help."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from messages.keywords import carrier_acts_on
@@ -28,6 +28,8 @@ def disguised(draw, words):
     return draw(NOISE) + "".join(letter + draw(NOISE) for letter in letters)
 
 
+@example(body=": a'lto")
+@example(body="\U0001f621 a 'lto")
 @given(body=disguised(STOPS + OTHER_STOPS))
 def test_nothing_around_or_inside_a_keyword_loses_a_stop(body):
     """Case, spaces, punctuation, emoji, full-width and invisible letters (rule 7)."""
