@@ -66,6 +66,10 @@ class Category:
         """Say whether any phrase stands in the text, everyday ones not yet taken out."""
         return self.say is not None and self.say.search(text) is not None
 
+    def without_excuses(self, text: str, instead: str) -> str:
+        """Return the text with other words instead of this category's everyday phrases."""
+        return self.excuses.sub(instead, text) if self.excuses else text
+
     def matches(self, text: str) -> Iterator[Match]:
         """Yield each place that says it. Everyday phrases are blanked first, lengths kept."""
         if not self.say or not self.appears(text):
@@ -104,6 +108,9 @@ class Lexicon:
     prefers: re.Pattern[str]
     corrects: re.Pattern[str]
     cues: tuple[str, ...]
+    present: frozenset[str]
+    past: frozenset[str]
+    days: frozenset[str]
     markers: Mapping[str, frozenset[str]]
     denied: re.Pattern[str]
     polite: tuple[re.Pattern[str], re.Pattern[str]]
@@ -277,6 +284,9 @@ def _compiled(extension: str) -> Lexicon:
         prefers=_between_numbers(_union(files, "prefers")),
         corrects=_between_numbers(_union(files, "corrects")),
         cues=tuple(sorted(_union(files, "number_cues"))),
+        present=_union(files, "present"),
+        past=_union(files, "past"),
+        days=_union(files, "days"),
         markers={language: frozenset(words["markers"]) for language, words in files.items()},
         denied=_denials(files),
         polite=_polite(files),

@@ -6,16 +6,12 @@ from dataclasses import dataclass
 
 from messages.binding import choose, numeric, scale_of
 from messages.lexicon import Lexicon
+from messages.numbers import NUMBER, WORD, in_figures, one_of_neighbours, pointed_at
 from messages.reading import Heard, Hint, Hit, Intent, OpenPrompt, Severity
 
-# A number as people type it, with a sign, a decimal part or a "+"; part of a time, a date, a word
-# or an amount of money it is none. "n/m" and "n out of m" are looked at first.
-_NUMBER = re.compile(
-    r"(?<![\w.,:/$#])(?:(?<![\w)] )[-\u2212])?\d{1,4}(?:[.,]\d+)?\+?(?![\w:/%]|[.,]\d)"
-)
+# "n/m" and "n out of m" are looked at first.
 _SLASHED = re.compile(r"(?<![\w.,:/-])(\d{1,3})\s?/\s?(\d{1,3})(?![\w:/]|[.,]\d)")
 _TIME_OF_DAY = re.compile(r"\b\d{1,2}(?::\d\d)?\s?[ap]\.?\s?m\b")
-_WORD = re.compile(r"[^\W\d_]+")
 _CLAUSES = re.compile(r"[,;!?\n]+|\.+(?!\d)")
 # "See you, at 3" tells a time.
 _AT_A_TIME = (["at"], ["by"], ["a"], ["on"], ["around"], ["til"], ["until"])
@@ -23,6 +19,9 @@ _NEARLY = re.compile(r"(?<=\d)\s?-?ish\b")
 
 # "Ill be in at 8" is no late answer to a scale.
 _MOST_WORDS_UNASKED = 3
+_HIGHER_IS_WORSE = frozenset({"craving_scale", "side_effect_check", "scale:0-3"})
+# A scale that ends at seven counts days or nights, so that these are no other amount.
+_DAYS = 7
 _EMERGENCY_NUMBERS = frozenset({"911", "988"})
 
 
@@ -101,11 +100,10 @@ def _holds(prompt: OpenPrompt, number: int) -> bool:
 def _said(heard: Heard, prompts: Sequence[OpenPrompt]) -> _Said | None:
     if prompts and heard.compacts[0] == "o":
         return _Said(numbers=("0",), alone=True, leads=False)
-    lists = heard.words
-    text = _NEARLY.sub("", _TIME_OF_DAY.sub(" / ", heard.folded))
-    text = _chosen(_without_ratios(text, {str(high) for _, high in _scales(prompts)}, lists), lists)
-    numbers = tuple(match.group() for match in _NUMBER.finditer(text))
-    words = lists.spelling.mended(_WORD.findall(_NUMBER.sub(" ", text)))
+    lists, scales = heard.words, _scales(prompts)
+    text = _written(heard, prompts)
+    numbers = tuple(match.group() for match in NUMBER.finditer(text))
+    words = lists.spelling.mended(WORD.findall(NUMBER.sub(" ", text)))
     spelled = [word for word in words if word in lists.number_words]
     rest = [word for word in words if word not in lists.number_words]
     fillers_only = all(word in lists.fillers for word in rest) and "/" not in text
@@ -117,16 +115,32 @@ def _said(heard: Heard, prompts: Sequence[OpenPrompt]) -> _Said | None:
         return _Said(numbers=(clause,), alone=False, leads=True)
     if not numbers:
         return None
-    return _Said(numbers=numbers, alone=False, leads=_leads(text, lists) or _cued(text, lists))
+    chosen = pointed_at(text, lists, of_days=any(high == _DAYS for _, high in scales))
+    return _Said(numbers=(chosen,) if chosen else numbers, alone=False, leads=chosen is not None)
+
+
+def _written(heard: Heard, prompts: Sequence[OpenPrompt]) -> str:
+    """Return a text with its numbers in figures, and of two the one that was meant.
+
+    Of a range the higher one counts only where higher is known to be worse.
+    """
+    lists, highs = heard.words, {str(high) for _, high in _scales(prompts)}
+    text = _NEARLY.sub("", _TIME_OF_DAY.sub(" / ", heard.folded))
+    text = _chosen(_without_ratios(text, highs, lists), lists)
+    if not highs:
+        return text
+    text = in_figures(text, lists)
+    worse = all(prompt.context in _HIGHER_IS_WORSE for prompt in prompts)
+    return one_of_neighbours(text) if worse else text
 
 
 def _of_one_clause(text: str, lists: Lexicon) -> str | None:
     """Return the number that a clause is all about, if one only is: "rough day. about a 7"."""
     found, elsewhere = set[str](), False
     for clause in _CLAUSES.split(text):
-        words = lists.spelling.mended(_WORD.findall(_NUMBER.sub(" ", clause)))
+        words = lists.spelling.mended(WORD.findall(NUMBER.sub(" ", clause)))
         rest = [word for word in words if word not in lists.number_words]
-        numbers = [match.group() for match in _NUMBER.finditer(clause)]
+        numbers = [match.group() for match in NUMBER.finditer(clause)]
         numbers += [lists.number_words[word] for word in words if word in lists.number_words]
         if numbers and (words[:1] in _AT_A_TIME or any(word not in lists.fillers for word in rest)):
             elsewhere = True
@@ -151,23 +165,3 @@ def _without_ratios(text: str, highs: set[str], lists: Lexicon) -> str:
         return low if high in highs else f"{low} , {high}"
 
     return lists.ratio.sub(reduced, _SLASHED.sub(reduced, text)) if highs else text
-
-
-def _leads(text: str, lists: Lexicon) -> bool:
-    """Say whether the text opens with a number that is not an amount of something."""
-    match = _NUMBER.match(text.lstrip(" \n\t\"'(*#"))
-    return match is not None and _is_no_amount(match, lists)
-
-
-def _cued(text: str, lists: Lexicon) -> bool:
-    """Say whether words announce the one number: "I'm at a 7 because of work"."""
-    found = list(_NUMBER.finditer(text))
-    if len(found) != 1 or not _is_no_amount(found[0], lists):
-        return False
-    before = " ".join(_WORD.findall(text[: found[0].start()]))
-    return before.endswith(lists.cues)
-
-
-def _is_no_amount(match: re.Match[str], lists: Lexicon) -> bool:
-    following = _WORD.match(match.string, match.end() + 1)
-    return not (following and following.group() in lists.units)

@@ -53,11 +53,39 @@ def test_a_number_off_the_scale_is_never_clamped(body):
     assert found.severity is Severity.next_business_day
 
 
-@pytest.mark.parametrize("body", ["7 or 8", "7-8", "7, maybe 8", "between 6 and 7", "3/7", "5 8"])
+@pytest.mark.parametrize("body", ["7, maybe 8", "3/7", "5 8", "7 or 9"])
 def test_two_numbers_are_nobodys_guess(body):
     """A person decides, or the patient is asked."""
     found = reading(body, WIDE)
     assert (found.intent, found.value, found.prompt_id) == (Intent.unclear, None, None)
+
+
+@pytest.mark.parametrize("body", ["7 or 8", "7-8", "between 7 and 8", "siete u ocho"])
+def test_of_a_narrow_range_the_higher_number_counts(body):
+    """Where higher is worse, which the question about an urge says; elsewhere it is asked."""
+    assert reading(body, WIDE).value == "8"
+    assert reading(body, "scale:0-10").hint is Hint.two_numbers
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        ("its a nine sitting next to the store", "9"),
+        ("como un ocho pero ya baja", "8"),
+        ("it was an 8 this morning but now its a 4", "4"),
+        ("not a 3 like before, im at a 9", "9"),
+    ],
+)
+def test_the_number_that_words_point_at_answers(body, value):
+    """Figures or words, within a sentence; what was so before is not what was asked."""
+    assert reading(body, WIDE).value == value
+
+
+@pytest.mark.parametrize(("body", "value"), [("two and a half", "2.5"), ("uno y medio", "1.5")])
+def test_a_half_is_off_the_scale(body, value):
+    """It is kept as it was meant, and asked again."""
+    found = reading(body, WIDE)
+    assert (found.intent, found.value) == ("score_out_of_range", value)
 
 
 @pytest.mark.parametrize(

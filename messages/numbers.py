@@ -1,0 +1,117 @@
+"""Which number in a sentence is the one that answers: "its a nine, my sister called at 4".
+
+    folded text -> words in figures -> neighbours ("8 or 9") as one -> the number pointed at
+
+A number answers where it opens the text or where words announce it ("I'm at a"), unless it is an
+amount of something. What was so yesterday or before is not what was asked about.
+"""
+
+import re
+from dataclasses import dataclass
+
+from messages.lexicon import Lexicon
+
+# A number as people type it, with a sign, a decimal part or a "+"; part of a time, a date, a word
+# or an amount of money it is none.
+NUMBER = re.compile(
+    r"(?<![\w.,:/$#])(?:(?<![\w)] )[-\u2212])?\d{1,6}(?:[.,]\d+)?\+?(?![\w:/%]|[.,]\d)"
+)
+WORD = re.compile(r"[^\W\d_]+")
+# Words for one are mostly no number: "one more thing", "uno nunca sabe".
+_WEAK = frozenset({"1"})
+_EITHER = re.compile(
+    r"(?<![\w.,:/$#])(\d{1,2})\s*(?:-|\u2013|or|o|u|to|a|y|and)\s*(\d{1,2})(?![\w:/%]|[.,]\d)"
+)
+_HALF = re.compile(r"(?<![\w.,:/$#])(\d{1,2}) (?:and|n|y) (?:a )?(?:half|medi[oa])\b")
+# "Not a 3 like before, a 9" says which number is none.
+_DENIED = re.compile(r"\b(?:not|not an?|no un)\s$")
+_WINDOW = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Candidate:
+    """A number that may be the answer; `now`: words say that it is today's."""
+
+    value: str
+    now: bool
+
+
+def in_figures(text: str, lists: Lexicon) -> str:
+    """Return a text whose words for numbers are figures; a word for one only where it answers."""
+
+    def figure(match: re.Match[str]) -> str:
+        number = lists.number_words.get(match.group())
+        if number is None or (number in _WEAK and not _stands_out(match, lists)):
+            return match.group()
+        return number
+
+    return _HALF.sub(r"\1.5", WORD.sub(figure, text))
+
+
+def _stands_out(match: re.Match[str], lists: Lexicon) -> bool:
+    unit = _unit(match)
+    plain = not unit or unit in lists.fillers or unit in lists.days
+    return _is_cued(match.string[: match.start()], lists) or (plain and _opens(match, lists))
+
+
+def one_of_neighbours(text: str) -> str:
+    """Return a text in which "8 or 9" is 9: of a narrow range the higher number counts."""
+
+    def higher(match: re.Match[str]) -> str:
+        low, high = int(match[1]), int(match[2])
+        return str(high) if high - low == 1 else match.group()
+
+    return _EITHER.sub(higher, text)
+
+
+def pointed_at(text: str, lists: Lexicon, *, of_days: bool) -> str | None:
+    """Return the one number that answers, or None where none or several could.
+
+    `of_days`: the scale counts days, so that a number of days is the answer and no amount.
+    """
+    found = [
+        _Candidate(value=match.group(), now=_says(text[: match.start()], lists.present))
+        for match in NUMBER.finditer(text)
+        if _answers(match, lists, of_days=of_days)
+    ]
+    current = [each for each in found if each.now] or found
+    values = {each.value for each in current}
+    return values.pop() if len(values) == 1 else None
+
+
+def _answers(match: re.Match[str], lists: Lexicon, *, of_days: bool) -> bool:
+    before = match.string[: match.start()]
+    if (
+        _DENIED.search(before)
+        or _says(before, lists.past)
+        or not _is_no_amount(match, lists, of_days=of_days)
+    ):
+        return False
+    counts = of_days and _unit(match) in lists.days
+    return counts or _is_cued(before, lists) or _opens(match, lists)
+
+
+def _says(before: str, words: frozenset[str]) -> bool:
+    """Say whether one of these words stands shortly before, within the clause."""
+    clause = re.split(r"[,;!?\n.]", before)[-1]
+    return bool(words & set(WORD.findall(clause)[-_WINDOW:]))
+
+
+def _opens(match: re.Match[str], lists: Lexicon) -> bool:
+    """Say whether nothing but fillers stands before a number."""
+    return all(word in lists.fillers for word in WORD.findall(match.string[: match.start()]))
+
+
+def _is_cued(before: str, lists: Lexicon) -> bool:
+    """Say whether words announce the number: "I'm at a 7 because of work"."""
+    return " ".join(WORD.findall(before)).endswith(lists.cues)
+
+
+def _unit(match: re.Match[str]) -> str:
+    following = WORD.match(match.string, match.end() + 1)
+    return following.group() if following else ""
+
+
+def _is_no_amount(match: re.Match[str], lists: Lexicon, *, of_days: bool) -> bool:
+    unit = _unit(match)
+    return unit not in lists.units or (of_days and unit in lists.days)
