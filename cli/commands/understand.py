@@ -13,9 +13,9 @@ import yaml
 from cli import output
 from cli.errors import refuse
 from messages.errors import LexiconError
-from messages.judging import NEVER, Expected, judge, report, table
+from messages.judging import Expected, expected_of, judge, report, table
 from messages.lexicon import Lexicon, lexicon
-from messages.reading import Intent, OpenPrompt, Reading, Severity
+from messages.reading import OpenPrompt, Reading
 from messages.replies import read
 from worker.intake.table import TableError, near, read_table
 
@@ -101,15 +101,8 @@ def _rows(file: Path) -> Iterator[_Row]:
 
 
 def _expected(cells: Mapping[str, str]) -> Expected:
-    intent, severity = cells.get("intent"), cells.get("severity")
     try:
-        return Expected(
-            intent=Intent(intent) if intent else None,
-            value=cells.get("value") or None,
-            also=tuple(map(Intent, (cells.get("also") or "").split())),
-            severity=Severity(severity) if severity else None,
-            never=tuple(each for each in (cells.get("never") or "").split() if each in NEVER),
-        )
+        return expected_of(cells)
     except ValueError as error:
         refuse(f"An expected reading is unknown: {error}.")
 
