@@ -86,6 +86,11 @@ test-fast: .venv/.dev  ## Run the tests that need no server (a few seconds)
 corpus: .venv/.dev  ## Read the corpus of replies: precision and recall per intent, and every miss
 	@exec $(BIN)/python -m tests.corpus.reading
 
+.PHONY: classifier
+classifier: .venv/.dev  ## Learn anew what replies resemble, from the open files of the corpus
+	@$(PIP) install --require-hashes -r requirements/training.txt
+	@exec $(BIN)/python -m tests.corpus.training
+
 .PHONY: sabotage
 sabotage: .venv/.dev  ## Break each rule in a copy and see its test fail; writes docs/compliance.md
 	@exec $(BIN)/python -m tests.compliance.sabotage
@@ -120,6 +125,7 @@ lock: .venv/.dev  ## Lock the requirements anew; UPGRADE=1 takes newer versions
 	$(LOCK) --group pyproject.toml:build -o requirements/build.txt
 	$(LOCK) pyproject.toml --extra embedded --group build -c requirements/runtime.txt -o requirements/demo.txt
 	$(LOCK) pyproject.toml --extra embedded --group build --group dev -c requirements/demo.txt -o requirements/dev.txt
+	$(LOCK) --group pyproject.toml:training -c requirements/dev.txt -o requirements/training.txt
 
 .PHONY: clean
 clean:  ## Delete what was set up here: .venv, caches, the demo's data

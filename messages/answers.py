@@ -174,6 +174,19 @@ def _bound(answer: _Answer, prompts: Sequence[OpenPrompt], language: str | None)
     )
 
 
+def answered(intent: Intent, heard: Heard) -> Hit | None:
+    """Return an answer about a visit that was understood by what it resembles.
+
+    It answers only a question that is open, and a person reads it as well: no visit changes by a
+    likeness alone.
+    """
+    answer = next(each for each in (_ANSWERS[0], _DECLINE, _LATE) if each.intent is intent)
+    if not any(prompt.context in answer.native + answer.loose for prompt in heard.prompts):
+        return None
+    hit = _bound(answer, heard.prompts, None)
+    return _with_words(hit) if hit is not None else None
+
+
 def _whole(group: str, heard: Heard) -> str | None:
     return _first(heard.words[group].is_whole(core) for core in heard.cores)
 

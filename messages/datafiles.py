@@ -1,4 +1,4 @@
-"""Reads the YAML files that ship inside this package: words, codes and wording are data."""
+"""Reads the files that ship inside this package: words, codes, wording and weights are data."""
 
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,13 @@ def rows(relative: str) -> list[dict[str, Any]]:
     return [dict(row) for row in _read(relative)]
 
 
+def text(relative: str) -> str:
+    """Return one shipped file as it stands."""
+    return (_HERE / relative).read_text(encoding="utf-8")
+
+
 def _read(relative: str) -> Any:
-    text = (_HERE / relative).read_text(encoding="utf-8")
-    return yaml.load(text, Loader=_LOADER)  # noqa: S506 - the base loader builds strings only.
+    return yaml.load(text(relative), Loader=_LOADER)  # noqa: S506 - the base loader builds strings only.
 
 
 def stems(folder: str, *, prefix: str = "") -> tuple[str, ...]:

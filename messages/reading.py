@@ -64,6 +64,7 @@ class Hint(StrEnum):
     more_words = "more_words"
     auto_reply = "auto_reply"
     corrected = "corrected"
+    resembles = "resembles"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

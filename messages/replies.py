@@ -20,6 +20,7 @@ from messages.reading import (
     Severity,
     most_urgent,
 )
+from messages.resemblance import resembling
 from messages.wordtools import drawn, flattened, fold, signed, spoken
 
 __all__ = ["Hint", "Intent", "OpenPrompt", "Reading", "Severity", "read"]
@@ -63,8 +64,12 @@ def read(
     a clinic's own together with the shipped ones (`messages.lexicon.lexicon`).
     """
     heard = hear(body, prompts, words or lexicon())
-    pipeline = _OF_A_MACHINE if answers.is_auto_reply(heard) else PIPELINE
+    by_machine = answers.is_auto_reply(heard)
+    pipeline = _OF_A_MACHINE if by_machine else PIPELINE
     hits = [hit for recognise in pipeline if (hit := recognise(heard))]
+    if not by_machine:
+        # Danger outranks all else, so what the text resembles stands first.
+        hits = [*resembling(heard, plain_words(heard), hits), *hits]
     return _reading(hits, _language(hits, heard, language))
 
 
@@ -94,6 +99,20 @@ def hear(body: str, prompts: Sequence[OpenPrompt], words: Lexicon) -> Heard:
         reaction=left.reaction,
         prompts=tuple(prompts),
     )
+
+
+def plain_words(heard: Heard) -> list[str]:
+    """Return a text's words for the classifier: spelling mended, everyday phrases as one word each.
+
+    The phrases are those that the lists of danger know to be none ("cut myself shaving").
+    """
+    text = flattened(heard.variants[0])
+    for name in _DANGERS:
+        text = heard.words[name].without_excuses(text, " everyday ")
+    return text.split()
+
+
+_DANGERS = ("medical_emergency", "overdose", "self_harm", "harm_to_others", "abuse")
 
 
 def _mended(spoken_words: str, words: Lexicon) -> str:

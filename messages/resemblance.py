@@ -1,0 +1,124 @@
+"""What a text resembles where the word lists understood too little: a second reader.
+
+It only ever adds. What the lists found stands; a denial they found is never overruled; and numbers,
+consent and answers that change a visit without a question open are left to them. The classifier
+(`messages.classifier`) gives probabilities, `data/resemblance.yaml` says from which on they count.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from messages import datafiles
+from messages.answers import answered
+from messages.classifier import classifier
+from messages.reading import Heard, Hint, Hit, Intent, Severity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """From which probability on a resemblance counts."""
+
+    page: float
+    look: float
+    maybe_stop: float
+    stop: float
+    other: float
+    nobody_looks: float
+
+
+@lru_cache(maxsize=1)
+def thresholds() -> Thresholds:
+    """Return the shipped thresholds."""
+    return Thresholds(**{name: float(value) for name, value in datafiles.load(_FILE).items()})
+
+
+_FILE = "data/resemblance.yaml"
+_GRAVE = "grave"
+_STOPPING = ("stop", "wrong_number")
+# Each goes to a person or needs nobody; none changes a score, a consent or a visit by itself.
+_OTHERS: Mapping[str, Severity | None] = {
+    Intent.side_effect: Severity.call_today,
+    Intent.use_disclosed: Severity.call_today,
+    Intent.callback_request: Severity.call_today,
+    Intent.question_for_staff: Severity.next_business_day,
+    Intent.thanks_no_action: None,
+    Intent.pause: Severity.digest,
+}
+_ANSWERS = frozenset({Intent.confirm, Intent.decline_reschedule, Intent.running_late})
+
+
+def resembling(heard: Heard, words: Sequence[str], hits: Sequence[Hit]) -> list[Hit]:
+    """Return what a text says by its resemblance besides what the lists found in it."""
+    if not words or any(hit.severity is Severity.page_now for hit in hits):
+        return []
+    likely, limits = classifier().probabilities(words), thresholds()
+    found = [_danger(likely, limits, hits), _stop(likely, limits, hits)]
+    if not any(hit for hit in [*hits, *filter(None, found)] if not hit.aside):
+        found.append(_other(heard, likely, limits))
+    return [hit for hit in found if hit is not None]
+
+
+def _is_danger(label: str) -> bool:
+    return label in _DANGERS or label.startswith("crisis:")
+
+
+_DANGERS = frozenset({"medical_emergency", "overdose", _GRAVE})
+
+
+def _danger(likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]) -> Hit | None:
+    dangers = {label: share for label, share in likely.items() if _is_danger(label)}
+    whole = sum(dangers.values())
+    if any(hit.hint is Hint.denied for hit in hits):
+        return None
+    if whole >= limits.page:
+        return _page(max(dangers, key=lambda label: dangers[label]))
+    if whole >= limits.look:
+        return Hit(
+            intent=Intent.unclear,
+            severity=Severity.call_today,
+            hint=Hint.possible_risk,
+            aside=True,
+        )
+    return None
+
+
+def _page(label: str) -> Hit:
+    name, _, value = label.partition(":")
+    return Hit(
+        intent=Intent.side_effect if name == _GRAVE else Intent(name),
+        value=value or None,
+        severity=Severity.page_now,
+        hint=Hint.resembles,
+    )
+
+
+def _stop(likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]) -> Hit | None:
+    if any(hit.opt_out or hit.hint in {Hint.maybe_stop, Hint.scale_or_stop} for hit in hits):
+        return None
+    whole = sum(likely.get(label, 0.0) for label in _STOPPING)
+    understood = any(not hit.aside for hit in hits)
+    if whole >= limits.stop and not understood:
+        wrong = likely.get("wrong_number", 0.0) > likely.get("stop", 0.0)
+        return Hit(
+            intent=Intent.wrong_number if wrong else Intent.stop,
+            severity=Severity.call_today,
+            opt_out=True,
+            hint=Hint.resembles,
+        )
+    if whole >= limits.maybe_stop and not understood:
+        return Hit(
+            intent=Intent.unclear, severity=Severity.call_today, hint=Hint.maybe_stop, aside=True
+        )
+    return None
+
+
+def _other(heard: Heard, likely: Mapping[str, float], limits: Thresholds) -> Hit | None:
+    label = max(likely, key=lambda each: likely[each])
+    # Thanks are the one thing that nobody looks at.
+    least = limits.nobody_looks if label == Intent.thanks_no_action else limits.other
+    if likely[label] < least:
+        return None
+    if label in _OTHERS:
+        return Hit(intent=Intent(label), severity=_OTHERS[label], hint=Hint.resembles)
+    return answered(Intent(label), heard) if label in _ANSWERS else None

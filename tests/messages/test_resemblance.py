@@ -1,0 +1,82 @@
+"""What a text resembles: it adds danger and doubt, and takes nothing away."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from messages.reading import Hint, Intent, Severity
+from messages.resemblance import thresholds
+from tests.corpus.reading import OPEN, rows
+from tests.messages.reply_cases import reading
+
+# Said in words that no list holds, and not a row of the corpora.
+VEILED = [
+    "i already told my sister where the spare key is and who feeds the cats after friday",
+    "grandma fell asleep after her tablets and her mouth is a funny color, she wont answer",
+    "ya deje la carta en la mesa, que mis hijos me perdonen, hoy termina todo",
+]
+
+
+@pytest.mark.parametrize("body", VEILED)
+def test_danger_in_words_of_its_own_reaches_a_person(body: str) -> None:
+    """By a page, or by somebody who reads it the same day."""
+    assert reading(body).severity in {Severity.page_now, Severity.call_today}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "see you tuesday",
+        "C",
+        "7",
+        "running about 10 min late",
+        "gracias, nos vemos el martes",
+        "can i bring my own pillow",
+        "my phone was dead sorry, yes i confirm",
+    ],
+)
+def test_plain_answers_page_nobody(body: str) -> None:
+    """A likeness to danger must be strong before it wakes somebody."""
+    assert reading(body, "appointment_reminder").severity is not Severity.page_now
+
+
+@pytest.mark.parametrize("body", ["i dont want to die", "no quiero morir", "no chest pain"])
+def test_what_is_denied_is_not_overruled(body: str) -> None:
+    """A person reads a denial the same day; a likeness makes no page of it."""
+    assert reading(body).severity is Severity.call_today
+
+
+def test_no_number_is_ever_guessed() -> None:
+    """Numbers come from the recognisers alone: no text becomes a score by what it resembles."""
+    by_likeness = [
+        row["text"]
+        for file in OPEN
+        for row in rows(file)
+        if (found := reading(row["text"], *_asked(row))).hint is Hint.resembles
+        and found.intent in {Intent.score, Intent.score_out_of_range, Intent.start, Intent.help}
+    ]
+    assert by_likeness == []
+
+
+def _asked(row: dict[str, str]) -> tuple[str, ...]:
+    return () if row["context"] == "none" else (row["context"],)
+
+
+def test_an_answer_by_likeness_needs_its_question() -> None:
+    """Without an open question about the visit nothing is confirmed or given up."""
+    body = "got a sitter and the day off so count me in for that"
+    assert reading(body).intent not in {Intent.confirm, Intent.decline_reschedule}
+
+
+@given(body=st.text(max_size=300))
+def test_any_text_is_read(body: str) -> None:
+    """Letters of any alphabet, or none: the second reader never fails."""
+    assert reading(body, "craving_scale").intent in set(Intent)
+
+
+def test_thresholds_rise_with_what_they_do() -> None:
+    """Fewer texts page than are looked at, and fewer stop than are asked about."""
+    limits = thresholds()
+    assert 0 < limits.look < limits.page < 1
+    assert 0 < limits.maybe_stop < limits.stop < 1
+    assert limits.other < limits.nobody_looks < 1
