@@ -54,7 +54,9 @@ def resembling(heard: Heard, words: Sequence[str], hits: Sequence[Hit]) -> list[
         return []
     likely, limits = classifier().probabilities(words), thresholds()
     found = [_danger(likely, limits, hits), _stop(likely, limits, hits)]
-    if not any(hit for hit in [*hits, *filter(None, found)] if not hit.aside):
+    if any(not hit.aside for hit in hits):
+        found.append(_graver(likely, limits, hits))
+    elif all(hit is None or hit.aside for hit in found):
         found.append(_other(heard, likely, limits))
     return [hit for hit in found if hit is not None]
 
@@ -111,6 +113,18 @@ def _stop(likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]) 
             intent=Intent.unclear, severity=Severity.call_today, hint=Hint.maybe_stop, aside=True
         )
     return None
+
+
+def _graver(likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]) -> Hit | None:
+    """Return a symptom or a lapse told beside an answer: "3, and I drank on Friday"."""
+    label = max(likely, key=lambda each: likely[each])
+    known = any(hit.intent in _GRAVER or hit.opt_out for hit in hits)
+    if known or label not in _GRAVER or likely[label] < limits.other:
+        return None
+    return Hit(intent=Intent(label), severity=_OTHERS[label], hint=Hint.resembles)
+
+
+_GRAVER = frozenset({Intent.side_effect, Intent.use_disclosed})
 
 
 def _other(heard: Heard, likely: Mapping[str, float], limits: Thresholds) -> Hit | None:

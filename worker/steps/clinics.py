@@ -144,7 +144,7 @@ def _check_wording(file: ClinicFile) -> None:
 def _check_words(file: ClinicFile) -> None:
     """Refuse phrases of the clinic's own that could not be looked for in a reply."""
     try:
-        lexicon(file.words or None)
+        lexicon(file.to_json()["words"])
     except LexiconError as error:
         raise RefusedError(f"words: {error}") from error
 
