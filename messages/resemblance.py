@@ -33,6 +33,8 @@ def thresholds() -> Thresholds:
     return Thresholds(**{name: float(value) for name, value in datafiles.load(_FILE).items()})
 
 
+# A word by itself resembles too much.
+_LEAST_WORDS = 2
 _FILE = "data/resemblance.yaml"
 _GRAVE = "grave"
 _STOPPING = ("stop", "wrong_number")
@@ -50,7 +52,8 @@ _ANSWERS = frozenset({Intent.confirm, Intent.decline_reschedule, Intent.running_
 
 def resembling(heard: Heard, words: Sequence[str], hits: Sequence[Hit]) -> list[Hit]:
     """Return what a text says by its resemblance besides what the lists found in it."""
-    if not words or any(hit.severity is Severity.page_now for hit in hits):
+    told = sum(word.isalpha() for word in words)
+    if told < _LEAST_WORDS or any(hit.severity is Severity.page_now for hit in hits):
         return []
     likely, limits = classifier().probabilities(words), thresholds()
     found = [_danger(likely, limits, hits), _stop(likely, limits, hits)]
