@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Index, UniqueConstraint, select, text
+from sqlalchemy import Index, UniqueConstraint, false, func, not_, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from records.base import Base, ClinicId, CreatedAt, Id, Sealed, within_clinic
@@ -115,5 +115,27 @@ def around(
         Appointment.clinic_id == clinic_id,
         Appointment.starts_at >= since,
         Appointment.starts_at < until,
+    )
+    return list(session.scalars(mine.order_by(Appointment.starts_at)))
+
+
+def unrecorded(
+    session: Session, clinic_id: UUID, since: datetime, until: datetime
+) -> list[Appointment]:
+    """Return a clinic's visits that start in [since, until) and of which an event may be missing.
+
+    Those that end as they should, by far the most, are not read: ended with what is known of them.
+    """
+    came = Appointment.arrived_at.is_not(None) | Appointment.checked_out_at.is_not(None)
+    told = (Appointment.dose == "not_given") | (
+        Appointment.dose.is_not(None) & Appointment.checked_out_at.is_not(None)
+    )
+    mine = select(Appointment).where(
+        Appointment.clinic_id == clinic_id,
+        Appointment.starts_at >= since,
+        Appointment.starts_at < until,
+        Appointment.status.not_in(["cancelled", "no_show"]),
+        ((Appointment.status == "booked") & not_(came))
+        | ((Appointment.kind == "dosing") & not_(func.coalesce(told, false()))),
     )
     return list(session.scalars(mine.order_by(Appointment.starts_at)))

@@ -1,5 +1,6 @@
 """Check-ins: a question asked and its outcome: open, answered, unclear, missed, void."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -30,6 +31,8 @@ class CheckIn(Base):
     ends_at: Mapped[datetime]
     answered_at: Mapped[datetime | None]
     inbound_id: Mapped[UUID | None]
+    # When silence on an open question about a visit is looked at next; NULL: at once.
+    next_look_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
 
     __table_args__ = (
@@ -46,6 +49,20 @@ def open_for(session: Session, rows: list[dict[str, object]]) -> None:
     """Open a check-in for each question sent; one a message."""
     if rows:
         session.execute(insert(CheckIn).on_conflict_do_nothing(index_elements=["message_id"]), rows)
+
+
+def look_again(session: Session, rows: Mapping[UUID, datetime]) -> None:
+    """Note when these check-ins are to be looked at next, by id."""
+    if rows:
+        values = {"ids": list(rows), "ats": list(rows.values())}
+        session.execute(_LOOK_AGAIN, values)
+
+
+_LOOK_AGAIN = text("""
+    UPDATE check_in SET next_look_at = w.at
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:ats AS timestamptz[])) AS w(id, at)
+    WHERE check_in.id = w.id
+""")
 
 
 def by_message(session: Session, message_id: UUID) -> CheckIn | None:

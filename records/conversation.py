@@ -81,9 +81,9 @@ _PROMPTS = text(f"""
            OR (m.expects = 'appointment_reminder' AND a.starts_at > w.at))
     ORDER BY asked_at, m.id
 """)
-_PROMPT_BY_ID = text(f"""
+_PROMPTS_BY_ID = text(f"""
     SELECT {_PROMPT}, m.answered_at IS NOT NULL AS answered
-    FROM message m {_ITS_VISIT} WHERE m.id = :id
+    FROM message m {_ITS_VISIT} WHERE m.id = ANY(CAST(:ids AS uuid[]))
 """)
 
 
@@ -115,8 +115,13 @@ def prompts(session: Session, replies: Sequence[Reply]) -> list[list[Prompt]]:
 
 def prompt(session: Session, message_id: UUID) -> Prompt | None:
     """Return one question, open or not."""
-    row = session.execute(_PROMPT_BY_ID, {"id": message_id}).mappings().first()
-    return Prompt(**row) if row else None
+    return prompts_of(session, [message_id]).get(message_id)
+
+
+def prompts_of(session: Session, message_ids: Sequence[UUID]) -> dict[UUID, Prompt]:
+    """Return the questions that these messages asked, open or not, by message."""
+    found = session.execute(_PROMPTS_BY_ID, {"ids": list(message_ids)}).mappings()
+    return {row["message_id"]: Prompt(**row) for row in found}
 
 
 _ANSWERED = text("""
@@ -328,12 +333,21 @@ def check_in_before(session: Session, check_in_id: UUID, *, ended: datetime) -> 
     return session.scalars(mine.with_for_update()).first()
 
 
-def check_in_about_visit(session: Session, *, until: datetime, after: UUID | None) -> Asked | None:
-    """Lock and return the next open check-in that a visit before `until` ends, by id."""
-    mine = _ASKED.where(CheckIn.ends_at <= until, Message.appointment_id.is_not(None))
-    if after is not None:
-        mine = mine.where(CheckIn.id > after)
-    return _asked(session, mine.order_by(CheckIn.id))
+def check_ins_about_visits(
+    session: Session, *, now: datetime, until: datetime, limit: int
+) -> list[Asked]:
+    """Lock and return delivered questions about visits, open to `until` at most, to look at now."""
+    mine = _ASKED.where(
+        CheckIn.ends_at <= until,
+        CheckIn.next_look_at.is_(None) | (CheckIn.next_look_at <= now),
+        Message.appointment_id.is_not(None),
+        Message.status == "delivered",
+        Message.nudge_for.is_(None),
+    )
+    locked = mine.order_by(CheckIn.id).limit(limit).with_for_update(of=CheckIn, skip_locked=True)
+    return [
+        Asked(check_in=row[0], message=row[1], patient=row[2]) for row in session.execute(locked)
+    ]
 
 
 _ASKED = (

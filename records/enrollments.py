@@ -102,7 +102,12 @@ def _mark(session: Session, condition: object) -> None:
 
 def of_patient(session: Session, patient_id: UUID) -> list[Enrollment]:
     """Return all enrollments of a patient."""
-    mine = select(Enrollment).where(Enrollment.patient_id == patient_id)
+    return of_patients(session, [patient_id])
+
+
+def of_patients(session: Session, patient_ids: Sequence[UUID]) -> list[Enrollment]:
+    """Return all enrollments of these patients."""
+    mine = select(Enrollment).where(Enrollment.patient_id.in_(patient_ids))
     return list(session.scalars(mine.order_by(Enrollment.created_at)))
 
 

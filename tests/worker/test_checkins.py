@@ -231,6 +231,44 @@ def test_an_unanswered_question_about_a_visit_counts_at_its_own_time(talk: Talk)
     assert talk.check_in().status == "answered"
 
 
+def test_silence_about_a_visit_is_looked_at_when_its_time_has_come(talk: Talk) -> None:
+    """Not each minute: at its time, and at times in between, in case its rules have changed."""
+    talk.asked("visit_48h", starts_in=timedelta(days=3, hours=5), send_before=timedelta(hours=48))
+    services = talk.world.services
+    checkins.silences(services)
+    assert talk.check_in().next_look_at == talk.world.now + timedelta(hours=6)
+    talk.world.advance(hours=23)
+    checkins.silences(services)
+    [visit] = talk.world.execute("SELECT starts_at FROM appointment")
+    assert talk.check_in().next_look_at == visit.starts_at - timedelta(hours=24)
+
+
+def test_an_unread_text_is_no_silence_and_is_looked_at_again_soon(talk: Talk) -> None:
+    """What they wrote may be the answer; a minute later it is known."""
+    talk.asked("visit_48h", starts_in=timedelta(days=3, hours=5), send_before=timedelta(hours=48))
+    services = talk.world.services
+    talk.world.advance(hours=24, minutes=5)
+    talk.receive("hmm")
+    assert checkins.silences(services) == {}
+    talk.world.execute("UPDATE inbound SET handled_at = received_at")
+    talk.world.advance(minutes=1)
+    assert checkins.silences(services) == {"missed": 1}
+
+
+def test_one_silence_that_cannot_be_judged_holds_up_no_other(talk: Talk) -> None:
+    """The others of its batch are judged one by one; it is tried again later."""
+    talk.world.book(starts_in=timedelta(days=3, hours=5))
+    talk.asked("visit_48h", starts_in=timedelta(days=3, hours=5), send_before=timedelta(hours=48))
+    first, second = sorted(talk.rows(CheckIn), key=lambda row: row.id)
+    spoil = "UPDATE patient SET profile = '\\x00' WHERE id = :id"
+    talk.world.execute(spoil, id=first.patient_id)
+    talk.world.advance(hours=24, minutes=5)
+    assert checkins.silences(talk.world.services) == {"missed": 1}
+    found = {row.id: row.status for row in talk.rows(CheckIn)}
+    assert found == {first.id: "open", second.id: "missed"}
+    assert checkins.silences(talk.world.services) == {}
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -1,5 +1,6 @@
 """A question as its protocol has it: the step that asked, and when its other moments are."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -11,9 +12,10 @@ from records.conversation import Prompt
 from records.patients import Patient
 from schedules.followup_rules import Resolve
 from schedules.moments import frame_of
-from schedules.protocol import Moment, Step
+from schedules.protocol import Moment, Protocol, Step
 from schedules.resolving import resolver
 from worker import facts, protocols
+from worker.facts import ClinicContext, PatientContext
 from worker.replying.case import Case
 from worker.services import Services
 
@@ -34,11 +36,69 @@ def question_of(case: Case, prompt: Prompt) -> Question:
 def find(session: Session, services: Services, patient_id: UUID, prompt: Prompt) -> Question:
     """Return the step of a patient's question, with what computes its moments."""
     person = patients.by_id(session, patient_id)
-    found = protocols.of_clinic(session, person.clinic_id).get(prompt.protocol or "")
-    step = found[0].step(prompt.question) if found else None
+    step = _step(protocols.of_clinic(session, person.clinic_id), prompt)
     if step is None:
         return Question()
     return Question(step=step, resolve=_later(session, services, prompt, step))
+
+
+def find_all(session: Session, services: Services, prompts: Sequence[Prompt]) -> list[Question]:
+    """Return the steps of many questions, with the facts of their patients read at one go.
+
+    Facts are read of those alone whose steps have a rule with a time of its own.
+    """
+    rows = enrollments.of_patients(session, list({each.patient_id for each in prompts}))
+    clinics = {row.clinic_id for row in rows}
+    contexts = {each: facts.clinic_context(session, each) for each in clinics}
+    at_clinic = {row.patient_id: contexts[row.clinic_id] for row in rows}
+    steps = [
+        _step(at_clinic[each.patient_id].protocols, each) if each.patient_id in at_clinic else None
+        for each in prompts
+    ]
+    timed = {
+        each.patient_id
+        for each, step in zip(prompts, steps, strict=True)
+        if step is not None and any(rule.at for rule in step.unanswered)
+    }
+    needed = [row for row in rows if row.patient_id in timed]
+    people = facts.patient_contexts(session, services, needed, contexts, now=services.now)
+    by_id = {person.row.id: person for person in people}
+    return [
+        Question(
+            step=step, resolve=_resolve(at_clinic, by_id.get(each.patient_id), each, step, services)
+        )
+        if step is not None
+        else Question()
+        for each, step in zip(prompts, steps, strict=True)
+    ]
+
+
+def _resolve(
+    at_clinic: Mapping[UUID, ClinicContext],
+    person: PatientContext | None,
+    prompt: Prompt,
+    step: Step,
+    services: Services,
+) -> Resolve | None:
+    if person is None:
+        return None
+    return _moments(at_clinic[prompt.patient_id], person, prompt, step, now=services.now)
+
+
+def _step(published: Mapping[str, tuple[Protocol, int]], prompt: Prompt) -> Step | None:
+    found = published.get(prompt.protocol or "")
+    return found[0].step(prompt.question) if found else None
+
+
+def _moments(
+    clinic: ClinicContext, person: PatientContext, prompt: Prompt, step: Step, *, now: datetime
+) -> Resolve | None:
+    """Return what computes a question's moments; None where its enrollment is gone."""
+    for row, enrollment in person.enrollments:
+        if row.id == prompt.enrollment_id:
+            frame = frame_of(enrollment, person.facts, clinic.facts, now, person.appointments)
+            return resolver(frame, step, occurrence=prompt.occurrence, due_at=prompt.asked_at)
+    return None
 
 
 def _later(session: Session, services: Services, prompt: Prompt, step: Step) -> Resolve:
@@ -47,13 +107,7 @@ def _later(session: Session, services: Services, prompt: Prompt, step: Step) -> 
     @cache
     def made() -> Resolve | None:
         clinic, person = facts.of_patient(session, services, prompt.patient_id, now=services.now)
-        for row, enrollment in person.enrollments if person else ():
-            if person is not None and row.id == prompt.enrollment_id:
-                frame = frame_of(
-                    enrollment, person.facts, clinic.facts, services.now, person.appointments
-                )
-                return resolver(frame, step, occurrence=prompt.occurrence, due_at=prompt.asked_at)
-        return None
+        return _moments(clinic, person, prompt, step, now=services.now) if person else None
 
     def resolve(moment: Moment) -> datetime | None:
         computed = made()

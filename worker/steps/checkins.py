@@ -9,11 +9,11 @@ Whatever was paused, held, undelivered, or fell into an outage of ours is void a
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from messages.binding import scale_of
-from records import clinics, conversation, patients, progress
+from records import checkins, clinics, conversation, patients, progress
 from records.base import Session
 from records.checkins import CheckIn
 from records.conversation import Asked, Prompt
@@ -26,7 +26,7 @@ from schedules.staffing import Severity, StaffedHours
 from worker.logs import get_logger
 from worker.opening import open_follow_ups
 from worker.replying import hearing
-from worker.replying.questions import Question, find, is_watched
+from worker.replying.questions import Question, find, find_all, is_watched
 from worker.services import Services
 
 log = get_logger(__name__)
@@ -40,11 +40,15 @@ _GIVEN_UP_AFTER = timedelta(hours=1)
 # Visits' questions may count as silent before they end; rules look at most this far ahead.
 _VISITS_AHEAD = timedelta(days=3)
 _SILENCES_EVERY_SECONDS = 60.0
+# A question whose time has not come is looked at then, and now and again in case its rules change;
+# one whose time has come but that does not count now (an unread text, a pause), in a minute.
+_LOOK_AGAIN, _LOOK_SOON = timedelta(hours=6), timedelta(seconds=55)
 # Silence is phoned after two misses instead of three (clinical.md section 3).
 _OPIOID_FIRST_WEEKS, _PHONED_EARLY = timedelta(days=14), 2
 _HISTORY = 30
 # Silence on a closed day is heard of whenever the patient came.
 _EVER = timedelta(days=3650)
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 def run(services: Services, *, limit: int = 200) -> Counter[str]:
@@ -63,19 +67,68 @@ def run(services: Services, *, limit: int = 200) -> Counter[str]:
 
 
 def silences(services: Services, *, limit: int = 200) -> Counter[str]:
-    """Open what a step wants when its question about a visit is unanswered at a set time."""
+    """Open what a step wants when its question about a visit is unanswered at a set time.
+
+    Questions are looked at in batches of `limit`, each when the first of its times has come.
+    """
     counts: Counter[str] = Counter()
-    after: UUID | None = None
-    until = services.now + _VISITS_AHEAD
-    for _ in range(limit):
-        with services.database.transaction() as session:
-            asked = conversation.check_in_about_visit(session, until=until, after=after)
-            if asked is None:
-                break
-            after = asked.check_in.id
-            if _counts(session, asked) and _silent_already(session, services, asked):
-                counts[MISSED] += 1
+    size, looked = limit, limit
+    while looked == size:
+        taken: list[UUID] = []
+        try:
+            with services.database.transaction() as session:
+                looked = _look_at_next(session, services, taken, counts, limit=size)
+        except Exception:
+            if not taken:
+                raise
+            log.exception("silence_not_judged", check_in_ids=len(taken))
+            if size == 1:
+                _look_later(services, taken)
+            # From here on each by itself, so that one bad row holds up no other.
+            size = looked = 1
     return counts
+
+
+def _look_later(services: Services, check_in_ids: Sequence[UUID]) -> None:
+    with services.database.transaction() as session:
+        later = services.now + _LOOK_AGAIN
+        checkins.look_again(session, dict.fromkeys(check_in_ids, later))
+
+
+def _look_at_next(
+    session: Session,
+    services: Services,
+    taken: list[UUID],
+    counts: Counter[str],
+    *,
+    limit: int,
+) -> int:
+    now = services.now
+    batch = conversation.check_ins_about_visits(
+        session, now=now, until=now + _VISITS_AHEAD, limit=limit
+    )
+    taken += [each.check_in.id for each in batch]
+    prompts = conversation.prompts_of(session, [each.message.id for each in batch])
+    standing = [each for each in batch if _still_stands(prompts.get(each.message.id))]
+    questions = find_all(session, services, [prompts[each.message.id] for each in standing])
+    again = dict.fromkeys((each.check_in.id for each in batch), now + _LOOK_AGAIN)
+    for asked, question in zip(standing, questions, strict=True):
+        at = _silence_counts_at(question)
+        if at is None or at > now:
+            again[asked.check_in.id] = min(at or _NEVER, now + _LOOK_AGAIN)
+        elif _silent_already(session, services, asked, question):
+            counts[MISSED] += 1
+        else:
+            again[asked.check_in.id] = now + _LOOK_SOON
+    checkins.look_again(session, again)
+    return len(batch)
+
+
+def _silence_counts_at(question: Question) -> datetime | None:
+    """Return when the first rule of a question's step calls silence what it is, if one does."""
+    rules = question.step.unanswered if question.step else ()
+    found = [question.resolve(rule.at) for rule in rules if rule.at and question.resolve]
+    return min((at for at in found if at is not None), default=None)
 
 
 def _end_next(
@@ -185,7 +238,14 @@ def _counts(session: Session, asked: Asked) -> bool:
 
 def _visit_stands(session: Session, message: Message) -> bool:
     prompt = conversation.prompt(session, message.id)
-    if prompt is None or prompt.appointment_id is None:
+    return prompt is None or _still_stands(prompt)
+
+
+def _still_stands(prompt: Prompt | None) -> bool:
+    """Whether the visit that a question is about, if any, takes place as it was told."""
+    if prompt is None:
+        return False
+    if prompt.appointment_id is None:
         return True
     # After R the texts hold until staff decide; a moved visit was asked about anew.
     gone = prompt.visit_status in {"cancelled", "no_show"}
@@ -313,18 +373,15 @@ def _undelivered_running(rows: Sequence[tuple[CheckIn, Message]]) -> int:
     return running
 
 
-def _silent_already(session: Session, services: Services, asked: Asked) -> bool:
+def _silent_already(session: Session, services: Services, asked: Asked, question: Question) -> bool:
     """End a check-in before its window does, if a rule of its step says so by now.
 
     The question stays readable: a late answer still turns the miss into an answer.
     """
     row, now = asked.check_in, services.now
-    if asked.message.status != "delivered":
+    if question.step is None or not _counts(session, asked):
         return False
     if conversation.has_unread(session, row.patient_id, before=now):
-        return False
-    question = _question(session, services, asked)
-    if question.step is None or not any(rule.at for rule in question.step.unanswered):
         return False
     wanted = followup_rules.for_silence(
         question.step,
@@ -337,6 +394,7 @@ def _silent_already(session: Session, services: Services, asked: Asked) -> bool:
     if not wanted:
         return False
     row.status = MISSED
+    session.flush()
     _open(session, asked, wanted, now)
     return True
 

@@ -11,7 +11,9 @@ from uuid import UUID
 
 from messages.errorcodes import classify
 from records import appointments, clinics, endings, followups, patients
+from records.appointments import Appointment
 from records.base import Session
+from records.clinics import Clinic
 from records.outbox import Message
 from schedules.clinic import ClinicFile
 from schedules.facts import EnrollmentFacts
@@ -143,23 +145,33 @@ def _not_reminded(
 def ask_about_visits(services: Services) -> Counter[str]:
     """Ask staff for the events that nobody recorded of lately ended visits (care rule 6)."""
     counts: Counter[str] = Counter()
-    now = services.now
     with services.database.transaction() as session:
         for clinic in clinics.all_clinics(session):
-            staffed = clinic.file.staffed()
-            for visit in appointments.around(session, clinic.id, now - _EVENTS_SINCE, now):
-                items = missing_events(facts.visit_facts(visit), now, staffed)
-                causes = [item.cause for item in items]
-                seen = followups.causes_seen(session, clinic.id, causes)
-                new = [item for item in items if item.cause not in seen]
-                opened = open_follow_ups(
-                    session,
-                    clinic.id,
-                    visit.patient_id,
-                    new,
-                    source_kind="appointment",
-                    source_id=visit.id,
-                    now=now,
+            for visit, items in _missing(session, clinic, now=services.now):
+                counts["asked"] += len(
+                    open_follow_ups(
+                        session,
+                        clinic.id,
+                        visit.patient_id,
+                        items,
+                        source_kind="appointment",
+                        source_id=visit.id,
+                        now=services.now,
+                    )
                 )
-                counts["asked"] += len(opened)
     return +counts
+
+
+def _missing(
+    session: Session, clinic: Clinic, *, now: datetime
+) -> list[tuple[Appointment, list[WantedFollowUp]]]:
+    """Return the visits of which something is missing that nobody was asked for yet."""
+    staffed = clinic.file.staffed()
+    found = [
+        (visit, missing_events(facts.visit_facts(visit), now, staffed))
+        for visit in appointments.unrecorded(session, clinic.id, now - _EVENTS_SINCE, now)
+    ]
+    causes = [item.cause for _, items in found for item in items]
+    seen = followups.causes_seen(session, clinic.id, causes) if causes else set()
+    fresh = [(visit, [item for item in items if item.cause not in seen]) for visit, items in found]
+    return [(visit, items) for visit, items in fresh if items]

@@ -1,0 +1,19 @@
+"""When silence on a question about a visit is looked at next, so that nobody looks each minute."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column(
+        "check_in", sa.Column("next_look_at", sa.DateTime(timezone=True), nullable=True)
+    )
+
+
+def downgrade() -> None:
+    raise NotImplementedError("Aftercare goes forward only: restore a backup instead")
