@@ -1,6 +1,8 @@
 """Clinics, the senders they text from, and their staff."""
 
+import json
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -30,7 +32,13 @@ class Clinic(Base):
     @property
     def file(self) -> ClinicFile:
         """The clinic's settings as values."""
-        return ClinicFile.from_json(self.settings)
+        return _read(json.dumps(self.settings))
+
+
+@lru_cache(maxsize=64)
+def _read(settings: str) -> ClinicFile:
+    """Read a clinic's settings once: each step asks for them many times, and few ever change."""
+    return ClinicFile.from_json(json.loads(settings))
 
 
 class Sender(Base):
@@ -115,8 +123,11 @@ def by_key(session: Session, key: str) -> Clinic | None:
 
 
 def by_id(session: Session, clinic_id: UUID) -> Clinic:
-    """Return the clinic; it must exist."""
-    return session.scalars(select(Clinic).where(Clinic.id == clinic_id)).one()
+    """Return the clinic; it must exist. A session asks for it once, and keeps it to its end."""
+    kept: dict[UUID, Clinic] = session.info.setdefault("clinics", {})
+    if clinic_id not in kept:
+        kept[clinic_id] = session.scalars(select(Clinic).where(Clinic.id == clinic_id)).one()
+    return kept[clinic_id]
 
 
 def all_clinics(session: Session) -> list[Clinic]:

@@ -431,7 +431,7 @@ def take_back_answer(session: Session, appointment_id: UUID, *, start: datetime 
 
 
 _SAME_QUESTION = text("""
-    SELECT c.id FROM check_in c JOIN message m ON m.id = c.message_id
+    SELECT c.* FROM check_in c JOIN message m ON m.id = c.message_id
     WHERE m.id = :id
        OR (m.enrollment_id = :enrollment AND m.occurrence = :occurrence
            AND (m.step = :question OR m.nudge_for = :question))
@@ -443,6 +443,5 @@ _SAME_QUESTION = text("""
 
 def check_ins_of(session: Session, asked: Prompt) -> list[CheckIn]:
     """Lock and return the check-ins of one question, its own first, then those that repeat it."""
-    ids = list(session.scalars(_SAME_QUESTION, _same_question(asked)))
-    rows = {row.id: row for row in session.scalars(select(CheckIn).where(CheckIn.id.in_(ids)))}
-    return [rows[each] for each in ids]
+    mine = select(CheckIn).from_statement(_SAME_QUESTION)
+    return list(session.scalars(mine, _same_question(asked)))

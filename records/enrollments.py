@@ -72,12 +72,28 @@ class Enrollment(Base):
 
 def current_protocols(session: Session, clinic_id: UUID) -> dict[str, ProtocolVersion]:
     """Return the newest version of each protocol of the clinic, by protocol id."""
-    rows = session.scalars(
-        select(ProtocolVersion)
+    newest = (
+        select(ProtocolVersion.protocol, ProtocolVersion.id, ProtocolVersion.checksum)
         .where(ProtocolVersion.clinic_id == clinic_id)
         .order_by(ProtocolVersion.number)
     )
-    return {row.protocol: row for row in rows}
+    keys = {row.protocol: (row.id, row.checksum) for row in session.execute(newest)}
+    if unread := [key[0] for key in keys.values() if key not in _read_versions]:
+        _read_versions.update(_versions(session, unread))
+    return {protocol: _read_versions[key] for protocol, key in keys.items()}
+
+
+#: Versions never change, and their sources are long: a process reads each of them once.
+_read_versions: dict[tuple[UUID, str], ProtocolVersion] = {}
+
+
+def _versions(
+    session: Session, ids: Sequence[UUID]
+) -> dict[tuple[UUID, str], ProtocolVersion]:
+    rows = list(session.scalars(select(ProtocolVersion).where(ProtocolVersion.id.in_(ids))))
+    for row in rows:
+        session.expunge(row)
+    return {(row.id, row.checksum): row for row in rows}
 
 
 def request_plan(session: Session, enrollment_ids: list[UUID]) -> None:
@@ -86,7 +102,13 @@ def request_plan(session: Session, enrollment_ids: list[UUID]) -> None:
 
 
 def request_plan_of_patient(session: Session, patient_id: UUID) -> None:
-    """Mark all enrollments of a patient so that the plan step looks at them."""
+    """Mark all enrollments of a patient so that the plan step looks at them; once a transaction."""
+    marked: set[UUID] = session.info.setdefault("plan_requested", set())
+    if patient_id in marked:
+        return
+    if not session.in_nested_transaction():
+        # What a savepoint marks may be rolled back with it, and is marked again.
+        marked.add(patient_id)
     _mark(session, Enrollment.patient_id == patient_id)
 
 

@@ -1,5 +1,6 @@
 """Follow-ups: what a person has to do, with an owner, a clock and an ending."""
 
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -129,6 +130,11 @@ def by_id(session: Session, follow_up_id: UUID) -> FollowUp | None:
 def read(session: Session, follow_up_id: UUID) -> FollowUp | None:
     """Return the follow-up with this id, without locking it."""
     return session.scalars(select(FollowUp).where(FollowUp.id == follow_up_id)).first()
+
+
+def read_all(session: Session, follow_up_ids: Collection[UUID]) -> list[FollowUp]:
+    """Return the follow-ups with these ids, without locking them."""
+    return list(session.scalars(select(FollowUp).where(FollowUp.id.in_(follow_up_ids))))
 
 
 def overdue(session: Session, *, now: datetime, limit: int) -> list[FollowUp]:

@@ -178,6 +178,11 @@ def by_id(session: Session, page_id: UUID, *, lock: bool = False) -> Page | None
     return session.scalars(mine).first()
 
 
+def with_ids(session: Session, page_ids: Collection[UUID]) -> list[Page]:
+    """Return these pages."""
+    return list(session.scalars(select(Page).where(Page.id.in_(page_ids))))
+
+
 def page_of_delivery(session: Session, delivery_id: UUID) -> Page | None:
     """Return the page that a delivery belongs to."""
     mine = select(Page).join(PageDelivery, PageDelivery.page_id == Page.id)
@@ -362,8 +367,17 @@ _AWAIT_PAGE = text("""
 
 def safety_texts(session: Session, follow_up_id: UUID) -> list[Inbound]:
     """Return the received texts that an item is about, the newest first."""
-    mine = select(Inbound).where(Inbound.follow_up_id == follow_up_id, Inbound.urgent)
-    return list(session.scalars(mine.order_by(Inbound.received_at.desc(), Inbound.id.desc())))
+    return safety_texts_of(session, [follow_up_id]).get(follow_up_id, [])
+
+
+def safety_texts_of(session: Session, follow_up_ids: Collection[UUID]) -> dict[UUID, list[Inbound]]:
+    """Return the received texts that these items are about, by item, the newest first."""
+    mine = select(Inbound).where(Inbound.follow_up_id.in_(follow_up_ids), Inbound.urgent)
+    found: dict[UUID, list[Inbound]] = {}
+    for text_ in session.scalars(mine.order_by(Inbound.received_at.desc(), Inbound.id.desc())):
+        if text_.follow_up_id is not None:
+            found.setdefault(text_.follow_up_id, []).append(text_)
+    return found
 
 
 _TEAM_TOLD = text("""

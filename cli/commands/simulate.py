@@ -26,15 +26,13 @@ def simulate(
     It runs in a database of its own, made for it and dropped afterwards. Exits 1 if a promise was
     broken.
     """
-    from cli.embedded import THROWAWAY_SETTINGS, EmbeddedPostgres  # noqa: PLC0415 - Slow to import.
-    from cli.simulation.life import Plan  # noqa: PLC0415
-    from cli.simulation.life import simulate as live  # noqa: PLC0415
+    from cli.simulation.life import Plan  # noqa: PLC0415 - Slow to import.
     from cli.simulation.page import page  # noqa: PLC0415
+    from cli.simulation.sites import live  # noqa: PLC0415
 
     began = time.monotonic()
     plan = Plan(patients=patients, days=days, seed=seed, faults=faults)
-    with EmbeddedPostgres(settings=THROWAWAY_SETTINGS) as server:
-        told = live(server, plan)
+    told = live(plan)
     print(told.text(), end="")
     if report is not None:
         report.write_text(page(told), "utf-8")

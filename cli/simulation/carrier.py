@@ -1,20 +1,23 @@
 """The carrier of the simulation: the shipped one in memory, with faults, and quick to ask."""
 
-import queue
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import takewhile
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 from cli.simulation.faults import Faults
 from messages.gateway import CarrierText, OutboundText, SendOutcome
 from messages.gateways.fake import FakeGateway
-from worker.carrier import Carrier, Posted
+from worker.carrier import SEND_GUARD_SECONDS, Carrier, Posted, Posting
+from worker.paging.pager import Pager
+from worker.paging.transports import Job
 
-_SOON = 0.1
+T = TypeVar("T")
+
 _A_DAY = timedelta(days=1)
 
 
@@ -91,20 +94,50 @@ class Network(FakeGateway):
 
 
 class QuickCarrier(Carrier):
-    """The worker's carrier, which here waits for nothing but the answers that are on their way."""
+    """The worker's carrier without hand-overs: what is posted is made and written down at once.
 
-    def _gather(self, first: Posted) -> list[Posted]:
-        batch = [first]
-        while len(batch) < self._pending:
-            try:
-                posted = self._done.get(timeout=_SOON)
-            except queue.Empty:
-                break
-            if posted is None:
-                self._done.put(None)
-                break
-            batch.append(posted)
-        return batch
+    A network in memory never waits, so that its answers need neither a loop nor threads.
+    """
+
+    def post(self, postings: Sequence[Posting], *, intended_at: float, slots: bool = True) -> None:
+        """Send these now, and write what came of them."""
+        before = intended_at + SEND_GUARD_SECONDS
+        made = [
+            Posted(
+                posting=posting,
+                outcome=at_once(self.gateway.send(posting.text, write_before=before)),
+            )
+            for posting in postings
+        ]
+        if slots:
+            self.release(len(made))
+        if made:
+            self._write_for_sure(made)
+
+    def call(self, coroutine: Coroutine[Any, Any, T], *, timeout: float = 60) -> T:
+        """Return what a question to the network gives."""
+        del timeout
+        return at_once(coroutine)
+
+
+class QuickPager(Pager):
+    """The worker's pager without its threads: a page is tried, and its end written, at once."""
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """Try these now."""
+        for job in jobs:
+            self.carry(job)
+
+
+def at_once(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Return the result of something that waits for nothing."""
+    try:
+        coroutine.send(None)
+    except StopIteration as ended:
+        found: T = ended.value
+        return found
+    coroutine.close()
+    raise RuntimeError("a network in memory waited for something")
 
 
 def _day(text: CarrierText) -> date:

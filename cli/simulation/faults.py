@@ -45,15 +45,15 @@ class Faults:
     _lines: dict[str, Random] = field(default_factory=dict)
 
     @classmethod
-    def drawn(cls, seed: int, start: datetime, days: int) -> "Faults":
-        """Draw a run's faults."""
+    def drawn(cls, seed: int, start: datetime, days: int, site: int = 0) -> "Faults":
+        """Draw a run's faults: the carrier is out for all sites, and each has its own deaths."""
         rng, made = dice(seed, "faults"), cls(seed=seed, wanted=True)
         end, at = start + timedelta(days=days), start
         while (at := at + _OUTAGE_EVERY * rng.uniform(0.3, 1.3)) < end:
             # By day, where texts are due: 14:00 to 22:00 UTC.
             began = at.replace(hour=rng.randint(14, 21), minute=rng.randint(0, 59))
             made.outages.append((began, began + timedelta(minutes=rng.choice((20, 90, 400)))))
-        at = start
+        rng, at = dice(seed, "deaths", site), start
         while (at := at + _DEATH_EVERY * rng.uniform(0.2, 1.8)) < end:
             made.deaths.append((at, rng.choice(DIES_AT)))
         return made

@@ -2,16 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import islice
-from threading import Lock
 from typing import Any
 
 from cli.embedded import EmbeddedPostgres
 from cli.simulation.agenda import Agenda
 from cli.simulation.audit import Audit
-from cli.simulation.carrier import Network, QuickCarrier
+from cli.simulation.carrier import Network, QuickCarrier, QuickPager
 from cli.simulation.clinic import FILE, START, phones
 from cli.simulation.database import DrivenClock, OwnDatabase, throwaway
 from cli.simulation.desk import ACTOR, Desk
@@ -31,8 +30,7 @@ from records.keys import open_vault
 from records.vault import new_key
 from schedules.clinic import read_clinic
 from schedules.ladder import Channel
-from worker.paging.pager import Pager
-from worker.paging.transports import Job, Result, Sent, Transport, transports
+from worker.paging.transports import Result, Sent, Transport, transports
 from worker.services import Services
 from worker.settings import Settings, load
 from worker.steps import clinics, outcomes, staff
@@ -43,12 +41,20 @@ GRAIN = timedelta(minutes=5)
 _STAFF = "kim@clinic.test"
 
 
+def _nothing(_: OwnDatabase) -> None:
+    """Plant no bug."""
+
+
+def _as_drawn(person: Person) -> Person:
+    return person
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What is to be simulated.
 
     `planted` is called with the database once the clinic is set up, `habits` with each patient
-    drawn: tests plant bugs through them.
+    drawn: tests plant bugs through them. A large clinic has several sites, and this is one of them.
     """
 
     patients: int
@@ -57,9 +63,10 @@ class Plan:
     faults: bool = False
     grain: timedelta = GRAIN
     clinic: str = FILE
-    planted: Callable[[OwnDatabase], None] = lambda _: None
-    habits: Callable[[Person], Person] = lambda person: person
-    on_day: Callable[[int], None] = field(default=lambda _: None)
+    site: int = 0
+    sites: int = 1
+    planted: Callable[[OwnDatabase], None] = _nothing
+    habits: Callable[[Person], Person] = _as_drawn
 
 
 def simulate(server: EmbeddedPostgres, plan: Plan) -> Report:
@@ -69,7 +76,7 @@ def simulate(server: EmbeddedPostgres, plan: Plan) -> Report:
     with throwaway(server) as own, collected() as failed:
         clock = DrivenClock(START, own.own)
         settings = _settings(own.url)
-        database = Database.connect(own.url, application="simulation")
+        database = Database.connect(own.url, application="simulation", ping=False)
         try:
             with database.transaction() as session:
                 vault = open_vault(session, settings.keys)
@@ -112,7 +119,7 @@ class _Run:
         self._end = START + timedelta(days=plan.days)
         faults = Faults(seed=plan.seed)
         if plan.faults:
-            faults = Faults.drawn(plan.seed, START, plan.days)
+            faults = Faults.drawn(plan.seed, START, plan.days, plan.site)
         self._faults = faults
         services = _mortal(services, faults)
         self._services, self._agenda, self._diary = services, Agenda(), Diary()
@@ -172,9 +179,11 @@ class _Run:
 
     def live(self) -> Report:
         """Live through all days, judge the end, and gather what there is to tell."""
-        for number, phone in enumerate(islice(phones(), self._plan.patients), 1):
-            drawn = draw(self._plan.seed, number, phone, START, self._plan.days)
-            person = self._plan.habits(drawn)
+        plan = self._plan
+        everybody = enumerate(islice(phones(), plan.patients), 1)
+        for number, phone in islice(everybody, plan.site, None, plan.sites):
+            drawn = draw(plan.seed, number, phone, START, plan.days)
+            person = plan.habits(drawn)
             self._phones.hand_out(person)
             self._desk.expect(person)
         with self._running() as engine:
@@ -182,7 +191,7 @@ class _Run:
         self._audit.end(self._services.now)
         for event in self._failed:
             self._audit.note("no step fails", None, self._services.now, event)
-        return gather(self._plan, self._own, self._audit, self._phones, self._room, self._faults)
+        return gather(plan, self._own, self._audit, self._phones, self._room, self._faults)
 
     @contextmanager
     def _running(self) -> Iterator[Engine]:
@@ -192,7 +201,7 @@ class _Run:
             in_flight=256,
             write=lambda posted: outcomes.write(services, posted),
         )
-        pager = Pager(services, _channels(services))
+        pager = QuickPager(services, _channels(services))
         try:
             yield Engine(
                 services=services,
@@ -210,12 +219,9 @@ class _Run:
             carrier.close()
 
     def _jump_through(self, engine: Engine) -> None:
-        now, on_the_hour, today = START, START, -1
+        now, on_the_hour = START, START
         while now < self._end:
             self._clock.set(now)
-            if (day := (now - START).days) != today:
-                today = day
-                self._plan.on_day(day)
             self._agenda.do(now)
             self._desk.write()
             self._phones.flush()
@@ -255,23 +261,15 @@ def _mortal(services: Services, faults: Faults) -> Services:
 
 def _channels(services: Services) -> dict[str, Transport]:
     """Return the shipped transports over a carrier in memory; letters always arrive."""
-    line, turn = FakeGateway(clock=services.clock.now, monotonic=lambda: 0.0), Lock()
+    line = FakeGateway(clock=services.clock.now, monotonic=lambda: 0.0)
 
     @asynccontextmanager
     async def gateway(_second: bool) -> Any:
         yield line
 
     real = transports(services.settings, gateway)
-
-    def one_at_a_time(channel: Channel) -> Transport:
-        def carry(job: Job) -> Sent:
-            with turn:
-                return real[channel](job)
-
-        return carry
-
     return {
-        Channel.SMS: one_at_a_time(Channel.SMS),
-        Channel.VOICE: one_at_a_time(Channel.VOICE),
+        Channel.SMS: real[Channel.SMS],
+        Channel.VOICE: real[Channel.VOICE],
         Channel.EMAIL: lambda job: Sent(result=Result.ACCEPTED, reference=str(job.delivery_id)),
     }

@@ -4,8 +4,9 @@ Nothing in it comes from this machine's clock, and no id is shown: the same seed
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from cli.simulation.story import Broken
@@ -135,8 +136,36 @@ def gather(
         ),
         replies=answered,
         faults=dict(sorted({**died, **faults.lost}.items())),
-        broken=sorted(audit.broken, key=lambda each: (each.at, each.patient, each.what)),
+        broken=sorted(audit.broken, key=_in_time),
     )
+
+
+def merged(parts: Sequence[Report]) -> Report:
+    """Return the figures of all sites as those of one clinic."""
+
+    def added(of: Callable[[Report], Mapping[str, int]], *, largest: bool = True) -> dict[str, int]:
+        total: Counter[str] = Counter()
+        for part in parts:
+            total.update(of(part))
+        return dict(sorted(total.items(), key=_largest)) if largest else dict(total)
+
+    return Report(
+        title=parts[0].title,
+        counts=added(lambda part: part.counts, largest=False),
+        statuses=added(lambda part: part.statuses),
+        reasons=added(lambda part: part.reasons),
+        hours=added(lambda part: part.hours, largest=False),
+        days=dict(sorted(added(lambda part: part.days).items())),
+        items=added(lambda part: part.items),
+        intents=added(lambda part: part.intents),
+        replies=added(lambda part: part.replies, largest=False),
+        faults=dict(sorted(added(lambda part: part.faults).items())),
+        broken=sorted((each for part in parts for each in part.broken), key=_in_time),
+    )
+
+
+def _in_time(broken: Broken) -> tuple[datetime, str, str]:
+    return broken.at, broken.patient, broken.what
 
 
 def _largest(pair: tuple[str, int]) -> tuple[int, str]:

@@ -57,14 +57,19 @@ class Pager:
 
     def _carry(self, job: Job) -> None:
         try:
-            self._write(job, self._try(job))
-        except Exception:
-            # The lease brings the delivery back.
-            log.exception("page_outcome_not_written", delivery_id=str(job.delivery_id))
+            self.carry(job)
         finally:
             with self._settled:
                 self._pending -= 1
                 self._settled.notify_all()
+
+    def carry(self, job: Job) -> None:
+        """Try a page here and now, and write down what came of it; never raises."""
+        try:
+            self._write(job, self._try(job))
+        except Exception:
+            # The lease brings the delivery back.
+            log.exception("page_outcome_not_written", delivery_id=str(job.delivery_id))
 
     def _try(self, job: Job) -> Sent:
         try:

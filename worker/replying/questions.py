@@ -30,13 +30,12 @@ class Question:
 
 def question_of(case: Case, prompt: Prompt) -> Question:
     """Return the step that asked, as its protocol stands now."""
-    return find(case.session, case.services, prompt.patient_id, prompt)
+    return find(case.session, case.services, case.clinic.id, prompt)
 
 
-def find(session: Session, services: Services, patient_id: UUID, prompt: Prompt) -> Question:
-    """Return the step of a patient's question, with what computes its moments."""
-    person = patients.by_id(session, patient_id)
-    step = _step(protocols.of_clinic(session, person.clinic_id), prompt)
+def find(session: Session, services: Services, clinic_id: UUID, prompt: Prompt) -> Question:
+    """Return the step of a clinic's question, with what computes its moments."""
+    step = _step(protocols.of_clinic(session, clinic_id), prompt)
     if step is None:
         return Question()
     return Question(step=step, resolve=_later(session, services, prompt, step))

@@ -335,7 +335,7 @@ def _question(session: Session, services: Services, asked: Asked) -> Question:
     prompt: Prompt | None = conversation.prompt(session, asked.message.id)
     if prompt is None:
         return Question()
-    return find(session, services, asked.check_in.patient_id, prompt)
+    return find(session, services, asked.check_in.clinic_id, prompt)
 
 
 def _phoned_early(

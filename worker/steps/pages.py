@@ -7,14 +7,15 @@ threads. A claim that says nothing for a minute is made again.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from records import clinics, followups, inbox, intake, pages
 from records.base import Session
 from records.casework import staff_by_id, staff_of
-from records.clinics import Clinic
+from records.clinics import Clinic, Sender
 from records.followups import FollowUp, FollowUpEvent
 from records.pages import DeliveryStatus, Page, PageDelivery, PageKind
 from schedules import ladder, roster
@@ -48,10 +49,12 @@ def climb(services: Services, pager: Pager, *, limit: int = 100) -> Counter[str]
     """Take the turn of each item whose clock has come, each in a transaction of its own."""
     counts: Counter[str] = Counter()
     with services.database.transaction() as session:
-        due = [item.id for item in pages.due_items(session, now=services.now, limit=limit)]
-    for item_id in due:
+        items = pages.due_items(session, now=services.now, limit=limit)
+        due = [(item.id, item.clinic_id) for item in items]
+        on_duty = {each: _on_duty(session, each, services.now) for each in {at for _, at in due}}
+    for item_id, clinic_id in due:
         try:
-            counts["paged"] += _climb_one(services, pager, item_id)
+            counts["paged"] += _climb_one(services, pager, item_id, on_duty[clinic_id])
         except Exception:
             log.exception("item_not_paged", follow_up_id=str(item_id))
             counts["failed"] += 1
@@ -67,7 +70,19 @@ def _put_off(services: Services, item_id: UUID) -> None:
             item.climbs_at = services.now + _PUT_OFF
 
 
-def _climb_one(services: Services, pager: Pager, item_id: UUID) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OnDuty:
+    """Who of a clinic can be paged now, and who can't: read once for all its items."""
+
+    desk: Sequence[Person]
+    absent: Absent
+
+
+def _on_duty(session: Session, clinic_id: UUID, now: datetime) -> _OnDuty:
+    return _OnDuty(desk=desk_of(session, clinic_id), absent=absent_now(session, clinic_id, now))
+
+
+def _climb_one(services: Services, pager: Pager, item_id: UUID, on_duty: _OnDuty) -> int:
     now = services.now
     with services.database.transaction() as session:
         item = followups.by_id(session, item_id)
@@ -80,13 +95,12 @@ def _climb_one(services: Services, pager: Pager, item_id: UUID) -> int:
             item.run_at = now if item.severity == Severity.PAGE_NOW else item.due_at
             item.run_acknowledged_at = now if item.status == "acknowledged" else None
         clinic = clinics.by_id(session, item.clinic_id)
-        absent, desk = absent_now(session, clinic.id, now), desk_of(session, clinic.id)
         turn = ladder.turn(
             _clock(session, clinic.file, item, now),
             clinic.file,
             now=now,
-            desk=desk,
-            absent=absent,
+            desk=on_duty.desk,
+            absent=on_duty.absent,
         )
         for person in turn.whom:
             _page(session, services, pager, clinic, item, turn, person, now=now)
@@ -257,12 +271,15 @@ def dispatch(services: Services, pager: Pager, *, limit: int = 100) -> Counter[s
     now = services.now
     jobs: list[Job] = []
     with services.database.transaction() as session:
-        for row in pages.due_deliveries(session, now=now, limit=limit):
-            job = _job(session, services, row, now=now)
+        due = pages.due_deliveries(session, now=now, limit=limit)
+        about = _read(session, {row.page_id for row in due}, now=now)
+        for row in due:
+            job = _job(services, about.get(row.page_id), row, now=now)
             if job is None or job.channel not in pager.channels:
                 counts["ended"] += 1
             else:
                 jobs.append(job)
+        session.flush()
         services.crashpoint("page.before_claim_commit")
     services.crashpoint("page.after_claim_commit")
     pager.submit(jobs)
@@ -270,12 +287,48 @@ def dispatch(services: Services, pager: Pager, *, limit: int = 100) -> Counter[s
     return +counts
 
 
-def _job(session: Session, services: Services, row: PageDelivery, *, now: datetime) -> Job | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _About:
+    """What there is to tell with a page: read once, for all its channels."""
+
+    page: Page
+    clinic: Clinic
+    sender: Sender | None
+    item: FollowUp | None
+    texts: Sequence[inbox.Inbound]
+    #: Number and time of what else waits, for the answer to somebody's text.
+    waiting: tuple[tuple[int, datetime], ...]
+
+
+def _read(
+    session: Session, page_ids: Collection[UUID], *, now: datetime
+) -> dict[UUID, _About]:
+    """Return what these pages are about, with one question each to pages, items and texts."""
+    found = pages.with_ids(session, page_ids)
+    item_ids = {page.follow_up_id for page in found if page.follow_up_id is not None}
+    items = {item.id: item for item in followups.read_all(session, item_ids)}
+    texts = pages.safety_texts_of(session, item_ids)
+    clinic_ids = {page.clinic_id for page in found}
+    senders = {each: intake.current_sender(session, each) for each in clinic_ids}
+    return {
+        page.id: _About(
+            page=page,
+            clinic=clinics.by_id(session, page.clinic_id),
+            sender=senders[page.clinic_id],
+            item=items.get(page.follow_up_id) if page.follow_up_id else None,
+            texts=texts.get(page.follow_up_id, ()) if page.follow_up_id else (),
+            waiting=_waiting(session, page, now),
+        )
+        for page in found
+    }
+
+
+def _job(
+    services: Services, about: _About | None, row: PageDelivery, *, now: datetime
+) -> Job | None:
     """Claim one delivery; one that can't be read ends, and holds up no other."""
     try:
-        with session.begin_nested():
-            page = pages.by_id(session, row.page_id)
-            return None if page is None else _claimed(session, services, page, row, now=now)
+        return None if about is None else _claimed(services, about, row, now=now)
     except Exception as error:
         log.exception("delivery_unfit", delivery_id=str(row.id))
         row.status, row.next_at, row.final_at = DeliveryStatus.FAILED, None, now
@@ -283,23 +336,19 @@ def _job(session: Session, services: Services, row: PageDelivery, *, now: dateti
         return None
 
 
-def _claimed(
-    session: Session, services: Services, page: Page, row: PageDelivery, *, now: datetime
-) -> Job | None:
+def _claimed(services: Services, about: _About, row: PageDelivery, *, now: datetime) -> Job | None:
+    page, clinic, sender = about.page, about.clinic, about.sender
     over = row.tries >= MOST_TRIES or now >= row.expires_at
     if over or page.closed_at is not None:
         done = DeliveryStatus.NOT_NEEDED if page.closed_at is not None else DeliveryStatus.EXPIRED
         row.status, row.next_at, row.final_at = done, None, now
         return None
-    row.status, row.tries, row.next_at = DeliveryStatus.SENDING, row.tries + 1, now + pages.LEASE
-    clinic = clinics.by_id(session, page.clinic_id)
-    sender = intake.current_sender(session, clinic.id)
-    told = _told(session, clinic, page, now)
+    told = _told(about, now)
     address = None
     if row.address is not None:
         address = services.vault.open("page_delivery", "address", row.id, row.address)
     url = services.settings.public_url
-    return Job(
+    job = Job(
         delivery_id=row.id,
         page_id=page.id,
         clinic_id=page.clinic_id,
@@ -312,19 +361,20 @@ def _claimed(
         from_number=(sender and sender.from_number) or _first(clinic.file.sender.numbers),
         messaging_service_sid=sender.messaging_service_sid if sender else None,
     )
+    row.status, row.tries, row.next_at = DeliveryStatus.SENDING, row.tries + 1, now + pages.LEASE
+    return job
 
 
 def _first(numbers: Sequence[str]) -> str | None:
     return numbers[0] if numbers else None
 
 
-def _told(session: Session, clinic: Clinic, page: Page, now: datetime) -> words.Told:
-    item = followups.read(session, page.follow_up_id) if page.follow_up_id else None
-    texts = pages.safety_texts(session, item.id) if item is not None else []
+def _told(about: _About, now: datetime) -> words.Told:
+    page, item = about.page, about.item
     return words.Told(
         page_id=page.id,
-        clinic=clinic.file,
-        clinic_key=clinic.key,
+        clinic=about.clinic.file,
+        clinic_key=about.clinic.key,
         kind=page.kind,
         why=page.why,
         severity=page.severity,
@@ -334,18 +384,17 @@ def _told(session: Session, clinic: Clinic, page: Page, now: datetime) -> words.
         subject=page.subject,
         item_id=page.follow_up_id,
         opened_at=item.opened_at if item else page.at,
-        wrote_at=texts[0].received_at if texts else None,
+        wrote_at=about.texts[0].received_at if about.texts else None,
         reply_code=page.reply_code,
-        waiting=_waiting(session, clinic, page, now),
+        waiting=about.waiting,
     )
 
 
-def _waiting(
-    session: Session, clinic: Clinic, page: Page, now: datetime
-) -> tuple[tuple[int, datetime], ...]:
+def _waiting(session: Session, page: Page, now: datetime) -> tuple[tuple[int, datetime], ...]:
     """Return number and time of what else waits, for the answer to somebody's text."""
     if page.kind != PageKind.ANSWER:
         return ()
+    clinic = clinics.by_id(session, page.clinic_id)
     people = roster.keys_beside(clinic.file, page.person)
     open_now = pages.waiting(session, clinic.id, people, now=now)
     return tuple((one.reply_code, one.at) for one in open_now if one.reply_code is not None)

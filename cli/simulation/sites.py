@@ -1,0 +1,36 @@
+"""Where a clinic lives: a small one at one site, a large one at two, at the same time.
+
+Each site has a process, a server, a database and its share of the patients. How many there are
+depends on the clinic alone and never on the machine, so that the same seed gives the same report.
+"""
+
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+
+from cli.embedded import THROWAWAY_SETTINGS, EmbeddedPostgres
+from cli.simulation.life import Plan, simulate
+from cli.simulation.report import Report, merged
+
+#: From so many patients on a clinic has two sites.
+LARGE = 100
+_SETTINGS = {**THROWAWAY_SETTINGS, "synchronous_commit": "off", "max_wal_size": "4GB"}
+
+
+def live(plan: Plan) -> Report:
+    """Live a clinic's days at all its sites, and return what there is to tell of them together."""
+    sites = 1 if plan.patients < LARGE else 2
+    return live_at([replace(plan, site=site, sites=sites) for site in range(sites)])
+
+
+def live_at(plans: list[Plan]) -> Report:
+    """Live each of these in a process of its own, or in this one if it is the only one."""
+    if len(plans) == 1:
+        return _live(plans[0])
+    with ProcessPoolExecutor(len(plans), mp_context=get_context("spawn")) as pool:
+        return merged(list(pool.map(_live, plans)))
+
+
+def _live(plan: Plan) -> Report:
+    with EmbeddedPostgres(settings=_SETTINGS) as server:
+        return simulate(server, plan)
