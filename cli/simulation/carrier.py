@@ -96,7 +96,7 @@ class Network(FakeGateway):
 class QuickCarrier(Carrier):
     """The worker's carrier without hand-overs: what is posted is made and written down at once.
 
-    A network in memory never waits, so that its answers need neither a loop nor threads.
+    A network in memory never waits, so that sending needs neither the loop nor the threads.
     """
 
     def post(self, postings: Sequence[Posting], *, intended_at: float, slots: bool = True) -> None:
@@ -113,11 +113,6 @@ class QuickCarrier(Carrier):
             self.release(len(made))
         if made:
             self._write_for_sure(made)
-
-    def call(self, coroutine: Coroutine[Any, Any, T], *, timeout: float = 60) -> T:
-        """Return what a question to the network gives."""
-        del timeout
-        return at_once(coroutine)
 
 
 class QuickPager(Pager):

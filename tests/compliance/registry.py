@@ -444,3 +444,61 @@ PROMISES: tuple[Promise, ...] = (
         ),
     ),
 )
+
+#: A whole month is lived on a broken product, with nothing else to go by than the texts made.
+_MONTH = "tests/cli/test_simulate.py::test_a_month_with_faults_breaks_no_promise"
+MONTHS: tuple[Promise, ...] = (
+    Promise(
+        words="Texts go within the send window of the patient's own day",
+        node=_MONTH,
+        sabotage=Sabotage(
+            file="schedules/clinic.py",
+            old="return SendWindow(opens=self.send_window.opens, closes=self.send_window.closes)",
+            new="return SendWindow(opens=self.send_window.opens.replace("
+            "hour=self.send_window.opens.hour - 1), closes=self.send_window.closes)",
+            what="the window is off by an hour",
+        ),
+    ),
+    Promise(
+        words="Nobody gets more texts a day than the cap allows",
+        node=_MONTH,
+        sabotage=Sabotage(
+            file="worker/facts.py",
+            old="caps=Caps(per_day=file.caps.per_day, per_week=file.caps.per_week),",
+            new="caps=Caps(per_day=9, per_week=None),",
+            what="the planner and the claim forget the cap",
+            also=Sabotage(
+                file=_GATES,
+                old="if on_day >= caps.per_day:",
+                new="if False:",
+                what="the claim forgets the cap",
+            ),
+        ),
+    ),
+    Promise(
+        words="Nothing goes to a number after its stop",
+        node=_MONTH,
+        sabotage=Sabotage(
+            file=_HEARING,
+            old="if _stops(reading):",
+            new="if False:",
+            what="a stop is read and ignored",
+        ),
+    ),
+    Promise(
+        words="Nothing goes after its deadline",
+        node=_MONTH,
+        sabotage=Sabotage(
+            file=_GATES,
+            old="if due.latest_at <= now:",
+            new="if False:",
+            what="the claim and the sweep leave deadlines unchecked",
+            also=Sabotage(
+                file="records/outcomes.py",
+                old="UPDATE message SET status = 'expired', reason = 'too_late', final_at = :now",
+                new="UPDATE message SET final_at = NULL",
+                what="the sweep expires nothing",
+            ),
+        ),
+    ),
+)

@@ -18,12 +18,21 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sabotage:
-    """One line of the product made wrong; `what` says how, as the end of "what if ..."."""
+    """One line of the product made wrong; `what` says how, as the end of "what if ...".
+
+    What two layers hold is only broken when both are: `also` is the line of the other one.
+    """
 
     file: str
     old: str
     new: str
     what: str
+    also: "Sabotage | None" = None
+
+    @property
+    def lines(self) -> "list[Sabotage]":
+        """Every line that is changed."""
+        return [self, *(self.also.lines if self.also else [])]
 
     def count(self, root: Path = ROOT) -> int:
         """Return how often the line stands in its file."""
@@ -31,7 +40,9 @@ class Sabotage:
         return sum(line.strip() == self.old for line in lines)
 
     def apply(self, root: Path) -> None:
-        """Change the line in a copy of the tree. Raises ValueError if it is not there once."""
+        """Change the lines in a copy of the tree. Raises ValueError if one is not there once."""
+        if self.also is not None:
+            self.also.apply(root)
         if self.count(root) != 1:
             found = self.count(root)
             raise ValueError(f"{self.file} holds this line {found} times, not once: {self.old}")
@@ -93,7 +104,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promise:
-    """A core promise of the send path with the test that holds it."""
+    """A core promise with the test that holds it."""
 
     words: str
     node: str

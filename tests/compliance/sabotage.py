@@ -2,7 +2,8 @@
 
     registry -> copy, one line changed -> only that rule's tests -> table, docs/compliance.md
 
-Run it with `make sabotage`, or `python -m tests.compliance.sabotage --only 7 "care 17"`. The
+Run it with `make sabotage`, or `python -m tests.compliance.sabotage --only 7 "care 17"`; `month`
+stands for the faults that a simulated month has to find. The
 document is written when everything was run and everything was caught.
 """
 
@@ -24,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.compliance.document import DOCUMENT, render
-from tests.compliance.registry import PROMISES, RULES
+from tests.compliance.registry import MONTHS, PROMISES, RULES
 from tests.compliance.rules import Promise, Rule, Sabotage
 from tests.support.source import ROOT
 
@@ -160,12 +161,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.compliance.sabotage", description=__doc__
     )
-    parser.add_argument("--only", nargs="+", metavar="RULE", help='such as 7 or "care 17"')
+    parser.add_argument("--only", nargs="+", metavar="RULE", help='such as 7, "care 17" or month')
     parser.add_argument("--jobs", type=int, default=AT_ONCE, choices=(1, 2))
     given = parser.parse_args(arguments)
     rules = [rule for rule in RULES if given.only is None or rule.id in given.only]
     of_rules = [case for rule in rules if (case := of_rule(rule)) is not None]
-    of_promises = [of_promise(each) for each in PROMISES] if given.only is None else []
+    of_promises = [of_promise(each) for each in _promises(given.only)]
     sees_the_copy()
     _say("First everything unbroken ...")
     if not passes_unbroken([*of_rules, *of_promises]):
@@ -178,6 +179,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if of_promises:
         console.print(table(verdicts[len(of_rules) :], "promise"))
     return _end(verdicts, whole=given.only is None)
+
+
+def _promises(only: Sequence[str] | None) -> tuple[Promise, ...]:
+    if only is None:
+        return (*PROMISES, *MONTHS)
+    return MONTHS if "month" in only else ()
 
 
 def _end(verdicts: Sequence[Verdict], *, whole: bool) -> int:

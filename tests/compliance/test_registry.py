@@ -5,12 +5,12 @@ import ast
 import pytest
 
 from tests.compliance.document import DOCUMENT, render, title
-from tests.compliance.registry import PROMISES, RULES
+from tests.compliance.registry import MONTHS, PROMISES, RULES
 from tests.compliance.rules import Promise, Rule, Sabotage
 from tests.support.source import ROOT
 
 SABOTAGES = [rule.sabotage for rule in RULES if rule.sabotage is not None]
-SABOTAGES += [promise.sabotage for promise in PROMISES]
+SABOTAGES += [line for promise in (*PROMISES, *MONTHS) for line in promise.sabotage.lines]
 EXPECTED = {
     *map(str, range(1, 15)),
     *map(str, range(44, 49)),
@@ -37,7 +37,7 @@ def test_every_sabotaged_line_stands_in_its_file_once(sabotage: Sabotage) -> Non
     assert sabotage.count() == 1, f"{sabotage.file}: {sabotage.old}"
 
 
-@pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.words)
+@pytest.mark.parametrize("promise", [*PROMISES, *MONTHS], ids=lambda promise: promise.words)
 def test_every_promise_names_a_test_that_exists(promise: Promise) -> None:
     """The test that holds a promise can be found."""
     file, _, name = promise.node.partition("::")
