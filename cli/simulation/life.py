@@ -36,8 +36,9 @@ from worker.settings import Settings, load
 from worker.steps import clinics, outcomes, staff
 from worker.steps.followup_actions import Actor
 
-#: What patients write and the carrier tells within so long comes together, as one group.
-GRAIN = timedelta(minutes=5)
+#: What patients write and the carrier tells within so long comes together, as one group: the
+#: larger the clinic, the more there is to each group anyway.
+GRAIN, GRAIN_OF_A_LARGE_CLINIC = timedelta(minutes=5), timedelta(minutes=15)
 _STAFF = "kim@clinic.test"
 
 
@@ -209,7 +210,7 @@ class _Run:
                 carrier=carrier,
                 pager=pager,
                 sender_id=self._sender_id,
-                pace=self._plan.grain / 6,
+                pace=self._plan.grain / 3,
                 pulls=self._plan.faults,
                 after_pull=self._after_pull,
                 failed=self._failed,

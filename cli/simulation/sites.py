@@ -9,7 +9,7 @@ from dataclasses import replace
 from multiprocessing import get_context
 
 from cli.embedded import THROWAWAY_SETTINGS, EmbeddedPostgres
-from cli.simulation.life import Plan, simulate
+from cli.simulation.life import GRAIN_OF_A_LARGE_CLINIC, Plan, simulate
 from cli.simulation.report import Report, merged
 
 #: From so many patients on a clinic has two sites.
@@ -19,8 +19,10 @@ _SETTINGS = {**THROWAWAY_SETTINGS, "synchronous_commit": "off", "max_wal_size": 
 
 def live(plan: Plan) -> Report:
     """Live a clinic's days at all its sites, and return what there is to tell of them together."""
-    sites = 1 if plan.patients < LARGE else 2
-    return live_at([replace(plan, site=site, sites=sites) for site in range(sites)])
+    if plan.patients < LARGE:
+        return live_at([plan])
+    large = replace(plan, sites=2, grain=GRAIN_OF_A_LARGE_CLINIC)
+    return live_at([replace(large, site=site) for site in range(large.sites)])
 
 
 def live_at(plans: list[Plan]) -> Report:

@@ -66,7 +66,9 @@ class StaffRoom:
         if item.severity != Severity.CALL_TODAY:
             begins = self.staffed.next_opening(self.services.now)
         late = timedelta(days=3) if rng.random() < 0.04 else timedelta()
-        done = quarter(begins + late + timedelta(minutes=rng.randint(5, 240)))
+        # Most within the hour, so that they are paged about few; some much later.
+        minutes = rng.choice((5, 10, 15, 25, 40, 60, 100, 240))
+        done = quarter(begins + late + timedelta(minutes=minutes))
         self.agenda.note(done, lambda: self._end(item, number))
 
     def _page(self, item: Any, number: int, rng: Random) -> None:
