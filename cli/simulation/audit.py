@@ -1,7 +1,8 @@
 """The promises, held against what the carrier made and what the database says.
 
 Nothing here asks the product whether a text was allowed: hours, zones, caps, visits and stops are
-those of the drawn truth. Texts are looked at as they are made, rows and items at the end.
+those of the drawn truth. Texts are looked at as they are made, items each hour of the clinic's
+day, rows and replies at the end.
 """
 
 from collections import defaultdict
@@ -67,7 +68,7 @@ class _Line:
     """What went to one number so far."""
 
     counted: dict[date, int] = field(default_factory=lambda: defaultdict(int))
-    last: dict[str, datetime] = field(default_factory=dict)
+    last: dict[tuple[str, str | None], datetime] = field(default_factory=dict)
     stopped_at: int | None = None
 
 
@@ -85,6 +86,7 @@ class Audit:
     days: dict[date, int] = field(default_factory=lambda: defaultdict(int))
     _lines: dict[int, _Line] = field(default_factory=lambda: defaultdict(_Line))
     _sids: dict[UUID, str] = field(default_factory=dict)
+    _unowned: set[UUID] = field(default_factory=set)
 
     def note(self, promise: str, person: Person | None, at: datetime, what: str) -> None:
         """Keep a broken promise with the story that led there."""
@@ -177,12 +179,14 @@ class Audit:
             self.note("one text per occurrence and round", person, made.at, what)
         self._sids[made.message_id] = made.sid
         line = self._lines[person.number]
-        last = line.last.get(made.body)
+        # Two visits that the desk books for one minute are told one by one, in the same words.
+        words = (made.body, row.visit)
+        last = line.last.get(words)
         soon = last is not None and made.at - last < _TWICE_WITHIN
         if before is None and soon and row.kind == "started":
             what = f"the words of {row.template} went twice within ten minutes"
             self.note("one text per occurrence and round", person, made.at, what)
-        line.last[made.body] = made.at
+        line.last[words] = made.at
 
     def _stop(self, made: Made, person: Person, row: Any) -> None:
         stopped = self._lines[person.number].stopped_at
@@ -196,7 +200,7 @@ class Audit:
     def end(self, now: datetime) -> None:
         """Judge the rows, the items and the replies when the run is over."""
         self._rows(now)
-        self._items(now)
+        self.items(now)
         self._replies(now)
         for text in self.phones.written.values():
             if text.said.trouble is Trouble.SAFETY and text.stored_at is not None:
@@ -210,11 +214,16 @@ class Audit:
             )
             self.note("every row ends with a reason", person, now, what)
 
-    def _items(self, now: datetime) -> None:
+    def items(self, now: datetime) -> None:
+        """Judge the items that are open, each once."""
         for row in self.own.rows(_UNOWNED, now=now):
+            if row.id in self._unowned:
+                continue
+            self._unowned.add(row.id)
             person = self.desk.people.get(row.patient_id)
-            what = f"item {row.reason} ({row.severity}) has no clock"
-            self.note("every item has an owner or a clock", person, now, what)
+            lacks = "clock that runs" if row.stopped else "owner, and nobody was called to it"
+            what = f"item {row.reason} ({row.severity}) has no {lacks}"
+            self.note("every item has an owner and a clock", person, now, what)
 
     def _replies(self, now: datetime) -> None:
         found = {row.sid: row for row in self.own.rows(_REPLIES)}
@@ -264,10 +273,18 @@ _UNENDED = """
     END
     ORDER BY due_at, template
 """
+# An item is somebody's from when it is due: who took it, or who was called to it; those of the
+# digest stand in everybody's.
 _UNOWNED = """
-    SELECT patient_id, reason, severity FROM follow_up
+    SELECT id, patient_id, reason, severity,
+           climbs_at IS NULL OR climbs_at < %(now)s - interval '5 minutes' AS stopped
+    FROM follow_up f
     WHERE status <> 'resolved'
-      AND (climbs_at IS NULL OR climbs_at < %(now)s - interval '5 minutes')
+      AND (climbs_at IS NULL OR climbs_at < %(now)s - interval '5 minutes'
+           OR (due_at < %(now)s - interval '5 minutes' AND severity <> 'digest'
+               AND (snoozed_until IS NULL OR snoozed_until < %(now)s)
+               AND owner_id IS NULL AND taken_by IS NULL
+               AND NOT EXISTS (SELECT 1 FROM page p WHERE p.follow_up_id = f.id)))
     ORDER BY opened_at, reason
 """
 _REPLIES = "SELECT sid, handled_at FROM inbound"

@@ -227,6 +227,7 @@ class _Run:
             self._desk.write()
             self._phones.flush()
             if now >= on_the_hour:
+                self._audit.items(now)
                 engine.on_the_hour()
                 on_the_hour = next_round(now)
             if self._phones.missing:

@@ -1,6 +1,5 @@
 """A clinic's month on a simulated clock: nothing is broken, and what is planted is found."""
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -43,11 +42,6 @@ def _broken(report: Report) -> set[str]:
     return {each.promise for each in report.broken}
 
 
-def _seldom(person: Person) -> Person:
-    """Have one in four follow a protocol day by day, so that the month is over in a while."""
-    return person if person.number % 4 == 0 else replace(person, program="")
-
-
 def test_days_with_faults_break_no_promise(server: EmbeddedPostgres) -> None:
     """A carrier that errs and processes that die: every text, reply and item ends as promised."""
     report = simulate(server, Plan(patients=12, days=6, seed=4, faults=True))
@@ -55,13 +49,15 @@ def test_days_with_faults_break_no_promise(server: EmbeddedPostgres) -> None:
     assert report.faults
 
 
-@pytest.mark.skipif(not os.environ.get("AFTERCARE_TEST_MONTH"), reason="takes some minutes")
 def test_a_month_with_faults_breaks_no_promise(server: EmbeddedPostgres) -> None:
-    """Fifty patients and a carrier that errs: every text, reply and item ends as promised."""
-    report = _run(server, 50, 30, faults=True, grain=2 * _HOURLY, habits=_seldom)
+    """Fifty patients and a carrier that errs: every text, reply and item ends as promised.
+
+    `make sabotage` runs this on a product with planted faults, each of which it has to find.
+    """
+    report = _run(server, 50, 30, faults=True)
     assert report.broken == [], report.text()
     assert report.counts["patients"] == 50
-    assert report.texts > 300
+    assert report.texts > 800
     assert report.faults
 
 
