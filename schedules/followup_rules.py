@@ -7,7 +7,7 @@ texts, missing events) names its message or visit in `cause`: open it once, not 
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from statistics import median
 
 from schedules.followups import (
@@ -314,8 +314,8 @@ def for_undelivered(
 ) -> tuple[WantedFollowUp, ...]:
     """Turn an instruction that did not arrive into a call before its deadline (care rule 2).
 
-    `reason` is the outbox row's. A text still on its way counts from `unproved_minutes` before the
-    deadline, unless the patient answered it. One known long before `text_due_at` not to go is
+    `reason` is the outbox row's. A text still on its way counts from `rule.prove_by` on, unless the
+    patient answered it. One known long before `text_due_at` not to go is
     called when it would have gone, not days ahead; one that goes only after the deadline is called
     at once. After `starts_at`, the visit's, nothing is.
     """
@@ -328,10 +328,9 @@ def for_undelivered(
     if deadline is None and rule.call_by.anchor is Anchor.TOLD_TIME:
         return ()  # No text named a time that no longer holds.
     too_late = deadline is not None and text_due_at is not None and text_due_at > deadline
-    if not too_late and status not in ENDED_WITHOUT_DELIVERY:
-        unproved = timedelta(minutes=rule.unproved_minutes)
-        if deadline is None or now < deadline - unproved:
-            return ()
+    under_way = not too_late and status not in ENDED_WITHOUT_DELIVERY
+    if under_way and (deadline is None or now < rule.prove_by(deadline, text_due_at)):
+        return ()
     return (
         wanted(
             rule.reason,

@@ -6,7 +6,7 @@ interpret the three kinds of rule at the end of a step. Nothing here computes wi
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import time
+from datetime import datetime, time, timedelta
 from enum import StrEnum
 
 from schedules.clinic import UnknownPolicy
@@ -160,6 +160,8 @@ class Importance(StrEnum):
         return _PRIORITY[self]
 
 
+#: How long a text that has just gone out is on its way before anybody is called for it.
+_TIME_TO_ARRIVE = timedelta(minutes=15)
 _PRIORITY = {importance: 10 * at for at, importance in enumerate(Importance, start=1)}
 
 
@@ -263,13 +265,22 @@ class NotDeliveredRule:
     """An instruction that did not arrive becomes a call (care rule 2), due by `call_by`.
 
     It covers every end but delivered: skipped, cancelled by a hold, capped, booked late, expired,
-    failed, and unproved `unproved_minutes` before `call_by`.
+    failed, and unproved at `prove_by`.
     """
 
     reason: str
     severity: Severity
     call_by: Moment
     unproved_minutes: int = 60
+
+    def prove_by(self, deadline: datetime, due_at: datetime | None) -> datetime:
+        """Give the instant from which a text under way that nobody proved is a call.
+
+        That is `unproved_minutes` before its deadline. One that goes no sooner has a quarter of an
+        hour to arrive first, or it would be a call at the very minute at which it goes.
+        """
+        at = deadline - timedelta(minutes=self.unproved_minutes)
+        return at if due_at is None else max(at, min(due_at + _TIME_TO_ARRIVE, deadline))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,26 +12,36 @@ h2 { font-size: 1.05rem; margin: 2rem 0 .4rem; }
 svg { max-width: 100%; height: auto; }
 svg text { font: 11px system-ui, sans-serif; fill: #1d2327; }
 rect { fill: #2f6f8f; }
+table { border-collapse: collapse; margin: 1.5rem 0; }
+th { text-align: left; font-weight: normal; padding-right: 2rem; }
+td { text-align: right; font-variant-numeric: tabular-nums; }
 pre { background: #f6f3ee; padding: .8rem; overflow-x: auto; white-space: pre-wrap; }
 @media print { h2 { break-after: avoid; } svg { break-inside: avoid; } }
 """
+_DAYS = "Started texts a day"
 _WIDTH, _ROW, _LABEL, _COUNT = 860, 18, 230, 70
 _HEIGHT, _MARGIN = 180, 24
 
 
 def page(report: Report) -> str:
     """Return the report as HTML that stands by itself."""
-    parts = [f"<h2>{escape(head)}</h2>{bars(figures)}" for head, figures in report.sections()]
-    days = f"<h2>Started texts a day</h2>{columns(report.days)}" if report.days else ""
+    parts = [f"<h2>{escape(head)}</h2>{bars(head, figures)}" for head, figures in report.sections()]
+    days = f"<h2>{_DAYS}</h2>{columns(_DAYS, report.days)}" if report.days else ""
     verdict = escape("\n".join(report.verdict()))
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f"<title>{escape(report.title)}</title><style>{_STYLE}</style></head><body>"
-        f"<h1>{escape(report.title)}</h1><pre>{verdict}</pre>{days}{''.join(parts)}</body></html>\n"
+        f"<h1>{escape(report.title)}</h1><pre>{verdict}</pre>{_table(report.counts)}{days}{''.join(parts)}"
+        "</body></html>\n"
     )
 
 
-def bars(figures: Mapping[str, int]) -> str:
+def _table(figures: Mapping[str, int]) -> str:
+    rows = (f"<tr><th>{escape(name)}</th><td>{n:,}</td></tr>" for name, n in figures.items())
+    return f"<table>{''.join(rows)}</table>"
+
+
+def bars(head: str, figures: Mapping[str, int]) -> str:
     """Return a bar for each figure, the label left and the count right of it."""
     most = max(figures.values()) or 1
     room = _WIDTH - _LABEL - _COUNT
@@ -43,10 +53,10 @@ def bars(figures: Mapping[str, int]) -> str:
             f'<rect x="{_LABEL}" y="{top + 3}" width="{wide}" height="{_ROW - 6}"/>'
             f'<text x="{_LABEL + wide + 6}" y="{top + 13}">{count}</text>'
         )
-    return _svg(_WIDTH, len(figures) * _ROW + 4, "".join(drawn))
+    return _svg(head, _WIDTH, len(figures) * _ROW + 4, "".join(drawn))
 
 
-def columns(figures: Mapping[str, int]) -> str:
+def columns(head: str, figures: Mapping[str, int]) -> str:
     """Return a column for each day, with the first, the last and the most named."""
     names, counts = list(figures), list(figures.values())
     most, wide = max(counts) or 1, _WIDTH / len(counts)
@@ -58,9 +68,10 @@ def columns(figures: Mapping[str, int]) -> str:
     low = _MARGIN + _HEIGHT + 16
     drawn.append(f'<text x="0" y="14">most: {most}</text><text x="0" y="{low}">{names[0]}</text>')
     drawn.append(f'<text x="{_WIDTH}" y="{low}" text-anchor="end">{names[-1]}</text>')
-    return _svg(_WIDTH, low + 6, "".join(drawn))
+    return _svg(head, _WIDTH, low + 6, "".join(drawn))
 
 
-def _svg(width: float, height: float, inside: str) -> str:
+def _svg(head: str, width: float, height: float, inside: str) -> str:
     size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
-    return f'<svg xmlns="http://www.w3.org/2000/svg" role="img" {size}>{inside}</svg>'
+    label = f'role="img" aria-label="{escape(head, quote=True)}"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {label} {size}>{inside}</svg>'

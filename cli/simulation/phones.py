@@ -26,6 +26,8 @@ from worker.steps.receive import Arrived
 
 _UNREACHABLE, _FOR_NOW = 30005, 30003
 _A_MINUTE = timedelta(minutes=1)
+#: However coarse the grain: some texts have to be proved within a quarter of an hour.
+_ARRIVES_WITHIN = timedelta(minutes=5)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -80,10 +82,11 @@ class Phones:
         hand = self._hands.get(phone)
         return hand.person if hand else None
 
-    def _soon(self, at: datetime) -> datetime:
+    def _soon(self, at: datetime, grain: timedelta | None = None) -> datetime:
         """Return the next instant of the grain: what comes within it comes together."""
-        steps = -((self.start - at) // self.grain)
-        return self.start + max(1, steps) * self.grain
+        grain = grain or self.grain
+        steps = -((self.start - at) // grain)
+        return self.start + max(1, steps) * grain
 
     # --- texts to patients ---
 
@@ -92,7 +95,8 @@ class Phones:
         for text in sorted(made, key=lambda each: (each.to, each.place)):
             hand = self._hands.get(text.to)
             if hand is not None:
-                at = self._soon(text.at + timedelta(seconds=hand.rng.randint(4, 30)))
+                at = text.at + timedelta(seconds=hand.rng.randint(4, 30))
+                at = self._soon(at, min(self.grain, _ARRIVES_WITHIN))
                 self.agenda.note(at, partial(self._deliver, text, hand))
 
     def _deliver(self, text: Made, hand: _Hand) -> None:

@@ -6,9 +6,10 @@ Nothing in it comes from this machine's clock, and no id is shown: the same seed
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from cli.simulation.clinic import START, ZONE
 from cli.simulation.story import Broken
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 #: Upper ends of the bars of reply times, in minutes.
 _REPLY_BARS = (1, 2, 5, 10, 20, 30, 60, 120, 240, 480, 1440)
-_MOST_SHOWN = 20
+_MOST_SHOWN, _MOST_DAYS = 20, 31
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,15 +48,14 @@ class Report:
 
     def text(self) -> str:
         """Return the report as plain text."""
-        lines = [self.title, ""]
-        for head, figures in self.sections():
+        lines = [self.title, "", *_table(self.counts), ""]
+        for head, figures in (self.by_time(), *self.sections()):
             lines += [head, *_bars(figures), ""]
         return "\n".join([*lines, *self.verdict()]) + "\n"
 
     def sections(self) -> list[tuple[str, Mapping[str, int]]]:
-        """Return the tables with their headings."""
+        """Return the plots with their headings."""
         found = [
-            ("Counts", self.counts),
             ("Texts by status", self.statuses),
             ("Not sent, by reason", self.reasons),
             ("Started texts by the patient's hour", self.hours),
@@ -65,6 +65,15 @@ class Report:
             ("Faults met", self.faults),
         ]
         return [(head, figures) for head, figures in found if figures]
+
+    def by_time(self) -> tuple[str, Mapping[str, int]]:
+        """Return the started texts of each day or, where those would fill pages, of each week."""
+        days, counts = list(self.days), list(self.days.values())
+        if len(days) <= _MOST_DAYS:
+            return "Started texts a day", self.days
+        return "Started texts in the week from", {
+            days[at]: sum(counts[at : at + 7]) for at in range(0, len(days), 7)
+        }
 
     def verdict(self) -> list[str]:
         """Return what was broken, or that nothing was."""
@@ -86,6 +95,10 @@ def _a_few_of_each(broken: Sequence[Broken]) -> list[Broken]:
         if told[each.promise] <= 3:
             kept.append(each)
     return kept[:_MOST_SHOWN]
+
+
+def _table(figures: Mapping[str, int]) -> list[str]:
+    return [f"  {name:<25} {count:>9,}" for name, count in figures.items()]
 
 
 def _bars(figures: Mapping[str, int]) -> list[str]:
@@ -129,7 +142,7 @@ def gather(
             " 'expired', 'failed') GROUP BY 1",
         ),
         hours={f"{hour:02}:00": audit.hours.get(hour, 0) for hour in range(7, 23)},
-        days={day.isoformat(): count for day, count in sorted(audit.days.items())},
+        days={day.isoformat(): audit.days.get(day, 0) for day in _days(plan.days)},
         items=dict(sorted(room.opened.items(), key=_largest)),
         intents=_counted(
             own, "SELECT coalesce(intent, 'unread'), count(*) FROM inbound GROUP BY 1"
@@ -166,6 +179,11 @@ def merged(parts: Sequence[Report]) -> Report:
 
 def _in_time(broken: Broken) -> tuple[datetime, str, str]:
     return broken.at, broken.patient, broken.what
+
+
+def _days(count: int) -> list[date]:
+    first = START.astimezone(ZONE).date()
+    return [first + timedelta(days=day) for day in range(count)]
 
 
 def _largest(pair: tuple[str, int]) -> tuple[int, str]:

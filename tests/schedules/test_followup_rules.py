@@ -413,6 +413,32 @@ def test_an_instruction_that_did_not_arrive_becomes_a_call(status, reason, now, 
     assert all(item.due_at <= local("2026-11-24 12:00") for item in found)
 
 
+@pytest.mark.parametrize(
+    ("goes", "now", "opens"),
+    [
+        ("2026-11-24 11:00", "2026-11-24 11:00", False),
+        ("2026-11-24 11:00", "2026-11-24 11:14", False),
+        ("2026-11-24 11:00", "2026-11-24 11:15", True),
+        ("2026-11-24 11:55", "2026-11-24 11:59", False),
+        ("2026-11-24 11:55", "2026-11-24 12:00", True),
+        ("2026-11-23 17:00", "2026-11-24 10:59", False),
+        ("2026-11-23 17:00", "2026-11-24 11:00", True),
+    ],
+)
+def test_a_text_that_has_just_gone_is_no_call_yet(goes, now, opens):
+    """A quarter of an hour is left for it to arrive, as for the ride text; no deadline moves."""
+    found = for_undelivered(
+        FOOD,
+        "accepted",
+        now=local(now),
+        staffed=STAFFED,
+        resolve=resolve,
+        text_due_at=local(goes),
+        about="m1",
+    )
+    assert bool(found) is opens
+
+
 def test_a_text_known_long_before_not_to_go_is_called_when_it_would_have_gone():
     """A food text of next week, skipped today, is a call of next week."""
     later = local("2026-11-24 10:00")

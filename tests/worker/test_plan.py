@@ -233,3 +233,12 @@ def test_a_protocol_that_a_newer_check_refuses_is_followed_as_it_was_published(
     clinic.enroll_by_hand()
     clinic.plan()
     assert {each.template for each in clinic.texts()} == {"mood_form"}
+
+
+def test_a_ride_text_has_time_to_arrive_before_anybody_is_called(clinic: World) -> None:
+    """It goes two hours ahead, which is when an hour before its deadline begins."""
+    clinic.book(starts_in=timedelta(days=9, hours=3))
+    clinic.plan()
+    [ride] = [each for each in clinic.texts() if each.step in {"visit_2h_ride", "visit_eve_ride"}]
+    assert ride.prove_by is not None
+    assert ride.prove_by >= ride.due_at + timedelta(minutes=15)

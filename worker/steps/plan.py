@@ -262,8 +262,7 @@ class _Writing:
         if deadline is None:
             return None
         # What goes only after its deadline is called at once.
-        unproved = timedelta(minutes=rule.unproved_minutes)
-        return self._now if text.due_at > deadline else deadline - unproved
+        return self._now if text.due_at > deadline else rule.prove_by(deadline, text.due_at)
 
     def _new(self, text: PlannedText) -> NewText:
         step = self._steps[text.nudge_for or text.step]
