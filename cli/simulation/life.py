@@ -55,7 +55,8 @@ class Plan:
     """What is to be simulated.
 
     `planted` is called with the database once the clinic is set up, `habits` with each patient
-    drawn: tests plant bugs through them. A large clinic has several sites, and this is one of them.
+    drawn: tests plant bugs through them. With `until_broken` the run ends at the first broken
+    promise. A large clinic has several sites, and this is one of them.
     """
 
     patients: int
@@ -64,6 +65,7 @@ class Plan:
     faults: bool = False
     grain: timedelta = GRAIN
     clinic: str = FILE
+    until_broken: bool = False
     site: int = 0
     sites: int = 1
     planted: Callable[[OwnDatabase], None] = _nothing
@@ -221,7 +223,7 @@ class _Run:
 
     def _jump_through(self, engine: Engine) -> None:
         now, on_the_hour = START, START
-        while now < self._end:
+        while now < self._end and not (self._plan.until_broken and self._audit.broken):
             self._clock.set(now)
             self._agenda.do(now)
             self._desk.write()

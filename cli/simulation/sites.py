@@ -19,10 +19,15 @@ _SETTINGS = {**THROWAWAY_SETTINGS, "synchronous_commit": "off", "max_wal_size": 
 
 def live(plan: Plan) -> Report:
     """Live a clinic's days at all its sites, and return what there is to tell of them together."""
+    return live_at(plans_of(plan))
+
+
+def plans_of(plan: Plan) -> list[Plan]:
+    """Return what each site of a clinic is to live through."""
     if plan.patients < LARGE:
-        return live_at([plan])
+        return [plan]
     large = replace(plan, sites=2, grain=GRAIN_OF_A_LARGE_CLINIC)
-    return live_at([replace(large, site=site) for site in range(large.sites)])
+    return [replace(large, site=site) for site in range(large.sites)]
 
 
 def live_at(plans: list[Plan]) -> Report:

@@ -16,7 +16,8 @@ from cli.simulation.database import DrivenClock, OwnDatabase, throwaway
 from cli.simulation.life import Plan, simulate
 from cli.simulation.page import page
 from cli.simulation.people import Person
-from cli.simulation.report import Report
+from cli.simulation.report import Report, merged
+from cli.simulation.sites import live_at, plans_of
 from tests.support.services import quick_place
 
 # The steps do the work of a month here; on a machine that does much else that takes a while.
@@ -54,7 +55,7 @@ def test_a_month_with_faults_breaks_no_promise(server: EmbeddedPostgres) -> None
 
     `make sabotage` runs this on a product with planted faults, each of which it has to find.
     """
-    report = _run(server, 50, 30, faults=True)
+    report = _run(server, 50, 30, faults=True, until_broken=True)
     assert report.broken == [], report.text()
     assert report.counts["patients"] == 50
     assert report.texts > 800
@@ -90,14 +91,14 @@ def _fed_up(person: Person) -> Person:
 def test_a_window_off_by_an_hour_is_found(server: EmbeddedPostgres) -> None:
     """The product believes in an hour more at both ends."""
     wide = FILE.replace('{from: "09:00", to: "20:00"}', '{from: "08:00", to: "21:00"}')
-    report = _run(server, 8, 7, clinic=wide)
+    report = _run(server, 8, 7, clinic=wide, until_broken=True)
     assert "only in the send window" in _broken(report), report.text()
 
 
 def test_a_cap_forgotten_is_found(server: EmbeddedPostgres) -> None:
     """The product believes that nine texts a day are fine."""
     forgotten = FILE.replace("per_day: 2", "per_day: 9")
-    report = _run(server, 8, 9, clinic=forgotten, habits=_regular)
+    report = _run(server, 8, 9, clinic=forgotten, habits=_regular, until_broken=True)
     assert "caps are kept" in _broken(report), report.text()
 
 
@@ -136,13 +137,17 @@ def _planted(*statements: str) -> Callable[[OwnDatabase], None]:
 
 def test_a_stop_ignored_is_found(server: EmbeddedPostgres) -> None:
     """Stops are stored, and nothing comes of them: three layers had to be taken away."""
-    report = _run(server, 4, 5, planted=_planted(_STOPS_GET_LOST), habits=_fed_up)
+    report = _run(
+        server, 4, 5, planted=_planted(_STOPS_GET_LOST), habits=_fed_up, until_broken=True
+    )
     assert "no text after a stop" in _broken(report), report.text()
 
 
 def test_a_deadline_unchecked_is_found(server: EmbeddedPostgres) -> None:
     """After a jam, what is too late goes out nevertheless."""
-    report = _run(server, 8, 4, planted=_planted(_A_JAM, _NO_DEADLINE), habits=_regular)
+    report = _run(
+        server, 8, 4, planted=_planted(_A_JAM, _NO_DEADLINE), habits=_regular, until_broken=True
+    )
     assert "not after the deadline" in _broken(report), report.text()
 
 
@@ -162,6 +167,20 @@ def test_the_databases_clock_is_the_simulated_one(server: EmbeddedPostgres) -> N
         assert (row.clock, row.began) == (clock.now(), clock.now())
         own.own.execute(b"INSERT INTO progress (name) VALUES ('a default')")
         assert own.rows("SELECT at FROM progress")[0].at == clock.now()
+
+
+def test_two_sites_are_one_clinic(server: EmbeddedPostgres) -> None:
+    """Each in a process of its own gives what both give one after the other, to the byte."""
+    plan = Plan(patients=6, days=3, seed=3, faults=True, sites=2)
+    plans = [replace(plan, site=site) for site in range(2)]
+    apart, together = live_at(plans), merged([simulate(server, each) for each in plans])
+    assert (apart.text(), page(apart)) == (together.text(), page(together))
+    assert apart.counts["patients"] == 6
+
+
+def test_how_many_sites_there_are_is_the_clinics_matter() -> None:
+    """Not the machine's: the same seed gives the same report everywhere."""
+    assert [len(plans_of(Plan(patients=each, days=1, seed=1))) for each in (99, 100)] == [1, 2]
 
 
 def test_a_life_is_drawn_from_its_seed_alone() -> None:
