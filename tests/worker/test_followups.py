@@ -1,11 +1,16 @@
 """The follow-ups step: a text that did not arrive, and an event nobody recorded, become a call."""
 
 from datetime import timedelta
+from itertools import product
 
 import pytest
 
 from messages.gateways.fake import lose_answer, refuse
+from records import appointments, clinics, enrollments
+from schedules.clinic import ClinicFile
+from schedules.visit_events import missing_events
 from tests.support.world import World
+from worker import facts
 from worker.steps import followups, reconcile
 
 
@@ -113,3 +118,54 @@ def test_staff_are_asked_once_for_an_arrival_that_nobody_recorded(clinic: World)
     clinic.advance(minutes=1)
     followups.ask_about_visits(clinic.services)
     assert len(_items(clinic)) == 1
+
+
+def test_every_visit_of_which_something_is_missing_is_read(clinic: World) -> None:
+    """The query leaves out only what the rule asks nothing about, whatever is known of a visit."""
+    visit_id, _ = clinic.book(starts_in=timedelta(hours=-30))
+    staffed = clinic_file(clinic).staffed()
+    for kind, status, dose, arrived, left in product(
+        ("dosing", "integration"),
+        ("booked", "arrived", "checked_out", "fulfilled", "cancelled", "no_show"),
+        (None, "given", "partial", "not_given"),
+        (None, clinic.now - timedelta(hours=29)),
+        (None, clinic.now - timedelta(hours=28)),
+    ):
+        clinic.execute(
+            "UPDATE appointment SET kind = :kind, status = :status, dose = :dose,"
+            " arrived_at = CAST(:arrived AS timestamptz),"
+            " checked_out_at = CAST(:left AS timestamptz)",
+            kind=kind,
+            status=status,
+            dose=dose,
+            arrived=arrived,
+            left=left,
+        )
+        with clinic.database.transaction() as session:
+            visit = facts.visit_facts(appointments.by_id(session, visit_id))
+            since, asked = (
+                clinic.now - timedelta(days=7),
+                missing_events(visit, clinic.now, staffed),
+            )
+            read = appointments.unrecorded(session, clinic.clinic_id, since, clinic.now)
+        assert bool(read) is bool(asked), (kind, status, dose, arrived, left)
+
+
+def clinic_file(world: World) -> ClinicFile:
+    """Return the settings of the world's clinic."""
+    with world.database.transaction() as session:
+        return clinics.by_id(session, world.clinic_id).file
+
+
+def test_a_plan_asked_for_in_a_savepoint_that_fails_is_asked_for_again(clinic: World) -> None:
+    """A transaction marks a patient once, and never goes by a mark that was taken back."""
+    _, patient_id = clinic.book(starts_in=timedelta(days=9))
+    clinic.execute("UPDATE enrollment SET plan_requested_at = NULL")
+    with clinic.database.transaction() as session:
+        savepoint = session.begin_nested()
+        enrollments.request_plan_of_patient(session, patient_id)
+        savepoint.rollback()
+        enrollments.request_plan_of_patient(session, patient_id)
+        enrollments.request_plan_of_patient(session, patient_id)
+    [row] = clinic.execute("SELECT plan_requested_at FROM enrollment")
+    assert row.plan_requested_at is not None
