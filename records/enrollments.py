@@ -87,9 +87,7 @@ def current_protocols(session: Session, clinic_id: UUID) -> dict[str, ProtocolVe
 _read_versions: dict[tuple[UUID, str], ProtocolVersion] = {}
 
 
-def _versions(
-    session: Session, ids: Sequence[UUID]
-) -> dict[tuple[UUID, str], ProtocolVersion]:
+def _versions(session: Session, ids: Sequence[UUID]) -> dict[tuple[UUID, str], ProtocolVersion]:
     rows = list(session.scalars(select(ProtocolVersion).where(ProtocolVersion.id.in_(ids))))
     for row in rows:
         session.expunge(row)
