@@ -52,7 +52,7 @@ def open_for(session: Session, rows: list[dict[str, object]]) -> None:
 
 
 def look_again(session: Session, rows: Mapping[UUID, datetime]) -> None:
-    """Note when these check-ins are to be looked at next, by id."""
+    """Note when these check-ins are to be looked at next; one that is being changed waits."""
     if rows:
         values = {"ids": list(rows), "ats": list(rows.values())}
         session.execute(_LOOK_AGAIN, values)
@@ -61,7 +61,9 @@ def look_again(session: Session, rows: Mapping[UUID, datetime]) -> None:
 _LOOK_AGAIN = text("""
     UPDATE check_in SET next_look_at = w.at
     FROM unnest(CAST(:ids AS uuid[]), CAST(:ats AS timestamptz[])) AS w(id, at)
-    WHERE check_in.id = w.id
+    WHERE check_in.id = w.id AND check_in.id IN (
+        SELECT id FROM check_in WHERE id = ANY(CAST(:ids AS uuid[])) AND status = 'open'
+        FOR UPDATE SKIP LOCKED)
 """)
 
 

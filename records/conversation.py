@@ -336,7 +336,7 @@ def check_in_before(session: Session, check_in_id: UUID, *, ended: datetime) -> 
 def check_ins_about_visits(
     session: Session, *, now: datetime, until: datetime, limit: int
 ) -> list[Asked]:
-    """Lock and return delivered questions about visits, open to `until` at most, to look at now."""
+    """Return delivered questions about visits, open to `until` at most, to look at now."""
     mine = _ASKED.where(
         CheckIn.ends_at <= until,
         CheckIn.next_look_at.is_(None) | (CheckIn.next_look_at <= now),
@@ -344,10 +344,13 @@ def check_ins_about_visits(
         Message.status == "delivered",
         Message.nudge_for.is_(None),
     )
-    locked = mine.order_by(CheckIn.id).limit(limit).with_for_update(of=CheckIn, skip_locked=True)
-    return [
-        Asked(check_in=row[0], message=row[1], patient=row[2]) for row in session.execute(locked)
-    ]
+    rows = session.execute(mine.order_by(CheckIn.id).limit(limit))
+    return [Asked(check_in=row[0], message=row[1], patient=row[2]) for row in rows]
+
+
+def open_check_in(session: Session, check_in_id: UUID) -> Asked | None:
+    """Lock and return this check-in if it is open and nobody else has it."""
+    return _asked(session, _ASKED.where(CheckIn.id == check_in_id))
 
 
 _ASKED = (

@@ -7,9 +7,9 @@ Whatever was paused, held, undelivered, or fell into an outage of ours is void a
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from messages.binding import scale_of
@@ -48,7 +48,6 @@ _OPIOID_FIRST_WEEKS, _PHONED_EARLY = timedelta(days=14), 2
 _HISTORY = 30
 # Silence on a closed day is heard of whenever the patient came.
 _EVER = timedelta(days=3650)
-_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 def run(services: Services, *, limit: int = 200) -> Counter[str]:
@@ -69,59 +68,73 @@ def run(services: Services, *, limit: int = 200) -> Counter[str]:
 def silences(services: Services, *, limit: int = 200) -> Counter[str]:
     """Open what a step wants when its question about a visit is unanswered at a set time.
 
-    Questions are looked at in batches of `limit`, each when the first of its times has come.
+    Questions are looked at in batches of `limit`, each when the first of its times has come; those
+    that count as silent by now are ended one by one.
     """
     counts: Counter[str] = Counter()
-    size, looked = limit, limit
-    while looked == size:
-        taken: list[UUID] = []
-        try:
-            with services.database.transaction() as session:
-                looked = _look_at_next(session, services, taken, counts, limit=size)
-        except Exception:
-            if not taken:
-                raise
-            log.exception("silence_not_judged", check_in_ids=len(taken))
-            if size == 1:
-                _look_later(services, taken)
-            # From here on each by itself, so that one bad row holds up no other.
-            size = looked = 1
-    return counts
+    seen: set[UUID] = set()
+    while True:
+        batch, silent = _look(services, limit=limit)
+        for check_in_id in silent:
+            counts[MISSED] += _end_early(services, check_in_id)
+        # One that somebody else holds comes again and again, and is left to the next minute.
+        if len(batch) < limit or seen.issuperset(batch):
+            return +counts
+        seen.update(batch)
 
 
-def _look_later(services: Services, check_in_ids: Sequence[UUID]) -> None:
-    with services.database.transaction() as session:
-        later = services.now + _LOOK_AGAIN
-        checkins.look_again(session, dict.fromkeys(check_in_ids, later))
-
-
-def _look_at_next(
-    session: Session,
-    services: Services,
-    taken: list[UUID],
-    counts: Counter[str],
-    *,
-    limit: int,
-) -> int:
+def _look(services: Services, *, limit: int) -> tuple[Sequence[UUID], Sequence[UUID]]:
+    """Look at the next questions; return all, and those whose silence may count by now."""
+    ids: list[UUID] = []
     now = services.now
-    batch = conversation.check_ins_about_visits(
-        session, now=now, until=now + _VISITS_AHEAD, limit=limit
-    )
-    taken += [each.check_in.id for each in batch]
+    try:
+        with services.database.transaction() as session:
+            batch = conversation.check_ins_about_visits(
+                session, now=now, until=now + _VISITS_AHEAD, limit=limit
+            )
+            ids += [each.check_in.id for each in batch]
+            later = {each: at for each, at in _times(session, services, batch) if at > now}
+            checkins.look_again(session, later)
+    except Exception:
+        if not ids:
+            raise
+        # Each by itself then, so that a bad one holds up no other.
+        log.exception("silences_not_looked_at", check_ins=len(ids))
+        return ids, ids
+    return ids, [each for each in ids if each not in later]
+
+
+def _times(
+    session: Session, services: Services, batch: Sequence[Asked]
+) -> Iterator[tuple[UUID, datetime]]:
+    """Give for each question when it is to be looked at: at its first time, or now and again."""
     prompts = conversation.prompts_of(session, [each.message.id for each in batch])
     standing = [each for each in batch if _still_stands(prompts.get(each.message.id))]
     questions = find_all(session, services, [prompts[each.message.id] for each in standing])
-    again = dict.fromkeys((each.check_in.id for each in batch), now + _LOOK_AGAIN)
-    for asked, question in zip(standing, questions, strict=True):
-        at = _silence_counts_at(question)
-        if at is None or at > now:
-            again[asked.check_in.id] = min(at or _NEVER, now + _LOOK_AGAIN)
-        elif _silent_already(session, services, asked, question):
-            counts[MISSED] += 1
-        else:
-            again[asked.check_in.id] = now + _LOOK_SOON
-    checkins.look_again(session, again)
-    return len(batch)
+    times = dict(zip((each.check_in.id for each in standing), questions, strict=True))
+    again = services.now + _LOOK_AGAIN
+    for asked in batch:
+        question = times.get(asked.check_in.id)
+        at = _silence_counts_at(question) if question is not None else None
+        yield asked.check_in.id, min(at or again, again)
+
+
+def _end_early(services: Services, check_in_id: UUID) -> bool:
+    """End one question whose silence counts by now, in a transaction of its own."""
+    later = {check_in_id: services.now + _LOOK_SOON}
+    try:
+        with services.database.transaction() as session:
+            asked = conversation.open_check_in(session, check_in_id)
+            if asked is None:
+                return False
+            checkins.look_again(session, later)
+            return _silent_already(session, services, asked)
+    except Exception:
+        log.exception("silence_not_judged", check_in_id=str(check_in_id))
+        later = {check_in_id: services.now + _LOOK_AGAIN}
+    with services.database.transaction() as session:
+        checkins.look_again(session, later)
+    return False
 
 
 def _silence_counts_at(question: Question) -> datetime | None:
@@ -373,15 +386,16 @@ def _undelivered_running(rows: Sequence[tuple[CheckIn, Message]]) -> int:
     return running
 
 
-def _silent_already(session: Session, services: Services, asked: Asked, question: Question) -> bool:
+def _silent_already(session: Session, services: Services, asked: Asked) -> bool:
     """End a check-in before its window does, if a rule of its step says so by now.
 
     The question stays readable: a late answer still turns the miss into an answer.
     """
     row, now = asked.check_in, services.now
-    if question.step is None or not _counts(session, asked):
+    if not _counts(session, asked) or conversation.has_unread(session, row.patient_id, before=now):
         return False
-    if conversation.has_unread(session, row.patient_id, before=now):
+    question = _question(session, services, asked)
+    if question.step is None:
         return False
     wanted = followup_rules.for_silence(
         question.step,
