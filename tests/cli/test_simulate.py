@@ -21,7 +21,7 @@ from cli.simulation.sites import live_at, plans_of
 from tests.support.services import quick_place
 
 # The steps do the work of a month here; on a machine that does much else that takes a while.
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 _HOURLY = timedelta(hours=1)
 
