@@ -300,9 +300,7 @@ class _About:
     waiting: tuple[tuple[int, datetime], ...]
 
 
-def _read(
-    session: Session, page_ids: Collection[UUID], *, now: datetime
-) -> dict[UUID, _About]:
+def _read(session: Session, page_ids: Collection[UUID], *, now: datetime) -> dict[UUID, _About]:
     """Return what these pages are about, with one question each to pages, items and texts."""
     found = pages.with_ids(session, page_ids)
     item_ids = {page.follow_up_id for page in found if page.follow_up_id is not None}
