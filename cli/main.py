@@ -22,7 +22,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "clinic": ("clinic", "Create or update a clinic from its file.", _SETTING_UP),
     "staff": ("staff", "Add console users; note who is away or has left.", _SETTING_UP),
     "import": ("imports", "Bring in patients and appointments from CSV.", _SETTING_UP),
-    "protocols": ("protocols", "List, show and check the schedules.", _SETTING_UP),
+    "protocols": ("protocols", "List, check, publish and roll back schedules.", _SETTING_UP),
     "enroll": ("enroll", "Start a patient on a protocol.", _PATIENTS),
     "withdraw": ("withdraw", "End a patient's protocol.", _PATIENTS),
     "event": ("event", "Record what happened at a visit.", _PATIENTS),

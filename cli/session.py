@@ -4,7 +4,7 @@ A command publishes no nudge of its own: the tick finds its rows within a second
 is away must not keep a coordinator from recording a stop.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from uuid import UUID
@@ -29,7 +29,9 @@ ACTOR = "cli"
 
 
 @contextmanager
-def services(settings: Settings | None = None) -> Iterator[Services]:
+def services(
+    settings: Settings | None = None, *, crashpoint: Callable[[str], None] = lambda _: None
+) -> Iterator[Services]:
     """Yield the services of a command, and give the connections back."""
     settings = settings or load()
     logs.configure(settings.log_format)
@@ -44,6 +46,7 @@ def services(settings: Settings | None = None) -> Iterator[Services]:
             vault=vault,
             clock=SystemClock(settings.clock_offset),
             catalog=shipped(),
+            crashpoint=crashpoint,
         )
     finally:
         database.close()

@@ -40,6 +40,7 @@ class Prompt:
     patient_id: UUID
     enrollment_id: UUID | None
     protocol: str | None
+    protocol_number: int | None
     step: str
     question: str
     occurrence: str
@@ -53,7 +54,8 @@ class Prompt:
     answered: bool
 
 
-_PROMPT = """m.id AS message_id, m.patient_id, m.enrollment_id, m.protocol, m.step,
+_PROMPT = """m.id AS message_id, m.patient_id, m.enrollment_id, m.protocol,
+           m.protocol_number, m.step,
            COALESCE(m.nudge_for, m.step) AS question, m.occurrence, m.expects AS context,
            COALESCE(m.accepted_at, m.submitted_at, m.due_at) AS asked_at,
            CASE WHEN m.expects = 'appointment_reminder' AND a.starts_at > m.answer_until

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from records.base import Base, ClinicId, CreatedAt, Id, as_array, new_id, within_clinic
@@ -24,6 +24,8 @@ class ProtocolVersion(Base):
     checksum: Mapped[str]
     published_by: Mapped[str]
     published_at: Mapped[CreatedAt]
+    # The earlier version whose text this one brings back.
+    restores: Mapped[int | None]
 
     __table_args__ = (UniqueConstraint("clinic_id", "protocol", "number"),)
 
@@ -45,6 +47,8 @@ class Enrollment(Base):
     # When the rolling horizon next has to be drawn forward (spread over the day).
     next_roll_at: Mapped[datetime | None]
     planned_through: Mapped[datetime | None]
+    # The version of the protocol by which its texts are planned.
+    protocol_number: Mapped[int | None]
     created_at: Mapped[CreatedAt]
     ended_at: Mapped[datetime | None]
 
@@ -75,7 +79,8 @@ def current_protocols(session: Session, clinic_id: UUID) -> dict[str, ProtocolVe
     newest = (
         select(ProtocolVersion.protocol, ProtocolVersion.id, ProtocolVersion.checksum)
         .where(ProtocolVersion.clinic_id == clinic_id)
-        .order_by(ProtocolVersion.number)
+        .order_by(ProtocolVersion.protocol, ProtocolVersion.number.desc())
+        .ext(distinct_on(ProtocolVersion.protocol))
     )
     keys = {row.protocol: (row.id, row.checksum) for row in session.execute(newest)}
     if unread := [key[0] for key in keys.values() if key not in _read_versions]:
@@ -92,6 +97,28 @@ def _versions(session: Session, ids: Sequence[UUID]) -> dict[tuple[UUID, str], P
     for row in rows:
         session.expunge(row)
     return {(row.id, row.checksum): row for row in rows}
+
+
+def version(
+    session: Session, clinic_id: UUID, protocol: str, number: int
+) -> ProtocolVersion | None:
+    """Return one version of a clinic's protocol, read once a process."""
+    wanted = (clinic_id, protocol, number)
+    if wanted not in _numbered:
+        mine = select(ProtocolVersion).where(
+            ProtocolVersion.clinic_id == clinic_id,
+            ProtocolVersion.protocol == protocol,
+            ProtocolVersion.number == number,
+        )
+        row = session.scalars(mine).first()
+        if row is None:
+            return None
+        session.expunge(row)
+        _numbered[wanted] = row
+    return _numbered[wanted]
+
+
+_numbered: dict[tuple[UUID, str, int], ProtocolVersion] = {}
 
 
 def request_plan(session: Session, enrollment_ids: list[UUID]) -> None:
@@ -150,6 +177,12 @@ def followers(
     return {row[0]: row[1] for row in session.execute(_FOLLOWERS, values)}
 
 
+def of_patients(session: Session, patient_ids: Sequence[UUID]) -> list[Enrollment]:
+    """Return all enrollments of these patients, without locking anybody."""
+    mine = select(Enrollment).where(Enrollment.patient_id.in_(patient_ids))
+    return list(session.scalars(mine.order_by(Enrollment.patient_id, Enrollment.id)))
+
+
 def begin(session: Session, rows: Sequence[dict[str, object]]) -> None:
     """Insert running enrollments that wait to be planned; one that exists is left alone."""
     if rows:
@@ -199,9 +232,10 @@ _PLANNED = text("""
     UPDATE enrollment e
     SET plan_requested_at = CASE WHEN e.plan_requested_at IS DISTINCT FROM v.seen
             THEN e.plan_requested_at END,
-        next_roll_at = v.roll, planned_through = :through
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:seen AS timestamptz[]), CAST(:rolls AS timestamptz[]))
-        AS v(id, seen, roll)
+        next_roll_at = v.roll, planned_through = :through,
+        protocol_number = COALESCE(v.number, e.protocol_number)
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:seen AS timestamptz[]), CAST(:rolls AS timestamptz[]),
+                CAST(:numbers AS int[])) AS v(id, seen, roll, number)
     WHERE e.id = v.id
 """)
 
@@ -212,12 +246,17 @@ def planned(
     rolls: Mapping[UUID, datetime | None],
     *,
     through: datetime,
+    numbers: Mapping[UUID, int] | None = None,
 ) -> None:
-    """Clear the marks that these rows were read with, set the next rolls; None: never again."""
+    """Clear the marks that these rows were read with, set the next rolls; None: never again.
+
+    `numbers` says which version of its protocol an enrollment is now planned by.
+    """
     if rows:
         values = {
             "ids": as_array(row.id for row in rows),
             "seen": as_array(row.plan_requested_at for row in rows),
             "rolls": as_array(rolls[row.id] for row in rows),
+            "numbers": [(numbers or {}).get(row.id) for row in rows],
         }
         session.execute(_PLANNED, {**values, "through": through})

@@ -15,6 +15,7 @@ from records import (
     pages,
     patients,
     progress,
+    publishing,
 )
 from records.base import Base
 
@@ -36,4 +37,5 @@ __all__ = [
     "pages",
     "patients",
     "progress",
+    "publishing",
 ]

@@ -115,6 +115,7 @@ class ClinicFile(Part):
     stop_footer: StopFooter = StopFooter.MONTHLY
     #: Whether an imported consent counts only where the risk of plain texts was acknowledged.
     require_sms_risk_ack: bool = False
+    segment_price: Annotated[float, Field(ge=0, le=10)] | None = None  # US dollars, for forecasts.
     protocols: tuple[Name, ...] = ()
     #: What a gated protocol asks to be settled first: its gate, and who answers for it.
     gates: dict[str, Name] = Field(default_factory=dict)

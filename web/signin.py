@@ -9,11 +9,12 @@ from starlette.responses import RedirectResponse, Response
 
 from records import clinics
 from records.clinics import Staff
-from web import passwords, sessions
+from web import sessions
 from web.metrics import Metrics
 from web.pages import page
 from web.sessions import OwnForm, SignedIn
 from web.throttle import Throttle
+from worker import passwords
 from worker.logs import get_logger
 from worker.services import Services
 

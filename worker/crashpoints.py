@@ -34,6 +34,8 @@ NAMES = frozenset(
         "pull.before_commit",
         "plan.before_commit",
         "plan.after_commit",
+        "publish.before_commit",
+        "publish.after_commit",
         "page.before_claim_commit",
         "page.after_claim_commit",
     }

@@ -60,8 +60,26 @@ def of_clinic(session: Session, clinic_id: UUID) -> Published:
 
 
 def step_of(session: Session, message: Message) -> Step | None:
-    """Return the step that planned a message, as its protocol stands now."""
-    if message.protocol is None:
+    """Return the step that planned a message, by the version that it went by."""
+    return step_asked(
+        session, message.clinic_id, message.protocol, message.protocol_number, message.step
+    )
+
+
+def step_asked(
+    session: Session, clinic_id: UUID, protocol: str | None, number: int | None, step: str
+) -> Step | None:
+    """Return a step of the version that a text went by, or of the newest where none is known.
+
+    A question is judged by the rules that asked it: the answer to one that a later version words
+    otherwise, or no longer has, still opens what it should.
+    """
+    if protocol is None:
         return None
-    found = of_clinic(session, message.clinic_id).get(message.protocol)
-    return found[0].step(message.step) if found else None
+    row = enrollments.version(session, clinic_id, protocol, number) if number else None
+    if row is not None:
+        found = parsed(row.source, f"{protocol} v{row.number}").step(step)
+        if found is not None:
+            return found
+    newest = of_clinic(session, clinic_id).get(protocol)
+    return newest[0].step(step) if newest else None

@@ -1,21 +1,30 @@
 """`aftercare clinic apply`: a clinic from its file."""
 
+import json
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import typer
 
-from cli import output
+from cli import effects, output
+from cli.commands import publishing
 from cli.errors import refuse
 from cli.session import ACTOR, services, the_clinic
+from records.clinics import Staff
+from records.publishing import CLINIC_FILE
 from schedules import clinic_cover, coverage
 from schedules.clinic import ClinicFile, read_clinic
 from schedules.facts import VisitStatus
 from schedules.yamlfile import parse
+from worker import clinicfiles, signoff
+from worker.clinicfiles import Compared
+from worker.costs import price_of
 from worker.facts import clinic_facts
 from worker.intake.table import CellError
 from worker.intake.values import day as read_day
 from worker.protocols import parsed
+from worker.services import Services
 from worker.steps import clinics, closing, visits
 
 app = typer.Typer(no_args_is_help=True)
@@ -32,28 +41,106 @@ def apply(
     end_running: bool = typer.Option(
         False, "--end-running", help="End protocols that the file leaves out and patients follow."
     ),
+    by: str | None = publishing.BY,
+    yes: bool = typer.Option(False, "--yes", help="Ask nothing, on a terminal too."),
+    dry_run: bool = publishing.DRY_RUN,
+    price: float | None = publishing.PRICE,
+    everything: bool = publishing.ALL,
     as_json: bool = typer.Option(False, "--json", help="One JSON object for each change."),
 ) -> None:
-    """Create or update a clinic; prints what changed. Applying a file twice changes nothing."""
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        refuse(f"{file} can't be read: {reason}.")
+    """Create or update a clinic; prints what changed. Applying a file twice changes nothing.
+
+    A change that moves texts is first shown on live patients; on a terminal it is asked about.
+    Once the clinic has a clinician, a change of fasting, on_call, lead or after_hours is proposed.
+    """
+    text = _read(file)
     with services() as running:
         described = read_clinic(text, str(file), sandbox=running.settings.mode == "sandbox")
         for warning in clinic_cover.warnings(described, parse(text, str(file))):
             output.say(f"warning: {warning}")
+        person = None if by is None else _person(running, described.id, by)
+        compared = clinicfiles.compare(running, described)
+        showing = _Showing(running, price, everything=everything, as_json=as_json)
+        if compared is None and dry_run:
+            output.result(f"{described.id}: would be created.")
+            return
+        if compared is not None:
+            moves = showing.effects(compared, dry_run=dry_run)
+            if dry_run:
+                (_changes_as_json if as_json else _changes_in_words)(compared)
+                return
+            if compared.safety and compared.enforced and not _approved(running, compared):
+                _propose(running, compared, person, end_running=end_running)
+                return
+            if moves and not yes and sys.stdin.isatty():
+                effects.confirmed(f"Apply it to {compared.key}?", yes=False)
+        actor = f"staff:{person.id}" if person else ACTOR
+        seen = compared.seen if compared else None
         try:
-            done = clinics.apply(running, described, actor=ACTOR, end_running=end_running)
+            done = clinics.apply(
+                running, described, actor=actor, end_running=end_running, seen=seen
+            )
         except clinics.InUseError as error:
             line = parse(text, str(file)).line(("protocols",))
             refuse(f"{file}:{line}: {error}")
-    if as_json:
-        _as_json(done)
-    else:
-        _in_words(done)
+    _tell(done, as_json=as_json)
     _warn(described, done)
+
+
+@app.command(epilog="Example: aftercare clinic approve --clinic riverside --by lee@clinic.test")
+def approve(
+    by: str = typer.Option(..., "--by", help="Your e-mail address in the console."),
+    clinic: str | None = publishing.CLINIC,
+    language: list[str] = typer.Option([], help="Only this language; all unless given."),
+    yes: bool = publishing.YES,
+    price: float | None = publishing.PRICE,
+    everything: bool = publishing.ALL,
+    as_json: bool = publishing.JSON,
+) -> None:
+    """Approve the proposed settings as a second person, a clinician; they are then applied."""
+    with services() as running:
+        with running.database.transaction() as session:
+            which = the_clinic(session, clinic)
+        standing = publishing.waiting(running, which.id, CLINIC_FILE)
+        row = standing.proposal
+        file = ClinicFile.from_json(json.loads(row.source))
+        compared = clinicfiles.compare(running, file)
+        if compared is None or compared.seen != row.base_settings:
+            refuse("The settings have changed since it was proposed. Propose it anew.")
+        showing = _Showing(running, price, everything=everything, as_json=as_json)
+        showing.effects(compared, dry_run=True)
+        (_changes_as_json if as_json else _changes_in_words)(compared)
+        person = publishing.proven(running, which.id, by)
+        effects.confirmed(f"Do you approve this as a clinician, {person.email}?", yes=yes)
+        standing = signoff.approve(
+            running, which.id, subject=CLINIC_FILE, by=person, languages=language
+        )
+        if standing.waits:
+            output.say(f"{which.key}: still to be approved: {', '.join(standing.waits)}.")
+            return
+        done = clinics.apply(
+            running,
+            file,
+            actor=f"staff:{person.id}",
+            end_running=row.end_running,
+            seen=compared.seen,
+        )
+    _tell(done, as_json=as_json)
+
+
+@app.command(epilog="Example: aftercare clinic reject --by lee@clinic.test --why 'Kim has left'")
+def reject(
+    by: str = typer.Option(..., "--by", help="Your e-mail address in the console."),
+    why: str = typer.Option(..., "--why", help="What is wrong with it; it is kept."),
+    clinic: str | None = publishing.CLINIC,
+) -> None:
+    """Reject proposed settings, or take your own back."""
+    with services() as running:
+        with running.database.transaction() as session:
+            which = the_clinic(session, clinic)
+        person = publishing.proven(running, which.id, by)
+        signoff.reject(running, which.id, subject=CLINIC_FILE, by=person, why=why)
+    output.result(f"{which.key}: the proposal is rejected. Nothing was changed.")
 
 
 @app.command(epilog="Example: aftercare clinic close 2026-12-18 --clinic riverside")
@@ -86,12 +173,112 @@ def close(
     output.say(f'Add "{date}" under holidays.extra of the clinic\'s file too.')
 
 
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        refuse(f"{file} can't be read: {reason}.")
+
+
+class _Showing:
+    """Says what a file does to live patients, before it does it."""
+
+    def __init__(
+        self, running: Services, price: float | None, *, everything: bool, as_json: bool
+    ) -> None:
+        self._running, self._price = running, price
+        self._everything, self._as_json = everything, as_json
+
+    def effects(self, compared: Compared, *, dry_run: bool) -> bool:
+        """Show it where texts may move; return whether any does.
+
+        Beside a change it goes to standard error: what programs read there is what was changed.
+        """
+        if not compared.may_move_texts:
+            return False
+        file = compared.change.file
+        found = effects.looked_at(self._running, compared.change)
+        price = price_of(file, self._price)
+        line = output.result if dry_run else output.say
+        if self._as_json and dry_run:
+            effects.as_json(found, price, line=line)
+        elif not self._as_json and (found.texts or dry_run):
+            line(f"{compared.key}: what the file does to live patients")
+            effects.in_words(found, price, file.zone, everything=self._everything, line=line)
+        return found.moves_texts
+
+
+def _person(running: Services, key: str, email: str) -> Staff:
+    with running.database.transaction() as session:
+        clinic_id = the_clinic(session, key).id
+    return publishing.proven(running, clinic_id, email)
+
+
+def _approved(running: Services, compared: Compared) -> bool:
+    """Whether exactly this was approved before, and somebody was stopped before applying it."""
+    found = signoff.waiting(running, compared.clinic_id, CLINIC_FILE)
+    source = clinicfiles.as_source(compared.change.file)
+    same = found is not None and found.proposal.source == source
+    return found is not None and same and not found.waits
+
+
+def _propose(
+    running: Services,
+    compared: Compared,
+    person: Staff | None,
+    *,
+    end_running: bool,
+) -> None:
+    if person is None:
+        raise signoff.NeedsApprovalError(compared.safety)
+    signoff.propose(
+        running,
+        compared.clinic_id,
+        subject=CLINIC_FILE,
+        source=clinicfiles.as_source(compared.change.file),
+        safety=compared.safety,
+        base_number=None,
+        base_settings=compared.seen,
+        by=person,
+        end_running=end_running,
+    )
+    output.result(f"{compared.key}: proposed, and nothing is changed yet. It changes")
+    for each in compared.safety:
+        output.result(f"  {each}")
+    output.say(f"A clinician approves: aftercare clinic approve --clinic {compared.key} --by EMAIL")
+
+
+def _changes_in_words(compared: Compared) -> None:
+    for change in compared.changes:
+        output.result(f"  {change.field}: {_shown(change.before)} -> {_shown(change.after)}")
+    for name, number in compared.published:
+        output.result(f"  protocol {name}: version {number} would be in force")
+    for each in compared.safety:
+        output.result(f"  safety content: {each}")
+
+
+def _changes_as_json(compared: Compared) -> None:
+    for change in compared.changes:
+        said = {"field": change.field, "before": change.before, "after": change.after}
+        output.result(output.json_line({"clinic": compared.key, **said}))
+    for each in compared.safety:
+        output.result(output.json_line({"clinic": compared.key, "safety": each}))
+
+
 def _warn(file: ClinicFile, done: clinics.Applied) -> None:
     """Say where nobody would read an answer to what was just published (care rule 4)."""
-    sources, place = clinics.shipped_sources(), clinic_facts(file)
+    sources, place = clinicfiles.shipped_sources(), clinic_facts(file)
     for name, _ in done.published:
         for warning in coverage.warnings(parsed(sources[name], name), place, now=datetime.now(UTC)):
             output.say(f"warning: {name}, {warning}")
+
+
+def _tell(done: clinics.Applied, *, as_json: bool) -> None:
+    if as_json:
+        _as_json(done)
+    else:
+        _in_words(done)
 
 
 def _as_json(done: clinics.Applied) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from cli import output
+from cli.commands import publishing
 from cli.errors import BAD_INPUT, refuse
 from cli.session import services, the_clinic
 from records import clinics, enrollments
@@ -20,10 +21,10 @@ from schedules.facts import ClinicFacts
 from schedules.loader import load
 from schedules.protocol import Protocol
 from worker import enrolling
+from worker.clinicfiles import shipped_sources
 from worker.facts import clinic_facts
 from worker.intake.table import near
 from worker.protocols import known_templates
-from worker.steps.clinics import shipped_sources
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -82,6 +83,16 @@ def check(
                 _warn(file, protocol, place)
     if faulty:
         raise typer.Exit(BAD_INPUT)
+
+
+for _command, _example in (
+    (publishing.publish, "publish my-protocol.yaml --clinic riverside --by you@clinic.test"),
+    (publishing.approve, "approve my-protocol --clinic riverside --by lee@clinic.test"),
+    (publishing.reject, 'reject my-protocol --by lee@clinic.test --why "7 is too high"'),
+    (publishing.rollback, "rollback my-protocol --clinic riverside --to 2"),
+    (publishing.history, "history my-protocol --clinic riverside"),
+):
+    app.command(epilog=f"Example: aftercare protocols {_example}")(_command)
 
 
 def _place(file: Path) -> ClinicFacts:

@@ -22,7 +22,7 @@ from records.outbox import Message
 from records.patients import Patient
 from records.vault import new_key
 from schedules.clinic import ClinicFile, read_clinic
-from web import passwords
+from worker import passwords
 from worker.clock import SetClock
 from worker.services import Services
 from worker.settings import Settings, load

@@ -12,7 +12,7 @@ from records.conversation import Prompt
 from records.patients import Patient
 from schedules.followup_rules import Resolve
 from schedules.moments import frame_of
-from schedules.protocol import Moment, Protocol, Step
+from schedules.protocol import Moment, Step
 from schedules.resolving import resolver
 from worker import facts, protocols
 from worker.facts import ClinicContext, PatientContext
@@ -29,13 +29,13 @@ class Question:
 
 
 def question_of(case: Case, prompt: Prompt) -> Question:
-    """Return the step that asked, as its protocol stands now."""
+    """Return the step that asked, by the version of its protocol that the text went by."""
     return find(case.session, case.services, case.clinic.id, prompt)
 
 
 def find(session: Session, services: Services, clinic_id: UUID, prompt: Prompt) -> Question:
     """Return the step of a clinic's question, with what computes its moments."""
-    step = _step(protocols.of_clinic(session, clinic_id), prompt)
+    step = _step(session, clinic_id, prompt)
     if step is None:
         return Question()
     return Question(step=step, resolve=_later(session, services, prompt, step))
@@ -51,7 +51,9 @@ def find_all(session: Session, services: Services, prompts: Sequence[Prompt]) ->
     contexts = {each: facts.clinic_context(session, each) for each in clinics}
     at_clinic = {row.patient_id: contexts[row.clinic_id] for row in rows}
     steps = [
-        _step(at_clinic[each.patient_id].protocols, each) if each.patient_id in at_clinic else None
+        _step(session, at_clinic[each.patient_id].id, each)
+        if each.patient_id in at_clinic
+        else None
         for each in prompts
     ]
     timed = {
@@ -84,9 +86,10 @@ def _resolve(
     return _moments(at_clinic[prompt.patient_id], person, prompt, step, now=services.now)
 
 
-def _step(published: Mapping[str, tuple[Protocol, int]], prompt: Prompt) -> Step | None:
-    found = published.get(prompt.protocol or "")
-    return found[0].step(prompt.question) if found else None
+def _step(session: Session, clinic_id: UUID, prompt: Prompt) -> Step | None:
+    return protocols.step_asked(
+        session, clinic_id, prompt.protocol, prompt.protocol_number, prompt.question
+    )
 
 
 def _moments(

@@ -5,53 +5,37 @@ Applying a file twice changes nothing the second time. What changes for patients
 at the claim (care rule 28).
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 from uuid import UUID
 
 from messages.errors import LexiconError
 from messages.lexicon import lexicon
-from messages.lint import lint
-from records import audit, clinics, enrollments, intake
+from records import audit, clinics, enrollments, intake, publishing
 from records.base import Session, new_id
 from records.clinics import Clinic, Sender, SenderNumber
 from records.enrollments import ProtocolVersion
 from schedules.clinic import ClinicFile
-from schedules.loader import load, shipped_files
-from worker import enrolling, protocols
-from worker.intake.table import near
+from worker import enrolling, protocols, signoff
+from worker.clinicfiles import (
+    SHIPPED,
+    Change,
+    as_source,
+    check_wording,
+    checksum,
+    differences,
+    moves_texts,
+    safety_of,
+    shipped_sources,
+    to_publish,
+)
 from worker.refusal import RefusedError
 from worker.services import Services
+from worker.signoff import MovedOnError
 
-#: Who published what comes with the product; a version that staff wrote is never replaced by it.
-SHIPPED = "shipped"
-# A change of these changes when, or whether, a text goes.
-_PLANNED_BY = (
-    "timezone",
-    "languages",
-    "send_window",
-    "staffed_hours",
-    "holidays",
-    "caps",
-    "fasting",
-    "after_hours",
-    "protocols",
-    "gates",
-)
 _CHUNK = 1000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """One field of the file that reads otherwise than before; None: it was not there."""
-
-    field: str
-    before: Any
-    after: Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,49 +57,51 @@ class Applied:
         return self.created or bool(self.changes or self.published or self.enrolled or self.ended)
 
 
-@cache
-def shipped_sources() -> Mapping[str, str]:
-    """Return the texts of the protocols that come with the product, by id."""
-    known = protocols.known_templates()
-    files = shipped_files()
-    return {load(text, name, templates=known).id: text for name, text in files.items()}
-
-
 class InUseError(RefusedError):
     """A file leaves out protocols that patients follow."""
 
 
 def apply(
-    services: Services, file: ClinicFile, *, actor: str, end_running: bool = False
+    services: Services,
+    file: ClinicFile,
+    *,
+    actor: str,
+    end_running: bool = False,
+    seen: str | None = None,
 ) -> Applied:
     """Create or update a clinic. Raises RefusedError, then nothing was changed.
 
     A protocol that patients follow is left out of the file only with `end_running`, which ends it
-    for them; else InUseError says who would be left without texts.
+    for them; else InUseError says who would be left without texts. Settings that are not those
+    `seen` any more raise MovedOnError. Safety content that changes (care rule 28) raises
+    NeedsApprovalError until a clinician has approved this very file, once the clinic has one.
     """
-    _check_wording(file)
+    check_wording(file)
     _check_words(file)
     with services.database.transaction() as session:
         intake.take_turn(session, f"clinic:{file.id}")
         clinic = intake.lock_clinic(session, file.id)
         created = clinic is None
         before = clinic.settings if clinic else {}
-        if clinic is not None and not end_running:
-            _refuse_in_use(session, clinic.id, before, file, services.now)
+        if clinic is not None:
+            if not end_running:
+                _refuse_in_use(session, clinic.id, before, file, services.now)
+            _refuse_moved_on(clinic, seen)
+            _ask_for_approval(session, services, clinic, file)
         after = file.to_json()
         if clinic is None:
             clinic = Clinic(id=new_id(), key=file.id, settings=after, version=1)
             session.add(clinic)
             session.flush()
         published = _publish(session, clinic, file, services.now)
-        changes = () if created else tuple(_differences(before, after))
+        changes = () if created else tuple(differences(before, after))
         moved = _apply_sender(session, clinic, file, services.now)
         if not created and (changes or published):
             clinic.settings, clinic.updated_at = after, services.now
             clinic.version += 1
         if created or changes or published:
             _record(session, services, clinic, actor, changes, published)
-        if published or any(change.field.split(".")[0] in _PLANNED_BY for change in changes):
+        if published or moves_texts(changes):
             session.flush()
             enrollments.request_plan_of_clinic(session, clinic.id)
     began, ended = _switch(services, clinic.id, file, before)
@@ -129,16 +115,6 @@ def apply(
         enrolled=began,
         ended=ended,
     )
-
-
-def _check_wording(file: ClinicFile) -> None:
-    """Refuse a name for texts that no text could carry."""
-    for language in file.languages:
-        for finding in lint(file.sms_name, language=language):
-            raise RefusedError(f"sms_name stands in every text, and {finding}")
-        for form, link in file.forms.items():
-            for finding in lint(link, language=language):
-                raise RefusedError(f"forms.{form} stands in texts, and {finding}")
 
 
 def _check_words(file: ClinicFile) -> None:
@@ -162,51 +138,53 @@ def _refuse_in_use(
         )
 
 
-def _differences(before: Any, after: Any, path: str = "") -> list[Change]:
-    """Return what differs between two trees, by dotted path; lists are compared as a whole."""
-    if isinstance(before, dict) and isinstance(after, dict):
-        found = []
-        for key in dict.fromkeys([*before, *after]):
-            place = f"{path}.{key}" if path else str(key)
-            found += _differences(before.get(key), after.get(key), place)
-        return found
-    return [] if before == after else [Change(field=path, before=before, after=after)]
+def _refuse_moved_on(clinic: Clinic, seen: str | None) -> None:
+    if seen is not None and signoff.checksum(clinic.settings) != seen:
+        raise MovedOnError(
+            f"The settings of {clinic.key} have changed meanwhile. Nothing was changed; look at "
+            "what the file does now."
+        )
+
+
+def _ask_for_approval(
+    session: Session, services: Services, clinic: Clinic, file: ClinicFile
+) -> None:
+    """Use up a clinician's approval where safety content changes; a new clinic has nobody yet."""
+    if not publishing.has_had_clinician(session, clinic.id):
+        return
+    safety = safety_of(session, clinic, file, list(to_publish(session, clinic, file)))
+    if safety:
+        signoff.redeem(
+            session,
+            services,
+            clinic,
+            subject=publishing.CLINIC_FILE,
+            source=as_source(file),
+            safety=safety,
+            languages=file.languages,
+        )
 
 
 def _publish(
     session: Session, clinic: Clinic, file: ClinicFile, now: datetime
 ) -> tuple[tuple[str, int], ...]:
     """Publish what the file names and the product ships, where its text is not the newest."""
-    current = enrollments.current_protocols(session, clinic.id)
     ours = shipped_sources()
-    published = []
-    for name in enrolling.switched_on(file):
-        newest = current.get(name)
-        if name not in ours and newest is None:
-            raise RefusedError(f'There is no protocol "{name}"; {near(name, list(ours))}')
-        source = newest.source if newest is not None else ours[name]
-        if not enrolling.is_open(file, protocols.parsed(source, name)):
-            raise RefusedError(enrolling.gate_shut(protocols.parsed(source, name)))
-        if name not in ours or (newest is not None and newest.published_by != SHIPPED):
-            continue
-        checksum = hashlib.sha256(ours[name].encode()).hexdigest()
-        if newest is not None and newest.checksum == checksum:
-            continue
-        number = newest.number + 1 if newest else 1
-        session.add(
-            ProtocolVersion(
-                id=new_id(),
-                clinic_id=clinic.id,
-                protocol=name,
-                number=number,
-                source=ours[name],
-                checksum=checksum,
-                published_by=SHIPPED,
-                published_at=now,
-            )
+    published = tuple(to_publish(session, clinic, file))
+    session.add_all(
+        ProtocolVersion(
+            id=new_id(),
+            clinic_id=clinic.id,
+            protocol=name,
+            number=number,
+            source=ours[name],
+            checksum=checksum(ours[name]),
+            published_by=SHIPPED,
+            published_at=now,
         )
-        published.append((name, number))
-    return tuple(published)
+        for name, number in published
+    )
+    return published
 
 
 def _apply_sender(session: Session, clinic: Clinic, file: ClinicFile, now: datetime) -> int:

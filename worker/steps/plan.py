@@ -8,7 +8,7 @@ import gc
 import json
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -16,16 +16,17 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from uuid import UUID
 
-from records import enrollments, planning, sending
+from records import enrollments, planning, publishing, sending
 from records.base import Session
 from records.enrollments import Enrollment
 from records.planning import ChangedRow, NewKind, NewOf, NewText
+from records.publishing import Restamped
 from schedules.facts import ClinicFacts, EnrollmentFacts, PlannedText, VisitStatus
 from schedules.moments import frame_of
 from schedules.planner import HORIZON, plan_patient
 from schedules.protocol import EXPECTS_NOTHING, Step
 from schedules.reasons import CancelReason
-from schedules.reconcile import Changes, reconcile
+from schedules.reconcile import Changes, ExistingRow, reconcile
 from schedules.resolving import resolver
 from worker import duties, facts
 from worker.facts import ClinicContext, PatientContext
@@ -50,6 +51,9 @@ class _Writes:
     moved: list[ChangedRow] = field(default_factory=list)
     revived: list[ChangedRow] = field(default_factory=list)
     ended: list[tuple[UUID, str, str]] = field(default_factory=list)
+    # By which version of its protocol an enrollment is planned, and unsent texts of an older one.
+    numbers: dict[UUID, int] = field(default_factory=dict)
+    restamped: list[Restamped] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,10 +73,13 @@ class _Batch:
         return {row.patient_id for row in self.rows}
 
 
-def run(services: Services, *, batch: int = BATCH) -> Counter[str]:
+def run(
+    services: Services, *, batch: int = BATCH, on_batch: Callable[[], None] = lambda: None
+) -> Counter[str]:
     """Plan until nobody waits to be planned; return what was written.
 
-    While the database takes the rows of one batch, the next is planned.
+    While the database takes the rows of one batch, the next is planned. `on_batch` is called as
+    each is handed over.
     """
     counts: Counter[str] = Counter()
     done: set[UUID] = set()
@@ -85,6 +92,7 @@ def run(services: Services, *, batch: int = BATCH) -> Counter[str]:
             if written is not None:
                 _wait(written, planned)
             written = writer.submit(_finish, services, planned, counts)
+            on_batch()
             if mine <= done:
                 break
             done |= mine
@@ -157,7 +165,8 @@ def _finish(services: Services, batch: _Batch, counts: Counter[str]) -> None:
         rolls = {
             row.id: _roll(row, ends.get(row.id), upcoming.get(row.id), now) for row in batch.rows
         }
-        enrollments.planned(session, batch.rows, rolls, through=now + HORIZON)
+        numbers = batch.writes.numbers
+        enrollments.planned(session, batch.rows, rolls, through=now + HORIZON, numbers=numbers)
         services.crashpoint("plan.before_commit")
     services.crashpoint("plan.after_commit")
     writes = batch.writes
@@ -173,6 +182,7 @@ def _write(session: Session, writes: _Writes, *, now: datetime) -> None:
     planning.insert_texts(session, writes.new)
     planning.change_rows(session, [*writes.moved, *writes.revived], now=now)
     sending.settle(session, writes.ended, now=now)
+    publishing.restamp(session, writes.restamped)
 
 
 def _plan_for_sure(
@@ -189,6 +199,8 @@ def _plan_for_sure(
     writes.moved += mine.moved
     writes.revived += mine.revived
     writes.ended += mine.ended
+    writes.numbers |= mine.numbers
+    writes.restamped += mine.restamped
 
 
 def _not_planned(patient_id: UUID, error: Exception) -> None:
@@ -211,9 +223,17 @@ def _plan_one(
     for text in wanted:
         by_enrollment[text.enrollment_id].append(text)
     for row, enrollment in context.enrollments:
-        changes = reconcile(by_enrollment[str(row.id)], context.known[row.id], now)
-        if changes:
-            _Writing(context, clinic, row, enrollment, now).into(changes, writes)
+        known, texts = context.known[row.id], by_enrollment[str(row.id)]
+        changes = reconcile(texts, known, now)
+        number = clinic.protocols[row.protocol][1]
+        edited = bool(known) and row.protocol_number != number
+        if changes or edited:
+            writing = _Writing(context, clinic, row, enrollment, now)
+            if edited:
+                writes.restamped += writing.restamped(texts, known, changes)
+            writes.restamped += writing.revived(changes)
+            writing.into(changes, writes)
+        writes.numbers[row.id] = number
 
 
 class _Writing:
@@ -283,6 +303,30 @@ class _Writing:
             # A text that nobody has to make good is not looked at again.
             reviewed_at=self._now if skipped is not None and prove_by is None else None,
         )
+
+    def restamped(
+        self, texts: Sequence[PlannedText], known: Sequence[ExistingRow], changes: Changes
+    ) -> Iterator[Restamped]:
+        """Give every unsent row that stays, with all that a new version says of it.
+
+        What moves is taken out of the changes: it is written with these.
+        """
+        unsent = {(row.step, row.occurrence): row for row in known if row.may_go and not row.went}
+        gone = {row_id for row_id, _ in changes.cancel}
+        changes.move = [each for each in changes.move if each[1].skip_reason is not None]
+        for text in texts:
+            row = unsent.get((text.step, text.occurrence))
+            if row is not None and row.id not in gone and text.skip_reason is None:
+                yield self._restamped(row.id, text)
+
+    def revived(self, changes: Changes) -> Iterator[Restamped]:
+        """Give the rows that come back: they were withdrawn under a version that may be gone."""
+        return (self._restamped(row_id, text) for row_id, text in changes.revive)
+
+    def _restamped(self, row_id: UUID, text: PlannedText) -> Restamped:
+        new = self._new(text)
+        said = {**self._of._asdict(), **new._asdict(), **new.kind._asdict(), "id": row_id}
+        return Restamped(**{name: said[name] for name in Restamped._fields})
 
     def _changed(self, row_id: UUID, text: PlannedText) -> ChangedRow:
         return ChangedRow(

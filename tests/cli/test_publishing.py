@@ -1,0 +1,186 @@
+"""`aftercare protocols publish | approve | rollback | history`, and what `clinic apply` shows."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import CLINIC, Run, write
+
+PASSWORD = "a long enough one\n"
+
+
+@pytest.fixture
+def house(clinic: Path, run: Run) -> Path:
+    """A clinic with a patient on the daily check-in, a coordinator and two clinicians."""
+    for name, role in (("sam", "coordinator"), ("lee", "clinician"), ("ray", "clinician")):
+        added = run("staff", "add", f"{name}@clinic.test", "--role", role, stdin=PASSWORD)
+        assert added.code == 0, added.err
+    assert run("enroll", "P1", "daily-check-in").code == 0
+    return clinic
+
+
+def _edited(house: Path, run: Run, **words: str) -> Path:
+    source = run("protocols", "show", "daily-check-in").out
+    for before, after in words.values():  # type: ignore[misc]
+        assert before in source
+        source = source.replace(before, after)
+    return write(house, "daily.yaml", source)
+
+
+HOUR = {"hour": ("at 17:00 or their own hour", "at 16:00")}
+THRESHOLD = {"threshold": ("7 or more", "8 or more")}
+
+
+def test_a_publish_shows_and_asks_first(house: Path, run: Run) -> None:
+    """Without a terminal it needs --yes; a dry run shows the same and does nothing."""
+    file = _edited(house, run, **HOUR)
+    shown = run("protocols", "publish", file, "--dry-run")
+    assert shown.code == 0
+    assert "version 1 is in force; this would be version 2" in shown.out
+    assert "P1  added" in shown.out or "P1  moved" in shown.out
+    refused = run("protocols", "publish", file)
+    assert (refused.code, "--yes" in refused.err) == (2, True)
+    assert len(run("protocols", "history", "daily-check-in", "--json").rows) == 1
+    done = run("protocols", "publish", file, "--yes")
+    assert (done.code, "version 2 is in force at riverside" in done.out) == (0, True), done.err
+    texts = run("messages", "--json").rows
+    hours = {row["due_at"][11:16] for row in texts if row["step"] == "daily_0_10"}
+    assert hours == {"21:00"}
+    again = run("protocols", "publish", file, "--yes")
+    assert (again.code, "in force at riverside already" in again.out) == (0, True)
+
+
+def test_the_diff_as_json_is_one_object_a_line(house: Path, run: Run) -> None:
+    """Each text with before and after, then the forecast, then what was done."""
+    run("protocols", "publish", _edited(house, run, **HOUR), "--yes")
+    file = _edited(house, run, hour=("at 17:00 or their own hour", "at 15:00"))
+    rows = run("protocols", "publish", file, "--yes", "--json", "--price", "0.02").rows
+    moved = [row for row in rows if "effect" in row]
+    assert {(row["effect"], row["patient_id"], row["step"]) for row in moved} == {
+        ("moved", "P1", "daily_0_10")
+    }
+    assert all(row["was_at"][11:13] == "21" and row["now_at"][11:13] == "20" for row in moved)
+    [forecast] = [row["forecast"] for row in rows if "forecast" in row]
+    assert forecast["moved"] == len(moved)
+    assert forecast["before"]["texts"] == forecast["after"]["texts"] > 10
+    assert float(forecast["after"]["cost"]) == round(forecast["after"]["segments"] * 0.02, 3)
+    assert rows[-1]["version"] == 3
+
+
+def test_a_threshold_goes_through_two_people(house: Path, run: Run) -> None:
+    """The proposer signs, another clinician signs, and the history names both."""
+    file = _edited(house, run, **THRESHOLD)
+    assert run("protocols", "publish", file, "--yes").code == 2
+    wrong = run("protocols", "publish", file, "--yes", "--by", "lee@clinic.test", stdin="guess\n")
+    assert (wrong.code, "do not fit" in wrong.err) == (2, True)
+    lee = ("--by", "lee@clinic.test")
+    proposed = run("protocols", "publish", file, "--yes", *lee, stdin=PASSWORD)
+    assert (proposed.code, "proposed, and nothing is changed yet" in proposed.out) == (0, True)
+    for name in ("lee", "sam"):
+        by = ("--by", f"{name}@clinic.test")
+        refused = run("protocols", "approve", "daily-check-in", *by, "--yes", stdin=PASSWORD)
+        assert refused.code == 2
+    ray = ("--by", "ray@clinic.test", "--yes")
+    half = run("protocols", "approve", "daily-check-in", *ray, "--language", "en", stdin=PASSWORD)
+    assert "Still to be approved: es." in half.out
+    done = run("protocols", "approve", "daily-check-in", *ray, stdin=PASSWORD)
+    assert (done.code, "version 2 is in force" in done.out) == (0, True), done.err
+    assert re.search(r"daily_0_10 \(es\): .*0.*10", done.out)
+    assert re.search(r"-.*when: 7 or more.*\n.*\+.*when: 8 or more", done.out)
+    *_, proposal, version = run("protocols", "history", "daily-check-in", "--json").rows
+    people = {"en": "ray@clinic.test", "es": "ray@clinic.test"}
+    assert (proposal["by"], proposal["approved_by"]) == ("lee@clinic.test", people)
+    assert (version["number"], version["by"]) == (2, "ray@clinic.test")
+    assert run("audit", "verify").code == 0
+
+
+def test_a_rollback_is_a_version_of_its_own(house: Path, run: Run) -> None:
+    """It brings back the text of the version named, and says which."""
+    run("protocols", "publish", _edited(house, run, **HOUR), "--yes")
+    done = run("protocols", "rollback", "daily-check-in", "--yes")
+    assert (done.code, "version 3 is in force" in done.out) == (0, True), done.err
+    last = run("protocols", "history", "daily-check-in", "--json").rows[-1]
+    assert (last["number"], last["restores"]) == (3, 1)
+    assert run("protocols", "rollback", "daily-check-in", "--to", 9, "--yes").code == 2
+    assert run("protocols", "rollback", "nothing", "--yes").code == 2
+
+
+def test_an_answer_that_nobody_would_read_is_warned_of(house: Path, run: Run) -> None:
+    """The clinic is closed by then."""
+    file = _edited(
+        house,
+        run,
+        hour=("at 17:00 or their own hour", "at 19:00"),
+        until=("answer_until: 24 hours", "answer_until: 2 hours"),
+    )
+    shown = run("protocols", "publish", file, "--dry-run")
+    assert "warning: step `daily_0_10`: asked on" in shown.out
+
+
+def test_applying_a_file_shows_what_moves_and_needs_no_terminal(house: Path, run: Run) -> None:
+    """What programs read is as before; what it does to patients stands on standard error."""
+    run("protocols", "publish", _edited(house, run, **HOUR), "--yes")
+    text = CLINIC.replace("timezone:", 'send_window: {from: "17:00", to: "20:00"}\ntimezone:')
+    file = write(house, "clinic.yaml", text)
+    dry = run("clinic", "apply", file, "--dry-run")
+    assert (dry.code, "daily-check-in/daily_0_10" in dry.out) == (0, True)
+    assert "send_window.from: 09:00 -> 17:00" in dry.out
+    done = run("clinic", "apply", file, "--json")
+    assert [row["field"] for row in done.rows] == ["send_window.from"]
+    words = run("clinic", "apply", write(house, "clinic.yaml", CLINIC))
+    assert "what the file does to live patients" in words.err
+    assert words.out.startswith("riverside: updated.")
+
+
+def test_fasting_hours_wait_for_a_clinician_once_there_is_one(house: Path, run: Run) -> None:
+    """A script that names nobody is told, and nothing is changed."""
+    file = write(house, "clinic.yaml", CLINIC + "fasting: {solids_hours: 8, fluids_hours: 2}\n")
+    refused = run("clinic", "apply", file)
+    assert (refused.code, "fasting" in refused.err, "--by" in refused.err) == (2, True, True)
+    proposed = run("clinic", "apply", file, "--by", "sam@clinic.test", stdin=PASSWORD)
+    assert (proposed.code, "nothing is changed yet" in proposed.out) == (0, True), proposed.err
+    ray = ("--by", "ray@clinic.test", "--yes")
+    done = run("clinic", "approve", *ray, stdin=PASSWORD)
+    assert (done.code, "fasting.solids_hours: 6" in done.out) == (0, True), done.err
+    assert run("clinic", "apply", file).out == "riverside: nothing changed.\n"
+    other = write(house, "clinic.yaml", CLINIC + "fasting: {solids_hours: 4, fluids_hours: 2}\n")
+    run("clinic", "apply", other, "--by", "sam@clinic.test", stdin=PASSWORD)
+    why = ("--why", "not without the anaesthetist")
+    assert run("clinic", "reject", "--by", "ray@clinic.test", *why, stdin=PASSWORD).code == 0
+    assert run("clinic", "approve", *ray, stdin=PASSWORD).code == 2
+
+
+def test_a_clinic_without_a_clinician_is_set_up_as_ever(clinic: Path, run: Run) -> None:
+    """There is nobody who could approve yet."""
+    file = write(clinic, "clinic.yaml", CLINIC + "fasting: {solids_hours: 8, fluids_hours: 2}\n")
+    assert run("clinic", "apply", file).code == 0
+
+
+def test_leaving_out_a_protocol_says_what_becomes_of_its_texts(house: Path, run: Run) -> None:
+    """Refused without --end-running, and shown either way."""
+    run("protocols", "publish", _edited(house, run, **HOUR), "--yes")
+    file = write(house, "clinic.yaml", CLINIC.replace(", daily-check-in", ""))
+    refused = run("clinic", "apply", file)
+    assert refused.code == 2
+    assert "daily-check-in/daily_0_10" in refused.err
+    assert "--end-running" in refused.err
+    done = run("clinic", "apply", file, "--end-running")
+    assert done.code == 0
+    assert re.search(r"cancelled: 1\d texts for 1 patients", done.err)
+
+
+def test_a_protocol_of_ones_own_is_published_and_switched_on(house: Path, run: Run) -> None:
+    """Published first, named in the clinic's file then; its texts reach visits already booked."""
+    source = run("protocols", "show", "assessment-visit").out
+    mine = re.sub(r"^id: .*$", "id: mine", source, count=1, flags=re.MULTILINE)
+    mine = mine.replace("visit: assessment", "visit: integration")
+    file = write(house, "mine.yaml", mine)
+    lee, ray = ("--by", "lee@clinic.test"), ("--by", "ray@clinic.test", "--yes")
+    run("protocols", "publish", file, "--yes", *lee, stdin=PASSWORD)
+    done = run("protocols", "approve", "mine", *ray, stdin=PASSWORD)
+    assert (done.code, "version 1 is in force" in done.out) == (0, True), done.err
+    named = CLINIC.replace("daily-check-in]", "daily-check-in, mine]")
+    on = run("clinic", "apply", write(house, "clinic.yaml", named))
+    assert (on.code, "1 enrollments began" in on.out) == (0, True), on.err
+    assert "added" in on.err

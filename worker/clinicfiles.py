@@ -1,0 +1,171 @@
+"""A clinic's file beside what is in force: what differs, what of it moves texts, what is safety.
+
+`worker.steps.clinics` applies a file; whoever asks first what it would do asks here. Reads only.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from messages.lint import lint
+from records import clinics, enrollments, publishing
+from records.base import Session
+from records.clinics import Clinic
+from schedules.clinic import ClinicFile
+from schedules.loader import load, shipped_files
+from schedules.safety import clinic_safety_changes, safety_changes
+from worker import enrolling, protocols, signoff
+from worker.effects import Change as PlanChange
+from worker.intake.table import near
+from worker.refusal import RefusedError
+from worker.services import Services
+
+#: Who published what comes with the product; a version that staff wrote is never replaced by it.
+SHIPPED = "shipped"
+# A change of these changes when, or whether, a text goes.
+_PLANNED_BY = (
+    "timezone",
+    "languages",
+    "send_window",
+    "staffed_hours",
+    "holidays",
+    "caps",
+    "fasting",
+    "after_hours",
+    "protocols",
+    "gates",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One field of the file that reads otherwise than before; None: it was not there."""
+
+    field: str
+    before: Any
+    after: Any
+
+
+@cache
+def shipped_sources() -> Mapping[str, str]:
+    """Return the texts of the protocols that come with the product, by id."""
+    known = protocols.known_templates()
+    files = shipped_files()
+    return {load(text, name, templates=known).id: text for name, text in files.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """A file beside what is in force. `seen` tells the settings apart that it was compared with.
+
+    `safety` names what of it is safety content; a clinician has to approve it once the clinic has,
+    or had, one (`enforced`). `change` is what planning would see.
+    """
+
+    clinic_id: UUID
+    key: str
+    seen: str
+    changes: tuple[Change, ...]
+    published: tuple[tuple[str, int], ...]
+    safety: tuple[str, ...]
+    enforced: bool
+    change: PlanChange
+
+    @property
+    def may_move_texts(self) -> bool:
+        """Whether it changes anything that says when, or whether, a text goes."""
+        return bool(self.published) or moves_texts(self.changes)
+
+
+def compare(services: Services, file: ClinicFile) -> Compared | None:
+    """Compare a file with what is in force; None for a new clinic. Writes nothing.
+
+    Raises RefusedError where the file can't be applied at all.
+    """
+    check_wording(file)
+    with services.database.transaction() as session:
+        clinic = clinics.by_key(session, file.id)
+        if clinic is None:
+            return None
+        fresh = list(to_publish(session, clinic, file))
+        known = dict(protocols.of_clinic(session, clinic.id))
+        for name, number in fresh:
+            known[name] = (protocols.parsed(shipped_sources()[name], name), number)
+        return Compared(
+            clinic_id=clinic.id,
+            key=clinic.key,
+            seen=signoff.checksum(clinic.settings),
+            changes=tuple(differences(clinic.settings, file.to_json())),
+            published=tuple(fresh),
+            safety=safety_of(session, clinic, file, fresh),
+            enforced=publishing.has_had_clinician(session, clinic.id),
+            change=PlanChange(clinic_id=clinic.id, file=file, protocols=known),
+        )
+
+
+def as_source(file: ClinicFile) -> str:
+    """Return a file as its proposal keeps it."""
+    return json.dumps(file.to_json(), sort_keys=True, ensure_ascii=False)
+
+
+def check_wording(file: ClinicFile) -> None:
+    """Refuse a name for texts that no text could carry."""
+    for language in file.languages:
+        for finding in lint(file.sms_name, language=language):
+            raise RefusedError(f"sms_name stands in every text, and {finding}")
+        for form, link in file.forms.items():
+            for finding in lint(link, language=language):
+                raise RefusedError(f"forms.{form} stands in texts, and {finding}")
+
+
+def differences(before: Any, after: Any, path: str = "") -> list[Change]:
+    """Return what differs between two trees, by dotted path; lists are compared as a whole."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        found = []
+        for key in dict.fromkeys([*before, *after]):
+            place = f"{path}.{key}" if path else str(key)
+            found += differences(before.get(key), after.get(key), place)
+        return found
+    return [] if before == after else [Change(field=path, before=before, after=after)]
+
+
+def moves_texts(changes: Sequence[Change]) -> bool:
+    return any(change.field.split(".")[0] in _PLANNED_BY for change in changes)
+
+
+def safety_of(
+    session: Session, clinic: Clinic, file: ClinicFile, fresh: Sequence[tuple[str, int]]
+) -> tuple[str, ...]:
+    """Name what of a file, and of the shipped protocols that come with it, is safety content."""
+    found = list(clinic_safety_changes(clinic.file.to_json(), file.to_json()))
+    known = protocols.of_clinic(session, clinic.id)
+    for name, _ in fresh:
+        if name in known:
+            new = protocols.parsed(shipped_sources()[name], name)
+            found += [f"{name}, {each}" for each in safety_changes(known[name][0], new)]
+    return tuple(found)
+
+
+def to_publish(session: Session, clinic: Clinic, file: ClinicFile) -> Iterator[tuple[str, int]]:
+    """Give what the file names and the product ships, where its text is not the newest."""
+    current = enrollments.current_protocols(session, clinic.id)
+    ours = shipped_sources()
+    for name in enrolling.switched_on(file):
+        newest = current.get(name)
+        if name not in ours and newest is None:
+            raise RefusedError(f'There is no protocol "{name}"; {near(name, list(ours))}')
+        source = newest.source if newest is not None else ours[name]
+        if not enrolling.is_open(file, protocols.parsed(source, name)):
+            raise RefusedError(enrolling.gate_shut(protocols.parsed(source, name)))
+        if name not in ours or (newest is not None and newest.published_by != SHIPPED):
+            continue
+        if newest is None or newest.checksum != checksum(ours[name]):
+            yield name, newest.number + 1 if newest else 1
+
+
+def checksum(source: str) -> str:
+    return hashlib.sha256(source.encode()).hexdigest()
