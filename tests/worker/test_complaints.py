@@ -54,7 +54,7 @@ def test_all_texts_of_a_visit_are_seen_beforehand_with_the_reason_of_each_skip(d
     desk.imports("2026-12-03T10:00")
     with desk.world.database.transaction() as session:
         [person] = session.query(Patient).all()
-    shown = preview.preview(desk.world.services, person.id, at=desk.world.now, days=7)
+    shown = preview.preview(desk.world.services, person.id, at=desk.world.now, days=7).texts
     steps = {text.step: text.why for text in shown}
     assert {"visit_48h", "visit_24h_prep", "visit_2h_ride"} <= steps.keys()
     assert all(text.body or text.problem for text in shown if text.status == "planned")

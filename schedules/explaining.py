@@ -1,0 +1,92 @@
+"""Why a text goes when it goes, for people: its own minute, the cap's takers, the clock changes.
+
+Reads what `plan` answered beside the protocol; decides nothing.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from schedules.facts import PlannedText
+from schedules.moments import Frame, local_instant
+from schedules.planner import DAY
+from schedules.protocol import Anchor, Importance
+from schedules.windows import MIDNIGHT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockChange:
+    """The day on which the clocks of a zone go forward or back, and by how much."""
+
+    day: date
+    zone: ZoneInfo
+    by: timedelta
+
+    @property
+    def forward(self) -> bool:
+        """Whether an hour is missing that day; else one comes twice."""
+        return self.by > timedelta()
+
+    def in_its_week(self, day: date) -> bool:
+        """Whether a day lies in the week, Monday to Sunday, of this change."""
+        return day.isocalendar()[:2] == self.day.isocalendar()[:2]
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        minutes = int(abs(self.by).total_seconds() // 60)
+        much = f"{minutes // 60} h" if minutes % 60 == 0 else f"{minutes} min"
+        way = "forward" if self.forward else "back"
+        return f"Clocks go {way} {much} on {self.day:%a %Y-%m-%d} ({self.zone.key})."
+
+
+def clock_changes(zone: ZoneInfo, first: date, days: int) -> Iterator[ClockChange]:
+    """Give the clock changes of a zone from a day on, over so many days."""
+    for number in range(days + 1):
+        day = first + timedelta(days=number)
+        starts, ends = (
+            local_instant(each, MIDNIGHT, zone).astimezone(zone).utcoffset() or timedelta()
+            for each in (day, day + timedelta(days=1))
+        )
+        if starts != ends:
+            yield ClockChange(day=day, zone=zone, by=ends - starts)
+
+
+def own_minute(frame: Frame, text: PlannedText, texts: Sequence[PlannedText]) -> datetime | None:
+    """Give the minute (UTC) that the protocol asks for, before window, truth and staff move it.
+
+    None for a repeat of a question, and where what it counts from is not known.
+    """
+    step = frame.enrollment.protocol.step(text.step)
+    if step is None or text.nudge_for is not None:
+        return None
+    base: datetime | date | None
+    if step.when.anchor is Anchor.STEP:
+        sources = (
+            one.due_at
+            for one in texts
+            if one.enrollment_id == text.enrollment_id and one.step == step.when.step
+        )
+        base = next(sources, None)
+    else:
+        base = frame.base(step.when.anchor)
+    if base is None:
+        return None
+    named = text.occurrence
+    day_number = int(named.removeprefix(DAY)) if named.startswith(DAY) else 1
+    return frame.resolve(step.when, base, day_number - 1).astimezone(UTC)
+
+
+def takes_its_place(
+    text: PlannedText, texts: Sequence[PlannedText], zone: ZoneInfo
+) -> tuple[str, ...]:
+    """Name the steps that use up the cap of the day on which a text finds no room."""
+    day = text.due_at.astimezone(zone).date()
+    going = (
+        one
+        for one in texts
+        if one.skip_reason is None
+        and one.importance is not Importance.NOTICE
+        and one.due_at.astimezone(zone).date() == day
+    )
+    return tuple(one.step for one in sorted(going, key=lambda one: (one.priority, one.due_at)))

@@ -1,0 +1,132 @@
+"""`aftercare preview`: somebody imagined, the page to print, one object a line."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.cli.conftest import CLINIC, Run, write
+from tests.support.browser import launched
+
+OCTOBER = ("--from", "2026-10-20", "--days", 40)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Browser:
+    """The system's Chromium."""
+    with launched() as found:
+        yield found
+
+
+def test_somebody_imagined_needs_neither_settings_nor_a_database(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clinic's file is enough; every switched-on protocol is tried."""
+    monkeypatch.chdir(tmp_path)
+    file = write(tmp_path, "clinic.yaml", CLINIC)
+    ran = run("preview", "--sample", "--clinic", file, *OCTOBER, "--json")
+    assert ran.code == 0, ran.err
+    assert {"welcome", "dosing-visit", "after-dose", "daily-check-in"} <= {
+        row["protocol"] for row in ran.rows
+    }
+    assert {row["zone"] for row in ran.rows} == {"America/New_York"}
+    first = ran.rows[0]
+    assert first["local_time"].startswith("2026-10-20T09:00:00-04:00")
+    assert first["due_at"] == "2026-10-20T13:00:00Z"
+    assert {row["status"] for row in ran.rows} == {"planned", "skipped", "conditional"}
+    assert all(row["condition"] for row in ran.rows if row["status"] == "conditional")
+    assert all(row["why"] for row in ran.rows if row["status"] == "skipped")
+
+
+def test_a_sample_is_described_by_options(clinic: Path, run: Run) -> None:
+    """Language, zone, visits and the protocol's file; at a clinic on record."""
+    file = write(clinic, "mine.yaml", run("protocols", "show", "dosing-visit").out)
+    words = ("--language", "es", "--timezone", "America/Los_Angeles")
+    visit = ("--visit", "dosing/iv@2026-12-10T08:30")
+    rows = run(
+        "preview", "--sample", "--protocol", file, *words, *visit, "--days", 14, "--json"
+    ).rows
+    going = [row for row in rows if row["status"] == "planned"]
+    assert {row["language"] for row in going} == {"es"}
+    assert {row["zone"] for row in rows} == {"America/Los_Angeles"}
+    ride = next(row for row in going if row["step"] == "visit_2h_ride")
+    assert "8:30 am ET" in ride["body"]
+    assert run("messages", "--json").rows == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "or --sample"),
+        (("P1", "--sample"), "or --sample"),
+        (("P1", "--language", "es"), "give them to --sample"),
+        (("--sample", "--visit", "massage@2026-12-10T08:30"), "Kinds are"),
+        (("--sample", "--visit", "dosing"), "Kinds are"),
+        (("--sample", "--timezone", "EST5"), "IANA"),
+        (("--sample", "--language", "fr"), "en, es"),
+        (("--sample", "--substance", "tea"), "opioids"),
+        (("--sample", "--protocol", "nope"), "There is no protocol"),
+    ],
+)
+def test_what_cannot_be_is_refused(
+    clinic: Path, run: Run, words: tuple[str, ...], said: str
+) -> None:
+    """Exit 2, with the mend."""
+    ran = run("preview", *words)
+    assert (ran.code, said in ran.err) == (2, True), ran.err
+
+
+def _page(tmp_path: Path, run: Run) -> Path:
+    clinic = write(tmp_path, "clinic.yaml", CLINIC)
+    page = tmp_path / "calendar.html"
+    ran = run("preview", "--sample", "--clinic", clinic, *OCTOBER, "--html", page)
+    assert ran.code == 0, ran.err
+    return page
+
+
+def test_the_page_stands_by_itself(tmp_path: Path, run: Run) -> None:
+    """No script, no address that a browser would ask, one heading of each rank."""
+    page = _page(tmp_path, run).read_text("utf-8")
+    assert not re.search(r"<script|<link|<img|<iframe|@import|url\(|https?://|\son\w+=", page)
+    assert page.count("<h1>") == 1
+    assert re.findall(r"<h2>(.+?)</h2>", page) == ["October 2026", "November 2026"]
+    assert page.count('<th scope="row">') > 20
+    assert '<html lang="en">' in page
+    assert 'class="change"' in page
+
+
+def test_words_of_a_clinic_are_no_markup(tmp_path: Path, run: Run) -> None:
+    """A name with an ampersand is shown as it is sent."""
+    clinic = write(tmp_path, "c.yaml", CLINIC.replace("Riverside Care", "R & D <b>Care</b>"))
+    page = tmp_path / "calendar.html"
+    run("preview", "--sample", "--clinic", clinic, *OCTOBER, "--html", page)
+    assert "R &amp; D &lt;b&gt;Care&lt;/b&gt;" in page.read_text("utf-8")
+
+
+@pytest.mark.parametrize("media", ["screen", "print"])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 700), ("dark", 1100), ("light", 380)])
+def test_the_page_is_readable_on_screen_and_on_paper(
+    tmp_path: Path, run: Run, browser: Browser, media: str, scheme: str, width: int
+) -> None:
+    """Nothing is asked of the network, nothing overlaps or runs off, and paper is white."""
+    asked: list[str] = []
+    page = browser.new_page(
+        viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=True
+    )
+    page.on("request", lambda request: asked.append(request.url))
+    file = _page(tmp_path, run)
+    page.goto(file.as_uri())
+    page.emulate_media(media=media)
+    assert asked == [file.as_uri()]
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    assert wide <= width
+    spills = page.evaluate(
+        "[...document.querySelectorAll('th, td')].filter(e => e.scrollWidth > e.clientWidth + 1"
+        " && getComputedStyle(e).position !== 'absolute' && e.closest('tbody')).length"
+    )
+    assert spills == 0
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    white = media == "print" or scheme == "light"
+    assert (paper == "rgb(255, 255, 255)") is white
+    page.close()

@@ -1,0 +1,175 @@
+"""What will be texted, and what would be if things happen: check-outs, doses, unanswered questions.
+
+The planner is asked three times from the same facts: as things stand; as if every coming visit took
+place; and as if every question went unanswered. What only a later answer holds is conditional. Caps
+are shared out by the planner each time, with what went before counted as sent.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from schedules.facts import (
+    AppointmentFacts,
+    AskedFacts,
+    ClinicFacts,
+    Dose,
+    EnrollmentFacts,
+    PatientFacts,
+    PlannedText,
+    SentText,
+    VisitStatus,
+)
+from schedules.planner import plan_patient
+from schedules.protocol import EXPECTS_NOTHING
+from schedules.reasons import SkipReason
+
+#: How long a visit takes whose end nobody entered.
+_USUAL_VISIT = timedelta(hours=2)
+IF_UNANSWERED = "If the question arrives and stands unanswered."
+IF_DOSED = "If this visit takes place and its dose is recorded."
+IF_CHECKED_OUT = "If this visit takes place and its check-out is recorded."
+IF_THEN = "If the visits before it take place, and doses are recorded."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """All that planning is told about one patient, real or imagined."""
+
+    facts: PatientFacts
+    clinic: ClinicFacts
+    enrolled: Sequence[EnrollmentFacts]
+    visits: Sequence[AppointmentFacts]
+    asked: Sequence[AskedFacts] = ()
+    sent: Sequence[SentText] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foreseen:
+    """A text, and what must happen first; None for what goes as things stand.
+
+    `enrollment` is what it was planned from: as things stand, or as they would.
+    """
+
+    text: PlannedText
+    enrollment: EnrollmentFacts
+    condition: str | None = None
+
+
+_Key = tuple[str, str, str]
+
+
+def foresee(person: Person, *, at: datetime, days: int) -> list[Foreseen]:
+    """Return every text of the days that follow `at`, conditional ones too, by due time."""
+    standing = _planned(person, at, days)
+    found = {_key(one): _as(person, one, None) for one in standing}
+    happened = _counting(_happened(person, at), standing, at, days)
+    then = _planned(happened, at, days)
+    for text in then:
+        if _key(text) not in found and text.skip_reason not in _NEVER:
+            found[_key(text)] = _as(happened, text, _condition(happened, text))
+    questions = [one for one in [*standing, *then] if _is_asked(one)]
+    silent = replace(happened, asked=[*person.asked, *_unanswered(questions, person.asked)])
+    for text in _planned(silent, at, days):
+        if text.nudge_for is not None and _key(text) not in found:
+            found[_key(text)] = _as(silent, text, IF_UNANSWERED)
+    return sorted(found.values(), key=lambda one: (one.text.due_at, one.text.step))
+
+
+#: What a text is not worth mentioning for, where it is only thought of.
+_NEVER = frozenset(
+    {
+        SkipReason.ARRIVED,
+        SkipReason.NOT_MEANT,
+        SkipReason.ENROLLMENT_ENDED,
+        SkipReason.BOOKED,
+        SkipReason.DOSE_DAY,
+    }
+)
+
+
+def _planned(person: Person, at: datetime, days: int) -> list[PlannedText]:
+    return plan_patient(
+        person.enrolled,
+        person.facts,
+        person.clinic,
+        now=at,
+        horizon=timedelta(days=days),
+        appointments=person.visits,
+        events=person.asked,
+        sent=person.sent,
+    )
+
+
+def _key(text: PlannedText) -> _Key:
+    return text.enrollment_id, text.step, text.occurrence
+
+
+def _as(person: Person, text: PlannedText, condition: str | None) -> Foreseen:
+    of = next(one for one in person.enrolled if one.id == text.enrollment_id)
+    return Foreseen(text=text, enrollment=of, condition=condition)
+
+
+def _happened(person: Person, at: datetime) -> Person:
+    """Let every coming visit take place as booked, with a dose where one is meant."""
+    visits = {one.id: _taken_place(one, at) for one in person.visits}
+    enrolled = [
+        replace(one, appointment=visits.get(one.appointment.id, one.appointment))
+        if one.appointment is not None
+        else one
+        for one in person.enrolled
+    ]
+    return replace(person, visits=list(visits.values()), enrolled=enrolled)
+
+
+def _taken_place(visit: AppointmentFacts, at: datetime) -> AppointmentFacts:
+    ends = visit.ends_at or visit.starts_at + _USUAL_VISIT
+    if visit.status not in (VisitStatus.BOOKED, VisitStatus.ARRIVED) or ends <= at:
+        return visit
+    dose = Dose.GIVEN if visit.kind == "dosing" else visit.dose
+    return replace(visit, status=VisitStatus.CHECKED_OUT, checked_out_at=ends, dose=dose)
+
+
+def _counting(happened: Person, standing: Sequence[PlannedText], at: datetime, days: int) -> Person:
+    """Count what goes before a visit as sent: once it took place, planning knows of it no more."""
+    going = {_key(one) for one in _planned(happened, at, days) if one.skip_reason is None}
+    before = [
+        SentText(
+            enrollment_id=one.enrollment_id,
+            step=one.step,
+            occurrence=one.occurrence,
+            anchor_at=one.anchor_at,
+            at=one.due_at,
+        )
+        for one in standing
+        if one.skip_reason is None and _key(one) not in going
+    ]
+    return replace(happened, sent=[*happened.sent, *before])
+
+
+def _condition(happened: Person, text: PlannedText) -> str:
+    visit = _as(happened, text, None).enrollment.appointment
+    if visit is None:
+        return IF_THEN
+    return IF_DOSED if visit.kind == "dosing" else IF_CHECKED_OUT
+
+
+def _is_asked(text: PlannedText) -> bool:
+    return text.skip_reason is None and text.expects != EXPECTS_NOTHING and text.nudge_for is None
+
+
+def _unanswered(texts: Sequence[PlannedText], known: Sequence[AskedFacts]) -> list[AskedFacts]:
+    """Give the questions as if they had gone out at their minutes and stood open."""
+    already = {(one.enrollment_id, one.step, one.occurrence) for one in known}
+    fresh: Mapping[_Key, PlannedText] = {_key(one): one for one in texts}
+    return [
+        AskedFacts(
+            enrollment_id=one.enrollment_id,
+            step=one.step,
+            occurrence=one.occurrence,
+            round=one.round,
+            asked_at=one.due_at,
+        )
+        for key, one in fresh.items()
+        if key not in already
+    ]
