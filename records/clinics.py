@@ -154,3 +154,9 @@ def staff_by_email(session: Session, email: str) -> list[Staff]:
     """Return the staff members with this address, one a clinic at most."""
     mine = select(Staff).where(Staff.email == email.strip().lower())
     return list(session.scalars(mine.order_by(Staff.created_at)))
+
+
+def heard_numbers(session: Session) -> list[tuple[UUID, str]]:
+    """Return every number that patients may text, previous ones too, with its clinic."""
+    numbers = select(SenderNumber.clinic_id, SenderNumber.number).order_by(SenderNumber.number)
+    return [(row.clinic_id, row.number) for row in session.execute(numbers)]

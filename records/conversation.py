@@ -15,7 +15,6 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from records.checkins import CheckIn
-from records.clinics import SenderNumber
 from records.inbox import Inbound
 from records.outbox import Message
 from records.patients import Consent, Patient
@@ -383,12 +382,6 @@ def check_ins_of_question(
         .order_by(CheckIn.asked_at.desc(), CheckIn.id.desc())
     )
     return [(row[0], row[1]) for row in session.execute(mine.limit(limit))]
-
-
-def heard_numbers(session: Session) -> list[tuple[UUID, str]]:
-    """Return every number that patients may text, previous ones too, with its clinic."""
-    numbers = select(SenderNumber.clinic_id, SenderNumber.number).order_by(SenderNumber.number)
-    return [(row.clinic_id, row.number) for row in session.execute(numbers)]
 
 
 _CONFIRM = text("""

@@ -153,7 +153,7 @@ def of_patient(session: Session, patient_id: UUID) -> list[Enrollment]:
 
 
 def of_patients(session: Session, patient_ids: Sequence[UUID]) -> list[Enrollment]:
-    """Return all enrollments of these patients."""
+    """Return all enrollments of these patients, the oldest first, without locking anybody."""
     mine = select(Enrollment).where(Enrollment.patient_id.in_(patient_ids))
     return list(session.scalars(mine.order_by(Enrollment.created_at)))
 
@@ -175,12 +175,6 @@ def followers(
         return {}
     values = {"clinic": clinic_id, "protocols": list(protocols), "now": now}
     return {row[0]: row[1] for row in session.execute(_FOLLOWERS, values)}
-
-
-def of_patients(session: Session, patient_ids: Sequence[UUID]) -> list[Enrollment]:
-    """Return all enrollments of these patients, without locking anybody."""
-    mine = select(Enrollment).where(Enrollment.patient_id.in_(patient_ids))
-    return list(session.scalars(mine.order_by(Enrollment.patient_id, Enrollment.id)))
 
 
 def begin(session: Session, rows: Sequence[dict[str, object]]) -> None:

@@ -1,7 +1,7 @@
 """Floors under how well the open corpus is read; `make corpus` prints every miss.
 
-The word lists were written after the first files and read them without a grave fault. The later ones
-are by writers who try to be missed: there the floors say what lists and classifier reach together.
+The word lists were written after the first files and read them without a grave fault. The later
+ones are by writers who try to be missed: there the floors say what lists and classifier reach.
 """
 
 from functools import cache

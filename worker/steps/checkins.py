@@ -424,7 +424,7 @@ def _clinics_out_of_reach(services: Services) -> list[UUID]:
 def _pulled_through(session: Session, services: Services) -> dict[UUID, datetime]:
     """Return up to when each clinic's inbound texts are surely stored, where pulls run."""
     through: dict[UUID, datetime] = {}
-    for clinic_id, number in conversation.heard_numbers(session):
+    for clinic_id, number in clinics.heard_numbers(session):
         kept = progress.details(session, hearing.cursor_name(services, number)).get("through")
         if kept:
             at = datetime.fromisoformat(kept)

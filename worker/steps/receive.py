@@ -17,7 +17,7 @@ from uuid import UUID
 
 from messages.gateway import CarrierText, CarrierUnavailable, Gateway, InboundText
 from messages.replies import Reading
-from records import arrivals, conversation, inbox, patients, progress
+from records import arrivals, clinics, inbox, patients, progress
 from records.base import Session, new_id
 from worker.logs import get_logger
 from worker.replying import arriving, hearing
@@ -337,7 +337,7 @@ def pull(
     """
     counts: Counter[str] = Counter()
     with services.database.transaction() as session:
-        numbers = conversation.heard_numbers(session)
+        numbers = clinics.heard_numbers(session)
     for _, number in numbers:
         try:
             counts += _pull_number(services, gateway, call, number)
