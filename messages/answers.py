@@ -91,7 +91,34 @@ def visit_reply(heard: Heard) -> Hit | None:
         language = _whole(answer.group, heard)
         if language and not heard.asks and (hit := _bound(answer, heard.prompts, language)):
             return hit
-    return _opening(heard) or _sentence(heard) or _made_of(heard)
+    if _is_undecided(heard):
+        return Hit(intent=Intent.unclear, severity=Severity.next_business_day)
+    return _opening(heard) or _sentence(heard) or _made_of(heard) or _said_clearly(heard)
+
+
+def _is_undecided(heard: Heard) -> bool:
+    """Say whether a text leaves a visit open: "C or R idk". A person asks, and nothing changes."""
+    asked_now = any(prompt.context in _CONTEXTS for prompt in heard.prompts)
+    return asked_now and heard.words["undecided"].appears(heard.flat)
+
+
+def _said_clearly(heard: Heard) -> Hit | None:
+    """Read a yes to a visit inside a story: "got the day off so we good, see yall at 1030".
+
+    Never with a question mark, with a doubt ("hopefully", "if"), or beside words that decline.
+    """
+    if heard.asks or not any(prompt.context == APPOINTMENT for prompt in heard.prompts):
+        return None
+    if _is_doubted(heard):
+        return None
+    for match in heard.words["confirm_said"].matches(heard.flat):
+        hit = _bound(_ANSWERS[0], heard.prompts, match.language)
+        return _with_words(hit) if hit and len(heard.flat.split()) >= _MANY_WORDS else hit
+    return None
+
+
+def _is_doubted(heard: Heard) -> bool:
+    return heard.words["confirm_said"].without_excuses(heard.flat, ", ") != heard.flat
 
 
 def _made_of(heard: Heard) -> Hit | None:
@@ -182,6 +209,8 @@ def answered(intent: Intent, heard: Heard) -> Hit | None:
     """
     answer = next(each for each in (_ANSWERS[0], _DECLINE, _LATE) if each.intent is intent)
     if not any(prompt.context in answer.native + answer.loose for prompt in heard.prompts):
+        return None
+    if intent is Intent.confirm and (_is_doubted(heard) or _is_undecided(heard)):
         return None
     hit = _bound(answer, heard.prompts, None)
     return _with_words(hit) if hit is not None else None

@@ -105,8 +105,20 @@ def wrong_number(heard: Heard) -> Hit | None:
 def start(heard: Heard) -> Hit | None:
     """START, or a text that asks for just that. A bare YES never gives consent (care rule 20)."""
     keyword = _keyword("start", heard)
-    language = keyword[1] if keyword else heard.words["start"].is_whole(heard.flat)
-    return Hit(intent=Intent.start, language=language) if language else None
+    category = heard.words["start"]
+    language = keyword[1] if keyword else category.is_whole(heard.flat)
+    if language:
+        return Hit(intent=Intent.start, language=language)
+    match = next(category.matches(heard.flat), None)
+    if match is None:
+        return None
+    # A wish inside other words lifts nothing by itself: a person asks.
+    return Hit(
+        intent=Intent.start,
+        severity=Severity.next_business_day,
+        language=match.language,
+        hint=Hint.start_asked,
+    )
 
 
 def help_word(heard: Heard) -> Hit | None:

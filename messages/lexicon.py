@@ -216,9 +216,10 @@ def _spelling(files: Mapping[str, Mapping[str, Any]], keywords: Iterable[str]) -
         words |= _union(files, name)
     words |= {word for file in files.values() for word in file["numbers"]}
     stems = sorted({word[:-1] for word in words if word.endswith("*")})
-    slang: dict[str, str] = {}
+    slang, between = dict[str, str](), dict[str, str]()
     for file in files.values():
         slang |= file["slang"]
+        between |= file["slang_between"]
     return Spelling(
         known=frozenset(word for word in words if not word.endswith("*")),
         stems=tuple(stems),
@@ -226,6 +227,7 @@ def _spelling(files: Mapping[str, Mapping[str, Any]], keywords: Iterable[str]) -
         by_sound=frozenset(word for word in _words_in(files["es"]) if word.isalpha()),
         real=_union(files, "real_words"),
         slang=MappingProxyType(slang),
+        between=MappingProxyType(between),
     )
 
 

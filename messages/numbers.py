@@ -20,7 +20,7 @@ WORD = re.compile(r"[^\W\d_]+")
 # Words for one are mostly no number: "one more thing", "uno nunca sabe".
 _WEAK = frozenset({"1"})
 _EITHER = re.compile(
-    r"(?<![\w.,:/$#])(\d{1,2})\s*(?:-|\u2013|or|o|u|to|a|y|and)\s*(\d{1,2})(?![\w:/%]|[.,]\d)"
+    r"(?<![\w.,:/$#])(\d{1,2})\s*(?:-|\u2013|or|o|u|to|a|y|and)\s*(?:an?\s|un\s)?(\d{1,2})(?![\w:/%]|[.,]\d)"
 )
 _HALF = re.compile(r"(?<![\w.,:/$#])(\d{1,2}) (?:and|n|y) (?:a )?(?:half|medi[oa])\b")
 # "Not a 3 like before, a 9" says which number is none.

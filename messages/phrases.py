@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from messages.errors import LexiconError
+from messages.wordtools import trie_pattern
 
 _TOKEN = re.compile(r"\(|\)\??|\||\.\.|[^\s()|]+")
 _SET = re.compile(r"<(\w+)>")
@@ -16,7 +17,18 @@ _SET = re.compile(r"<(\w+)>")
 _EDGES = {"^": "(?:(?<=, )|(?<=^ ))", "$": "(?=, |$)"}
 _ENDS = frozenset({"|", ")", ")?"})
 # So many pills at once are no usual dose.
-_KINDS = {"NUM": "[0-9]+", "MANY": "(?:[6-9]|[1-9][0-9]{1,2})", "ANY": "[^ ,]+"}
+# Readings that nobody should wait with: a pulse, a pressure, degrees of fever, a low blood sugar.
+_KINDS = {
+    "NUM": "[0-9]+",
+    "MANY": "(?:[6-9]|[1-9][0-9]{1,2})",
+    "ANY": "[^ ,]+",
+    "FAST": "(?:1[4-9]|2[0-9])[0-9]",
+    "HIGH": "(?:1[89]|2[0-9])[0-9]",
+    "FEVER": "(?:10[3-9]|4[0-2])",
+    "LOW": "[2-5][0-9]",
+}
+# More beginnings than these are looked for letter by letter, all at once.
+_FEW = 4
 # A gap stays within its clause, so that words of two sentences don't make a phrase.
 _GAP = "(?:[^ ,]+ ){0,3}"
 
@@ -81,7 +93,10 @@ def any_of(phrases: Iterable[str]) -> str:
 
 
 def _ahead(starts: Sequence[str], patterns: Iterable[str]) -> str:
-    return f"(?={'|'.join(map(re.escape, starts))})(?:{'|'.join(dict.fromkeys(patterns))})"
+    first = "".join(sorted({re.escape(start[0]) for start in starts}))
+    ahead = trie_pattern(starts) if len(starts) > _FEW else "|".join(map(re.escape, starts))
+    quick = f"(?=[{first}])" if len(starts) > _FEW else ""
+    return f"{quick}(?={ahead})(?:{'|'.join(dict.fromkeys(patterns))})"
 
 
 def _choices(tokens: list[str], phrase: str) -> Phrase:

@@ -65,6 +65,7 @@ class Hint(StrEnum):
     auto_reply = "auto_reply"
     corrected = "corrected"
     resembles = "resembles"
+    start_asked = "start_asked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -98,8 +98,6 @@ def _holds(prompt: OpenPrompt, number: int) -> bool:
 
 
 def _said(heard: Heard, prompts: Sequence[OpenPrompt]) -> _Said | None:
-    if prompts and heard.compacts[0] == "o":
-        return _Said(numbers=("0",), alone=True, leads=False)
     lists, scales = heard.words, _scales(prompts)
     text = _written(heard, prompts)
     numbers = tuple(match.group() for match in NUMBER.finditer(text))

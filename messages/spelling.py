@@ -36,7 +36,8 @@ class Spelling:
     """Mends words. `known` are those of the lists, `stems` their open beginnings.
 
     `targets` are the words worth finding behind a typo, `by_sound` those behind a Spanish one,
-    `slang` what stands for other words, `real` what looks like a typo and is none.
+    `slang` what stands for other words, `real` what looks like a typo and is none. What stands for
+    another word only between words is in `between`: "n" is "and" there, and alone an answer.
     """
 
     known: frozenset[str]
@@ -45,6 +46,7 @@ class Spelling:
     by_sound: frozenset[str]
     real: frozenset[str]
     slang: Mapping[str, str] = field(default_factory=dict)
+    between: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def _deletes(self) -> dict[str, tuple[str, ...]]:
@@ -60,7 +62,13 @@ class Spelling:
 
     def mended(self, words: Iterable[str]) -> list[str]:
         """Return the words, each as the lists spell it where that can be told."""
-        return [self._mend(word) for word in words]
+        given = [",", *words, ","]
+        return [
+            self.between[word]
+            if word in self.between and before != "," and after != ","
+            else self._mend(word)
+            for before, word, after in zip(given, given[1:], given[2:], strict=False)
+        ]
 
     def _mend(self, word: str) -> str:
         if word == "," or word.isdigit():
@@ -95,10 +103,12 @@ class Spelling:
 
 
 def _plainer(word: str) -> Iterator[str]:
-    """Yield the word without digits for letters ("k1ll") and without drawn-out letters."""
+    """Yield the word without digits for letters ("k1ll"), drawn-out letters or a dropped g."""
     if word.isalpha():
         yield _RUN.sub(r"\1\1", word)
         yield _RUN.sub(r"\1", word)
+        if word.endswith("in"):  # "shakin"
+            yield f"{word}g"
     elif sum(map(str.isalpha, word)) >= 2:
         spelled = word.translate(_LEET)
         yield spelled

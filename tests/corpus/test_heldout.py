@@ -28,25 +28,25 @@ def test_the_examination_is_broad() -> None:
 
 def test_the_share_read_right_does_not_fall() -> None:
     """Of all replies; a reply is right when intent, value, urgency and all else are."""
-    assert _told().right >= 0.72
+    assert _told().right >= 0.75
 
 
 def test_no_more_danger_is_missed_than_was() -> None:
     """Texts that must page and do not."""
-    assert _told().missed_safety <= 30
+    assert _told().missed_safety <= 19
 
 
 def test_no_more_stops_are_missed_than_were() -> None:
     """Stops read as something else."""
-    assert _told().missed_stops <= 17
+    assert _told().missed_stops <= 14
 
 
 def test_no_more_numbers_are_wrong_than_were() -> None:
     """Numbers recorded that the patient did not give; asking again is not wrong."""
-    assert _told().wrong_scores <= 9
+    assert _told().wrong_scores <= 6
 
 
 def test_no_more_everyday_words_page_than_did() -> None:
     """Everyday phrases that page somebody, or stop texts."""
     assert _told().false_pages <= 29
-    assert _told().false_stops <= 4
+    assert _told().false_stops <= 5

@@ -13,7 +13,7 @@ from uuid import UUID
 from messages import replies
 from messages.binding import APPOINTMENT, scale_of
 from messages.lexicon import Lexicon, lexicon
-from messages.replies import Intent, OpenPrompt, Reading, Severity
+from messages.replies import Hint, Intent, OpenPrompt, Reading, Severity
 from records.arrivals import Writer
 from records.base import Session
 from records.conversation import Prompt
@@ -213,7 +213,12 @@ def as_row(reading: Reading) -> dict[str, Any]:
 
 def changes(reading: Reading) -> bool:
     """Return whether `apply` has something to do."""
-    return _stops(reading) or Intent.start in (reading.intent, *reading.also)
+    return _stops(reading) or _starts(reading)
+
+
+def _starts(reading: Reading) -> bool:
+    said = Intent.start in (reading.intent, *reading.also)
+    return said and reading.hint is not Hint.start_asked
 
 
 def _stops(reading: Reading) -> bool:

@@ -45,8 +45,8 @@ def stopped(case: Case) -> None:
 
 
 def started(case: Case) -> None:
-    """Confirm a start; one that START may not lift goes to a person."""
-    if case.inbound.opt_change == stopping.START_REFUSED:
+    """Confirm a start; one that START may not lift, or that was only asked for, is a person's."""
+    if case.inbound.opt_change in {None, stopping.START_REFUSED}:
         case.open(case.want(FollowUpReason.QUESTION, about="start"))
     elif not _carrier_answers(case, "START"):
         case.answer("start_confirm")
