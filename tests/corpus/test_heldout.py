@@ -28,12 +28,12 @@ def test_the_examination_is_broad() -> None:
 
 def test_the_share_read_right_does_not_fall() -> None:
     """Of all replies; a reply is right when intent, value, urgency and all else are."""
-    assert _told().right >= 0.75
+    assert _told().right >= 0.76
 
 
 def test_no_more_danger_is_missed_than_was() -> None:
     """Texts that must page and do not."""
-    assert _told().missed_safety <= 19
+    assert _told().missed_safety <= 16
 
 
 def test_no_more_stops_are_missed_than_were() -> None:
@@ -48,5 +48,5 @@ def test_no_more_numbers_are_wrong_than_were() -> None:
 
 def test_no_more_everyday_words_page_than_did() -> None:
     """Everyday phrases that page somebody, or stop texts."""
-    assert _told().false_pages <= 29
+    assert _told().false_pages <= 26
     assert _told().false_stops <= 5
