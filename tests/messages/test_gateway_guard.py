@@ -30,9 +30,10 @@ async def test_past_the_guard_no_connection_is_even_opened():
 async def test_the_guard_is_checked_after_waiting_for_a_connection():
     """Acquiring the connection took longer than the guard: no byte of the request goes out."""
     async with carrier() as there, gateway_to(there.url, in_flight=1) as gateway:
-        there.will(scripted.slowly(0.2))
+        there.will(scripted.slowly(1))
         first = asyncio.create_task(send(gateway))
-        await asyncio.sleep(0.05)
+        while not there.requests:
+            await asyncio.sleep(0.01)
         before = there.bytes_received
         second = await send(gateway, within=0.05)
         assert isinstance(await first, Accepted)

@@ -192,6 +192,10 @@ TABLE: dict[str, tuple[Behaviour, fake.Script, SendOutcome]] = {
 }
 
 
+# Long enough that a machine that stalls for a second has still written the request.
+AWAITED = Timeouts(connect=5, read=1.2, total=1.8)
+
+
 @pytest.mark.parametrize("row", TABLE)
 async def test_every_answer_becomes_the_outcome_of_the_table(row, caplog):
     """One request is written, whatever happens to it, and its outcome is the table's."""
@@ -199,7 +203,7 @@ async def test_every_answer_becomes_the_outcome_of_the_table(row, caplog):
     behaviour, _, expected = TABLE[row]
     # Short limits only where one is awaited: a busy machine must not turn an answer into silence.
     waits = isinstance(expected, OutcomeUnknown) and expected.reason == "timeout"
-    limits = QUICK if waits else Timeouts()
+    limits = AWAITED if waits else Timeouts()
     async with carrier() as there, gateway_to(there.url, timeouts=limits) as gateway:
         there.will(behaviour)
         outcome = await send(gateway)
