@@ -178,6 +178,12 @@ def page_anew(item: FollowUp, at: datetime) -> None:
     item.climbs_at = item.run_at
 
 
+def is_held(item: FollowUp) -> bool:
+    """Whether whoever has it has answered the last page, or was never paged about it."""
+    answered = item.run_acknowledged_at is not None or item.run_at is None
+    return item.status == "acknowledged" and answered
+
+
 def causes_seen(session: Session, clinic_id: UUID, causes: list[str]) -> set[str]:
     """Return which of these causes ever had an item, also one that is resolved by now."""
     mine = select(FollowUp.cause).where(FollowUp.clinic_id == clinic_id, FollowUp.cause.in_(causes))

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from records.appointments import Appointment
 from records.clinics import Clinic, Staff
-from records.followups import FollowUp
+from records.followups import FollowUp, is_held
 from records.inbox import Inbound
 from records.outbox import Message
 from records.patients import Patient
@@ -121,6 +121,8 @@ class ListedFollowUp:
     source: str
     snoozed_until: datetime | None
     acknowledged_at: datetime | None
+    # Somebody has taken it and has answered the last page about it.
+    held: bool
     resolved_at: datetime | None
     times_joined: int
     clinic_uuid: UUID
@@ -375,6 +377,7 @@ def _listed_follow_up(
         source=f"{row.source_kind}:{row.source_id}",
         snoozed_until=row.snoozed_until,
         acknowledged_at=row.acknowledged_at,
+        held=is_held(row),
         resolved_at=row.resolved_at,
         times_joined=row.times_joined,
         clinic_uuid=row.clinic_id,

@@ -96,7 +96,7 @@ def _take_as(session: Session, services: Services, item: FollowUp, person: str) 
     staff = _signed_up(session, item.clinic_id, person)
     owner = staff.id if staff is not None else None
     theirs = (item.owner_id, item.taken_by) not in {(None, None), (owner, None), (None, person)}
-    if theirs and is_held(item):
+    if theirs and followups.is_held(item):
         raise FollowUpTakenError(owner_of(session, item))
     item.owner_id, item.taken_by = owner, None if staff is not None else person
     label = f"staff:{owner}" if owner else "on_call"
@@ -105,12 +105,6 @@ def _take_as(session: Session, services: Services, item: FollowUp, person: str) 
         label=label, staff_id=owner or UUID(int=0), clinic_id=item.clinic_id, role="coordinator"
     )
     record(session, services, item, actor, "taken")
-
-
-def is_held(item: FollowUp) -> bool:
-    """Whether whoever has it has answered the last page, or was never paged about it."""
-    answered = item.run_acknowledged_at is not None or item.run_at is None
-    return item.status == "acknowledged" and answered
 
 
 def _signed_up(session: Session, clinic_id: UUID, person: str) -> Staff | None:

@@ -52,9 +52,25 @@ def test_a_crisis_is_put_off_within_its_limit(
     house: House, client: Client, item: FollowUp, minutes: int, said: str
 ) -> None:
     """The time is the clinic's own clock, where it is ten in the morning."""
+    client.post(f"/follow-ups/{item.id}/take", data=form(client))
     until = f"2026-11-23T{10 + minutes // 60:02}:{minutes % 60:02}"
     client.post(f"/follow-ups/{item.id}/snooze", data=form(client, until=until))
     assert said in client.get("/").text
+
+
+def test_a_page_is_put_off_by_whoever_took_it(house: House, client: Client, item: FollowUp) -> None:
+    """Until somebody has it there is no button for it; put off, it can be taken again."""
+    take, put_off = f"/follow-ups/{item.id}/take", f"/follow-ups/{item.id}/snooze"
+    values = form(client, until="2026-11-23T10:20")
+    client.post(put_off, data=values)
+    text = client.get("/").text
+    assert "Take it first" in text
+    assert (take in text, put_off in text) == (True, False)
+    client.post(take, data=values)
+    text = client.get("/").text
+    assert (take in text, put_off in text) == (False, True)
+    client.post(put_off, data=values)
+    assert take in client.get("/").text
 
 
 def test_a_time_that_is_none_changes_nothing(house: House, client: Client, item: FollowUp) -> None:

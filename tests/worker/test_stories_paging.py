@@ -320,6 +320,42 @@ def test_a_crisis_is_snoozed_for_half_an_hour_at_most(duty: Duty) -> None:
     assert duty.pages[1:] == [(20, "sam", "opened")]
 
 
+def test_a_page_that_nobody_has_taken_is_not_put_off(duty: Duty) -> None:
+    """The climb and the word to the patient come all the same, and so after each new page."""
+    duty.staff("kim@clinic.test")
+    duty.says()
+    duty.waits(minutes=4)
+    _is_not_put_off(duty, "Take it first")
+    duty.waits(minutes=16)
+    assert duty.pages[1] == (10, "kim", "climbed")
+    assert duty.safety_goes() == ["crisis_reply", "crisis_noack"]
+    duty.takes("kim@clinic.test")
+    duty.waits(minutes=10)
+    assert duty.pages[-1] == (30, "kim", "no_outcome")
+    _is_not_put_off(duty, "Take it first")
+
+
+def test_a_crisis_is_not_put_off_into_closed_hours(duty: Duty) -> None:
+    """On Friday at 16:40, with nobody on call, it is put off until before the closing or not."""
+    duty.nobody_on_call()
+    friday = datetime(2026, 12, 4, 16, 40, tzinfo=ZoneInfo("America/New_York"))
+    duty.world.advance(seconds=(friday - duty.world.now).total_seconds())
+    duty.staff("kim@clinic.test")
+    duty.says()
+    duty.takes("kim@clinic.test")
+    _is_not_put_off(duty, "Nobody is there")
+    actor, until = duty.actor("kim@clinic.test"), friday + timedelta(minutes=15)
+    actions.snooze(duty.world.services, duty.item.id, until=until, actor=actor)
+    assert duty.item.climbs_at == until
+
+
+def _is_not_put_off(duty: Duty, why: str) -> None:
+    until, actor = duty.world.now + timedelta(minutes=30), duty.actor("kim@clinic.test")
+    with pytest.raises(BadActionError, match=why):
+        actions.snooze(duty.world.services, duty.item.id, until=until, actor=actor)
+    assert duty.item.snoozed_until is None
+
+
 def test_the_weekly_test_page_must_be_acknowledged(duty: Duty) -> None:
     """Monday at 11:00 to everybody on the ladder; a day later it is an item (care rule 13)."""
     duty.world.advance(minutes=59)

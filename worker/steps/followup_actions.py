@@ -14,6 +14,7 @@ from records.base import Session
 from records.clinics import Staff
 from records.followups import FollowUp
 from records.worklist import ListedFollowUp
+from schedules.clinic import ClinicFile
 from schedules.followups import CHANGES_PLANS, SAFETY, FollowUpReason
 from schedules.staffing import Severity
 from worker import resting
@@ -27,7 +28,6 @@ from worker.taking import (
     FollowUpTakenError,
     NotAllowedError,
     acknowledge,
-    is_held,
     owner_of,
     record,
     take_page,
@@ -95,7 +95,7 @@ def take(services: Services, follow_up_id: UUID, *, actor: Actor) -> ListedFollo
         item = _open_item(session, follow_up_id, actor)
         theirs = item.owner_id != actor.staff_id and (item.owner_id or item.taken_by)
         # Whoever has it but does not answer when paged again does not keep it from others.
-        if theirs and is_held(item):
+        if theirs and followups.is_held(item):
             raise FollowUpTakenError(owner_of(session, item))
         mine = item.owner_id == actor.staff_id and item.status == "acknowledged"
         item.owner_id, item.taken_by = actor.staff_id, None
@@ -135,22 +135,19 @@ def snooze(
 ) -> ListedFollowUp:
     """Put it off until an instant (aware); it is then due again.
 
-    A page or a safety item waits 30 minutes at most (care rule 10), anything else 30 days and
-    into a staffed day: on a closed one nobody would take it up.
-    Raises BadActionError for an instant that does not fit.
+    A page or a safety item waits 30 minutes at most (care rule 10), once somebody has taken it and
+    to an instant at which somebody is there. Anything else waits 30 days at most and into a
+    staffed day: on a closed one nobody would take it up.
+    Raises BadActionError for an item that can't be put off, or an instant that does not fit.
     """
     now = services.now
     with services.database.transaction() as session:
         item = _open_item(session, follow_up_id, actor)
         urgent = is_safety(item.reason) or item.severity == Severity.PAGE_NOW
-        longest = LONGEST_URGENT_SNOOZE if urgent else LONGEST_SNOOZE
-        if until <= now:
-            raise BadActionError("That time has passed. Give one in the future.")
-        if until > now + longest:
-            most = "30 minutes" if urgent else "30 days"
-            raise BadActionError(f"This follow-up can be put off for {most} at most.")
-        if not urgent:
-            _refuse_closed_day(session, item.clinic_id, until)
+        if urgent and not followups.is_held(item):
+            # Else a silenced page would climb to nobody, and the patient would wait unknowing.
+            raise BadActionError("Nobody has taken this page. Take it first.")
+        _refuse_unfit_instant(clinics.by_id(session, item.clinic_id).file, until, now, urgent)
         item.snoozed_until = until
         pages.close_of_item(session, item.id, now=now)
         followups.page_anew(item, until)
@@ -158,8 +155,20 @@ def snooze(
         return _listed(session, services, follow_up_id)
 
 
-def _refuse_closed_day(session: Session, clinic_id: UUID, until: datetime) -> None:
-    file = clinics.by_id(session, clinic_id).file
+def _refuse_unfit_instant(file: ClinicFile, until: datetime, now: datetime, urgent: bool) -> None:
+    longest = LONGEST_URGENT_SNOOZE if urgent else LONGEST_SNOOZE
+    if until <= now:
+        raise BadActionError("That time has passed. Give one in the future.")
+    if until > now + longest:
+        most = "30 minutes" if urgent else "30 days"
+        raise BadActionError(f"This follow-up can be put off for {most} at most.")
+    if not urgent:
+        _refuse_closed_day(file, until)
+    elif not file.is_covered(until):
+        raise BadActionError("Nobody is there at that time. Give an earlier one, or end it now.")
+
+
+def _refuse_closed_day(file: ClinicFile, until: datetime) -> None:
     day = until.astimezone(file.zone).date()
     if file.staffed().is_staffed_day(day):
         return
