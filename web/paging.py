@@ -50,7 +50,13 @@ def ask(services: Services, page_id: UUID | None) -> bytes:
     spoken = _spoken(services, page_id)
     if spoken is None:
         _say(response, "This page is over. Thank you.")
-        return _document(response)
+    else:
+        _gather(response, services, page_id, f"{spoken} Press 1 to take it.")
+    return _document(response)
+
+
+def _gather(response: ET.Element, services: Services, page_id: UUID | None, asked: str) -> None:
+    """Ask for the key, several times over; say what follows if nobody presses it."""
     action = f"{services.settings.public_url}/twilio/voice/page/key?page={page_id}"
     for _ in range(_TIMES):
         gather = ET.SubElement(
@@ -62,9 +68,9 @@ def ask(services: Services, page_id: UUID | None) -> bytes:
             action=action,
             method="POST",
         )
-        _say(gather, f"{spoken} Press 1 to take it.")
-    _say(response, "Nobody took it. We call the next person.")
-    return _document(response)
+        _say(gather, asked)
+    # The next one is called when the clock comes: this call's end changes nothing.
+    _say(response, "If nobody takes it, we call the next person.")
 
 
 def _spoken(services: Services, page_id: UUID | None) -> str | None:
@@ -93,11 +99,10 @@ def _spoken(services: Services, page_id: UUID | None) -> str | None:
 
 
 def key_pressed(services: Services, page_id: UUID | None, digits: str) -> bytes:
-    """Take a page if 1 was pressed; return what is said then."""
-    response = ET.Element("Response")
+    """Take a page if 1 was pressed, and ask again for any other key; return what is said then."""
     if page_id is None or digits != "1":
-        _say(response, "That was another key. We call the next person.")
-        return _document(response)
+        return ask(services, page_id)
+    response = ET.Element("Response")
     try:
         actions.take_page(services, page_id)
         _say(response, "It is yours. Please sign in now and open it. Thank you.")

@@ -80,9 +80,14 @@ def test_pressing_one_takes_the_page(
 
 
 @pytest.mark.parametrize("digits", ["2", ""])
-def test_another_key_takes_nothing(house: House, client: Client, page: Page, digits: str) -> None:
-    """The next person is called."""
-    post(client, f"/twilio/voice/page/key?page={page.id}", call_form(Digits=digits))
+def test_another_key_asks_again(house: House, client: Client, page: Page, digits: str) -> None:
+    """It takes nothing and makes nobody climb, so the call asks as it did before."""
+    first = post(client, f"/twilio/voice/page?page={page.id}", call_form())
+    answer = post(client, f"/twilio/voice/page/key?page={page.id}", call_form(Digits=digits))
+    assert answer.text == first.text
+    *gathers, last = ET.fromstring(answer.text)
+    assert [each.tag for each in gathers] == ["Gather"] * 3
+    assert last.text == "If nobody takes it, we call the next person."
     assert house.rows("SELECT status FROM follow_up") == [("open",)]
 
 
