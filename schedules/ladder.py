@@ -359,7 +359,8 @@ def _overdue(
     hours = file.staffed()
     # At the very end of the day nobody is at work any more, by the clock; they are addressed still.
     at = now if hours.is_staffed(now) else now - _A_MINUTE
-    if not hours.is_staffed(at) and clock.rung > 0:
+    if not hours.is_staffed(at):
+        # It was put off to a night, or the day was closed later: what can wait rings nobody then.
         return _wait(clock, hours.next_staffed(now))
     ladder = rungs(file, at=at, owner=clock.owner, desk=desk, absent=absent)
     last = not hours.is_staffed(now) or clock.rung + 1 >= max(len(ladder), 2)

@@ -273,6 +273,30 @@ def test_the_next_business_day_reaches_the_lead_at_four() -> None:
     ]
 
 
+@pytest.mark.parametrize("severity", [Severity.CALL_TODAY, Severity.NEXT_BUSINESS_DAY])
+@pytest.mark.parametrize("extra", [ON_CALL, NOBODY], ids=["on call", "nobody"])
+@pytest.mark.parametrize(
+    ("until", "opens"),
+    [
+        ("2026-12-05 10:00", "2026-12-07 08:00"),
+        ("2026-12-08 03:00", "2026-12-08 08:00"),
+        ("2026-12-07 12:30", "2026-12-07 13:00"),
+        ("2026-12-25 10:00", "2026-12-28 08:00"),
+    ],
+    ids=["Saturday", "night", "break", "Christmas"],
+)
+def test_what_can_wait_rings_nobody_in_closed_hours(
+    until: str, opens: str, extra: str, severity: Severity
+) -> None:
+    """Put off to an instant without anybody at work, its clock moves to the next with somebody."""
+    now, file = at(until), clinic(extra)
+    clock = Clock(severity=severity, due_at=now, run_at=now, owner=OWNER)
+    turn = ladder.turn(clock, file, now=now, desk=DESK)
+    assert (turn.whom, turn.next_at) == ((), at(opens))
+    later = ladder.turn(after(clock, turn), file, now=turn.next_at, desk=DESK)
+    assert (later.whom, later.why) == ((OWNER,), Why.DUE)
+
+
 def test_who_is_away_is_left_out_and_who_left_is_never_paged() -> None:
     """When everybody is away somebody is still better than nobody."""
     now = at("2026-11-30 09:00")

@@ -12,6 +12,7 @@ from tests.support.world import World, phone_of
 from tests.worker.desk import NEW_YORK, Desk, at
 from tests.worker.duty import KIM, SAM, Duty
 from worker.steps import closing, visits
+from worker.steps import followup_actions as actions
 
 ALONE = {"on_call": [], "after_hours": "none"}
 
@@ -97,6 +98,41 @@ def test_rule_16_a_closed_day_moves_visits_clocks_and_what_texts_promise(duty: D
     desk.says("feeling sick, throwing up", phone=phone_of(1))
     items = [row for row in desk.rows(FollowUp) if row.reason == "side_effect"]
     assert [row.due_at.astimezone(NEW_YORK).strftime("%a") for row in items] == ["Mon"]
+
+
+@pytest.mark.parametrize(
+    ("wrote", "until", "paged"),
+    [
+        ("2026-12-03 14:00", "2026-12-04 14:00", "2026-12-07 08:00"),
+        ("2026-12-03 19:00", "2026-12-04 14:00", "2026-12-07 10:00"),
+        ("2026-12-03 19:00", "2026-12-08 10:00", "2026-12-08 10:00"),
+    ],
+    ids=["put off into it", "due and put off into it", "put off beyond it"],
+)
+def test_rule_16_what_was_put_off_rings_nobody_on_a_day_closed_later(
+    duty: Duty, wrote: str, until: str, paged: str
+) -> None:
+    """Its clock comes when somebody is there again, and not before the time that was given."""
+    world = duty.world
+    goes_to(duty, wrote)
+    duty.talk.someone()
+    duty.talk.says("call me")
+    duty.staff("sam@clinic.test")
+    [item] = duty.talk.rows(FollowUp)
+    actor = actions.actor_by_email(world.services, "sam@clinic.test", item.id)
+    actions.snooze(world.services, item.id, until=at(until), actor=actor)
+    closing.close_day(world.services, world.clinic_id, day=date(2026, 12, 4), actor="desk")
+    for instant in ("2026-12-04 14:00", "2026-12-07 07:59"):
+        goes_to(duty, instant)
+        duty.tick()
+        assert duty.pages == []
+    goes_to(duty, paged)
+    world.advance(seconds=-60)
+    duty.tick()
+    assert duty.pages == []
+    goes_to(duty, paged)
+    duty.tick()
+    assert duty.pages == [(0, "sam", "due")]
 
 
 # --- a lapse told before a dose ------------------------------------------------------------------

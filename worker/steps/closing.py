@@ -96,7 +96,8 @@ def _move_clocks(
             continue
         opened = max(item.opened_at, now)
         item.due_at = clinic.file.staffed().due(item.severity, max(opened, start))
-        followups.page_anew(item, item.due_at)
+        # What was put off beyond the day stays put off.
+        followups.page_anew(item, max(item.due_at, item.snoozed_until or item.due_at))
         moved += 1
     return moved
 
