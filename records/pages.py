@@ -305,10 +305,12 @@ def end_deliveries(session: Session, page_ids: Sequence[UUID], *, now: datetime)
 
 
 def all_failed(session: Session, page_id: UUID) -> bool:
-    """Return whether a page reached nobody and nothing is tried any more."""
+    """Return whether a page reached nobody and nothing is tried any more.
+
+    So too where no channel reaches the person, and nothing was tried at all.
+    """
     mine = select(PageDelivery.status).where(PageDelivery.page_id == page_id)
-    statuses = set(session.scalars(mine))
-    return bool(statuses) and statuses <= {DeliveryStatus.FAILED, DeliveryStatus.EXPIRED}
+    return set(session.scalars(mine)) <= {DeliveryStatus.FAILED, DeliveryStatus.EXPIRED}
 
 
 def last_voice(session: Session, follow_up_id: UUID, person: str) -> datetime | None:

@@ -8,7 +8,8 @@ import pytest
 
 from messages.gateways.fake import refuse
 from records.outbox import Message
-from records.pages import Page
+from records.pages import Page, PageDelivery
+from schedules.ladder import Channel
 from tests.support.world import World, phone_of
 from tests.worker.duty import CRISIS, KIM, SAM, Duty
 from worker.paging.transports import Result, Sent
@@ -219,6 +220,53 @@ def test_an_address_that_bounces_makes_the_ladder_climb_at_once(duty: Duty) -> N
     duty.tick()
     assert duty.pages == [(0, "sam", "opened"), (0, "kim", "climbed")]
     assert {row.status for row in duty.deliveries("email")} == {"failed"}
+
+
+def test_who_has_no_channel_is_not_waited_for(world: World) -> None:
+    """The owner has an e-mail address alone, and no mail goes: the next one is called at once."""
+    with Duty(world=world, channels=frozenset({Channel.SMS, Channel.VOICE})) as duty:
+        duty.talk.someone()
+        duty.staff("doc@clinic.test", "clinician")
+        duty.says()
+        duty.takes("doc@clinic.test")
+        duty.waits(minutes=30)
+        duty.tick()
+        assert duty.pages[1:] == [(30, "doc", "no_outcome"), (30, "sam", "climbed")]
+        assert duty.rung(SAM) == 2
+        duty.waits(minutes=10)
+        assert duty.pages[3:] == [(40, "kim", "climbed")]
+
+
+def test_the_climb_past_somebody_at_night_waits_for_no_other_clock(duty: Duty) -> None:
+    """Also where the word to the patient is due before the next rung was."""
+    duty.world.gateway.always(KIM, refuse(21211))
+    duty.world.gateway.lines[KIM] = refuse(21211).answer
+    duty.mail = Sent(result=Result.REFUSED, error="smtp_550")
+    duty.world.advance(seconds=NIGHT.total_seconds())
+    duty.says()
+    duty.waits(minutes=16)
+    assert duty.pages[1:3] == [(15, "kim", "climbed"), (16, "sam", "climbed")]
+
+
+def test_with_nobody_on_call_a_page_that_reaches_nobody_goes_once(duty: Duty) -> None:
+    """The lead's mail bounces at night: there is no next one before the opening."""
+    duty.nobody_on_call()
+    duty.mail = Sent(result=Result.REFUSED, error="smtp_550")
+    duty.world.advance(seconds=NIGHT.total_seconds())
+    duty.says()
+    duty.waits(minutes=5)
+    assert duty.pages == [(0, "kim", "closed")]
+
+
+def test_a_delivery_that_can_not_be_read_makes_the_ladder_climb(duty: Duty) -> None:
+    """It ends, and with every other way failed nobody waits for it."""
+    duty.talk.says(CRISIS)
+    pages.climb(duty.world.services, duty.pager)
+    duty.world.execute("UPDATE page_delivery SET address = 'sealed by nobody'")
+    duty.tick()
+    assert {row.error for row in duty.talk.rows(PageDelivery)} != {None}
+    duty.tick()
+    assert duty.pages == [(0, "sam", "opened"), (0, "kim", "climbed")]
 
 
 def test_a_channel_that_fails_is_tried_again(duty: Duty) -> None:

@@ -144,7 +144,9 @@ def failed(session: Session, page: Page, row: PageDelivery, sent: Sent, *, now: 
 
 def climb_if_nobody_was_reached(session: Session, page: Page, *, now: datetime) -> None:
     """Wait for nobody whom no channel reached: the item's next rung is due at once."""
-    if page.follow_up_id is None or page.closed_at is not None:
+    # With nobody on call there is no next rung before the opening.
+    alone = page.why == ladder.Why.CLOSED
+    if page.follow_up_id is None or page.closed_at is not None or alone:
         return
     together = [one for one in pages.of_item(session, page.follow_up_id) if one.at == page.at]
     if not all(pages.all_failed(session, one.id) for one in together):
@@ -153,11 +155,13 @@ def climb_if_nobody_was_reached(session: Session, page: Page, *, now: datetime) 
     if item is None or item.status == "resolved" or item.run_acknowledged_at is not None:
         return
     # Above the last rung everybody is called again and again: not faster than by the clock.
-    last = len(clinics.by_id(session, item.clinic_id).file.on_call) + 2
+    file = clinics.by_id(session, item.clinic_id).file
+    last = len(file.on_call) + 2
     if item.severity != "page_now" or item.rung > last:
         return
     if item.climbs_at is not None and item.climbs_at > now:
         # The run is moved back as a whole, so that the rungs above keep their distances.
-        early = item.climbs_at - now
-        item.run_at = (item.run_at or now) - early
+        run_at = item.run_at or now
+        due = ladder.fires_at(run_at, item.rung, staffed=file.staffed().is_staffed(run_at))
+        item.run_at = run_at - max(due - now, timedelta())
         item.climbs_at = now

@@ -7,7 +7,7 @@ threads. A claim that says nothing for a minute is made again.
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -26,7 +26,7 @@ from schedules.staffing import Severity
 from worker.logs import get_logger
 from worker.opening import SYSTEM
 from worker.paging import calling, words
-from worker.paging.pager import MOST_TRIES, Pager
+from worker.paging.pager import MOST_TRIES, Pager, climb_if_nobody_was_reached
 from worker.paging.transports import Job
 from worker.replying import answering
 from worker.services import Services
@@ -102,11 +102,15 @@ def _climb_one(services: Services, pager: Pager, item_id: UUID, on_duty: _OnDuty
             desk=on_duty.desk,
             absent=on_duty.absent,
         )
-        for person in turn.whom:
+        paged = [
             _page(session, services, pager, clinic, item, turn, person, now=now)
+            for person in turn.whom
+        ]
         _take_turn(session, item, turn, now)
         noack = _tell_if_nobody_came(session, services, clinic, item, now=now)
         item.climbs_at = min(turn.next_at, noack) if noack else turn.next_at
+        # Whom no channel reaches at all is not waited for.
+        _climb_past(session, paged[:1], now=now)
         return len(turn.whom)
 
 
@@ -184,11 +188,11 @@ def _page(
     person: Person,
     *,
     now: datetime,
-) -> None:
+) -> UUID | None:
     last = None
     if turn.why is Why.JOINED:
         last = pages.last_voice(session, item.id, person.key)
-    calling.page(
+    return calling.page(
         session,
         services,
         pager.channels.keys(),
@@ -205,6 +209,13 @@ def _page(
         ),
         now=now,
     )
+
+
+def _climb_past(session: Session, page_ids: Iterable[UUID | None], *, now: datetime) -> None:
+    for page_id in page_ids:
+        page = pages.by_id(session, page_id) if page_id is not None else None
+        if page is not None:
+            climb_if_nobody_was_reached(session, page, now=now)
 
 
 # --- the patient who waits ------------------------------------------------------------------------
@@ -280,9 +291,13 @@ def dispatch(services: Services, pager: Pager, *, limit: int = 100) -> Counter[s
             else:
                 jobs.append(job)
         session.flush()
+        unfit = {row.page_id for row in due if row.status == DeliveryStatus.FAILED}
         services.crashpoint("page.before_claim_commit")
     services.crashpoint("page.after_claim_commit")
     pager.submit(jobs)
+    with services.database.transaction() as session:
+        # Apart from the claim: whoever takes an item locks it before its deliveries.
+        _climb_past(session, sorted(unfit), now=now)
     counts["dispatched"] = len(jobs)
     return +counts
 
