@@ -4,15 +4,17 @@ Both are read when they are asked for and kept nowhere, so that they are never o
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from records import patients
 from records.clinics import Sender
 from records.patients import Patient
+from records.vault import Vault
 
 #: Visits that start within this time, and after-dose texts within that, are called about.
 _VISITS_AHEAD, _AFTER_DOSE = timedelta(hours=36), timedelta(hours=12)
@@ -51,20 +53,38 @@ _UNSENT = text("""
                AND a.starts_at <= CAST(:now AS timestamptz) + CAST(:ahead AS interval)))
       AND (m.status <> 'planned' OR m.due_at <= CAST(:now AS timestamptz) + interval '12 hours')
 """)
+# Silence stands last but for an opioid patient's, which stands before other texts of near visits.
 _SILENT = text("""
-    SELECT 3 AS rank, f.reason AS why, f.patient_id, f.due_at AS about_at, f.severity AS detail
+    SELECT 5 AS rank, f.reason AS why, f.patient_id, f.due_at AS about_at, f.severity AS detail
     FROM follow_up f
     WHERE f.clinic_id = :clinic AND f.status <> 'resolved' AND f.patient_id IS NOT NULL
       AND f.reason IN ('missed_check_ins', 'no_answer', 'cannot_reach')
 """)
 
 
-def call_list(session: Session, clinic_id: UUID, *, now: datetime) -> list[Call]:
+_RANK_OF_OPIOID_SILENCE = 3
+
+
+def call_list(session: Session, vault: Vault, clinic_id: UUID, *, now: datetime) -> list[Call]:
     """Return whom to call while texts do not go, the worst harm first (care rule 16)."""
     values = {"clinic": clinic_id, "now": now, "ahead": _VISITS_AHEAD, "after": _AFTER_DOSE}
     found = [Call(**row) for row in session.execute(_UNSENT, values).mappings()]
-    found += [Call(**row) for row in session.execute(_SILENT, values).mappings()]
+    silent = [Call(**row) for row in session.execute(_SILENT, values).mappings()]
+    found += _opioid_first(session, vault, silent)
     return sorted(found, key=lambda one: (one.rank, one.about_at or now, str(one.patient_id)))
+
+
+def _opioid_first(session: Session, vault: Vault, silent: Sequence[Call]) -> list[Call]:
+    """Rank the silence of opioid patients higher: a lost tolerance makes a lapse deadly.
+
+    What somebody is treated for is sealed, so that it is read here and not by the query.
+    """
+    known = people(session, silent)
+    watched = {key for key, row in known.items() if patients.uses_opioids(vault, row)}
+    return [
+        replace(call, rank=_RANK_OF_OPIOID_SILENCE) if call.patient_id in watched else call
+        for call in silent
+    ]
 
 
 _RECENT_DOSES = text("""

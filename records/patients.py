@@ -174,6 +174,12 @@ def profile(vault: Vault, patient: Patient) -> dict[str, Any]:
     return details
 
 
+def uses_opioids(vault: Vault, patient: Patient) -> bool:
+    """Whether a patient is treated for opioids, by the substances of their sealed details."""
+    substances = profile(vault, patient).get("substances")
+    return "opioid" in str(substances or "").casefold()
+
+
 def seal_identity(
     vault: Vault,
     patient: Patient,

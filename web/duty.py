@@ -121,8 +121,11 @@ def call_list(request: Request, person: SignedIn, closure: bool = False) -> Resp
     """Show whom to call while texts are down, or before closed days; for printing."""
     services = services_of(request)
     with services.database.transaction() as session:
-        read = harm.closure_list if closure else harm.call_list
-        calls = read(session, person.clinic_id, now=services.now)
+        calls = (
+            harm.closure_list(session, person.clinic_id, now=services.now)
+            if closure
+            else harm.call_list(session, services.vault, person.clinic_id, now=services.now)
+        )
         people = {
             key: {
                 name: patients.opened(services.vault, row, name)

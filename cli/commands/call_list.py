@@ -21,12 +21,16 @@ def show(
 ) -> None:
     """List whom to call, with their numbers, for printing; that it was made is recorded.
 
-    Food and ride of the next dose stand first, then evenings after a dose, then silence.
+    Food and ride of the next dose stand first, then evenings after a dose, opioid patients who are
+    silent, other texts of near visits, and whoever else is silent.
     """
     with services() as running, running.database.transaction() as session:
         which = the_clinic(session, clinic)
-        read = harm.closure_list if closure else harm.call_list
-        calls = read(session, which.id, now=running.now)
+        calls = (
+            harm.closure_list(session, which.id, now=running.now)
+            if closure
+            else harm.call_list(session, running.vault, which.id, now=running.now)
+        )
         people = harm.people(session, calls)
         rows = [
             {

@@ -5,9 +5,11 @@ import io
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from cli.session import services
+from records import patients
+from records.patients import Patient
 from tests.cli.conftest import Run, write
 
 FILE_WITH_DUTY = """
@@ -90,6 +92,44 @@ def test_the_call_list_has_the_worst_harm_first(run: Run, clinic: Path) -> None:
     assert rows[0]["phone"] == "+12125550121"
     [closing] = run("call-list", "--closure", "--json").rows
     assert closing["why"] == "missed_check_ins"
+
+
+def test_the_call_list_has_an_opioid_patients_silence_before_another(
+    run: Run, clinic: Path
+) -> None:
+    """P2 is silent for longer, and P1 is in danger (care rule 16); a visit stands between them."""
+    execute(
+        "INSERT INTO follow_up (id, clinic_id, patient_id, reason, severity, cause, source_kind,"
+        " source_id, opened_at, due_at) SELECT gen_random_uuid(), clinic_id, patient_id,"
+        " 'missed_check_ins', 'call_today', external_id, 'check_in', id, now(),"
+        " CASE external_id WHEN 'A1' THEN now() ELSE now() - interval '2 days' END"
+        " FROM appointment"
+    )
+    execute("UPDATE appointment SET starts_at = '2026-12-01T14:00Z' WHERE external_id = 'A2'")
+    execute(
+        "INSERT INTO message (id, clinic_id, sender_id, patient_id, appointment_id, step, priority,"
+        " template, due_at, latest_at, next_at, status)"
+        " SELECT gen_random_uuid(), a.clinic_id, s.id, a.patient_id, a.id, 'confirm', 50,"
+        " 'visit_confirm', '2026-11-30T15:00Z', '2026-11-30T20:00Z', now(), 'failed'"
+        " FROM appointment a JOIN sender s ON true WHERE a.external_id = 'A2'"
+    )
+    with services() as running, running.database.transaction() as session:
+        for row in session.scalars(select(Patient)):
+            substances = {"P1": ["Opioids"], "P2": ["alcohol"]}
+            opened = {
+                name: patients.opened(running.vault, row, name)
+                for name in ("external_id", "first_name", "phone")
+            }
+            details = patients.profile(running.vault, row)
+            details["substances"] = substances[opened["external_id"]]
+            patients.seal_identity(running.vault, row, **opened, details=details)
+    assert [
+        (row["rank"], row["why"], row["patient_id"]) for row in run("call-list", "--json").rows
+    ] == [
+        (3, "missed_check_ins", "P1"),
+        (4, "visit", "P2"),
+        (5, "missed_check_ins", "P2"),
+    ]
 
 
 def test_the_closure_list_names_whom_silence_would_hide(run: Run, answered: Path) -> None:

@@ -254,7 +254,7 @@ def test_with_nobody_on_call_a_page_that_reaches_nobody_goes_once(duty: Duty) ->
     duty.mail = Sent(result=Result.REFUSED, error="smtp_550")
     duty.world.advance(seconds=NIGHT.total_seconds())
     duty.says()
-    duty.waits(minutes=5)
+    duty.waits(minutes=25)
     assert duty.pages == [(0, "kim", "closed")]
 
 

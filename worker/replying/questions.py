@@ -123,7 +123,6 @@ def is_watched(session: Session, services: Services, person: Patient, *, since: 
 
     Tolerance falls in the first weeks, and silence or a pause then weighs more (clinical.md 3).
     """
-    substances = patients.profile(services.vault, person).get("substances")
-    if "opioid" not in str(substances or "").casefold():
+    if not patients.uses_opioids(services.vault, person):
         return False
     return any(row.created_at > since for row in enrollments.of_patient(session, person.id))
