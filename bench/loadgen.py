@@ -112,7 +112,7 @@ async def _post(
     made = [
         (await loop.create_connection(Connection, "127.0.0.1", port))[1] for _ in range(connections)
     ]
-    tally, started = Tally(), time.perf_counter()
+    tally, started, started_at = Tally(), time.perf_counter(), time.time()
     if rate:
         count = min(len(requests), int(rate * seconds))
         plan = iter([(started + n / rate, requests[n]) for n in range(count)])
@@ -120,7 +120,7 @@ async def _post(
     else:
         rest = iter(requests)
         await asyncio.gather(*(_closed(each, rest, started + seconds, tally) for each in made))
-    return tally.told(time.perf_counter() - started)
+    return {**tally.told(time.perf_counter() - started), "started_at": started_at}
 
 
 def save(requests: Sequence[bytes], path: Path) -> str:

@@ -36,6 +36,8 @@ class _Kind:
 
 _STATUS = _Kind(what="status callbacks", table="receipt", answer="204", rate=600)
 _INBOUND = _Kind(what="inbound texts", table="inbound", answer="200", rate=400)
+# The share of its rate that a load has to reach, and what web answers to what it took.
+_REACHED, _TAKEN = 0.95, frozenset({"200", "204"})
 _CRISIS = "I want to kill myself"
 # Whom the clinic of the bench has on call.
 _ON_CALL = "+12125550190"
@@ -115,6 +117,14 @@ def _post(rig: Rig, requests: list[bytes], seconds: float, rate: float = 0) -> d
 def _check(told: dict[str, Any], good: str, stored: int) -> None:
     if set(told["statuses"]) != {good} or stored != told["count"]:
         raise BenchError(f"{told['count']} were posted, {stored} stored; {told['statuses']}")
+
+
+def check_load(told: dict[str, Any], rate: float) -> None:
+    """Raise BenchError unless a load came near its rate, and all of it was taken."""
+    if told["rate"] < _REACHED * rate:
+        raise BenchError(f"the load reached {told['rate']:.0f}/s of {rate:g}/s: nothing is proved")
+    if not set(told["statuses"]) <= _TAKEN:
+        raise BenchError(f"the load was not taken: {told['count']} posted, {told['statuses']}")
 
 
 def measure(scene: Scene, *, seconds: float) -> Section:
@@ -202,7 +212,11 @@ def _both(
 
 
 def _crisis(scene: Scene, seconds: float, kind: _Kind) -> list[Figure]:
-    """Return the seconds from a crisis text amid a load to its reply, and to the page of staff."""
+    """Return the seconds from a crisis text amid a load to its reply, and to the page of staff.
+
+    They count from the instant the text was due, so that a text that waited for its turn to be
+    posted is late. Raises BenchError where there was no such load.
+    """
     rig = scene.rig
     with (
         copy(rig, scene.template) as database,
@@ -216,12 +230,15 @@ def _crisis(scene: Scene, seconds: float, kind: _Kind) -> list[Figure]:
             requests = _receipts(scene, _accepted(scene, database), count)
         requests[count // 2] = _inbound_request(rig, count, phone, _CRISIS)
         with rig.working(database, own[1]):
-            _post(rig, requests, seconds, kind.rate)
-            replied = _answered_after(carrier, database, phone)
-            paged = _paged_after(carrier, database)
+            told = _post(rig, requests, seconds, kind.rate)
+            check_load(told, kind.rate)
+            due = told["started_at"] + (count // 2) / kind.rate
+            replied = _answered_after(carrier, phone, due)
+            paged = _paged_after(carrier, due)
         backlog = database.execute(_BACKLOG[kind.table])[0][0]
     amid = f"crisis text amid {kind.rate} {kind.what}/s"
-    note = f"worker, beat, web and carrier together; {backlog} of {count} not yet handled"
+    note = f"worker, beat, web and carrier together; reached {told['rate']:.0f}/s; "
+    note += f"{backlog} of {count} not yet handled"
     return [
         _within_five(f"{amid}: reply at the carrier", replied, note),
         _within_five(f"{amid}: page at the carrier", paged, "staff texted and called"),
@@ -238,18 +255,18 @@ def _within_five(what: str, seconds: float, note: str) -> Figure:
     return Figure(what=what, unit="s", values=[seconds], budget="<= 5", keeps=at_most(5), note=note)
 
 
-def _answered_after(carrier: Carrier, database: OwnDatabase, phone: str) -> float:
+def _answered_after(carrier: Carrier, phone: str, due: float) -> float:
     return _seconds_until(
         lambda: [entry for entry in carrier.created() if entry["to"] == phone],
-        database,
+        due,
         "no reply to the crisis text reached the carrier within 30 s",
     )
 
 
-def _paged_after(carrier: Carrier, database: OwnDatabase) -> float:
+def _paged_after(carrier: Carrier, due: float) -> float:
     """Return the seconds until staff were texted and called, whichever came later."""
     return max(
-        _seconds_until(seen, database, "no page reached the carrier within 30 s")
+        _seconds_until(seen, due, "no page reached the carrier within 30 s")
         for seen in (
             lambda: [entry for entry in carrier.created() if entry["to"] == _ON_CALL],
             lambda: [entry for entry in carrier.logged("call") if entry["to"] == _ON_CALL],
@@ -257,15 +274,12 @@ def _paged_after(carrier: Carrier, database: OwnDatabase) -> float:
     )
 
 
-def _seconds_until(
-    seen: Callable[[], list[dict[str, Any]]], database: OwnDatabase, otherwise: str
-) -> float:
+def _seconds_until(seen: Callable[[], list[dict[str, Any]]], due: float, otherwise: str) -> float:
+    """Return the seconds from `due`, of the epoch, until the carrier's log has what is awaited."""
     until = time.monotonic() + 30
     while time.monotonic() < until:
         mine = seen()
         if mine:
-            asked = "SELECT received_at FROM inbound WHERE urgent"
-            [(received,)] = database.execute(asked)
-            return float(mine[0]["t"]) - float(received.timestamp())
+            return float(mine[0]["t"]) - due
         time.sleep(0.2)
     raise BenchError(otherwise)
