@@ -158,9 +158,9 @@ def to_publish(session: Session, clinic: Clinic, file: ClinicFile) -> Iterator[t
         newest = current.get(name)
         if name not in ours and newest is None:
             raise RefusedError(f'There is no protocol "{name}"; {near(name, list(ours))}')
-        source = newest.source if newest is not None else ours[name]
-        if not enrolling.is_open(file, protocols.parsed(source, name)):
-            raise RefusedError(enrolling.gate_shut(protocols.parsed(source, name)))
+        protocol = protocols.followed(newest.source if newest is not None else ours[name], name)
+        if not enrolling.is_open(file, protocol):
+            raise RefusedError(enrolling.gate_shut(protocol))
         if name not in ours or (newest is not None and newest.published_by != SHIPPED):
             continue
         if newest is None or newest.checksum != checksum(ours[name]):

@@ -26,8 +26,8 @@ def parsed(source: str, name: str) -> Protocol:
 
 
 @lru_cache(maxsize=256)
-def _published(source: str, name: str) -> Protocol:
-    """Return a protocol as patients follow it, also where a newer check would refuse it."""
+def followed(source: str, name: str) -> Protocol:
+    """Return a published protocol as patients follow it, also where a newer check refuses it."""
     return load(source, name, published=True)
 
 
@@ -41,7 +41,7 @@ class Published(Mapping[str, tuple[Protocol, int]]):
     def __getitem__(self, key: str) -> tuple[Protocol, int]:
         if key not in self._read:
             row = self._versions[key]
-            self._read[key] = _published(row.source, f"{key} v{row.number}"), row.number
+            self._read[key] = followed(row.source, f"{key} v{row.number}"), row.number
         return self._read[key]
 
     def __iter__(self) -> Iterator[str]:
@@ -78,7 +78,7 @@ def step_asked(
         return None
     row = enrollments.version(session, clinic_id, protocol, number) if number else None
     if row is not None:
-        found = parsed(row.source, f"{protocol} v{row.number}").step(step)
+        found = followed(row.source, f"{protocol} v{row.number}").step(step)
         if found is not None:
             return found
     newest = of_clinic(session, clinic_id).get(protocol)

@@ -13,10 +13,11 @@ from messages.gateways.fake import lose_answer
 from records import audit
 from records.clinics import Staff
 from records.outbox import Message
+from schedules.errors import ProtocolError
 from schedules.loader import shipped_files
 from tests.support.world import World
 from tests.worker.talk import Talk
-from worker import signoff
+from worker import protocols, signoff
 from worker.effects import Effects, What, effects_of
 from worker.rollout import roll_out
 from worker.signoff import MovedOnError, NeedsApprovalError
@@ -332,5 +333,26 @@ def test_an_open_question_is_judged_by_the_version_that_asked_it(world: World) -
     source = DAILY.replace("id: daily_0_10", "id: number")
     _approve(world, source, by=other, proposed_by=doctor)
     assert _publish(world, source) == 2
+    talk.says("10")
+    assert talk.reasons == ["page_score"]
+
+
+def test_an_answer_is_judged_by_a_version_that_newer_checks_refuse(world: World) -> None:
+    """A check of ours that came later neither fails the reading nor stops what a ten opens."""
+    refused = f"""{DAILY}
+  - id: closing
+    template: daily_0_10
+    when: 1 day before enrollment at 10:00
+    latest: 3 hours after sending
+    stays_on: same day
+"""
+    with pytest.raises(ProtocolError, match="stays_on"):
+        protocols.parsed(refused, "daily-check-in.yaml")
+    talk = Talk(world)
+    talk.daily()
+    world.execute(
+        "UPDATE protocol_version SET source = :source WHERE protocol = 'daily-check-in'",
+        source=refused,
+    )
     talk.says("10")
     assert talk.reasons == ["page_score"]

@@ -216,5 +216,5 @@ def enroll(services: Services, clinic_id: UUID, name: str) -> None:
 def _same_visits(session: Session, clinic: Clinic, name: str) -> bool:
     """Whether the newest version is for the same visits as the one before."""
     versions: Sequence[ProtocolVersion] = publishing.versions(session, clinic.id, name)[-2:]
-    read = [protocols.parsed(each.source, f"{name} v{each.number}").visits for each in versions]
+    read = [protocols.followed(each.source, f"{name} v{each.number}").visits for each in versions]
     return len(read) > 1 and read[0] == read[1]
