@@ -1,5 +1,6 @@
 """Publishing on a real database: what is shown is what happens, to everybody or to nobody yet."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,7 +22,7 @@ from worker import protocols, signoff
 from worker.effects import Effects, What, effects_of
 from worker.rollout import roll_out
 from worker.signoff import MovedOnError, NeedsApprovalError
-from worker.steps import publishing, staff
+from worker.steps import followups, publishing, staff
 from worker.steps.staff import Role
 
 PASSWORD = "a long enough password"
@@ -356,3 +357,27 @@ def test_an_answer_is_judged_by_a_version_that_newer_checks_refuse(world: World)
     )
     talk.says("10")
     assert talk.reasons == ["page_score"]
+
+
+def test_a_text_under_way_keeps_its_call_when_a_new_version_leaves_it_out(world: World) -> None:
+    """The patient still needs to hear it from a person when it did not arrive (care rule 2)."""
+    world.publish_protocols()
+    world.book(starts_in=timedelta(days=9))
+    world.plan()
+    [food] = [each for each in world.texts() if each.step == "visit_24h_prep"]
+    world.advance(seconds=(food.due_at - world.now).total_seconds())
+    world.send()
+    assert world.message(food.id).status == "accepted"
+    source, changed = re.subn(r"  - id: visit_24h_prep\n(?: {4}.*\n)+", "", DOSING)
+    assert changed == 1
+    doctor, other = (_person(world, name, Role.CLINICIAN) for name in ("lee", "ray"))
+    _approve(world, source, by=other, proposed_by=doctor)
+    assert _publish(world, source) == 2
+    followups.run(world.services)
+    world.execute("UPDATE follow_up SET status = 'resolved', outcome = 'called'")
+    prove_by = world.message(food.id).prove_by
+    assert prove_by is not None
+    world.advance(seconds=(prove_by - world.now).total_seconds())
+    followups.run(world.services)
+    opened = world.execute("SELECT reason FROM follow_up WHERE status = 'open'")
+    assert [row.reason for row in opened] == ["instruction_not_delivered"]

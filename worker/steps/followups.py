@@ -27,7 +27,7 @@ from schedules.followup_rules import (
 )
 from schedules.moments import frame_of
 from schedules.resolving import resolver
-from worker import facts
+from worker import facts, protocols
 from worker.opening import open_follow_ups
 from worker.services import Services
 from worker.unreachable import says_something
@@ -99,11 +99,12 @@ def _not_arrived(
     if message.prove_by is None or message.enrollment_id is None:
         return ()
     clinic, context = facts.of_patient(session, services, patient_id, now=now)
-    if context is None:
+    # A text that went is made good as its own version says, whatever a later one leaves out.
+    step = protocols.step_of(session, message)
+    if context is None or step is None:
         return ()
     for row, enrollment in context.enrollments:
-        step = enrollment.protocol.step(message.step)
-        if row.id != message.enrollment_id or step is None:
+        if row.id != message.enrollment_id:
             continue
         frame = frame_of(enrollment, context.facts, clinic.facts, now, context.appointments)
         return for_undelivered(
