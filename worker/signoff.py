@@ -118,17 +118,17 @@ def approve(
     clinic_id: UUID,
     *,
     subject: str,
+    proposal_id: UUID,
     by: Staff,
     languages: Collection[str] = (),
 ) -> Standing:
     """Note a clinician's approval, for these languages or for all that the clinic uses.
 
-    Raises RefusedError where nothing waits, or where this person may not approve it.
+    `proposal_id` is the one that this person was shown. Raises RefusedError where nothing waits or
+    where this person may not approve it, MovedOnError where another proposal took its place.
     """
     with services.database.transaction() as session:
-        proposal = publishing.open_proposal(session, clinic_id, subject)
-        if proposal is None:
-            raise RefusedError("Nothing waits for an approval here.")
+        proposal = _as_shown(session, clinic_id, subject, proposal_id)
         if by.role != CLINICIAN:
             raise RefusedError("Only a clinician approves safety content.")
         if by.id == proposal.proposed_by:
@@ -156,15 +156,34 @@ def approve(
         return _standing(session, proposal, used)
 
 
-def reject(services: Services, clinic_id: UUID, *, subject: str, by: Staff, why: str) -> None:
-    """End a proposal that must not go into force. Raises RefusedError where nothing waits."""
+def reject(
+    services: Services,
+    clinic_id: UUID,
+    *,
+    subject: str,
+    proposal_id: UUID,
+    by: Staff,
+    why: str,
+) -> None:
+    """End a proposal that must not go into force; refused as an approval is."""
     with services.database.transaction() as session:
-        proposal = publishing.open_proposal(session, clinic_id, subject)
-        if proposal is None:
-            raise RefusedError("Nothing waits for an approval here.")
+        proposal = _as_shown(session, clinic_id, subject, proposal_id)
         if by.role != CLINICIAN and by.id != proposal.proposed_by:
             raise RefusedError("A clinician rejects a proposal, or who made it takes it back.")
         _close(session, services, proposal, "rejected", by, {"why": why})
+
+
+def _as_shown(session: Session, clinic_id: UUID, subject: str, proposal_id: UUID) -> Proposal:
+    """Return the open proposal, locked, if it is the one that somebody read before they signed."""
+    proposal = publishing.open_proposal(session, clinic_id, subject)
+    if proposal is None:
+        raise RefusedError("Nothing waits for an approval here.")
+    if proposal.id != proposal_id:
+        raise MovedOnError(
+            "Another proposal has taken the place of the one that you were shown. Nothing was "
+            "changed; run the command again and read what waits now."
+        )
+    return proposal
 
 
 def waiting(services: Services, clinic_id: UUID, subject: str) -> Standing | None:

@@ -113,7 +113,12 @@ def approve(
         person = publishing.proven(running, which.id, by)
         effects.confirmed(f"Do you approve this as a clinician, {person.email}?", yes=yes)
         standing = signoff.approve(
-            running, which.id, subject=CLINIC_FILE, by=person, languages=language
+            running,
+            which.id,
+            subject=CLINIC_FILE,
+            proposal_id=row.id,
+            by=person,
+            languages=language,
         )
         if standing.waits:
             output.say(f"{which.key}: still to be approved: {', '.join(standing.waits)}.")
@@ -138,8 +143,11 @@ def reject(
     with services() as running:
         with running.database.transaction() as session:
             which = the_clinic(session, clinic)
+        row = publishing.waiting(running, which.id, CLINIC_FILE).proposal
         person = publishing.proven(running, which.id, by)
-        signoff.reject(running, which.id, subject=CLINIC_FILE, by=person, why=why)
+        signoff.reject(
+            running, which.id, subject=CLINIC_FILE, proposal_id=row.id, by=person, why=why
+        )
     output.result(f"{which.key}: the proposal is rejected. Nothing was changed.")
 
 

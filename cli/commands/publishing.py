@@ -107,7 +107,12 @@ def approve(
         doing.show_words(draft)
         effects.confirmed(f"Do you approve this as a clinician, {person.email}?", yes=yes)
         standing = signoff.approve(
-            running, clinic_id, subject=subject, by=person, languages=language
+            running,
+            clinic_id,
+            subject=subject,
+            proposal_id=row.id,
+            by=person,
+            languages=language,
         )
         if standing.waits:
             doing.tell(
@@ -127,9 +132,10 @@ def reject(
     """Reject a proposal, or take your own back."""
     with _running() as running:
         clinic_id = _clinic_id(running, clinic)
-        person = proven(running, clinic_id, by)
         subject = signoff.subject_of(protocol)
-        signoff.reject(running, clinic_id, subject=subject, by=person, why=why)
+        row = waiting(running, clinic_id, subject).proposal
+        person = proven(running, clinic_id, by)
+        signoff.reject(running, clinic_id, subject=subject, proposal_id=row.id, by=person, why=why)
     output.result(f"{protocol}: the proposal is rejected. Nothing was changed.")
 
 

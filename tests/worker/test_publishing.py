@@ -260,9 +260,9 @@ def test_a_step_that_comes_back_goes_by_the_version_that_brought_it(clinic: Worl
     assert {each.protocol_number for each in _texts_of(clinic, "daily_0_10")} == {3}
 
 
-def _approve(world: World, source: str, *, by: Staff, proposed_by: Staff, **more: Any) -> Any:
+def _propose(world: World, source: str, *, by: Staff) -> UUID:
     draft = _draft(world, source)
-    signoff.propose(
+    return signoff.propose(
         world.services,
         world.clinic_id,
         subject=draft.subject,
@@ -270,9 +270,19 @@ def _approve(world: World, source: str, *, by: Staff, proposed_by: Staff, **more
         safety=draft.safety,
         base_number=draft.base_number,
         base_settings=draft.base_settings,
-        by=proposed_by,
+        by=by,
     )
-    return signoff.approve(world.services, world.clinic_id, subject=draft.subject, by=by, **more)
+
+
+def _approve(world: World, source: str, *, by: Staff, proposed_by: Staff, **more: Any) -> Any:
+    return signoff.approve(
+        world.services,
+        world.clinic_id,
+        subject=_draft(world, source).subject,
+        proposal_id=_propose(world, source, by=proposed_by),
+        by=by,
+        **more,
+    )
 
 
 def test_a_threshold_waits_for_a_second_person(clinic: World) -> None:
@@ -319,11 +329,33 @@ def test_a_rejected_proposal_cannot_be_used(clinic: World) -> None:
     """Neither by its approvals; the words why are kept."""
     source = DAILY.replace("7 or more", "8 or more")
     doctor, other = (_person(clinic, name, Role.CLINICIAN) for name in ("lee", "ray"))
-    _approve(clinic, source, by=other, proposed_by=doctor)
-    subject = signoff.subject_of("daily-check-in")
-    signoff.reject(clinic.services, clinic.clinic_id, subject=subject, by=other, why="too high")
+    waits = _approve(clinic, source, by=other, proposed_by=doctor).proposal
+    signoff.reject(
+        clinic.services,
+        clinic.clinic_id,
+        subject=waits.subject,
+        proposal_id=waits.id,
+        by=other,
+        why="too high",
+    )
     with pytest.raises(NeedsApprovalError):
         _publish(clinic, source)
+
+
+def test_a_signature_is_for_the_proposal_that_was_read(clinic: World) -> None:
+    """Another one, made while the clinician typed their password, is neither approved nor ended."""
+    doctor, other = (_person(clinic, name, Role.CLINICIAN) for name in ("lee", "ray"))
+    read = _propose(clinic, DAILY.replace("7 or more", "8 or more"), by=doctor)
+    unread = _propose(clinic, DAILY.replace("7 or more", "9 or more"), by=doctor)
+    subject = signoff.subject_of("daily-check-in")
+    mine: dict[str, Any] = {"subject": subject, "proposal_id": read, "by": other}
+    with pytest.raises(MovedOnError, match="taken the place"):
+        signoff.approve(clinic.services, clinic.clinic_id, **mine)
+    with pytest.raises(MovedOnError, match="taken the place"):
+        signoff.reject(clinic.services, clinic.clinic_id, why="too high", **mine)
+    waits = signoff.waiting(clinic.services, clinic.clinic_id, subject)
+    assert waits is not None
+    assert (waits.proposal.id, waits.waits) == (unread, ("en", "es"))
 
 
 def test_an_open_question_is_judged_by_the_version_that_asked_it(world: World) -> None:
