@@ -28,8 +28,17 @@ class SafetyContent(StrEnum):
     FOR_WHOM = "for whom the protocol is"
 
 
-#: Of a clinic's file: fasting hours, who is called in which order, its own lists of words.
-CLINIC_SAFETY_FIELDS = ("fasting", "on_call", "lead", "after_hours", "words")
+#: Of a clinic's file: fasting hours, who is called in which order, who phones about silence on
+#: closed days, its own lists of words, and what whoever takes an item does first.
+CLINIC_SAFETY_FIELDS = (
+    "fasting",
+    "on_call",
+    "lead",
+    "after_hours",
+    "closed_day_caller",
+    "words",
+    "playbook",
+)
 
 _DOSE_ANCHORS = frozenset(
     {Anchor.CHECK_OUT, Anchor.DOSE_CHECK_OUT, Anchor.FIRST_DOSE, Anchor.LAST_DOSE}

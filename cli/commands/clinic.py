@@ -51,7 +51,8 @@ def apply(
     """Create or update a clinic; prints what changed. Applying a file twice changes nothing.
 
     A change that moves texts is first shown on live patients; on a terminal it is asked about.
-    Once the clinic has a clinician, a change of fasting, on_call, lead or after_hours is proposed.
+    Once the clinic has a clinician, a change of safety content is proposed: fasting, on_call, lead,
+    after_hours, closed_day_caller, words, playbook.
     """
     text = _read(file)
     with services() as running:

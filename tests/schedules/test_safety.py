@@ -143,3 +143,16 @@ def test_a_clinics_safety_fields_are_compared(field: str, before: object, after:
     """Fasting hours, who is on call, the lead, and whether anybody is; nothing else."""
     found = clinic_safety_changes({field: before, "caps": 1}, {field: after, "caps": 2})
     assert bool(found) == (before != after)
+
+
+def test_who_phones_about_silence_and_what_is_done_first_are_safety_content() -> None:
+    """Taken out of the file, nobody would hear of a silence on a closed day (care rule 28)."""
+    before = {
+        "closed_day_caller": {"name": "Kim", "phone": "+12125550191"},
+        "playbook": {"crisis": ["Call the patient."]},
+    }
+    after = {"closed_day_caller": None, "playbook": {}}
+    assert clinic_safety_changes(before, after) == (
+        "closed_day_caller: {name Kim, phone +12125550191} -> nothing",
+        "playbook: {crisis [Call the patient.]} -> nothing",
+    )
