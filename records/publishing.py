@@ -195,14 +195,16 @@ _COLUMNS = Restamped._fields
 _ARRAYS = ", ".join(f"CAST(:{name} AS {_TYPES.get(name, 'text')}[])" for name in _COLUMNS)
 _AS_THEY_ARE = [name for name in _COLUMNS if name not in ("id", "params", "reason")]
 # A claim of the old version is void, so that nothing of it goes after this commit. What keeps its
-# minute keeps what it waits for. The condition is a CASE, since before the first ANALYZE the
-# planner takes such a status for rare and goes through the whole array for every row.
+# minute keeps what it waits for; what is to be proved at another is looked at anew. The condition
+# is a CASE, since before the first ANALYZE the planner takes such a status for rare and goes
+# through the whole array for every row.
 _RESTAMP = text(f"""
     UPDATE message m
     SET {", ".join(f"{name} = v.{name}" for name in _AS_THEY_ARE)},
         params = CAST(v.params AS jsonb),
         next_at = CASE WHEN m.due_at = v.due_at THEN m.next_at ELSE v.due_at END,
         reason = CASE WHEN m.due_at = v.due_at THEN m.reason ELSE v.reason END,
+        reviewed_at = CASE WHEN m.prove_by = v.prove_by THEN m.reviewed_at END,
         status = 'planned', claim_token = NULL, lease_until = NULL
     FROM unnest({_ARRAYS}) AS v({", ".join(_COLUMNS)})
     WHERE m.id = v.id

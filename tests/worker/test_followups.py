@@ -76,6 +76,28 @@ def test_a_food_text_not_proved_in_time_becomes_a_call(clinic: World) -> None:
     assert clinic.execute(told)[0][0] == before + 1
 
 
+def test_a_text_whose_row_asks_for_proof_too_early_is_looked_at_again(clinic: World) -> None:
+    """A row of the version before counted from the minute at which a ride text goes."""
+    clinic.book(starts_in=timedelta(days=9, hours=3))
+    clinic.plan()
+    [ride] = [each for each in clinic.texts() if each.step == "visit_2h_ride"]
+    assert ride.prove_by is not None
+    _due_now(clinic, "visit_2h_ride")
+    clinic.send()
+    followups.run(clinic.services)
+    calls = "SELECT count(*) FROM follow_up_event WHERE action LIKE '%instruction_not_delivered%'"
+    before = clinic.execute(calls)[0][0]
+    clinic.execute("UPDATE message SET prove_by = due_at WHERE id = :id", id=ride.id)
+    followups.run(clinic.services)
+    row = clinic.message(ride.id)
+    assert (row.status, row.prove_by, row.reviewed_at) == ("accepted", ride.prove_by, None)
+    assert clinic.execute(calls)[0][0] == before
+    clinic.advance(seconds=(ride.prove_by - clinic.now).total_seconds())
+    followups.run(clinic.services)
+    assert clinic.execute(calls)[0][0] == before + 1
+    assert clinic.message(ride.id).reviewed_at == clinic.now
+
+
 def test_an_unknown_that_can_not_be_settled_is_put_before_a_person(world: World) -> None:
     """May have been sent: nobody guesses."""
     world.gateway.script(lose_answer(creates=False))

@@ -413,3 +413,17 @@ def test_a_text_under_way_keeps_its_call_when_a_new_version_leaves_it_out(world:
     followups.run(world.services)
     opened = world.execute("SELECT reason FROM follow_up WHERE status = 'open'")
     assert [row.reason for row in opened] == ["instruction_not_delivered"]
+
+
+def test_a_text_to_be_proved_at_another_time_is_looked_at_anew(clinic: World) -> None:
+    """What was looked at under the old version's time is not forgotten under the new one's."""
+    [food] = _texts_of(clinic, "visit_24h_prep")
+    assert food.prove_by is not None
+    clinic.execute(
+        "UPDATE message SET prove_by = :now, reviewed_at = :now WHERE id = :id",
+        now=clinic.now,
+        id=food.id,
+    )
+    _publish(clinic, DOSING.replace("template: visit_7d", "template: assess_48h"))
+    row = clinic.message(food.id)
+    assert (row.protocol_number, row.prove_by, row.reviewed_at) == (2, food.prove_by, None)

@@ -6,6 +6,7 @@ texts all ended unsent opens "not reminded"; a visit without its events asks sta
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from schedules.clinic import ClinicFile
 from schedules.facts import EnrollmentFacts
 from schedules.followup_rules import (
     FollowUpReason,
+    Resolve,
     WantedFollowUp,
     for_undelivered,
     for_visit_texts,
@@ -26,6 +28,7 @@ from schedules.followup_rules import (
     wanted,
 )
 from schedules.moments import frame_of
+from schedules.protocol import Step
 from schedules.resolving import resolver
 from worker import facts, protocols
 from worker.opening import open_follow_ups
@@ -38,6 +41,41 @@ _OUTCOME_UNKNOWN = "outcome_unknown"
 _EVENTS_SINCE = timedelta(days=7)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Instruction:
+    """A text that a person makes good, with its step and moments as they stand now."""
+
+    message: Message
+    step: Step
+    resolve: Resolve
+    starts_at: datetime | None
+
+    @property
+    def prove_by(self) -> datetime | None:
+        """From when it is a call while it is under way; None where it is one at once, or never."""
+        rule, due_at = self.step.if_not_delivered, self.message.due_at
+        deadline = self.resolve(rule.call_by) if rule else None
+        if rule is None or deadline is None or due_at > deadline:
+            return None
+        return rule.prove_by(deadline, due_at)
+
+    def not_arrived(self, file: ClinicFile, *, now: datetime) -> Sequence[WantedFollowUp]:
+        """Want the call, if it has come to that."""
+        message = self.message
+        return for_undelivered(
+            self.step,
+            message.status,
+            message.reason,
+            now=now,
+            staffed=file.staffed(),
+            resolve=self.resolve,
+            text_due_at=message.due_at,
+            starts_at=self.starts_at,
+            answered=message.answered_at is not None,
+            about=str(message.appointment_id or message.enrollment_id),
+        )
+
+
 def run(services: Services, *, limit: int = BATCH) -> Counter[str]:
     """Look at texts that ended unsent or are not proved in time; open what a person must do."""
     counts: Counter[str] = Counter()
@@ -45,24 +83,39 @@ def run(services: Services, *, limit: int = BATCH) -> Counter[str]:
     with services.database.transaction() as session:
         ended = endings.take_ended(session, limit=limit)
         unproved = endings.take_unproved(session, now=now, limit=limit)
+        done = []
         for message in (*ended, *unproved):
-            counts["opened"] += _review(session, services, message, now=now)
-        ids = [message.id for message in (*ended, *unproved)]
-        endings.reviewed(session, ids, now=now)
-        counts["reviewed"] = len(ids)
+            opened = _review(session, services, message, now=now)
+            if opened is None:
+                continue
+            counts["opened"] += opened
+            done.append(message.id)
+        endings.reviewed(session, done, now=now)
+        counts["reviewed"] = len(done)
     return +counts
 
 
-def _review(session: Session, services: Services, message: Message, *, now: datetime) -> int:
-    if message.patient_id is None or message.status == "delivered":
+def _review(session: Session, services: Services, message: Message, *, now: datetime) -> int | None:
+    """Open what one text asks for, and count it; None where it is looked at again later.
+
+    A text under way whose row was written by other rules, or before its visit moved, may have
+    longer to arrive than the row says.
+    """
+    patient_id = message.patient_id
+    if patient_id is None or message.status == "delivered":
         return 0
-    if patients.by_id(session, message.patient_id).status == "closed":
+    if patients.by_id(session, patient_id).status == "closed":
         return 0
-    items = _wanted(session, services, message, message.patient_id, now=now)
+    told = _instruction(session, services, message, patient_id, now=now)
+    prove_by = told.prove_by if told is not None and message.final_at is None else None
+    if prove_by is not None and prove_by > now:
+        message.prove_by = prove_by
+        return None
+    items = _wanted(session, message, patient_id, told, now=now)
     opened = open_follow_ups(
         session,
         message.clinic_id,
-        message.patient_id,
+        patient_id,
         items,
         source_kind="message",
         source_id=message.id,
@@ -72,7 +125,12 @@ def _review(session: Session, services: Services, message: Message, *, now: date
 
 
 def _wanted(
-    session: Session, services: Services, message: Message, patient_id: UUID, *, now: datetime
+    session: Session,
+    message: Message,
+    patient_id: UUID,
+    told: _Instruction | None,
+    *,
+    now: datetime,
 ) -> list[WantedFollowUp]:
     file = clinics.by_id(session, message.clinic_id).file
     items: list[WantedFollowUp] = []
@@ -83,43 +141,32 @@ def _wanted(
         # The number may be somebody else's by now, or the patient has blocked us at the carrier.
         unreachable = FollowUpReason.CANNOT_REACH
         items.append(wanted(unreachable, now=now, staffed=file.staffed(), about=str(patient_id)))
-    items += _not_arrived(session, services, message, patient_id, file, now=now)
+    if told is not None:
+        items += told.not_arrived(file, now=now)
     return [*items, *_not_reminded(session, message, file, now=now)]
 
 
-def _not_arrived(
-    session: Session,
-    services: Services,
-    message: Message,
-    patient_id: UUID,
-    file: ClinicFile,
-    *,
-    now: datetime,
-) -> Sequence[WantedFollowUp]:
+def _instruction(
+    session: Session, services: Services, message: Message, patient_id: UUID, *, now: datetime
+) -> _Instruction | None:
     if message.prove_by is None or message.enrollment_id is None:
-        return ()
+        return None
     clinic, context = facts.of_patient(session, services, patient_id, now=now)
     # A text that went is made good as its own version says, whatever a later one leaves out.
     step = protocols.step_of(session, message)
     if context is None or step is None:
-        return ()
+        return None
     for row, enrollment in context.enrollments:
         if row.id != message.enrollment_id:
             continue
         frame = frame_of(enrollment, context.facts, clinic.facts, now, context.appointments)
-        return for_undelivered(
-            step,
-            message.status,
-            message.reason,
-            now=now,
-            staffed=file.staffed(),
+        return _Instruction(
+            message=message,
+            step=step,
             resolve=resolver(frame, step, occurrence=message.occurrence, due_at=message.due_at),
-            text_due_at=message.due_at,
             starts_at=_start_of(enrollment),
-            answered=message.answered_at is not None,
-            about=str(message.appointment_id or message.enrollment_id),
         )
-    return ()
+    return None
 
 
 def _start_of(enrollment: EnrollmentFacts) -> datetime | None:
