@@ -162,6 +162,8 @@ class Importance(StrEnum):
 
 #: How long a text that has just gone out is on its way before anybody is called for it.
 _TIME_TO_ARRIVE = timedelta(minutes=15)
+#: How long staff need at least between an item and the deadline of its call (care rule 2).
+_TIME_TO_CALL = timedelta(minutes=30)
 _PRIORITY = {importance: 10 * at for at, importance in enumerate(Importance, start=1)}
 
 
@@ -277,10 +279,13 @@ class NotDeliveredRule:
         """Give the instant from which a text under way that nobody proved is a call.
 
         That is `unproved_minutes` before its deadline. One that goes no sooner has a quarter of an
-        hour to arrive first, or it would be a call at the very minute at which it goes.
+        hour to arrive first, or it would be a call at the very minute at which it goes; but not
+        where that leaves nobody the time to call before the deadline.
         """
         at = deadline - timedelta(minutes=self.unproved_minutes)
-        return at if due_at is None else max(at, min(due_at + _TIME_TO_ARRIVE, deadline))
+        if due_at is None or due_at + _TIME_TO_ARRIVE > deadline - _TIME_TO_CALL:
+            return at
+        return max(at, due_at + _TIME_TO_ARRIVE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -419,14 +419,16 @@ def test_an_instruction_that_did_not_arrive_becomes_a_call(status, reason, now, 
         ("2026-11-24 11:00", "2026-11-24 11:00", False),
         ("2026-11-24 11:00", "2026-11-24 11:14", False),
         ("2026-11-24 11:00", "2026-11-24 11:15", True),
-        ("2026-11-24 11:55", "2026-11-24 11:59", False),
-        ("2026-11-24 11:55", "2026-11-24 12:00", True),
+        ("2026-11-24 11:15", "2026-11-24 11:29", False),
+        ("2026-11-24 11:15", "2026-11-24 11:30", True),
+        ("2026-11-24 11:16", "2026-11-24 11:16", True),
+        ("2026-11-24 11:55", "2026-11-24 11:55", True),
         ("2026-11-23 17:00", "2026-11-24 10:59", False),
         ("2026-11-23 17:00", "2026-11-24 11:00", True),
     ],
 )
 def test_a_text_that_has_just_gone_is_no_call_yet(goes, now, opens):
-    """A quarter of an hour is left for it to arrive, as for the ride text; no deadline moves."""
+    """It has a quarter of an hour to arrive, unless that leaves no half hour for the call."""
     found = for_undelivered(
         FOOD,
         "accepted",
