@@ -194,11 +194,14 @@ def _repeats(
 def _shared_days(frame: Frame, step: Step, base: datetime | date) -> dict[date, PlannedText] | None:
     """Give what patients of the same zone and hours share; None where more decides the minute.
 
-    A text about a visit, or one that counts elapsed hours from a day, is each patient's own.
+    A text about a visit, or one that counts elapsed hours from a day, is each patient's own; so is
+    one whose moments count from different days, such as enrollment and quit date.
     """
     moments = (step.when, step.latest, step.answer_until or step.latest)
     by_calendar = all(
-        moment.anchor is Anchor.SENDING or moment.days is not None for moment in moments
+        moment.anchor is Anchor.SENDING
+        or (moment.anchor is step.when.anchor and moment.days is not None)
+        for moment in moments
     )
     own = frame.visit is not None or isinstance(base, datetime)
     if own or not by_calendar or step.stays_on is not None or step.otherwise is not None:

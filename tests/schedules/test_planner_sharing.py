@@ -3,7 +3,9 @@
 from dataclasses import replace
 from datetime import date, time, timedelta
 
+from schedules.loader import shipped
 from schedules.planner import plan
+from schedules.protocol import Anchor, Moment
 from schedules.reasons import SkipReason
 from schedules.sharing import MOST_DAYS, MOST_LIKES, SharedDays
 from schedules.windows import SendWindow
@@ -52,6 +54,24 @@ def test_days_are_counted_from_each_patient_s_own_first_day():
     assert (first[2].due_at, first[2].occurrence) == (later[0].due_at, "day-3")
     assert later[0].occurrence == "day-1"
     assert first[2].anchor_at != later[0].anchor_at
+
+
+def test_a_window_that_counts_from_another_day_is_each_patient_s_own():
+    """Two with quit dates of their own are planned together as each would be alone."""
+    daily = shipped()["daily-check-in"]
+    [step] = daily.steps
+    closes = Moment(anchor=Anchor.QUIT_DATE, days=30, clock=time(12))
+    protocol = replace(daily, steps=(replace(step, answer_until=closes),))
+    place = clinic()
+    people = [patient(quit_date=DAY + timedelta(days=days)) for days in (1, 8)]
+
+    def planned(person, place):
+        return plan(enrolled(protocol, day=DAY, enrolled_at=MORNING), person, place, now=MORNING)
+
+    together = [planned(person, place) for person in people]
+    assert together == [planned(person, clinic()) for person in people]
+    first, second = (texts[0].answer_until for texts in together)
+    assert second - first == timedelta(days=7)
 
 
 def test_other_settings_of_a_clinic_begin_with_nothing_remembered():
