@@ -20,6 +20,7 @@ from schedules.followups import (
 )
 from schedules.protocol import Anchor, AnswerCondition, AnswerTest, FollowUpRule, Moment, Step
 from schedules.reasons import CancelReason, SkipReason
+from schedules.silence import call_before, silence_counts_at
 from schedules.staffing import Severity, StaffedHours
 from schedules.visit_events import missing_events
 
@@ -232,24 +233,34 @@ def for_silence(
     staffed: StaffedHours,
     ended: bool = True,
     resolve: Resolve | None = None,
+    asked_at: datetime | None = None,
+    starts_at: datetime | None = None,
     about: str,
 ) -> tuple[WantedFollowUp, ...]:
     """Apply a step's rules to a delivered question that stands unanswered.
 
     `misses` counts the questions in a row, this one included; `ended` says that its answer window
-    is over. A rule with a time of its own counts from that time, which `resolve` gives.
+    is over. A rule with a time of its own counts from that time, which `resolve` gives; about a
+    visit at `starts_at`, both that time and the call lie ahead of it (`silence`).
     """
+
+    def has_come(at: Moment) -> bool:
+        counts = silence_counts_at(
+            at, resolve=resolve, staffed=staffed, asked_at=asked_at, starts_at=starts_at
+        )
+        return counts is not None and now >= counts
+
     items = [
         wanted(
             rule.reason,
             now=now,
             staffed=staffed,
             severity=rule.severity,
+            before=call_before(rule.severity, now=now, starts_at=starts_at),
             about=about,
         )
         for rule in step.unanswered
-        if misses >= rule.misses
-        and (ended if rule.at is None else _has_come(rule.at, resolve, now))
+        if misses >= rule.misses and (ended if rule.at is None else has_come(rule.at))
     ]
     return (joined(items),) if items else ()
 
@@ -431,8 +442,3 @@ def _rises_by(number: int, previous: Sequence[int], rise: int) -> bool:
     """Compare with the median of the last three answers; fewer say nothing yet."""
     last = previous[-RISE_ANSWERS:]
     return len(last) == RISE_ANSWERS and number - median(last) >= rise
-
-
-def _has_come(at: Moment, resolve: Resolve | None, now: datetime) -> bool:
-    instant = resolve(at) if resolve is not None else None
-    return instant is not None and now >= instant

@@ -162,6 +162,15 @@ class StaffedHours:
                 return spans[-1][1]
         raise self._never(at)
 
+    def last_closing(self, at: datetime) -> datetime:
+        """Give when work last ended, for the day or for a break, at or before `at`."""
+        for number in range(LONGEST_CLOSURE_DAYS):
+            spans = self._spans(self._day(at) - timedelta(days=number))
+            ended = [closes for _, closes in spans if closes <= at]
+            if ended:
+                return ended[-1]
+        raise self._never(at)
+
     def add_staffed(self, at: datetime, minutes: float) -> datetime:
         """Give the instant by which this many staffed minutes have passed since `at`."""
         left = timedelta(minutes=minutes)
@@ -271,7 +280,7 @@ class StaffedHours:
 
     def _never(self, at: datetime) -> ScheduleError:
         return ScheduleError(
-            f"the clinic has no staffed hour within {LONGEST_CLOSURE_DAYS} days after {at:%Y-%m-%d}"
+            f"the clinic has no staffed hour within {LONGEST_CLOSURE_DAYS} days of {at:%Y-%m-%d}"
             ". Look at staffed_hours and holidays in the clinic file"
         )
 

@@ -7,9 +7,13 @@ import pytest
 
 from schedules.duties import duties_of
 from schedules.facts import Dose, VisitStatus
+from schedules.followup_rules import for_answer, for_silence
 from schedules.loader import load, shipped
+from schedules.moments import frame_of
 from schedules.planner import plan
 from schedules.reasons import SkipReason
+from schedules.resolving import resolver
+from schedules.silence import silence_counts_at
 from schedules.windows import SendWindow, narrowed
 from tests.schedules.planning import (
     clinic,
@@ -325,3 +329,86 @@ def test_a_shared_phone_is_asked_for_no_number():
     facts = enrolled("dosing-visit", booked)
     texts = plan(facts, person, clinic(), now=local("2026-12-01 08:00"))
     assert "phone_shared" not in skipped(texts).values()
+
+
+#: Doses whose questions fall due at night, over a weekend, or in the noon break of the clinic.
+HARD_STARTS = ["2026-12-10 08:00", "2026-12-10 10:00", "2026-12-08 13:00", "2026-12-07 10:00"]
+
+
+def questions(start):
+    """Give the texts that will go before a dose, each with its step and what computes moments."""
+    facts, place = enrolled("dosing-visit", visit(start)), clinic()
+    frame = frame_of(facts, patient(), place, start - timedelta(days=13))
+    for text in plan(facts, patient(), place, now=frame.now):
+        assert text.skip_reason is None, text.step
+        step = facts.protocol.step(text.step)
+        resolve = resolver(frame, step, occurrence=text.occurrence, due_at=text.due_at)
+        yield text, step, resolve
+
+
+@pytest.mark.parametrize("start", [local(one) for one in HARD_STARTS])
+def test_silence_about_a_dose_is_called_after_the_text_and_before_the_dose(start):
+    """Care rules 1 and 4: a call that falls due once the dose has begun helps nobody."""
+    staffed, judged = clinic().staffed, []
+    for text, step, resolve in questions(start):
+        when = {"resolve": resolve, "asked_at": text.due_at, "starts_at": start}
+        for rule in step.unanswered:
+            counts = silence_counts_at(rule.at, staffed=staffed, **when)
+            assert text.due_at < counts < start
+            asks = {"staffed": staffed, "ended": False, "about": "v1", **when}
+            assert for_silence(step, now=counts - timedelta(minutes=1), **asks) == ()
+            (item,) = for_silence(step, now=counts, **asks)
+            assert text.due_at < item.due_at < start
+            judged.append(step.id)
+    assert judged == ["visit_48h", "visit_24h_prep", "visit_2h_ride"]
+
+
+def test_silence_counts_while_somebody_can_still_call():
+    """Counted by hand, for a clinic that works 8-12 and 13-17, and fasts from eight hours on."""
+    when = {
+        text.step: silence_counts_at(
+            rule.at,
+            resolve=resolve,
+            staffed=clinic().staffed,
+            asked_at=text.due_at,
+            starts_at=local("2026-12-07 10:00"),
+        )
+        for text, step, resolve in questions(local("2026-12-07 10:00"))
+        for rule in step.unanswered
+    }
+    # Asked on Friday of Monday: Friday at four instead of Sunday at ten.
+    assert when["visit_48h"] == local("2026-12-04 16:00")
+    # Texted on Sunday, since it says "tomorrow": an hour to answer.
+    assert when["visit_24h_prep"] == local("2026-12-06 11:00")
+    assert when["visit_2h_ride"] == local("2026-12-07 09:00")
+
+
+def test_a_change_asked_for_on_the_eve_is_called_before_the_dose():
+    """R at 18:30 before a dose at 08:00; the clinic opens as it begins."""
+    start, now = local("2026-12-10 08:00"), local("2026-12-09 18:30")
+    asked_c_or_r = [one for one in questions(start) if one[1].expects == "appointment_reminder"]
+    assert len(asked_c_or_r) == 2
+    for _, step, resolve in asked_c_or_r:
+        (item,) = for_answer(
+            step,
+            "decline_reschedule",
+            now=now,
+            staffed=clinic().staffed,
+            resolve=resolve,
+            about="v1",
+        )
+        assert now < item.due_at < start
+
+
+def test_every_change_of_a_visit_is_due_before_it():
+    """In each shipped protocol that asks C or R about a visit."""
+    changes = [
+        rule
+        for protocol in shipped().values()
+        for step in protocol.steps
+        if step.expects == "appointment_reminder"
+        for rule in step.on_answer
+        if rule.reason == "change_requested"
+    ]
+    assert len(changes) == 8
+    assert all(rule.due is not None for rule in changes)

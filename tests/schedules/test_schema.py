@@ -68,7 +68,7 @@ def test_the_schema_has_exactly_the_loaders_keys():
         ("when: 48 hours before visit start", "when: 48 hours before the visit begins"),
         ("only_if: not confirmed", "only_if: unconfirmed"),
         ("late_booking: send at once", "late_bookings: send at once"),
-        ("severity: call_today}", "severity: soon}"),
+        ("severity: call_today,", "severity: soon,"),
     ],
 )
 def test_an_editor_marks_what_the_loader_refuses(said: str, instead: str):

@@ -22,10 +22,21 @@ from worker.services import Services
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """The step of a question; both are None where its protocol is gone."""
+    """The step of a question and what its moments count from; None where its protocol is gone.
+
+    `starts_at` is the start, as it stands now, of the visit that it is about.
+    """
 
     step: Step | None = None
     resolve: Resolve | None = None
+    asked_at: datetime | None = None
+    starts_at: datetime | None = None
+
+
+def _made(prompt: Prompt, step: Step, resolve: Resolve | None) -> Question:
+    return Question(
+        step=step, resolve=resolve, asked_at=prompt.asked_at, starts_at=prompt.starts_at
+    )
 
 
 def question_of(case: Case, prompt: Prompt) -> Question:
@@ -38,7 +49,7 @@ def find(session: Session, services: Services, clinic_id: UUID, prompt: Prompt) 
     step = _step(session, clinic_id, prompt)
     if step is None:
         return Question()
-    return Question(step=step, resolve=_later(session, services, prompt, step))
+    return _made(prompt, step, _later(session, services, prompt, step))
 
 
 def find_all(session: Session, services: Services, prompts: Sequence[Prompt]) -> list[Question]:
@@ -65,9 +76,7 @@ def find_all(session: Session, services: Services, prompts: Sequence[Prompt]) ->
     people = facts.patient_contexts(session, services, needed, contexts, now=services.now)
     by_id = {person.row.id: person for person in people}
     return [
-        Question(
-            step=step, resolve=_resolve(at_clinic, by_id.get(each.patient_id), each, step, services)
-        )
+        _made(each, step, _resolve(at_clinic, by_id.get(each.patient_id), each, step, services))
         if step is not None
         else Question()
         for each, step in zip(prompts, steps, strict=True)

@@ -22,6 +22,7 @@ from schedules import followup_rules
 from schedules.clinic import ClinicFile
 from schedules.followups import FollowUpReason, WantedFollowUp
 from schedules.ladder import FIRST_WAIT_AFTER_HOURS
+from schedules.silence import silence_counts_at
 from schedules.staffing import Severity, StaffedHours
 from worker.logs import get_logger
 from worker.opening import open_follow_ups
@@ -115,7 +116,10 @@ def _times(
     again = services.now + _LOOK_AGAIN
     for asked in batch:
         question = times.get(asked.check_in.id)
-        at = _silence_counts_at(question) if question is not None else None
+        at = None
+        if question is not None:
+            staffed = clinics.by_id(session, asked.check_in.clinic_id).file.staffed()
+            at = _silence_counts_at(question, staffed)
         yield asked.check_in.id, min(at or again, again)
 
 
@@ -137,10 +141,19 @@ def _end_early(services: Services, check_in_id: UUID) -> bool:
     return False
 
 
-def _silence_counts_at(question: Question) -> datetime | None:
+def _silence_counts_at(question: Question, staffed: StaffedHours) -> datetime | None:
     """Return when the first rule of a question's step calls silence what it is, if one does."""
-    rules = question.step.unanswered if question.step else ()
-    found = [question.resolve(rule.at) for rule in rules if rule.at and question.resolve]
+    found = [
+        silence_counts_at(
+            rule.at,
+            resolve=question.resolve,
+            staffed=staffed,
+            asked_at=question.asked_at,
+            starts_at=question.starts_at,
+        )
+        for rule in (question.step.unanswered if question.step else ())
+        if rule.at
+    ]
     return min((at for at in found if at is not None), default=None)
 
 
@@ -331,6 +344,8 @@ def _of_silence(
             now=now,
             staffed=staffed,
             resolve=question.resolve,
+            asked_at=question.asked_at,
+            starts_at=question.starts_at,
             about=_about(asked),
         )
         if not early:
@@ -403,6 +418,8 @@ def _silent_already(session: Session, services: Services, asked: Asked) -> bool:
         staffed=clinics.by_id(session, row.clinic_id).file.staffed(),
         ended=False,
         resolve=question.resolve,
+        asked_at=question.asked_at,
+        starts_at=question.starts_at,
         about=_about(asked),
     )
     if not wanted:
