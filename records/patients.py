@@ -4,7 +4,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -274,6 +274,17 @@ def opt_out(
         where=OptOut.lifted_at.is_not(None) | (OptOut.reason == "keyword"),
     )
     session.execute(statement)
+
+
+#: How far ahead `paused_until` lies while a crisis is open: only a person ends that rest.
+CRISIS_REST = timedelta(days=36_500)
+# No pause that anybody asks for is as long.
+_NO_PAUSE = timedelta(days=3_650)
+
+
+def in_crisis(paused_until: datetime | None, now: datetime) -> bool:
+    """Whether this rest is that of an open crisis, and no pause that ends by itself."""
+    return paused_until is not None and paused_until > now + _NO_PAUSE
 
 
 _END_HOLDS = text("""

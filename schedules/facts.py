@@ -76,6 +76,8 @@ class PatientFacts:
     check_in_time: time | None = None
     quit_date: date | None = None
     paused_until: datetime | None = None
+    #: A crisis is open: nothing asks until a clinician ends it (care rule 10).
+    in_crisis: bool = False
     opted_out: bool = False
     proved: bool = True
     #: Steps switched off for this patient: `step`, or `protocol/step`.

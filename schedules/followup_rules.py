@@ -306,6 +306,8 @@ HARMLESS_ENDS: frozenset[str] = frozenset(
         CancelReason.ALREADY_SENT,
     }
 )
+# What counts from these is as urgent once the visit has begun: the checks after a dose.
+_AFTER_THE_VISIT = frozenset({Anchor.CHECK_OUT, Anchor.DOSE_CHECK_OUT})
 #: Statuses after which nothing more can come.
 ENDED_WITHOUT_DELIVERY = frozenset({"undelivered", "failed", "expired", "cancelled", "skipped"})
 
@@ -328,12 +330,14 @@ def for_undelivered(
     `reason` is the outbox row's. A text still on its way counts from `rule.prove_by` on, unless the
     patient answered it. One known long before `text_due_at` not to go is
     called when it would have gone, not days ahead; one that goes only after the deadline is called
-    at once. After `starts_at`, the visit's, nothing is.
+    at once. After `starts_at`, the visit's, nothing is, save for a check that follows a check-out:
+    that is called as soon as it is known not to go, in staffed hours.
     """
     rule = step.if_not_delivered
     if rule is None or status == "delivered" or answered or reason in HARMLESS_ENDS:
         return ()
-    if starts_at is not None and now >= starts_at:
+    is_check = step.when.anchor in _AFTER_THE_VISIT
+    if starts_at is not None and now >= starts_at and not is_check:
         return ()
     deadline = resolve(rule.call_by)
     if deadline is None and rule.call_by.anchor is Anchor.TOLD_TIME:
@@ -345,10 +349,10 @@ def for_undelivered(
     return (
         wanted(
             rule.reason,
-            now=now if text_due_at is None or too_late else max(now, text_due_at),
+            now=now if text_due_at is None or too_late or is_check else max(now, text_due_at),
             staffed=staffed,
             severity=rule.severity,
-            before=deadline,
+            before=None if is_check else deadline,
             about=about,
         ),
     )

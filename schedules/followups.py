@@ -33,6 +33,7 @@ class FollowUpReason(StrEnum):
     RUNNING_LATE = "running_late"
     MAY_HAVE_MEANT_SOMETHING_ELSE = "may_have_meant_something_else"
     INSTRUCTION_NOT_DELIVERED = "instruction_not_delivered"
+    CHECK_NOT_DELIVERED = "check_not_delivered"
     NOT_REMINDED = "not_reminded"
     NO_ANSWER = "no_answer"
     CANNOT_REACH = "cannot_reach"
@@ -69,7 +70,7 @@ DEFAULT_SEVERITY = {
     **dict.fromkeys((_R.SIDE_EFFECT, _R.USE_DISCLOSED, _R.CALLBACK, _R.WRONG_NUMBER), _CALL),
     **dict.fromkeys((_R.RUNNING_LATE, _R.MAY_HAVE_MEANT_SOMETHING_ELSE, _R.NO_ANSWER), _CALL),
     **dict.fromkeys((_R.INSTRUCTION_NOT_DELIVERED, _R.NOT_REMINDED, _R.CANNOT_REACH), _CALL),
-    **dict.fromkeys((_R.VISIT_EVENT_MISSING,), _CALL),
+    **dict.fromkeys((_R.VISIT_EVENT_MISSING, _R.CHECK_NOT_DELIVERED), _CALL),
     **dict.fromkeys(
         (_R.RISING_SCORE, _R.UNCLEAR_REPLY, _R.QUESTION, _R.MISSED_CHECK_INS), _NEXT_DAY
     ),

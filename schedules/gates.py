@@ -47,6 +47,8 @@ WHATEVER_CAME_OF_IT = frozenset(
     }
 )
 
+_ASKING = frozenset({Purpose.CHECK_INS, Purpose.HEALTH_QUESTIONS})
+
 
 def closed_to_all(enrollment: EnrollmentFacts, patient: PatientFacts) -> SkipReason | None:
     """Name what stops every text of this enrollment."""
@@ -123,14 +125,26 @@ def _is_private(step: Step) -> bool:
 def closed_at(
     frame: Frame, step: Step, due: datetime, dose_days: frozenset[date]
 ) -> SkipReason | None:
-    """Name what stops a text at this hour: the patient's pause, or a dose on the same day."""
+    """Name what stops a text at this hour: a pause, an open crisis, or a dose that day."""
     patient = frame.patient
-    paused = patient.paused_until
-    if step.purpose is Purpose.CHECK_INS and paused is not None and due < paused:
+    if rests(step.purpose, due, paused_until=patient.paused_until, in_crisis=patient.in_crisis):
         return SkipReason.PAUSED
     if dose_days and due.astimezone(frame.zone).date() in dose_days and asks_no_dose(step):
         return SkipReason.DOSE_DAY
     return None
+
+
+def rests(
+    purpose: str | None, at: datetime, *, paused_until: datetime | None, in_crisis: bool
+) -> bool:
+    """Whether a text of this purpose rests at `at`; the planner and the claim both ask here.
+
+    A pause concerns check-ins only: the check after a dose is for safety, and visits can't wait
+    (care rule 20). While a crisis is open nothing asks on its own; visits go on.
+    """
+    if in_crisis and purpose in _ASKING:
+        return True
+    return purpose == Purpose.CHECK_INS and paused_until is not None and at < paused_until
 
 
 def asks_no_dose(step: Step) -> bool:

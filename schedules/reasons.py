@@ -77,7 +77,7 @@ _SENTENCES: dict[str, str] = {
     SkipReason.PHONE_SHARED: "Others read this phone, so that no number or mood is asked.",
     SkipReason.NO_CONSENT: "The patient has not agreed to texts of this kind.",
     SkipReason.NUMBER_UNPROVED: "The number is not yet proved to be the patient's.",
-    SkipReason.PAUSED: "The patient asked for a pause from check-ins.",
+    SkipReason.PAUSED: "Questions rest: a pause, staff who are writing, or an open crisis.",
     SkipReason.SILENT: (
         "The patient left several of these unanswered; it is not asked until staff have acted."
     ),

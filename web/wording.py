@@ -66,6 +66,7 @@ FOLLOW_UPS: Mapping[str, str] = MappingProxyType(
         "running_late": "Is running late",
         "may_have_meant_something_else": "Stopped texts, but may have meant something else",
         "instruction_not_delivered": "An instruction did not arrive",
+        "check_not_delivered": "Was not asked how they are after a dose",
         "not_reminded": "Was not reminded of a visit",
         "no_answer": "Has not answered",
         "cannot_reach": "Texts do not arrive",

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from records.patients import SUSPENDED
+from records.patients import SUSPENDED, in_crisis
 from records.sending import DueMessage
 from schedules.clinic import ClinicFile
+from schedules.gates import rests
 from schedules.reasons import CancelReason, SkipReason
 from schedules.windows import SendWindow, candidate_zones, is_open, narrowed, next_open
 
@@ -79,7 +80,8 @@ def _not_wanted(due: DueMessage, now: datetime) -> End | None:
         return End(status="cancelled", reason=SkipReason.PATIENT_HELD)
     if due.purpose is not None and due.purpose not in (due.purposes or ()):
         return End(status="skipped", reason=SkipReason.NO_CONSENT)
-    if due.paused_until is not None and due.paused_until > now and due.purpose != "visits":
+    crisis = in_crisis(due.paused_until, now)
+    if rests(due.purpose, now, paused_until=due.paused_until, in_crisis=crisis):
         return End(status="skipped", reason=SkipReason.PAUSED)
     if due.question_answered:
         return End(status="skipped", reason=SkipReason.ANSWERED)

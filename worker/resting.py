@@ -14,8 +14,6 @@ from records.patients import Patient
 
 #: So long questions rest after the last message of staff.
 CONVERSATION = timedelta(hours=24)
-# No pause that anybody asks for is as long: this one is ended by a person.
-_UNTIL_ENDED, _NO_PAUSE = timedelta(days=36_500), timedelta(days=3_650)
 
 #: `status_reason` of a hold that ends by an answer, a stop, or staff (care rule 17).
 UNCLEAR_STOP = "unclear_stop"
@@ -40,7 +38,7 @@ def end_for_clear(session: Session, patient_id: UUID) -> None:
 
 def rest_for_crisis(session: Session, patient_id: UUID, *, now: datetime) -> None:
     """Let no automatic question go to a patient whose crisis is open."""
-    _rest(session, patient_id, now + _UNTIL_ENDED)
+    _rest(session, patient_id, now + patients.CRISIS_REST)
 
 
 def rest_for_conversation(session: Session, patient_id: UUID, *, since: datetime) -> None:
@@ -58,7 +56,7 @@ def _rest(session: Session, patient_id: UUID, until: datetime) -> None:
 def end_for_crisis(session: Session, patient_id: UUID, *, now: datetime) -> None:
     """Let questions go on after a clinician ended the crisis."""
     person = patients.by_id(session, patient_id)
-    if person.paused_until is not None and person.paused_until > now + _NO_PAUSE:
+    if patients.in_crisis(person.paused_until, now):
         person.paused_until = now
         enrollments.request_plan_of_patient(session, patient_id)
 

@@ -466,6 +466,8 @@ class Oracle:
         return self.visit is not None and self.visit.status is status
 
     def _paused(self, step: Step, due: datetime) -> bool:
+        if self.patient.in_crisis and step.purpose is not Purpose.VISITS:
+            return True
         until = self.patient.paused_until
         return step.purpose is Purpose.CHECK_INS and until is not None and due < until
 

@@ -1,5 +1,6 @@
 """Stories of the planner: who, when, what goes out, and what does not and why."""
 
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 
 import pytest
@@ -244,6 +245,18 @@ def test_a_pause_stops_check_ins_and_no_visit_text():
     reasons = [text.skip_reason for text in check_ins(person=person)]
     assert reasons == [SkipReason.PAUSED] * 7 + [None] * 7
     assert skipped(dosing(person=person)) == {}
+
+
+def test_the_check_after_a_dose_rests_in_a_crisis_alone():
+    """No pause of the patient's, and no visit text for either (care rules 10, 20)."""
+    dose = visit(local("2026-12-03 10:00"), status=VisitStatus.CHECKED_OUT, dose=Dose.GIVEN)
+    dose = replace(dose, checked_out_at=local("2026-12-03 12:00"))
+    facts, now = enrolled("after-dose", dose), local("2026-12-03 12:00")
+    calm = patient(paused_until=local("2026-12-08 09:00"))
+    assert skipped(plan(facts, calm, clinic(), now=now)) == {}
+    crisis = skipped(plan(facts, patient(in_crisis=True), clinic(), now=now))
+    assert crisis == {"after_evening": "paused", "after_morning": "paused"}
+    assert skipped(dosing(person=patient(in_crisis=True))) == {}
 
 
 def test_questions_wait_until_the_number_is_proved():

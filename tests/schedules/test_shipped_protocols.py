@@ -45,10 +45,11 @@ def test_a_confirmation_ends_only_pure_requests(protocol: str, step: Step):
 
 
 def test_food_ride_and_health_news_become_calls():
-    """Care rule 2's three, those at home, the news that voids them (rule 5), the welcome (21)."""
+    """Care rule 2's three, those at home, the news that voids them (5), the welcome, the checks."""
     calls = {step.id for _, step in STEPS if step.if_not_delivered}
     assert calls == {
         *("visit_48h", "visit_24h_prep", "visit_2h_ride"),
+        *("after_evening", "after_morning", "home_evening", "home_morning"),
         *("home_24h", "home_ready", "visit_moved", "visit_cancelled", "welcome"),
     }
 
