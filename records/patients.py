@@ -47,7 +47,10 @@ class Patient(Base):
     # The ledger's last word, kept here so that a claim reads it with the row.
     purposes: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
     proved_at: Mapped[datetime | None]
+    # The end of the patient's pause; while a crisis is open, far away instead (see `in_crisis`).
     paused_until: Mapped[datetime | None]
+    # The pause itself, kept where a crisis covers it.
+    own_pause_until: Mapped[datetime | None]
     import_digest: Mapped[str | None]
     # What the last file said, by column; none for a row that was imported before this was kept.
     imported: Mapped[Sealed | None]

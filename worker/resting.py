@@ -36,9 +36,21 @@ def end_for_clear(session: Session, patient_id: UUID) -> None:
         enrollments.request_plan_of_patient(session, person.id)
 
 
+def pause(session: Session, person: Patient, *, until: datetime) -> None:
+    """Rest check-ins as the patient asked; a crisis that is open rests them for longer."""
+    person.own_pause_until = until
+    person.paused_until = max(person.paused_until or until, until)
+    enrollments.request_plan_of_patient(session, person.id)
+
+
 def rest_for_crisis(session: Session, patient_id: UUID, *, now: datetime) -> None:
     """Let no automatic question go to a patient whose crisis is open."""
-    _rest(session, patient_id, now + patients.CRISIS_REST)
+    person = patients.by_id(session, patient_id)
+    if not patients.in_crisis(person.paused_until, now):
+        # A pause that runs already goes on after the crisis.
+        person.own_pause_until = person.paused_until
+        person.paused_until = now + patients.CRISIS_REST
+        enrollments.request_plan_of_patient(session, patient_id)
 
 
 def rest_for_conversation(session: Session, patient_id: UUID, *, since: datetime) -> None:
@@ -54,10 +66,10 @@ def _rest(session: Session, patient_id: UUID, until: datetime) -> None:
 
 
 def end_for_crisis(session: Session, patient_id: UUID, *, now: datetime) -> None:
-    """Let questions go on after a clinician ended the crisis."""
+    """Let questions go on after a clinician ended the crisis; a pause runs its own time."""
     person = patients.by_id(session, patient_id)
     if patients.in_crisis(person.paused_until, now):
-        person.paused_until = now
+        person.paused_until = max(person.own_pause_until or now, now)
         enrollments.request_plan_of_patient(session, patient_id)
 
 

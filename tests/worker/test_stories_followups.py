@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from records import clinics
+from records import clinics, patients
 from records.base import Session
 from records.followups import FollowUp
 from records.patients import Patient
@@ -30,16 +30,30 @@ def duty(world: World) -> Iterator[Duty]:
 
 
 def test_questions_rest_until_a_clinician_ends_the_crisis(duty: Duty) -> None:
-    """Never by time, nor by a pause of the patient's own (care rule 10)."""
+    """Never by time (care rule 10)."""
     duty.staff("doc@clinic.test", "clinician")
     duty.says()
-    duty.talk.says("PAUSE")
     until = duty.talk.patient().paused_until
     assert until is not None
     assert until > duty.world.now + timedelta(days=365)
     doctor = duty.actor("doc@clinic.test")
     actions.resolve(duty.world.services, duty.item.id, outcome="misread", actor=doctor)
     assert duty.talk.patient().paused_until == duty.world.now
+
+
+@pytest.mark.parametrize("first", ["PAUSE", CRISIS])
+def test_a_pause_outlives_the_crisis_it_was_asked_in(duty: Duty, first: str) -> None:
+    """Asked before or during it, the seven days are the patient's (care rules 10, 20)."""
+    duty.staff("doc@clinic.test", "clinician")
+    asked = duty.world.now
+    for words in (first, CRISIS if first == "PAUSE" else "PAUSE"):
+        duty.says(words)
+    assert patients.in_crisis(duty.talk.patient().paused_until, duty.world.now)
+    duty.world.advance(days=1)
+    [crisis] = [item for item in duty.talk.rows(FollowUp) if item.reason == "crisis"]
+    doctor = duty.actor("doc@clinic.test")
+    actions.resolve(duty.world.services, crisis.id, outcome="misread", actor=doctor)
+    assert duty.talk.patient().paused_until == asked + timedelta(days=7)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from datetime import timedelta
 from messages.binding import scale_of
 from messages.lexicon import lexicon
 from messages.replies import Intent
-from records import enrollments
 from records.conversation import Prompt
 from schedules.followups import FollowUpReason, WantedFollowUp
 from schedules.staffing import Severity
@@ -28,10 +27,7 @@ def paused(case: Case) -> None:
     person = case.patient
     if person is None:
         return
-    # A rest that only a person ends is not made shorter by one that ends by itself.
-    until = case.now + PAUSE
-    person.paused_until = max(person.paused_until or until, until)
-    enrollments.request_plan_of_patient(case.session, person.id)
+    resting.pause(case.session, person, until=case.now + PAUSE)
     watched = is_watched(case.session, case.services, person, since=case.now - OPIOID_WATCHED)
     items = [
         case.want(FollowUpReason.PAUSED, severity=Severity.CALL_TODAY)
