@@ -230,6 +230,11 @@ def _texted(clinic_id: UUID, people: Collection[str], now: datetime) -> Select[P
     )
 
 
+# One lock for a whole clinic: a turn that pages several people, phone by phone, would wait for
+# another one that does so in another order, and that one for it.
+_LOCK_CODES = text("SELECT pg_advisory_xact_lock(hashtext('aftercare.pages'), hashtext(:clinic))")
+
+
 def code_for(
     session: Session,
     clinic_id: UUID,
@@ -240,8 +245,10 @@ def code_for(
 ) -> int:
     """Return the number for a page's text: the item's own, or the lowest that means nothing else.
 
-    `people` are the keys of all who share the phone.
+    `people` are the keys of all who share the phone. Whoever else numbers a page of this clinic
+    waits for the end of this transaction, and then sees what it has given away.
     """
+    session.execute(_LOCK_CODES, {"clinic": str(clinic_id)})
     used = list(session.scalars(_texted(clinic_id, people, now)))
     own = [page.reply_code for page in used if follow_up_id and page.follow_up_id == follow_up_id]
     if own and own[-1] is not None:
@@ -253,9 +260,10 @@ def code_for(
 def with_code(
     session: Session, clinic_id: UUID, people: Collection[str], code: int, *, now: datetime
 ) -> Page | None:
-    """Return the newest page to these people that this number takes."""
+    """Return the page to these people that this number takes: one that is open, or the newest."""
     mine = _texted(clinic_id, people, now).where(Page.reply_code == code)
-    return session.scalars(mine.order_by(Page.at.desc(), Page.id.desc()).limit(1)).first()
+    mine = mine.order_by(Page.closed_at.is_not(None), Page.at.desc(), Page.id.desc())
+    return session.scalars(mine.limit(1)).first()
 
 
 def waiting(

@@ -1,14 +1,21 @@
 """Staff answer a page by text: what that takes, what it never takes, and what they are told."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
+from records.clinics import Clinic
 from records.followups import FollowUp
-from records.pages import Page
+from records.pages import Page, PageKind
+from schedules import ladder, roster
+from schedules.ladder import Channel
+from schedules.staffing import Severity
 from tests.support.world import World, phone_of
-from tests.worker.duty import KIM, SAM, Duty
+from tests.worker.duty import CRISIS, KIM, SAM, Duty
+from worker.paging import calling
 from worker.steps import followup_actions as actions
 
 
@@ -23,6 +30,25 @@ def duty(world: World) -> Iterator[Duty]:
 def items(duty: Duty) -> list[tuple[str, str | None]]:
     """Return status and owner of each item, in the order they were opened."""
     return [(row.status, row.taken_by) for row in duty.talk.rows(FollowUp)]
+
+
+def called_about(duty: Duty, item_id: UUID, before_commit: Callable[[], object]) -> None:
+    """Page Sam about an item, in a transaction of its own."""
+    services = duty.world.services
+    about = calling.About(
+        kind=PageKind.ITEM,
+        why=ladder.Why.OPENED,
+        severity=Severity.PAGE_NOW,
+        wanted=frozenset({Channel.SMS}),
+        item_id=item_id,
+    )
+    with services.database.transaction() as session:
+        clinic = session.get_one(Clinic, duty.world.clinic_id)
+        [sam] = [
+            one for one in map(ladder.person_of, roster.contacts(clinic.file)) if one.phone == SAM
+        ]
+        calling.page(session, services, {Channel.SMS}, clinic, sam, about, now=services.now)
+        before_commit()
 
 
 TAKEN, OPEN = ("acknowledged", "sam@clinic.test"), ("open", None)
@@ -94,6 +120,40 @@ def test_of_two_pages_each_number_takes_its_own(duty: Duty) -> None:
     assert "Still open: reply 1" in duty.texted(SAM)[-1]
     duty.says("take", phone=SAM)
     assert items(duty) == [TAKEN, TAKEN]
+
+
+def test_two_pages_that_begin_at_once_have_numbers_of_their_own(duty: Duty) -> None:
+    """The second is numbered once the first is committed, so that each can be taken."""
+    duty.talk.says(CRISIS)
+    duty.talk.says(CRISIS, phone=phone_of(1))
+    one, other = (row.id for row in duty.talk.rows(FollowUp))
+    reached, on = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        reached.set()
+        assert on.wait(10)
+
+    first = threading.Thread(target=called_about, args=(duty, one, wait))
+    first.start()
+    assert reached.wait(10)
+    threading.Timer(0.2, on.set).start()
+    called_about(duty, other, lambda: None)
+    first.join(10)
+    assert {row.follow_up_id: row.reply_code for row in duty.talk.rows(Page)} == {one: 1, other: 2}
+
+
+def test_a_number_that_two_pages_have_takes_the_open_one(duty: Duty) -> None:
+    """Whichever of the two is newer: what has ended needs nobody."""
+    duty.staff("doc@clinic.test", "clinician")
+    duty.says()
+    duty.world.advance(minutes=3)
+    duty.says(phone=phone_of(1))
+    duty.world.execute("UPDATE page SET reply_code = 1")
+    newer, doctor = duty.talk.rows(FollowUp)[1].id, "doc@clinic.test"
+    actor = actions.actor_by_email(duty.world.services, doctor, newer)
+    actions.resolve(duty.world.services, newer, outcome="reached_safe", actor=actor)
+    duty.says("1", phone=SAM)
+    assert items(duty)[0] == TAKEN
 
 
 def test_the_number_of_an_old_page_takes_no_other(duty: Duty) -> None:
