@@ -219,9 +219,9 @@ def of_kind(session: Session, clinic_id: UUID, kind: PageKind, *, since: datetim
 CODE_KEPT = timedelta(hours=12)
 
 
-def _texted(clinic_id: UUID, people: Collection[str], now: datetime) -> Select[Page]:
-    """Pages by text to these people whose number still means something."""
-    lately = or_(Page.closed_at.is_(None), Page.at > now - CODE_KEPT)
+def _texted(clinic_id: UUID, people: Collection[str], at: datetime) -> Select[Page]:
+    """Pages by text to these people whose number meant something at that time."""
+    lately = or_(Page.closed_at.is_(None), Page.at > at - CODE_KEPT)
     return select(Page).where(
         Page.clinic_id == clinic_id,
         Page.person.in_(people),
@@ -258,19 +258,23 @@ def code_for(
 
 
 def with_code(
-    session: Session, clinic_id: UUID, people: Collection[str], code: int, *, now: datetime
+    session: Session, clinic_id: UUID, people: Collection[str], code: int, *, at: datetime
 ) -> Page | None:
-    """Return the page to these people that this number takes: one that is open, or the newest."""
-    mine = _texted(clinic_id, people, now).where(Page.reply_code == code)
+    """Return the page to these people that this number, written `at`, takes.
+
+    One that is still open goes before the newest. A page that began later is not meant.
+    """
+    mine = _texted(clinic_id, people, at).where(Page.reply_code == code, Page.at <= at)
     mine = mine.order_by(Page.closed_at.is_not(None), Page.at.desc(), Page.id.desc())
     return session.scalars(mine.limit(1)).first()
 
 
 def waiting(
-    session: Session, clinic_id: UUID, people: Collection[str], *, now: datetime
+    session: Session, clinic_id: UUID, people: Collection[str], *, at: datetime
 ) -> list[Page]:
-    """Return the pages by text that these people have not taken, one for each number."""
-    mine = _texted(clinic_id, people, now).where(Page.closed_at.is_(None))
+    """Return the pages by text that nobody had taken at that time, one for each number."""
+    was_open = or_(Page.closed_at.is_(None), Page.closed_at > at)
+    mine = _texted(clinic_id, people, at).where(Page.at <= at, was_open)
     newest = {page.reply_code: page for page in session.scalars(mine.order_by(Page.at, Page.id))}
     return sorted(newest.values(), key=lambda page: page.reply_code or 0)
 

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -17,6 +17,7 @@ from tests.support.world import World, phone_of
 from tests.worker.duty import CRISIS, KIM, SAM, Duty
 from worker.paging import calling
 from worker.steps import followup_actions as actions
+from worker.steps import receive, replies
 
 
 @pytest.fixture
@@ -250,6 +251,53 @@ def test_a_stop_of_staff_is_a_stop(duty: Duty) -> None:
     """The law asks for no reason."""
     duty.says("STOP", phone=SAM)
     assert duty.talk.reasons == ["opted_out"]
+
+
+# --- answers found late --------------------------------------------------------------------------
+
+
+def found_late(duty: Duty, body: str, *, written: datetime) -> None:
+    """Have the pull find a text of Sam's that the webhook never brought."""
+    services = duty.world.services
+    receive.store(services, duty.talk.sms(body, phone=SAM), source="pull", received_at=written)
+    replies.run(services)
+    duty.tick()
+
+
+@pytest.mark.parametrize("words", ["take", "1"])
+def test_an_answer_takes_no_page_that_began_after_it_was_written(duty: Duty, words: str) -> None:
+    """Nobody answers what they were not asked; they are told what is open now."""
+    written = duty.world.now
+    duty.world.advance(minutes=20)
+    duty.says()
+    found_late(duty, words, written=written)
+    assert items(duty) == [OPEN]
+    assert "Still open: reply 1" in duty.texted(SAM)[-1]
+
+
+def test_an_answer_takes_the_page_that_was_open_when_it_was_written(duty: Duty) -> None:
+    """Another one has begun before it was found; TAKE meant the only one there was."""
+    duty.says()
+    duty.world.advance(minutes=1)
+    written = duty.world.now
+    duty.world.advance(minutes=1)
+    duty.says(phone=phone_of(1))
+    found_late(duty, "take", written=written)
+    assert items(duty) == [TAKEN, OPEN]
+
+
+def test_an_answer_does_not_move_on_from_a_page_that_has_ended(duty: Duty) -> None:
+    """TAKE was about a page that a colleague has by now, and takes no later one in its stead."""
+    duty.says()
+    duty.world.advance(minutes=1)
+    written = duty.world.now
+    duty.world.advance(minutes=1)
+    duty.staff("kim@clinic.test")
+    duty.takes("kim@clinic.test")
+    duty.says(phone=phone_of(1))
+    found_late(duty, "take", written=written)
+    assert [status for status, _ in items(duty)] == ["acknowledged", "open"]
+    assert "a colleague has it" in duty.texted(SAM)[-1]
 
 
 # --- staff and patient on one number -------------------------------------------------------------

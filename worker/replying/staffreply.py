@@ -2,8 +2,9 @@
 
 Each page's text names its own number ("reply 2"), and that number, or TAKE where one page is open,
 takes it as pressing 1 in a call does. Nothing is ever guessed: what may mean two pages takes none,
-and is asked back. Staff are told apart from patients by the phone that stands in the clinic's file;
-who is both answers a question of ours first, since a page that was taken by mistake calls nobody.
+and is asked back. An answer means the pages that were open when it was written, also where it is
+found late. Staff are told apart from patients by the phone that stands in the clinic's file; who is
+both answers a question of ours first, since a page that was taken by mistake calls nobody.
 """
 
 import re
@@ -35,7 +36,8 @@ def staff_reply(case: Case) -> bool:
     if not people:
         return False
     word = " ".join(_NO_LETTERS.sub("", case.body).casefold().split())
-    waiting = pages.waiting(case.session, case.clinic.id, people, now=case.now)
+    written = case.inbound.received_at
+    waiting = pages.waiting(case.session, case.clinic.id, people, at=written)
     if case.inbound.prompt_message_id is not None or case.inbound.ambiguous:
         if waiting and _NUMBER.fullmatch(word):
             _tell(case, people, "own")
@@ -60,7 +62,9 @@ def _meant(
     number = _NUMBER.fullmatch(word)
     if number is not None:
         code = int(number[1])
-        page = pages.with_code(case.session, case.clinic.id, people, code, now=case.now)
+        page = pages.with_code(
+            case.session, case.clinic.id, people, code, at=case.inbound.received_at
+        )
         if page is not None:
             return page, ""
     elif word in _TAKE:
@@ -68,7 +72,8 @@ def _meant(
             return waiting[0], ""
         if waiting:
             return None, "which"
-    return None, "unclear" if waiting else "nothing"
+    open_now = pages.waiting(case.session, case.clinic.id, people, at=case.now)
+    return None, "unclear" if open_now else "nothing"
 
 
 def _take(case: Case, page: Page) -> str:

@@ -409,5 +409,5 @@ def _waiting(session: Session, page: Page, now: datetime) -> tuple[tuple[int, da
         return ()
     clinic = clinics.by_id(session, page.clinic_id)
     people = roster.keys_beside(clinic.file, page.person)
-    open_now = pages.waiting(session, clinic.id, people, now=now)
+    open_now = pages.waiting(session, clinic.id, people, at=now)
     return tuple((one.reply_code, one.at) for one in open_now if one.reply_code is not None)
