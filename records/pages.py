@@ -214,14 +214,14 @@ def of_kind(session: Session, clinic_id: UUID, kind: PageKind, *, since: datetim
     return list(session.scalars(mine.order_by(Page.at, Page.id)))
 
 
-#: A number that took one page is given to another one only after this long: an answer to a text
-#: of the evening must not take the page of the night.
+#: A page's number is given to another one only so long after that page was closed: an answer to a
+#: text of the evening must not take the page of the night.
 CODE_KEPT = timedelta(hours=12)
 
 
 def _texted(clinic_id: UUID, people: Collection[str], at: datetime) -> Select[Page]:
     """Pages by text to these people whose number meant something at that time."""
-    lately = or_(Page.closed_at.is_(None), Page.at > at - CODE_KEPT)
+    lately = or_(Page.closed_at.is_(None), Page.closed_at > at - CODE_KEPT)
     return select(Page).where(
         Page.clinic_id == clinic_id,
         Page.person.in_(people),

@@ -178,6 +178,31 @@ def test_the_number_of_an_old_page_takes_no_other(duty: Duty) -> None:
     assert items(duty)[1] == TAKEN
 
 
+@pytest.mark.parametrize(("hours", "number"), [(11.9, 2), (12.1, 1)])
+def test_a_number_is_free_twelve_hours_after_its_page_was_closed(
+    duty: Duty, hours: float, number: int
+) -> None:
+    """However long the page was open: 1, said late about it, means no other one."""
+    duty.staff("doc@clinic.test", "clinician")
+    duty.says()
+    duty.world.advance(hours=13)
+    actor = duty.actor("doc@clinic.test")
+    actions.resolve(duty.world.services, duty.item.id, outcome="reached_safe", actor=actor)
+    duty.world.advance(hours=hours)
+    duty.says(phone=phone_of(1))
+    newest = duty.talk.rows(FollowUp)[1].id
+    codes = {row.reply_code for row in duty.talk.rows(Page) if row.follow_up_id == newest}
+    assert codes == {number}
+
+
+def test_a_number_of_three_digits_is_read(duty: Duty) -> None:
+    """Numbers rise while pages are open, and each that is named can be answered."""
+    duty.says()
+    duty.world.execute("UPDATE page SET reply_code = 100")
+    duty.says("100", phone=SAM)
+    assert items(duty) == [TAKEN]
+
+
 def test_a_page_that_is_paged_again_keeps_its_number(duty: Duty) -> None:
     """So that the answer to any of its texts is the right one."""
     duty.says()

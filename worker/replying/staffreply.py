@@ -23,7 +23,7 @@ from worker.replying.case import Case
 from worker.taking import FollowUpActionError, FollowUpTakenError, take_page_in
 
 _TAKE = frozenset({"take", "take it", "taken", "taking it", "i take it", "ill take it", "tomo"})
-_NUMBER = re.compile(r"(?:take )?(\d{1,2})")
+_NUMBER = re.compile(r"(?:take )?(\d{1,3})")
 _NO_LETTERS = re.compile(r"[^\w ]+")
 #: Answers to one phone within an hour: two robots must not talk on.
 _MOST_AN_HOUR = 6
