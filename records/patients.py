@@ -51,6 +51,8 @@ class Patient(Base):
     paused_until: Mapped[datetime | None]
     # The pause itself, kept where a crisis covers it.
     own_pause_until: Mapped[datetime | None]
+    # When the text of staff goes whose conversation is open; check-ins rest from then on.
+    conversation_since: Mapped[datetime | None]
     import_digest: Mapped[str | None]
     # What the last file said, by column; none for a row that was imported before this was kept.
     imported: Mapped[Sealed | None]

@@ -64,6 +64,7 @@ class DueMessage:
     patient_zone: str | None
     patient_status: str | None
     paused_until: datetime | None
+    conversation_since: datetime | None
     safe_from: time | None
     safe_until: time | None
     purposes: list[str] | None
@@ -107,8 +108,8 @@ _DUE = """
            m.due_at, m.latest_at, m.anchor_at, m.revision, m.attempts, m.recipient,
            m.patient_id, p.phone AS patient_phone, p.phone_blind AS patient_phone_blind,
            p.language AS patient_language, p.tag AS patient_tag, p.timezone AS patient_zone,
-           p.status AS patient_status, p.paused_until, p.safe_from, p.safe_until,
-           p.purposes, o.reason AS opt_out,
+           p.status AS patient_status, p.paused_until, p.conversation_since,
+           p.safe_from, p.safe_until, p.purposes, o.reason AS opt_out,
            m.appointment_id, a.starts_at, a.modality, a.status AS appointment_status,
            a.revision AS appointment_revision, a.details AS appointment_details,
            COALESCE(m.nudge_for IS NOT NULL AND (

@@ -76,6 +76,8 @@ class PatientFacts:
     check_in_time: time | None = None
     quit_date: date | None = None
     paused_until: datetime | None = None
+    #: Staff write with the patient from then on, and nobody has said that it is over.
+    conversation_since: datetime | None = None
     #: A crisis is open: nothing asks until a clinician ends it (care rule 10).
     in_crisis: bool = False
     opted_out: bool = False

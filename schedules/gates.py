@@ -127,7 +127,13 @@ def closed_at(
 ) -> SkipReason | None:
     """Name what stops a text at this hour: a pause, an open crisis, or a dose that day."""
     patient = frame.patient
-    if rests(step.purpose, due, paused_until=patient.paused_until, in_crisis=patient.in_crisis):
+    if rests(
+        step.purpose,
+        due,
+        paused_until=patient.paused_until,
+        conversation_since=patient.conversation_since,
+        in_crisis=patient.in_crisis,
+    ):
         return SkipReason.PAUSED
     if dose_days and due.astimezone(frame.zone).date() in dose_days and asks_no_dose(step):
         return SkipReason.DOSE_DAY
@@ -135,16 +141,24 @@ def closed_at(
 
 
 def rests(
-    purpose: str | None, at: datetime, *, paused_until: datetime | None, in_crisis: bool
+    purpose: str | None,
+    at: datetime,
+    *,
+    paused_until: datetime | None,
+    conversation_since: datetime | None,
+    in_crisis: bool,
 ) -> bool:
     """Whether a text of this purpose rests at `at`; the planner and the claim both ask here.
 
-    A pause concerns check-ins only: the check after a dose is for safety, and visits can't wait
-    (care rule 20). While a crisis is open nothing asks on its own; visits go on.
+    A pause, and staff who write, concern check-ins only: the check after a dose is for safety, and
+    visits can't wait (care rule 20). While a crisis is open nothing asks on its own; visits go on.
     """
     if in_crisis and purpose in _ASKING:
         return True
-    return purpose == Purpose.CHECK_INS and paused_until is not None and at < paused_until
+    if purpose != Purpose.CHECK_INS:
+        return False
+    paused = paused_until is not None and at < paused_until
+    return paused or (conversation_since is not None and at >= conversation_since)
 
 
 def asks_no_dose(step: Step) -> bool:

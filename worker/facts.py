@@ -161,6 +161,7 @@ def patient_facts(
         check_in_time=row.check_in_time,
         quit_date=date.fromisoformat(quit_date) if quit_date else None,
         paused_until=row.paused_until,
+        conversation_since=row.conversation_since,
         in_crisis=patients.in_crisis(row.paused_until, services.now),
         opted_out=opted_out,
         proved=row.proved_at is not None,

@@ -80,8 +80,13 @@ def _not_wanted(due: DueMessage, now: datetime) -> End | None:
         return End(status="cancelled", reason=SkipReason.PATIENT_HELD)
     if due.purpose is not None and due.purpose not in (due.purposes or ()):
         return End(status="skipped", reason=SkipReason.NO_CONSENT)
-    crisis = in_crisis(due.paused_until, now)
-    if rests(due.purpose, now, paused_until=due.paused_until, in_crisis=crisis):
+    if rests(
+        due.purpose,
+        now,
+        paused_until=due.paused_until,
+        conversation_since=due.conversation_since,
+        in_crisis=in_crisis(due.paused_until, now),
+    ):
         return End(status="skipped", reason=SkipReason.PAUSED)
     if due.question_answered:
         return End(status="skipped", reason=SkipReason.ANSWERED)

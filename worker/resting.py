@@ -5,15 +5,12 @@ A crisis rests until a clinician ends its item, never until a time (care rule 10
 written STOP is started nothing at all until it is clear (care rule 17).
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from records import enrollments, patients
 from records.base import Session
 from records.patients import Patient
-
-#: So long questions rest after the last message of staff.
-CONVERSATION = timedelta(hours=24)
 
 #: `status_reason` of a hold that ends by an answer, a stop, or staff (care rule 17).
 UNCLEAR_STOP = "unclear_stop"
@@ -53,18 +50,6 @@ def rest_for_crisis(session: Session, patient_id: UUID, *, now: datetime) -> Non
         enrollments.request_plan_of_patient(session, patient_id)
 
 
-def rest_for_conversation(session: Session, patient_id: UUID, *, since: datetime) -> None:
-    """Let no automatic question go between the messages of staff."""
-    _rest(session, patient_id, since + CONVERSATION)
-
-
-def _rest(session: Session, patient_id: UUID, until: datetime) -> None:
-    person = patients.by_id(session, patient_id)
-    if person.paused_until is None or person.paused_until < until:
-        person.paused_until = until
-        enrollments.request_plan_of_patient(session, patient_id)
-
-
 def end_for_crisis(session: Session, patient_id: UUID, *, now: datetime) -> None:
     """Let questions go on after a clinician ended the crisis; a pause runs its own time."""
     person = patients.by_id(session, patient_id)
@@ -73,9 +58,17 @@ def end_for_crisis(session: Session, patient_id: UUID, *, now: datetime) -> None
         enrollments.request_plan_of_patient(session, patient_id)
 
 
-def end_for_conversation(session: Session, patient_id: UUID, *, now: datetime) -> None:
-    """Let questions go on; a pause that the patient asked for is longer, and stays."""
+def rest_for_conversation(session: Session, patient_id: UUID, *, since: datetime) -> None:
+    """Let no check-in go from the text of staff at `since` on, until their item is resolved."""
     person = patients.by_id(session, patient_id)
-    if person.paused_until is not None and person.paused_until <= now + CONVERSATION:
-        person.paused_until = now
+    if person.conversation_since is None or since < person.conversation_since:
+        person.conversation_since = since
+        enrollments.request_plan_of_patient(session, patient_id)
+
+
+def end_for_conversation(session: Session, patient_id: UUID) -> None:
+    """Let check-ins go on; a pause and a crisis stay."""
+    person = patients.by_id(session, patient_id)
+    if person.conversation_since is not None:
+        person.conversation_since = None
         enrollments.request_plan_of_patient(session, patient_id)

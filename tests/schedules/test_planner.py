@@ -247,6 +247,13 @@ def test_a_pause_stops_check_ins_and_no_visit_text():
     assert skipped(dosing(person=person)) == {}
 
 
+def test_check_ins_rest_from_a_text_of_staff_on():
+    """And not before it goes."""
+    person = patient(conversation_since=local("2026-12-08 09:00"))
+    reasons = [text.skip_reason for text in check_ins(person=person)]
+    assert reasons == [None] * 7 + [SkipReason.PAUSED] * 7
+
+
 def test_the_check_after_a_dose_rests_in_a_crisis_alone():
     """No pause of the patient's, and no visit text for either (care rules 10, 20)."""
     dose = visit(local("2026-12-03 10:00"), status=VisitStatus.CHECKED_OUT, dose=Dose.GIVEN)

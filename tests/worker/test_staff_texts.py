@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 
+from records.base import new_id
 from records.followups import FollowUp
 from records.outbox import Message
 from tests.support.world import World
@@ -48,28 +49,73 @@ def test_a_message_for_later_waits(talk: Talk) -> None:
     assert len(talk.world.gateway.created()) == 1
 
 
-def test_questions_rest_while_the_conversation_is_open(talk: Talk) -> None:
-    """Ending the item lets them go on; a pause that the patient asked for stays."""
+def test_check_ins_rest_until_the_conversation_is_resolved(talk: Talk) -> None:
+    """Days later too; a pause that the patient asked for stays."""
+    patient = talk.daily()
+    talk.says("3")
+    write(talk, patient)
+    _lives(talk, days=2, hours=20)
+    assert _asked(talk) == 1
+    _resolves(talk)
+    _lives(talk, days=1)
+    assert _asked(talk) == 2
+    talk.says("PAUSE")
+    write(talk, patient)
+    _resolves(talk)
+    assert talk.patient().paused_until > talk.world.now + timedelta(days=6)
+
+
+def test_a_text_for_later_rests_nothing_until_it_goes(talk: Talk) -> None:
+    """Daily questions go on until then, rest from then on, and its item is due afterwards."""
+    patient = talk.daily()
+    write(talk, patient, at=talk.world.now + timedelta(days=3))
+    assert talk.item("conversation").due_at > talk.world.now + timedelta(days=3)
+    _lives(talk, days=2, hours=12)
+    assert _asked(talk) == 3
+    _lives(talk, days=2)
+    assert _asked(talk) == 3
+
+
+def test_the_claim_rests_what_was_planned_before_the_text(talk: Talk) -> None:
+    """Whatever the planner has seen by then: it and the claim ask one rule."""
     patient = talk.daily()
     write(talk, patient)
-    until = talk.world.now + timedelta(hours=24)
-    assert talk.patient().paused_until == until
-    [item] = [row for row in talk.rows(FollowUp) if row.reason == "conversation"]
+    talk.world.advance(days=1)
+    talk.world.send()
+    rested = [row for row in talk.rows(Message) if row.reason == "paused"]
+    assert {row.step for row in rested} >= {"daily_0_10"}
+    assert _asked(talk) == 1
+
+
+def _lives(talk: Talk, **time: int) -> None:
+    """Let time pass by the hour, planning and sending as a tick would; texts arrive."""
+    for _ in range(int(timedelta(**time) / timedelta(hours=1))):
+        talk.world.advance(hours=1)
+        talk.world.plan()
+        talk.world.send()
+        talk.delivered()
+
+
+def _asked(talk: Talk) -> int:
+    """Count the daily questions that went, without their nudges."""
+    rows = talk.rows(Message)
+    return sum(row.step == "daily_0_10" and row.attempts > 0 for row in rows if not row.nudge_for)
+
+
+def _resolves(talk: Talk) -> None:
+    """End the open conversation."""
+    items = [row for row in talk.rows(FollowUp) if row.reason == "conversation"]
+    [item] = [row for row in items if row.status != "resolved"]
     actor = actions.Actor(
         label="test", staff_id=_staff(talk), clinic_id=talk.world.clinic_id, role="admin"
     )
     actions.resolve(talk.world.services, item.id, outcome="handled", actor=actor)
-    assert talk.patient().paused_until == talk.world.now
-    talk.says("PAUSE")
-    paused = talk.patient().paused_until
-    write(talk, patient)
-    assert talk.patient().paused_until == paused
 
 
 def _staff(talk: Talk) -> UUID:
     from tests.worker.duty import Duty  # noqa: PLC0415
 
-    return Duty(world=talk.world).staff("lee@clinic.test")
+    return Duty(world=talk.world).staff(f"lee{new_id()}@clinic.test")
 
 
 @pytest.mark.parametrize("words", ["", "x" * 301, "Your ketamine dose is ready"])

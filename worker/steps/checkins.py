@@ -18,6 +18,7 @@ from records.base import Session
 from records.checkins import CheckIn
 from records.conversation import Asked, Prompt
 from records.outbox import Message
+from records.patients import Patient
 from schedules import followup_rules
 from schedules.clinic import ClinicFile
 from schedules.followups import FollowUpReason, WantedFollowUp
@@ -256,10 +257,17 @@ def _counts(session: Session, asked: Asked) -> bool:
         return False
     if message.purpose is not None and message.purpose not in person.purposes:
         return False
-    paused = person.paused_until
-    if message.purpose == "check_ins" and paused is not None and paused > asked.check_in.asked_at:
+    if message.purpose == "check_ins" and _rested(person, asked):
         return False
     return _visit_stands(session, message)
+
+
+def _rested(person: Patient, asked: Asked) -> bool:
+    """Whether check-ins rested while this one stood open."""
+    paused, since = person.paused_until, person.conversation_since
+    if paused is not None and paused > asked.check_in.asked_at:
+        return True
+    return since is not None and since < asked.check_in.ends_at
 
 
 def _visit_stands(session: Session, message: Message) -> bool:

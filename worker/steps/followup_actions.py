@@ -251,7 +251,7 @@ def _end_rest(session: Session, item: FollowUp, now: datetime) -> None:
     if is_safety(item.reason):
         resting.end_for_crisis(session, item.patient_id, now=now)
     elif item.reason == FollowUpReason.CONVERSATION:
-        resting.end_for_conversation(session, item.patient_id, now=now)
+        resting.end_for_conversation(session, item.patient_id)
     elif item.reason == FollowUpReason.UNCLEAR_REPLY:
         resting.end_for_clear(session, item.patient_id)
 

@@ -1,7 +1,7 @@
 """A message from a coordinator to a patient, now or later, by the same gates as any text we start.
 
-It opens a conversation: automatic questions rest for a day from the last message on, or until the
-item is resolved. Texts about visits go on, since food and rides can't wait.
+It opens a conversation: check-ins rest from the minute it goes until the item is resolved, which is
+due only after it went. Texts about visits, and the checks after a dose, go on.
 """
 
 from datetime import datetime, timedelta
@@ -50,7 +50,7 @@ def write(
         _refuse(session, services, clinic, person, words.strip(), due)
         session.add(_row(session, services, person, row_id, words.strip(), due))
         resting.rest_for_conversation(session, person.id, since=due)
-        _open(session, clinic, person, row_id, owner_id, now)
+        _open(session, clinic, person, row_id, owner_id, now, due)
         audit.record(
             session,
             services.vault,
@@ -114,13 +114,14 @@ def _open(
     message_id: UUID,
     owner_id: UUID | None,
     now: datetime,
+    goes_at: datetime,
 ) -> None:
     reason = FollowUpReason.CONVERSATION
     severity = Severity.NEXT_BUSINESS_DAY
     wanted = WantedFollowUp(
         reason=reason,
         severity=severity,
-        due_at=clinic.file.staffed().due(severity, now),
+        due_at=clinic.file.staffed().due(severity, max(now, goes_at)),
         cause=f"{reason}:{person.id}",
     )
     [item_id] = open_follow_ups(
