@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from records.outbox import Message
+from schedules.reasons import SkipReason
 
 
 def take_ended(session: Session, *, limit: int) -> list[Message]:
@@ -37,3 +38,11 @@ def statuses_of_visit(session: Session, appointment_id: UUID) -> list[str]:
         Message.appointment_id == appointment_id, Message.kind == "started"
     )
     return list(session.scalars(mine))
+
+
+def spoken_for(session: Session, appointment_id: UUID) -> bool:
+    """Return whether texts of an earlier visit that day stand for those of this one."""
+    mine = select(Message.id).where(
+        Message.appointment_id == appointment_id, Message.reason == SkipReason.SAME_DAY
+    )
+    return session.scalars(mine.limit(1)).first() is not None

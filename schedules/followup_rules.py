@@ -301,6 +301,7 @@ HARMLESS_ENDS: frozenset[str] = frozenset(
         SkipReason.NOT_MEANT,
         SkipReason.BOOKED,
         SkipReason.ANSWERED,
+        SkipReason.SAME_DAY,
         CancelReason.NOT_PLANNED,
         CancelReason.BEYOND_HORIZON,
         CancelReason.ALREADY_SENT,

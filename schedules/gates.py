@@ -174,11 +174,12 @@ def dose_days(
     for visit in appointments:
         gone = visit.status in {VisitStatus.CANCELLED, VisitStatus.NO_SHOW}
         if visit.kind == "dosing" and not gone and visit.dose is not Dose.NOT_GIVEN:
-            days.add(visit.starts_at.astimezone(_zone(visit, patient, clinic)).date())
+            days.add(visit.starts_at.astimezone(zone_of(visit, patient, clinic)).date())
     return frozenset(days)
 
 
-def _zone(visit: AppointmentFacts, patient: PatientFacts, clinic: ClinicFacts) -> ZoneInfo:
+def zone_of(visit: AppointmentFacts, patient: PatientFacts, clinic: ClinicFacts) -> ZoneInfo:
+    """Give where a visit's day is counted: at the clinic, unless the patient stays at home."""
     return patient.zone if visit.modality == "virtual" and patient.zone else clinic.zone
 
 

@@ -24,7 +24,7 @@ from schedules.moments import Frame, frame_of, local_instant
 from schedules.placement import Placement, place
 from schedules.protocol import COMES_AGAIN, Anchor, Moment, Nudge, Step
 from schedules.reasons import SkipReason
-from schedules.together import news_instead, one_late_text, one_number
+from schedules.together import news_instead, one_dose_a_day, one_late_text, one_number
 from schedules.windows import is_open, next_open
 
 HORIZON = timedelta(days=14)
@@ -114,6 +114,7 @@ def plan_patient(
             events=mine,
         )
     texts = news_instead(texts, enrollments)
+    texts = one_dose_a_day(texts, enrollments, patient, clinic)
     return share_caps(texts, sent=sent, caps=clinic.caps, zone=patient.zone or clinic.zone)
 
 

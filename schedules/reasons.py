@@ -32,6 +32,7 @@ class SkipReason(StrEnum):
     BOOKED = "booked"
     DOSE_DAY = "dose_day"
     OTHER_NUMBER = "other_number"
+    SAME_DAY = "same_day"
     ANSWERED = "answered"
     NOT_REACHED = "not_reached"
     LATE_BOOKING = "late_booking"
@@ -87,6 +88,7 @@ _SENTENCES: dict[str, str] = {
     SkipReason.NOT_MEANT: "This step is not meant for this visit or patient.",
     SkipReason.BOOKED: "The visit that it asks for is booked.",
     SkipReason.OTHER_NUMBER: "Another number is asked that day.",
+    SkipReason.SAME_DAY: "The text for an earlier dosing visit on the same day stands for both.",
     SkipReason.DOSE_DAY: "On the day of a dose the evening text takes the place of the check-in.",
     SkipReason.STEP_SKIPPED: "The text it follows will not be sent.",
     SkipReason.ANSWERED: "The patient has answered.",

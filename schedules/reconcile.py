@@ -165,8 +165,13 @@ def _settle_withdrawn(
         return
     if text.skip_reason is None and text.latest_at > now:
         changes.revive.append((row.id, text._replace(round=row.round)))
-    elif row.anchor_at != text.anchor_at:
+    elif row.anchor_at != text.anchor_at or _stands_alone_again(row, text):
         _skip_anew(text, row, changes)
+
+
+def _stands_alone_again(row: ExistingRow, text: PlannedText) -> bool:
+    """Whether the visit whose text stood for this one too is gone."""
+    return row.reason == SkipReason.SAME_DAY and text.skip_reason is not SkipReason.SAME_DAY
 
 
 def _skip_anew(text: PlannedText, row: ExistingRow, changes: Changes) -> None:

@@ -5,9 +5,19 @@ say the same at the same time. The caps are shared out after this (`caps`).
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from zoneinfo import ZoneInfo
 
-from schedules.facts import EnrollmentFacts, PlannedText
+from schedules.facts import (
+    AppointmentFacts,
+    ClinicFacts,
+    EnrollmentFacts,
+    EnrollmentStatus,
+    PatientFacts,
+    PlannedText,
+    VisitStatus,
+)
+from schedules.gates import zone_of
 from schedules.protocol import (
     EXPECTS_NOTHING,
     Anchor,
@@ -21,6 +31,7 @@ from schedules.reasons import MoveReason, SkipReason
 _TOLD_OF_A_START = frozenset({Anchor.ANNOUNCED_BOOKING, Anchor.ANNOUNCED_MOVE})
 _CONFIRMS = "appointment_reminder"
 _NO_NUMBER = frozenset({EXPECTS_NOTHING, _CONFIRMS, "yes_no"})
+_DOES_NOT_TAKE_PLACE = frozenset({VisitStatus.CANCELLED, VisitStatus.NO_SHOW})
 
 
 def one_late_text(texts: list[PlannedText]) -> list[PlannedText]:
@@ -66,6 +77,65 @@ def news_instead(
         else text
         for text in texts
     ]
+
+
+def one_dose_a_day(
+    texts: list[PlannedText],
+    enrollments: Sequence[EnrollmentFacts],
+    patient: PatientFacts,
+    clinic: ClinicFacts,
+) -> list[PlannedText]:
+    """Let the first dosing visit of a day speak for all of them, in what goes ahead of it.
+
+    A session booked in several slots is one morning to the patient, and two food texts would name
+    two last meals. The first keeps its place also when its text has gone, or can't go: the call is
+    then about it. News goes for each visit, and sessions behind a gate are each cleared alone.
+    """
+    first = _first_doses(enrollments, patient, clinic)
+    if not first:
+        return texts
+    not_meant = {
+        (text.enrollment_id, text.step)
+        for text in texts
+        if text.skip_reason is SkipReason.NOT_MEANT
+    }
+    return [
+        text._replace(skip_reason=SkipReason.SAME_DAY)
+        if text.enrollment_id in first
+        and text.importance is not Importance.NOTICE
+        and text.due_at < text.anchor_at
+        and not_meant.isdisjoint(
+            {(text.enrollment_id, text.step), (first[text.enrollment_id], text.step)}
+        )
+        else text
+        for text in texts
+    ]
+
+
+def _first_doses(
+    enrollments: Sequence[EnrollmentFacts], patient: PatientFacts, clinic: ClinicFacts
+) -> dict[str, str]:
+    """Give, for each later dosing visit of a day, the first: both as enrollments of a protocol."""
+    days: dict[tuple[str, date], list[tuple[AppointmentFacts, str]]] = {}
+    for each in enrollments:
+        visit = each.appointment
+        if visit is not None and _is_dose_that_takes_place(each, visit):
+            day = visit.starts_at.astimezone(zone_of(visit, patient, clinic)).date()
+            days.setdefault((each.protocol.id, day), []).append((visit, each.id))
+    found: dict[str, str] = {}
+    for visits in days.values():
+        first, *later = sorted(visits, key=lambda one: (one[0].starts_at, one[1]))
+        found |= {by: first[1] for visit, by in later if visit.id != first[0].id}
+    return found
+
+
+def _is_dose_that_takes_place(enrollment: EnrollmentFacts, visit: AppointmentFacts) -> bool:
+    return (
+        visit.kind == "dosing"
+        and enrollment.protocol.gate is None
+        and enrollment.status is EnrollmentStatus.ACTIVE
+        and visit.status not in _DOES_NOT_TAKE_PLACE
+    )
 
 
 def one_number(texts: list[PlannedText], protocol: Protocol, zone: ZoneInfo) -> list[PlannedText]:

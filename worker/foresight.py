@@ -84,6 +84,7 @@ _NEVER = frozenset(
         SkipReason.ENROLLMENT_ENDED,
         SkipReason.BOOKED,
         SkipReason.DOSE_DAY,
+        SkipReason.SAME_DAY,
     }
 )
 

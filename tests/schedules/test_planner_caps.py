@@ -1,13 +1,25 @@
-"""Sharing out the day's texts by care rule 8's order."""
+"""What one patient's texts of a day leave to each other, by care rule 8's order."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
+import pytest
+
 from schedules.caps import share_caps
-from schedules.facts import Caps, SentText
+from schedules.facts import Caps, SentText, VisitStatus
 from schedules.planner import plan_patient
 from schedules.protocol import Importance
 from schedules.reasons import SkipReason
-from tests.schedules.planning import NEW_YORK, clinic, enrolled, local, patient, visit
+from schedules.reconcile import reconcile
+from tests.schedules.planning import (
+    NEW_YORK,
+    Outbox,
+    clinic,
+    enrolled,
+    local,
+    patient,
+    visit,
+)
 
 DAY = local("2026-12-07 09:00")
 
@@ -78,3 +90,77 @@ def test_a_patient_with_visit_and_check_in_stays_under_two_a_day():
             day = text.due_at.astimezone(NEW_YORK).date()
             days[day] = days.get(day, 0) + 1
     assert max(days.values()) <= 2
+
+
+def doses(*visits, now=DAY):
+    """Plan the dosing visits of one patient."""
+    facts = [enrolled("dosing-visit", each, id=f"e-{each.id}") for each in visits]
+    return plan_patient(facts, patient(), clinic(), now=now, appointments=visits)
+
+
+def told(texts, step):
+    """Give of which starts a step speaks that day."""
+    return [
+        text.anchor_at.astimezone(NEW_YORK).strftime("%H:%M")
+        for text in texts
+        if text.step == step and text.skip_reason is None
+    ]
+
+
+NINE = visit(local("2026-12-15 09:00"), id="v9")
+ELEVEN = visit(local("2026-12-15 11:00"), id="v11")
+BEFORE_A_DOSE = ("visit_7d", "visit_48h", "visit_24h_prep", "visit_2h_ride")
+
+
+def test_two_doses_of_a_day_get_one_text_of_each_kind_for_the_earlier():
+    """Two food texts would name two last meals; whichever enrollment comes first in the list."""
+    for visits in ((NINE, ELEVEN), (ELEVEN, NINE)):
+        texts = doses(*visits)
+        assert [told(texts, step) for step in BEFORE_A_DOSE] == [["09:00"]] * 4
+        assert {str(one.skip_reason) for one in texts if one.enrollment_id == "e-v11"} == {
+            "same_day"
+        }
+    other_day = replace(ELEVEN, starts_at=ELEVEN.starts_at + timedelta(days=1))
+    assert "same_day" not in {str(one.skip_reason) for one in doses(NINE, other_day)}
+
+
+@pytest.mark.parametrize("status", [VisitStatus.CANCELLED, VisitStatus.NO_SHOW])
+def test_the_later_dose_speaks_for_itself_when_the_earlier_is_gone(status):
+    """Cancelled or missed: nobody else tells of the later one."""
+    texts = doses(replace(NINE, status=status), ELEVEN)
+    assert [told(texts, step) for step in BEFORE_A_DOSE] == [["11:00"]] * 4
+
+
+@pytest.mark.parametrize("when", ["2026-12-14 23:30", "2026-12-15 08:30", "2026-12-15 09:30"])
+def test_the_later_dose_asks_nothing_anew_once_the_earlier_has_been_told(when):
+    """Past the useful time of the earlier one's text, and after the patient arrived."""
+    came = replace(NINE, status=VisitStatus.ARRIVED, arrived_at=local("2026-12-15 08:20"))
+    for first in (NINE, came):
+        texts = doses(first, ELEVEN, now=local(when))
+        later = [one for one in texts if one.enrollment_id == "e-v11"]
+        assert {one.skip_reason for one in later} == {SkipReason.SAME_DAY}
+
+
+def test_rows_of_the_later_dose_come_back_once_and_in_time_or_become_a_call():
+    """Two plans of the same facts write nothing; too late for the text, its reason says so."""
+    box, now = Outbox(), DAY
+
+    def goes_on(first, now):
+        mine = [one for one in doses(first, ELEVEN, now=now) if one.enrollment_id == "e-v11"]
+        changes = reconcile(mine, list(box.rows.values()), now)
+        box.apply(changes)
+        return changes
+
+    assert goes_on(NINE, now)
+    assert not goes_on(NINE, now)
+    food = "visit_24h_prep/1/1"
+    assert (box.rows[food].status, box.rows[food].reason) == ("skipped", "same_day")
+    gone = replace(NINE, status=VisitStatus.CANCELLED)
+    assert goes_on(gone, now)
+    assert box.rows[food].status == "planned"
+    assert goes_on(NINE, now)
+    assert box.rows[food].reason == "same_day"
+    late = local("2026-12-15 02:00")
+    assert goes_on(gone, late)
+    assert box.rows[food].reason == "too_late"
+    assert not goes_on(gone, late)

@@ -167,3 +167,43 @@ def test_rule_24_a_closed_record_is_texted_nothing_more(desk: Desk) -> None:
     desk.imports("2026-12-10T10:00", status="cancelled")
     desk.waits_until("2026-12-02 12:00")
     assert desk.read() == ["visit_booked"]
+
+
+def test_rule_3_two_dosing_slots_of_a_day_are_told_once(desk: Desk) -> None:
+    """One set of texts, for the earlier, and nobody is called about the later one's."""
+    desk.imports("2026-12-10T09:00", "2026-12-10T11:00")
+    desk.waits_until("2026-12-03 10:00")
+    desk.says("C")
+    desk.waits_until("2026-12-08 12:00")
+    desk.says("N")
+    desk.waits_until("2026-12-09 10:00")
+    desk.says("C")
+    desk.waits_until("2026-12-09 16:30")
+    desk.says("Y")
+    desk.waits_until("2026-12-10 08:55")
+    assert desk.read() == ["visit_7d", "visit_48h", "visit_24h_prep", "visit_eve_ride"]
+    assert sorted(desk.why("visit_24h_prep")) == [("delivered", None), ("skipped", "same_day")]
+    assert desk.calls() == []
+
+
+def test_rule_3_the_later_slot_is_told_when_the_earlier_is_cancelled(desk: Desk) -> None:
+    """Its food text, with its own last meal, and one of each only."""
+    desk.imports("2026-12-10T09:00", "2026-12-10T11:00")
+    desk.waits_until("2026-12-07 12:00")
+    desk.imports("2026-12-10T09:00", status="cancelled")
+    desk.waits_until("2026-12-10 10:55")
+    assert desk.read().count("visit_24h_prep") == 1
+    [food] = [text for text in desk.texts("visit_24h_prep") if text.attempts]
+    assert food.anchor_at == at("2026-12-10 11:00")
+    assert "not_reminded" not in desk.calls()
+
+
+def test_rule_4_silence_at_night_is_called_while_somebody_is_there(desk: Desk) -> None:
+    """Nobody answers the food text for Thursday's dose at eight: called on Wednesday."""
+    desk.imports("2026-12-10T08:00")
+    desk.waits_until("2026-12-08 12:00")
+    desk.says("N")
+    desk.waits_until("2026-12-09 15:30")
+    assert "no_answer" not in desk.calls()
+    desk.waits_until("2026-12-09 16:30")
+    assert desk.call_by("no_answer") == "Wed 09 17:00"

@@ -179,7 +179,7 @@ def _not_reminded(
     if message.appointment_id is None:
         return ()
     visit = appointments.by_id(session, message.appointment_id)
-    if visit.status != "booked":
+    if visit.status != "booked" or endings.spoken_for(session, visit.id):
         return ()
     return for_visit_texts(
         endings.statuses_of_visit(session, visit.id),
