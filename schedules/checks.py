@@ -216,7 +216,7 @@ def _never_wanted(protocol: Protocol, step: Step) -> Found:
         yield "only_if", f"`{min(needless)}` needs a visit", mend
     allowed = protocol.visits.routes if protocol.visits is not None else frozenset()
     for condition in step.only_if:
-        if condition.routes and allowed and not condition.routes & allowed:
+        if condition.kind is ConditionKind.ROUTE and allowed and not condition.routes & allowed:
             routes = ", ".join(sorted(allowed))
             yield "only_if", f"it can never be sent: this protocol is for {routes}", "Correct one"
 

@@ -215,6 +215,7 @@ _VISIT_CONDITIONS: dict[ConditionKind, Callable[[AppointmentFacts, Condition], b
     ConditionKind.FIRST_DOSE: lambda visit, _: visit.dose_number == 1,
     ConditionKind.LATER_DOSE: lambda visit, _: (visit.dose_number or 0) > 1,
     ConditionKind.ROUTE: lambda visit, condition: visit.route in condition.routes,
+    ConditionKind.ROUTE_NOT: lambda visit, condition: visit.route not in condition.routes,
     ConditionKind.IN_PERSON: lambda visit, _: visit.modality != "virtual",
     ConditionKind.VIRTUAL: lambda visit, _: visit.modality == "virtual",
 }

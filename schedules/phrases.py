@@ -51,7 +51,9 @@ _DURATION = re.compile(r"(\d{1,4}) (minute|hour|day)s?")
 _NUMBER_TEST = re.compile(r"(?:up by (\d{1,3})|(\d{1,3})(?: or (more|less))?)")
 _SCORES = re.compile(r"(any|every) score (\d{1,3}) or more")
 _CADENCE = re.compile(r"([a-z][a-z0-9_/.-]*): *(?:every (?:(\d{1,3}) )?(day|week)s?|(from .+))")
-_ROUTE = re.compile(r"route ([a-z]+(?:(?:, | or )[a-z]+)*)")
+_ROUTE = re.compile(r"route (not )?([a-z]+(?:(?:, | or )[a-z]+)*)")
+#: Conditions that name what they are about.
+NAMING = frozenset({ConditionKind.ROUTE, ConditionKind.ROUTE_NOT, HistoryKind.SUBSTANCE})
 _SUBSTANCE = re.compile(r"substance is ([a-z]+(?:(?:, | or )[a-z]+)*)")
 _RUNNING = re.compile(r"(.+) (twice|(\d) times) running")
 
@@ -189,10 +191,11 @@ def condition(text: str) -> Condition:
     """Read one condition of `only_if`. Raises PhraseError."""
     tidy = _tidy(text)
     if found := _ROUTE.fullmatch(tidy):
-        routes = frozenset(re.split(r", | or ", found[1]))
+        routes = frozenset(re.split(r", | or ", found[2]))
         if unknown := sorted(routes - set(ROUTES)):
             raise PhraseError(f"`{unknown[0]}` is no route", f"Routes are {', '.join(ROUTES)}")
-        return Condition(kind=ConditionKind.ROUTE, routes=routes)
+        kind = ConditionKind.ROUTE_NOT if found[1] else ConditionKind.ROUTE
+        return Condition(kind=kind, routes=routes)
     if found := _SUBSTANCE.fullmatch(tidy):
         substances = frozenset(re.split(r", | or ", found[1]))
         if unknown := sorted(substances - set(SUBSTANCES)):
@@ -200,12 +203,12 @@ def condition(text: str) -> Condition:
             raise PhraseError(f"`{unknown[0]}` is no substance", mend)
         return Condition(kind=HistoryKind.SUBSTANCE, substances=substances)
     kinds: list[ConditionKind | HistoryKind] = [*ConditionKind, *HistoryKind]
-    plain = [one for one in kinds if one not in (ConditionKind.ROUTE, HistoryKind.SUBSTANCE)]
+    plain = [one for one in kinds if one not in NAMING]
     if tidy not in plain:
         known = ", ".join(f"`{kind}`" for kind in plain)
         raise PhraseError(
             f"`{text}` is no condition",
-            f"Known are {known}, `route iv or im` and `substance is alcohol`",
+            f"Known are {known}, `route iv or im`, `route not lozenge` and `substance is alcohol`",
         )
     return Condition(kind=next(one for one in plain if one == tidy))
 

@@ -178,6 +178,8 @@ class ConditionKind(StrEnum):
     IN_PERSON = "in person"
     VIRTUAL = "virtual"
     ROUTE = "route"
+    #: Any other route, and one that nobody entered.
+    ROUTE_NOT = "route not"
 
 
 class HistoryKind(StrEnum):
@@ -196,7 +198,7 @@ class HistoryKind(StrEnum):
 class Condition:
     """One thing that must hold for a step to go.
 
-    `routes` only for the kind `route`, `substances` only for `substance`.
+    `routes` only for the kinds `route` and `route not`, `substances` only for `substance`.
     """
 
     kind: ConditionKind | HistoryKind

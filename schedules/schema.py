@@ -21,7 +21,7 @@ from schedules.loader import (
     VISIT_KINDS,
     WITH_CONSENT,
 )
-from schedules.phrases import INTENT_WORDS, ROUTES, SUBSTANCES
+from schedules.phrases import INTENT_WORDS, NAMING, ROUTES, SUBSTANCES
 from schedules.protocol import (
     Anchor,
     ConditionKind,
@@ -153,14 +153,13 @@ def _opens() -> dict[str, Schema]:
 
 
 def _condition() -> Schema:
-    plain = [kind for kind in ConditionKind if kind is not ConditionKind.ROUTE]
-    more = [kind for kind in HistoryKind if kind is not HistoryKind.SUBSTANCE]
+    plain = [kind for kind in (*ConditionKind, *HistoryKind) if kind not in NAMING]
     several = "(%s)((, | or )(%s))*"
     routes, substances = "|".join(ROUTES), "|".join(SUBSTANCES)
     return {
         "anyOf": [
-            _words((*plain, *more)),
-            _pattern("^route " + several % (routes, routes) + "$"),
+            _words(plain),
+            _pattern("^route (not )?" + several % (routes, routes) + "$"),
             _pattern("^substance is " + several % (substances, substances) + "$"),
         ]
     }

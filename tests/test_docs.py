@@ -247,8 +247,8 @@ def test_the_language_of_protocols_is_documented() -> None:
     codes = {word for code in _codes(text) for word in (code, *re.split(r"[,:{} ]+", code)) if word}
     words = {*PROTOCOL_KEYS, *STEP_KEYS, *TASK_KEYS, *Importance, *FollowUpReason}
     phrases: set[str] = {*ConditionKind, *HistoryKind, *Anchor}
-    # These two stand there with an example of what follows them.
-    phrases -= {ConditionKind.ROUTE, HistoryKind.SUBSTANCE, Anchor.STEP}
+    # These stand there with an example of what follows them.
+    phrases -= {ConditionKind.ROUTE, ConditionKind.ROUTE_NOT, HistoryKind.SUBSTANCE, Anchor.STEP}
     assert sorted(words - codes) == []
     assert sorted(phrases - codes) == []
 

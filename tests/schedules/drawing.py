@@ -195,7 +195,7 @@ def visits(draw, clinic: ClinicFacts, id_: str = "v1") -> AppointmentFacts:
     facts = AppointmentFacts(
         id=id_,
         kind="dosing",
-        route=draw(st.sampled_from(("iv", "im", "lozenge"))),
+        route=draw(st.sampled_from(("iv", "im", "lozenge", None))),
         setting="clinic",
         modality=draw(st.sampled_from((None, "in_person", "virtual"))),
         starts_at=start,
@@ -309,6 +309,7 @@ CONDITIONS = st.sampled_from(
         Condition(kind=ConditionKind.IN_PERSON),
         Condition(kind=ConditionKind.VIRTUAL),
         Condition(kind=ConditionKind.ROUTE, routes=frozenset({"iv", "im"})),
+        Condition(kind=ConditionKind.ROUTE_NOT, routes=frozenset({"lozenge"})),
     )
 )
 

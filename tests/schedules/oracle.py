@@ -527,6 +527,7 @@ class Oracle:
             ConditionKind.VIRTUAL: visit.modality == "virtual",
             ConditionKind.IN_PERSON: visit.modality != "virtual",
             ConditionKind.ROUTE: visit.route in condition.routes,
+            ConditionKind.ROUTE_NOT: visit.route is None or visit.route not in condition.routes,
         }[condition.kind]
 
     def _dose_day(self, step: Step, due: datetime) -> bool:

@@ -117,6 +117,14 @@ def test_a_step_can_say_everything():
     assert list(step.templates()) == ["visit_2h_ride", "visit_eve_ride", "visit_eve_ride"]
 
 
+def test_a_route_can_be_ruled_out():
+    """It stands in a step for other routes, and may be any of several."""
+    (step,) = load(HEAD + STEP + "    only_if: route not lozenge or im\n", "p").steps
+    (condition,) = step.only_if
+    assert condition.kind is ConditionKind.ROUTE_NOT
+    assert condition.routes == {"lozenge", "im"}
+
+
 def test_a_food_or_ride_text_becomes_a_call_unless_the_file_says_otherwise():
     """Care rule 2's default, due at the step's latest time."""
     (step,) = load(HEAD + STEP + "    importance: food\n", "p").steps

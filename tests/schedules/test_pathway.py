@@ -181,6 +181,8 @@ def test_an_unbooked_follow_up_is_asked_for_by_route():
     assert unbooked("iv", OUT) == (["Wed 09 09:00", "Thu 10 09:00"], tasks)
     assert unbooked("im", OUT) == unbooked("iv", OUT)
     assert unbooked("lozenge", OUT) == (["Fri 11 10:00"], ["Sun 13 09:00"])
+    # A field that nobody filled in leaves no patient without a follow-up.
+    assert unbooked(None, OUT) == unbooked("iv", OUT)
 
 
 @pytest.mark.parametrize("kind", ["integration", "followup"])
