@@ -226,7 +226,8 @@ _PLANNED = text("""
     UPDATE enrollment e
     SET plan_requested_at = CASE WHEN e.plan_requested_at IS DISTINCT FROM v.seen
             THEN e.plan_requested_at END,
-        next_roll_at = v.roll, planned_through = :through,
+        next_roll_at = v.roll,
+        planned_through = COALESCE(CAST(:through AS timestamptz), e.planned_through),
         protocol_number = COALESCE(v.number, e.protocol_number)
     FROM unnest(CAST(:ids AS uuid[]), CAST(:seen AS timestamptz[]), CAST(:rolls AS timestamptz[]),
                 CAST(:numbers AS int[])) AS v(id, seen, roll, number)
@@ -239,11 +240,12 @@ def planned(
     rows: Sequence[Enrollment],
     rolls: Mapping[UUID, datetime | None],
     *,
-    through: datetime,
+    through: datetime | None,
     numbers: Mapping[UUID, int] | None = None,
 ) -> None:
     """Clear the marks that these rows were read with, set the next rolls; None: never again.
 
+    Without `through` nothing was planned, and how far the plan reaches stays.
     `numbers` says which version of its protocol an enrollment is now planned by.
     """
     if rows:

@@ -81,6 +81,7 @@ FOLLOW_UPS: Mapping[str, str] = MappingProxyType(
         "page_test_unanswered": "A test page was not acknowledged",
         "closure_list": "Before closed days: who to look after",
         "conversation": "You wrote to them",
+        "not_planned": "Texts can't be planned for them",
         "breach_assessment": "Texts went to a wrong number: assess the disclosure",
     }
 )

@@ -215,6 +215,30 @@ def test_a_patient_whose_record_cannot_be_read_holds_up_nobody(clinic: World) ->
     assert {each.patient_id for each in clinic.texts()} == {fine}
 
 
+def test_a_patient_who_cannot_be_planned_is_told_of_and_tried_again_soon(clinic: World) -> None:
+    """One item a day; ten minutes after the record is mended at most the texts are planned."""
+    spoilt = clinic.enroll_by_hand()
+    [(profile,)] = clinic.execute("SELECT profile FROM patient WHERE id = :id", id=spoilt)
+    clinic.execute("UPDATE patient SET profile = 'no sealed text' WHERE id = :id", id=spoilt)
+    for _ in range(3):
+        clinic.plan()
+        clinic.advance(minutes=10)
+    items = "SELECT patient_id, reason, severity, times_joined FROM follow_up"
+    assert clinic.execute(items) == [(spoilt, "not_planned", "call_today", 0)]
+    through = "SELECT planned_through, protocol_number FROM enrollment"
+    assert clinic.execute(through) == [(None, None)]
+    clinic.advance(days=1)
+    clinic.plan()
+    assert len(clinic.execute(items)) == 2
+    clinic.execute("UPDATE patient SET profile = :was WHERE id = :id", was=profile, id=spoilt)
+    clinic.advance(minutes=9)
+    clinic.plan()
+    assert clinic.texts() == []
+    clinic.advance(minutes=1)
+    clinic.plan()
+    assert clinic.texts()
+
+
 def test_a_protocol_that_a_newer_check_refuses_is_followed_as_it_was_published(
     clinic: World,
 ) -> None:

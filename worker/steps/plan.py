@@ -28,7 +28,7 @@ from schedules.protocol import EXPECTS_NOTHING, Step
 from schedules.reasons import CancelReason
 from schedules.reconcile import Changes, ExistingRow, reconcile
 from schedules.resolving import resolver
-from worker import duties, facts
+from worker import duties, facts, unplanned
 from worker.facts import ClinicContext, PatientContext
 from worker.logs import get_logger
 from worker.services import Services
@@ -67,6 +67,8 @@ class _Batch:
     clinics: Mapping[UUID, ClinicContext]
     contexts: Sequence[PatientContext]
     writes: _Writes
+    # Who could not be planned.
+    failed: set[UUID]
 
     @property
     def patients(self) -> set[UUID]:
@@ -138,12 +140,19 @@ def _planned(services: Services, batch: int, places: dict[UUID, ClinicFacts]) ->
             for clinic_id in {row.clinic_id for row in rows}
         }
         places.update({each.id: each.facts for each in clinics.values()})
+        failed: set[UUID] = set()
+
+        def on_fault(patient_id: UUID, error: Exception) -> None:
+            log.error("patient_not_planned", patient_id=str(patient_id), exc_info=error)
+            failed.add(patient_id)
+
         contexts = facts.patient_contexts(
-            session, services, rows, clinics, now=now, on_fault=_not_planned
+            session, services, rows, clinics, now=now, on_fault=on_fault
         )
         writes = _Writes()
         for context in contexts:
-            _plan_for_sure(context, clinics[context.row.clinic_id], writes, now)
+            if not _plan_for_sure(context, clinics[context.row.clinic_id], writes, now):
+                failed.add(context.row.id)
         return _Batch(
             transaction=transaction.pop_all(),
             session=session,
@@ -152,6 +161,7 @@ def _planned(services: Services, batch: int, places: dict[UUID, ClinicFacts]) ->
             clinics=clinics,
             contexts=contexts,
             writes=writes,
+            failed=failed,
         )
 
 
@@ -161,12 +171,12 @@ def _finish(services: Services, batch: _Batch, counts: Counter[str]) -> None:
     with batch.transaction:
         _write(session, batch.writes, now=now)
         upcoming = duties.settle(session, batch.contexts, batch.clinics, now=now)
+        _finish_failed(session, batch)
         ends = _ends(batch.contexts)
-        rolls = {
-            row.id: _roll(row, ends.get(row.id), upcoming.get(row.id), now) for row in batch.rows
-        }
+        rows = [row for row in batch.rows if row.patient_id not in batch.failed]
+        rolls = {row.id: _roll(row, ends.get(row.id), upcoming.get(row.id), now) for row in rows}
         numbers = batch.writes.numbers
-        enrollments.planned(session, batch.rows, rolls, through=now + HORIZON, numbers=numbers)
+        enrollments.planned(session, rows, rolls, through=now + HORIZON, numbers=numbers)
         services.crashpoint("plan.before_commit")
     services.crashpoint("plan.after_commit")
     writes = batch.writes
@@ -178,6 +188,14 @@ def _finish(services: Services, batch: _Batch, counts: Counter[str]) -> None:
     )
 
 
+def _finish_failed(session: Session, batch: _Batch) -> None:
+    """Have those who could not be planned tried again soon, and tell a person of them."""
+    rows = [row for row in batch.rows if row.patient_id in batch.failed]
+    again = dict.fromkeys((row.id for row in rows), batch.now + unplanned.RETRY_AFTER)
+    enrollments.planned(session, rows, again, through=None)
+    unplanned.tell(session, rows, batch.clinics, now=batch.now)
+
+
 def _write(session: Session, writes: _Writes, *, now: datetime) -> None:
     planning.insert_texts(session, writes.new)
     planning.change_rows(session, [*writes.moved, *writes.revived], now=now)
@@ -187,24 +205,21 @@ def _write(session: Session, writes: _Writes, *, now: datetime) -> None:
 
 def _plan_for_sure(
     context: PatientContext, clinic: ClinicContext, writes: _Writes, now: datetime
-) -> None:
-    """Plan one patient; one who can't be planned is told of and does not hold up the others."""
+) -> bool:
+    """Plan one patient; False for one who can't be planned and must not hold up the others."""
     mine = _Writes()
     try:
         _plan_one(context, clinic, mine, now)
     except Exception:
         log.exception("patient_not_planned", patient_id=str(context.row.id))
-        return
+        return False
     writes.new += mine.new
     writes.moved += mine.moved
     writes.revived += mine.revived
     writes.ended += mine.ended
     writes.numbers |= mine.numbers
     writes.restamped += mine.restamped
-
-
-def _not_planned(patient_id: UUID, error: Exception) -> None:
-    log.error("patient_not_planned", patient_id=str(patient_id), exc_info=error)
+    return True
 
 
 def _plan_one(

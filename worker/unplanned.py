@@ -1,0 +1,50 @@
+"""Patients who can't be planned: each is put before a person once a day, and tried again soon.
+
+Nothing new is planned for such a patient and nothing moves with a visit, so that silence would be
+taken for a plan without texts. The cause stands in the log as `patient_not_planned`.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from records import followups
+from records.base import Session
+from records.enrollments import Enrollment
+from schedules.followups import FollowUpReason, wanted
+from worker.facts import ClinicContext
+from worker.opening import open_follow_ups
+
+#: A fault of the moment is over by then, and one of ours is mended by the next version.
+RETRY_AFTER = timedelta(minutes=10)
+
+
+def tell(
+    session: Session,
+    rows: Sequence[Enrollment],
+    clinics: Mapping[UUID, ClinicContext],
+    *,
+    now: datetime,
+) -> None:
+    """Open one item a patient and day for these enrollments, whose patients follow something."""
+    patients = {row.patient_id: row for row in rows if row.status == "active"}
+    for row in patients.values():
+        file = clinics[row.clinic_id].file
+        day = now.astimezone(file.zone).date()
+        item = wanted(
+            FollowUpReason.NOT_PLANNED,
+            now=now,
+            staffed=file.staffed(),
+            about=f"{row.patient_id}:{day}",
+        )
+        if followups.causes_seen(session, row.clinic_id, [item.cause]):
+            continue
+        open_follow_ups(
+            session,
+            row.clinic_id,
+            row.patient_id,
+            [item],
+            source_kind="enrollment",
+            source_id=row.id,
+            now=now,
+        )
