@@ -57,6 +57,7 @@ class FollowUpReason(StrEnum):
     BREACH_ASSESSMENT = "breach_assessment"
     CONVERSATION = "conversation"
     NOT_PLANNED = "not_planned"
+    CRISIS_HOLD_ENDED = "crisis_hold_ended"
 
 
 _PAGE, _CALL, _NEXT_DAY, _DIGEST = Severity
@@ -72,6 +73,7 @@ DEFAULT_SEVERITY = {
     **dict.fromkeys((_R.RUNNING_LATE, _R.MAY_HAVE_MEANT_SOMETHING_ELSE, _R.NO_ANSWER), _CALL),
     **dict.fromkeys((_R.INSTRUCTION_NOT_DELIVERED, _R.NOT_REMINDED, _R.CANNOT_REACH), _CALL),
     **dict.fromkeys((_R.VISIT_EVENT_MISSING, _R.CHECK_NOT_DELIVERED, _R.NOT_PLANNED), _CALL),
+    **dict.fromkeys((_R.CRISIS_HOLD_ENDED,), _CALL),
     **dict.fromkeys(
         (_R.RISING_SCORE, _R.UNCLEAR_REPLY, _R.QUESTION, _R.MISSED_CHECK_INS), _NEXT_DAY
     ),

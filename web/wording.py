@@ -82,6 +82,7 @@ FOLLOW_UPS: Mapping[str, str] = MappingProxyType(
         "closure_list": "Before closed days: who to look after",
         "conversation": "You wrote to them",
         "not_planned": "Texts can't be planned for them",
+        "crisis_hold_ended": "An import closed the record and ended a crisis hold",
         "breach_assessment": "Texts went to a wrong number: assess the disclosure",
     }
 )

@@ -7,7 +7,7 @@ They are one where the e-mail addresses are the same, in whatever case.
 from datetime import datetime
 from uuid import UUID
 
-from records import clinics
+from records import clinics, intake
 from records.base import Session
 from records.clinics import Staff
 
@@ -29,3 +29,16 @@ def account_of_lead(session: Session, clinic_id: UUID, *, now: datetime) -> Staf
         if member.clinic_id == clinic_id and able:
             return None if clinics.is_away(session, member.id, at=now) else member
     return None
+
+
+def give_open_items(session: Session, clinic_id: UUID, patient_id: UUID, *, now: datetime) -> None:
+    """Make the lead the owner of what is open about a patient whose record is closed (rule 24).
+
+    An item that somebody has stays theirs; where the lead can't have one it stays everybody's.
+    """
+    lead = account_of_lead(session, clinic_id, now=now)
+    if lead is None:
+        return
+    for item in intake.open_items_of_patient(session, patient_id):
+        if item.owner_id is None and item.taken_by is None:
+            item.owner_id = lead.id

@@ -42,8 +42,8 @@ def open_follow_ups(
 ) -> list[UUID]:
     """Open an item for each wanted follow-up, or join the open one of the same cause.
 
-    `source_kind` is message, inbound, appointment, check_in, enrollment or form. Returns the ids of
-    the items, in the order of `wanted`.
+    `source_kind` is message, inbound, appointment, check_in, enrollment, form or patient. Returns
+    the ids of the items, in the order of `wanted`.
     """
     if patient_id is not None and any(one.reason in CHANGES_PLANS for one in wanted):
         # Daily check-ins may be taken up again, or rest.

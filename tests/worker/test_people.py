@@ -293,25 +293,83 @@ def test_a_closed_record_is_not_held(world: World) -> None:
         people.hold(world.services, patient_id, reason=Reason.OTHER, actor="test")
 
 
-def test_a_close_gives_open_follow_ups_to_the_lead(world: World) -> None:
-    """If the lead signs in; an item that has an owner keeps them."""
-    _, patient_id = _book(world)
+def _lead_signs_in(world: World) -> None:
     world.execute(
         "INSERT INTO staff (id, clinic_id, email, role, password_hash)"
         " VALUES (uuidv7(), :clinic, 'kim@clinic.test', 'admin', 'x')",
         clinic=world.clinic_id,
     )
+
+
+def _open_item(world: World, patient_id: UUID, *, taken_by: str | None = None) -> None:
     world.execute(
         "INSERT INTO follow_up (id, clinic_id, patient_id, reason, severity, cause, source_kind,"
-        " source_id, opened_at, due_at) VALUES (uuidv7(), :clinic, :patient, 'question',"
-        " 'next_business_day', 'c', 'inbound', uuidv7(), now(), now())",
+        " source_id, opened_at, due_at, taken_by) VALUES (uuidv7(), :clinic, :patient, 'question',"
+        " 'next_business_day', :cause, 'inbound', uuidv7(), now(), now(), :taken_by)",
         clinic=world.clinic_id,
         patient=patient_id,
+        cause=f"c:{taken_by}",
+        taken_by=taken_by,
     )
+
+
+def _owners(world: World) -> list[tuple[str, str | None, str | None]]:
+    rows = world.execute(
+        "SELECT f.reason, s.email, f.taken_by FROM follow_up f"
+        " LEFT JOIN staff s ON s.id = f.owner_id ORDER BY f.id"
+    )
+    return [tuple(row) for row in rows]
+
+
+def test_a_close_gives_open_follow_ups_to_the_lead(world: World) -> None:
+    """If the lead signs in; an item that has an owner keeps them."""
+    _, patient_id = _book(world)
+    _lead_signs_in(world)
+    _open_item(world, patient_id)
+    _open_item(world, patient_id, taken_by="sam@clinic.test")
     people.close(world.services, patient_id, reason=Reason.TRANSFERRED, actor="test")
-    assert world.execute("SELECT s.email FROM follow_up f JOIN staff s ON s.id = f.owner_id") == [
-        ("kim@clinic.test",)
+    assert _owners(world) == [
+        ("question", "kim@clinic.test", None),
+        ("question", None, "sam@clinic.test"),
     ]
+
+
+@pytest.mark.parametrize("word", ["closed", "deceased", "discharged"])
+def test_a_close_by_import_gives_open_follow_ups_to_the_lead(world: World, word: str) -> None:
+    """As a close by staff does; somebody who has one keeps it."""
+    _import(world, ANA)
+    _lead_signs_in(world)
+    _open_item(world, _person(world).id)
+    _open_item(world, _person(world).id, taken_by="sam@clinic.test")
+    _import(world, f"{ANA},{word}", header=f"{HEADER},status")
+    assert _owners(world) == [
+        ("question", "kim@clinic.test", None),
+        ("question", None, "sam@clinic.test"),
+    ]
+
+
+@pytest.mark.parametrize("word", ["closed", "deceased", "discharged"])
+def test_an_import_that_ends_a_crisis_hold_says_so(world: World, word: str) -> None:
+    """Only a person ends a crisis (care rule 10): the lead is asked to look, once."""
+    _import(world, ANA)
+    _lead_signs_in(world)
+    people.hold(world.services, _person(world).id, reason=Reason.CRISIS, actor="test")
+    report = _import(world, f"{ANA},{word}", header=f"{HEADER},status")
+    assert "ends a crisis hold" in report.notes[0].reason
+    assert _person(world).status == "closed"
+    assert _owners(world) == [("crisis_hold_ended", "kim@clinic.test", None)]
+    _import(world, f"{ANA},{word}", header=f"{HEADER},status")
+    assert len(_owners(world)) == 1
+
+
+def test_an_import_leaves_a_crisis_hold_a_crisis_hold(world: World) -> None:
+    """The file's "held" is no weaker word for it, and its "active" does not lift it."""
+    _import(world, ANA)
+    people.hold(world.services, _person(world).id, reason=Reason.CRISIS, actor="test")
+    for word in ("held", "active"):
+        _import(world, f"{ANA},{word}", header=f"{HEADER},status")
+        assert (_person(world).status, _person(world).status_reason) == ("held", "crisis")
+    assert _owners(world) == []
 
 
 def test_consent_by_staff_is_in_force_at_once(world: World) -> None:

@@ -6,7 +6,7 @@ An unchanged row changes nothing.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,18 +14,21 @@ from uuid import UUID
 from records import enrollments, intake, patients, stopping
 from records.base import Session, new_id
 from records.patients import Consent, Patient
+from schedules import followups
 from schedules.reasons import SkipReason
-from worker import enrolling, protocols
+from worker import enrolling, leads, protocols
 from worker.intake import ids, merging
 from worker.intake.batches import BatchResult
 from worker.intake.patients import DETAILS, PatientRow, plain
 from worker.intake.table import RowFault
+from worker.opening import open_follow_ups
 from worker.services import Services
 
 _DIGEST_KIND = "import.patient"
 _PHONE_CHANGED = "phone_changed"
 #: A status column's word and the reason it stands for on record.
 _REASONS = {"held": "other", "closed": "other"}
+_CRISIS_HOLD_ENDS = "this ends a crisis hold; a follow-up asks whether the patient is safe"
 _STOP_STAYS = "this number has stopped texts; the stop stays"
 _STOP_FOLLOWS = (
     "the patient stopped texts on the old number, and that holds for the new one until they text "
@@ -228,14 +231,41 @@ class PatientBatch:
         if row.status == "active":
             _note(result, row, "status", "texts to this patient are on hold; the hold stays")
             return False
+        in_crisis = (person.status, person.status_reason) == ("held", "crisis")
         _end_or_hold(person, row.status or "")
         reason = SkipReason.PATIENT_HELD if person.status == "held" else SkipReason.PATIENT_CLOSED
         stopping.cancel_unsent_of_patient(session, person.id, reason=reason, now=self._now)
         if person.status == "closed":
-            for enrollment in enrollments.of_patient(session, person.id):
-                if enrollment.status == "active":
-                    enrollment.status, enrollment.ended_at = "completed", self._now
+            self._close(session, person)
+            if in_crisis:
+                self._tell_of_hold(session, row, person)
+                _note(result, row, "status", _CRISIS_HOLD_ENDS)
         return True
+
+    def _close(self, session: Session, person: Patient) -> None:
+        """End a closed patient's enrollments, and give what is open to the lead (care rule 24)."""
+        for enrollment in enrollments.of_patient(session, person.id):
+            if enrollment.status == enrolling.ACTIVE:
+                enrollment.status, enrollment.ended_at = enrolling.ENDED, self._now
+        leads.give_open_items(session, person.clinic_id, person.id, now=self._now)
+
+    def _tell_of_hold(self, session: Session, row: PatientRow, person: Patient) -> None:
+        """Have somebody look after a patient whose crisis hold no person ended (care rule 10)."""
+        wanted = followups.wanted(
+            followups.FollowUpReason.CRISIS_HOLD_ENDED,
+            now=self._now,
+            staffed=row.clinic.file.staffed(),
+            about=str(person.id),
+        )
+        open_follow_ups(
+            session,
+            person.clinic_id,
+            person.id,
+            [replace(wanted, for_lead=True)],
+            source_kind="patient",
+            source_id=person.id,
+            now=self._now,
+        )
 
     def _tokens(self, person: Patient) -> set[bytes]:
         return patients.search_tokens(

@@ -22,7 +22,7 @@ from worker.intake.patients import OPTIONAL, PURPOSES, REQUIRED, KnownClinic, Pa
 from worker.intake.people import PatientBatch
 from worker.intake.table import read_table
 from worker.intake.written import PLAIN
-from worker.leads import account_of_lead
+from worker.leads import give_open_items
 from worker.refusal import RefusedError
 from worker.replying.stopping import StopReason
 from worker.services import Services
@@ -163,7 +163,7 @@ def close(services: Services, patient_id: UUID, *, reason: Reason, actor: str) -
         ]
         for row in running:
             row.status, row.ended_at = enrolling.ENDED, now
-        _give_to_lead(session, person, now)
+        give_open_items(session, person.clinic_id, person.id, now=now)
         details = {"reason": reason, "ended": len(running)}
         _record(session, services, person, actor, "patient.closed", details)
         return _change_of(person, cancelled, len(running))
@@ -215,13 +215,6 @@ def _stand_still(
     session.flush()
     enrollments.request_plan_of_patient(session, person.id)
     return stopping.cancel_unsent_of_patient(session, person.id, reason=why.value, now=now)
-
-
-def _give_to_lead(session: Session, person: Patient, now: datetime) -> None:
-    owner = account_of_lead(session, person.clinic_id, now=now)
-    if owner is not None:
-        for item in intake.open_items_of_patient(session, person.id):
-            item.owner_id = item.owner_id or owner.id
 
 
 def _change_of(person: Patient, cancelled: int, moved: int) -> StatusChange:
