@@ -158,7 +158,7 @@ def _condition() -> Schema:
     routes, substances = "|".join(ROUTES), "|".join(SUBSTANCES)
     return {
         "anyOf": [
-            _words(plain),
+            _words(tuple(plain)),
             _pattern("^route (not )?" + several % (routes, routes) + "$"),
             _pattern("^substance is " + several % (substances, substances) + "$"),
         ]

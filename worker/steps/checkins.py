@@ -25,9 +25,9 @@ from schedules.followups import FollowUpReason, WantedFollowUp
 from schedules.ladder import FIRST_WAIT_AFTER_HOURS
 from schedules.silence import silence_counts_at
 from schedules.staffing import Severity, StaffedHours
+from worker import pulled
 from worker.logs import get_logger
 from worker.opening import open_follow_ups
-from worker.replying import hearing
 from worker.replying.questions import Question, find, find_all, is_watched
 from worker.services import Services
 
@@ -37,7 +37,6 @@ OPEN, MISSED, VOID, UNCLEAR = "open", "missed", "void", "unclear"
 # While the carrier's list can't be read, nobody knows whether a reply waits there: for this long
 # the question stays open, then the outage was ours and it is no miss.
 _OUTAGE_PATIENCE = timedelta(hours=6)
-_PULL_AGE = timedelta(minutes=5)
 _GIVEN_UP_AFTER = timedelta(hours=1)
 # Visits' questions may count as silent before they end; rules look at most this far ahead.
 _VISITS_AHEAD = timedelta(days=3)
@@ -56,7 +55,7 @@ def run(services: Services, *, limit: int = 200) -> Counter[str]:
     """End up to `limit` check-ins that are over; once a minute, count silence before visits."""
     counts: Counter[str] = Counter()
     seen: list[UUID] = []
-    behind = _clinics_out_of_reach(services)
+    behind = pulled.clinics_out_of_reach(services)
     for _ in range(limit):
         if not _end_next(services, seen, behind, counts):
             break
@@ -436,22 +435,3 @@ def _silent_already(session: Session, services: Services, asked: Asked) -> bool:
     session.flush()
     _open(session, asked, wanted, now)
     return True
-
-
-def _clinics_out_of_reach(services: Services) -> list[UUID]:
-    """Return clinics whose texts may lie at the carrier unread; their questions wait a while."""
-    with services.database.transaction() as session:
-        behind = _pulled_through(session, services)
-    oldest = services.now - _PULL_AGE
-    return [clinic for clinic, through in behind.items() if through < oldest]
-
-
-def _pulled_through(session: Session, services: Services) -> dict[UUID, datetime]:
-    """Return up to when each clinic's inbound texts are surely stored, where pulls run."""
-    through: dict[UUID, datetime] = {}
-    for clinic_id, number in clinics.heard_numbers(session):
-        kept = progress.details(session, hearing.cursor_name(services, number)).get("through")
-        if kept:
-            at = datetime.fromisoformat(kept)
-            through[clinic_id] = min(at, through.get(clinic_id, at))
-    return through
