@@ -29,7 +29,7 @@ from worker.clock import SystemClock
 from worker.settings import Settings
 
 _CLOCK_SLACK_SECONDS = 5
-#: Sending holds while the clocks differ by more than this (design.md, Time).
+#: Sending holds while the clocks differ by more than this (docs/architecture.md, Time).
 _CLOCK_LIMIT_SECONDS = 60
 _QUEUE_LATE_SECONDS = 60
 _SILENT_SECONDS = 30

@@ -1,6 +1,6 @@
 """How a command fails: a plain sentence on standard error and a code, never a traceback.
 
-2 is bad usage or bad input, 1 a failure, as contract.md has it. Imports here are of the standard
+2 is bad usage or bad input, 1 a failure (docs/operations.md). Imports here are of the standard
 library alone, so that `aftercare --help` stays quick; the others are known by where they come from.
 """
 

@@ -131,7 +131,7 @@ class Stack:
 
     @property
     def settings(self) -> dict[str, str]:
-        """The settings of every process, by the names of contract.md. Ask after `start`."""
+        """The settings of every process, named as in docs/operations.md. Ask after `start`."""
         return {
             "DATABASE_URL": self.postgres.url(DATABASE, PROCESS),
             "REDIS_URL": self.redis.url,

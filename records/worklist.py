@@ -1,7 +1,7 @@
 """What people read: lists of texts, replies and follow-ups, and one patient's conversation.
 
 The console and the `aftercare` command read through here. Rows come back as values whose fields
-bear the names of contract.md; what names a patient is opened with the vault, and bodies and
+bear the names that `--json` prints; what names a patient is opened with the vault, and bodies and
 numbers stay sealed until somebody asks for them by name (and is recorded for it).
 """
 

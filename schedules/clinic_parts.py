@@ -224,7 +224,7 @@ class Caps(Part):
 
 
 class Fasting(Part):
-    """Hours before a dosing visit without food and without fluids (clinical.md section 2)."""
+    """Hours before a dosing visit without food and without fluids (clinical brief, section 2)."""
 
     solids_hours: WholeHours = 6
     fluids_hours: WholeHours = Field(default=2, validate_default=True)

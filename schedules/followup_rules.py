@@ -67,9 +67,9 @@ REASON_OF_UNASKED = {
 #: Words that stop all texts by law, yet may be an answer to what was asked (care rule 17).
 AMBIGUOUS_STOPS = frozenset({"cancel", "end", "quit", "cancelar", "fin", "terminar"})
 
-#: Thresholds of a 0-10 item; no cut-off is validated (clinical.md section 3).
+#: Thresholds of a 0-10 item; no cut-off is validated (the clinical brief, section 3).
 PAGE_SCORE, HIGH_SCORE, RISE, RISE_ANSWERS = 10, 7, 3, 3
-#: Unanswered questions in a row (clinical.md section 3), and undelivered ones (care rule 19).
+#: Unanswered questions in a row (clinical brief, section 3), and undelivered ones (care rule 19).
 MISSES_FLAGGED, MISSES_PHONED, UNDELIVERED_RUNNING = 2, 3, 2
 
 Resolve = Callable[[Moment], datetime | None]

@@ -63,8 +63,8 @@ class FollowUpReason(StrEnum):
 _PAGE, _CALL, _NEXT_DAY, _DIGEST = Severity
 _R = FollowUpReason
 
-#: How soon each reason needs a person where no rule of a protocol says otherwise (contract.md,
-#: clinical.md sections 3 and 4). A reading that failed may be a cry for help, so it is paged.
+#: How soon each reason needs a person where no rule of a protocol says otherwise (the clinical
+#: brief, sections 3 and 4). A reading that failed may be a cry for help, so it is paged.
 DEFAULT_SEVERITY = {
     **dict.fromkeys((_R.CRISIS, _R.OVERDOSE, _R.MEDICAL_EMERGENCY), _PAGE),
     **dict.fromkeys((_R.PAGE_SCORE, _R.READING_FAILED), _PAGE),
@@ -85,7 +85,7 @@ DEFAULT_SEVERITY = {
     **dict.fromkeys((_R.OPTED_OUT, _R.PAUSED), _DIGEST),
 }
 
-#: What takes daily check-ins up again (clinical.md section 3).
+#: What takes daily check-ins up again (the clinical brief, section 3).
 LAPSES = frozenset({_R.USE_DISCLOSED, _R.HIGH_SCORE, _R.PAGE_SCORE, _R.OFF_PLAN})
 
 #: What else bears on the plan: silence that lets a question rest, a number that is not reached.

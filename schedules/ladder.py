@@ -15,7 +15,7 @@ from schedules.clinic import AfterHours, ClinicFile, Contact
 from schedules.staffing import PAGE_MINUTES_AFTER_HOURS, PAGE_MINUTES_STAFFED, Severity
 from schedules.windows import first_instant
 
-#: How long a rung is given before the next one is paged (clinical.md section 4; judgement).
+#: How long a rung is given before the next one is paged (the clinical brief, section 4; judgement).
 FIRST_WAIT_STAFFED = timedelta(minutes=PAGE_MINUTES_STAFFED)
 FIRST_WAIT_AFTER_HOURS = timedelta(minutes=PAGE_MINUTES_AFTER_HOURS)
 RUNG_WAIT = timedelta(minutes=10)

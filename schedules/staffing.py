@@ -19,7 +19,7 @@ from schedules.windows import DAY, MIDNIGHT, first_instant
 
 NOON = time(12)
 
-# Acknowledgement times (clinical.md section 4; judgement, no standard for clinic SMS was found).
+# Acknowledgement times (clinical brief, section 4; judgement, no standard was found).
 PAGE_MINUTES_STAFFED = 10
 PAGE_MINUTES_AFTER_HOURS = 15
 CALL_TODAY_MINUTES = 120
@@ -218,7 +218,7 @@ class StaffedHours:
 
         page_now: 10 min, after hours 15 min, or the next staffed instant when nobody is on call.
         call_today: 2 staffed hours, at the latest that day's closing. next_business_day: noon of
-        the next staffed day. digest: the next opening (clinical.md section 4).
+        the next staffed day. digest: the next opening (the clinical brief, section 4).
         """
         match Severity(severity):
             case Severity.PAGE_NOW:

@@ -9,7 +9,7 @@ from records import worklist
 
 app = typer.Typer()
 
-#: contract.md: other programs read these.
+#: Other programs read these: names are added, never changed.
 FIELDS = (
     "id",
     "clinic",

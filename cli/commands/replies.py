@@ -8,7 +8,7 @@ from records import casework, worklist
 
 app = typer.Typer()
 
-#: contract.md: other programs read these.
+#: Other programs read these: names are added, never changed.
 FIELDS = (
     "id",
     "sid",

@@ -13,7 +13,6 @@ from cli.main import COMMANDS, load
 from tests.cli.conftest import Run
 from tests.support.processes import ROOT
 
-# contract.md, Commands. `simulate` comes with the simulator.
 CONTRACT = (
     "db",
     "clinic",

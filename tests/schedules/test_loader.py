@@ -341,6 +341,6 @@ def test_any_words_are_read_or_refused(read, text):
     ],
 )
 def test_answers_are_told_by_number(text, test, number):
-    """The thresholds of clinical.md section 3 can be said."""
+    """The thresholds of the clinical brief, section 3 can be said."""
     found = answer(text)
     assert (found.test, found.number) == (test, number)

@@ -1,4 +1,4 @@
-"""The stages after the first visits, as the planner lays them out (clinical.md 3 and 6)."""
+"""The stages after the first visits, as the planner lays them out (the clinical brief 3 and 6)."""
 
 from collections import Counter
 from datetime import date, datetime, time, timedelta
@@ -230,7 +230,7 @@ def test_a_missed_dose_is_called_the_same_day_unless_it_is_booked_again():
 
 @pytest.mark.parametrize(("substance", "duties"), [("opioids", 3), ("alcohol", 2)])
 def test_an_opioid_patient_is_called_the_same_day_about_a_talk(substance, duties):
-    """Others the day after (clinical.md section 6, row 14)."""
+    """Others the day after (the clinical brief, section 6, row 14)."""
     start = local("2026-12-08 10:00")
     gone = visit(start, kind="integration", status=VisitStatus.NO_SHOW, no_show_at=start)
     person = patient(substances=frozenset({substance}))

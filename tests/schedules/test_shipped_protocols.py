@@ -70,7 +70,7 @@ def test_purposes_are_those_patients_consent_to():
 
 
 def test_high_numbers_need_a_person_the_same_day():
-    """7 or more is called today and 10 pages (clinical.md section 3)."""
+    """7 or more is called today and 10 pages (the clinical brief, section 3)."""
     rules = shipped()["daily-check-in"].steps[0].on_answer
     found = {rule.when.number: rule.severity for rule in rules}
     assert (found[7], found[10]) == (Severity.CALL_TODAY, Severity.PAGE_NOW)

@@ -109,7 +109,7 @@ def test_due_times_follow_severity_and_staffed_hours(severity, opened, due):
 
 
 def test_without_on_call_a_page_after_hours_is_due_at_the_opening():
-    """Nobody can acknowledge sooner (clinical.md section 4)."""
+    """Nobody can acknowledge sooner (the clinical brief, section 4)."""
     alone = StaffedHours(hours=WEEK, zone=NEW_YORK, on_call=False)
     assert alone.due("page_now", local("2026-11-24 02:00")) == local("2026-11-24 08:00")
     assert alone.due("page_now", local("2026-11-24 07:55")) == local("2026-11-24 08:10")

@@ -101,7 +101,7 @@ def test_an_answer_in_between_starts_the_count_anew(talk: Talk) -> None:
 
 
 def test_opioid_silence_is_phoned_after_two(talk: Talk) -> None:
-    """Tolerance falls in the first weeks (clinical.md section 3)."""
+    """Tolerance falls in the first weeks (the clinical brief, section 3)."""
     patient = talk.daily()
     sealed = talk.world.vault.seal("patient", "profile", patient, '{"substances": ["opioid"]}')
     talk.world.execute("UPDATE patient SET profile = :profile", profile=sealed)

@@ -384,7 +384,7 @@ def test_a_number_is_recorded_as_the_answer(daily: Talk) -> None:
 
 
 def test_a_rise_over_the_own_median_is_seen(daily: Talk) -> None:
-    """2, 2, 2, then 5: next business day (clinical.md section 3)."""
+    """2, 2, 2, then 5: next business day (the clinical brief, section 3)."""
     for number in ("2", "2", "2", "5"):
         daily.says(number)
         daily.world.advance(days=1)

@@ -130,7 +130,7 @@ def _later(session: Session, services: Services, prompt: Prompt, step: Step) -> 
 def is_watched(session: Session, services: Services, person: Patient, *, since: datetime) -> bool:
     """Return whether this is an opioid patient who was enrolled in anything after `since`.
 
-    Tolerance falls in the first weeks, and silence or a pause then weighs more (clinical.md 3).
+    Tolerance falls in the first weeks, and silence or a pause then weighs more (clinical brief, 3).
     """
     if not patients.uses_opioids(services.vault, person):
         return False

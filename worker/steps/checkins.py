@@ -44,7 +44,7 @@ _SILENCES_EVERY_SECONDS = 60.0
 # A question whose time has not come is looked at then, and now and again in case its rules change;
 # one whose time has come but that does not count now (an unread text, a pause), in a minute.
 _LOOK_AGAIN, _LOOK_SOON = timedelta(hours=6), timedelta(seconds=55)
-# Silence is phoned after two misses instead of three (clinical.md section 3).
+# Silence is phoned after two misses instead of three (the clinical brief, section 3).
 _OPIOID_FIRST_WEEKS, _PHONED_EARLY = timedelta(days=14), 2
 _HISTORY = 30
 # Silence on a closed day is heard of whenever the patient came.
