@@ -33,8 +33,8 @@ def thresholds() -> Thresholds:
     return Thresholds(**{name: float(value) for name, value in datafiles.load(_FILE).items()})
 
 
-# A word by itself resembles too much.
-_LEAST_WORDS = 2
+# A word or two resemble too much.
+_LEAST_WORDS = 3
 _FILE = "data/resemblance.yaml"
 _GRAVE = "grave"
 _STOPPING = ("stop", "wrong_number")

@@ -284,6 +284,8 @@ _UNOWNED = """
            OR (due_at < %(now)s - interval '5 minutes' AND severity <> 'digest'
                AND (snoozed_until IS NULL OR snoozed_until < %(now)s)
                AND owner_id IS NULL AND taken_by IS NULL
+               -- What can wait waits for the opening after closed days, and no longer.
+               AND (severity = 'page_now' OR climbs_at > %(now)s + interval '4 days')
                AND NOT EXISTS (SELECT 1 FROM page p WHERE p.follow_up_id = f.id)))
     ORDER BY opened_at, reason
 """

@@ -118,7 +118,7 @@ def test_a_misread_confirmation_confirms_no_more(talk: Talk) -> None:
 def test_a_missed_stop_is_applied(talk: Talk) -> None:
     """It counts from when the text came, and takes every consent back."""
     talk.someone()
-    row = talk.says("purple monkey")
+    row = talk.says("green table lamp")
     assert _correct(talk, row, Intent.stop).changed == corrections.STOP
 
     assert _stopped(talk)
@@ -138,7 +138,7 @@ def test_a_correction_never_lifts_a_stop(talk: Talk) -> None:
 def test_a_correction_to_danger_is_paged(talk: Talk) -> None:
     """What the rules missed goes to a person like any text about danger."""
     talk.someone()
-    row = talk.says("purple monkey")
+    row = talk.says("green table lamp")
     _correct(talk, row, Intent.crisis)
 
     assert talk.item("crisis").severity == "page_now"
@@ -147,10 +147,10 @@ def test_a_correction_to_danger_is_paged(talk: Talk) -> None:
 def test_the_rules_learn_nothing(talk: Talk) -> None:
     """The same words are read as before."""
     talk.someone()
-    row = talk.says("purple monkey")
+    row = talk.says("green table lamp")
     _correct(talk, row, Intent.callback_request)
 
-    assert talk.says("purple monkey").intent == "unclear"
+    assert talk.says("green table lamp").intent == "unclear"
 
 
 @pytest.mark.parametrize(
