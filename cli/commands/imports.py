@@ -252,7 +252,7 @@ def _progress() -> Iterator[tuple[Told, Told]]:
         yield (lambda _: None), (lambda _: None)
         return
     from rich.console import Console  # noqa: PLC0415 - Only a terminal needs it.
-    from rich.progress import Progress  # noqa: PLC0415
+    from rich.progress import Progress  # noqa: PLC0415 - As above.
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("Rows", total=None)

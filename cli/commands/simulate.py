@@ -28,7 +28,7 @@ def simulate(
     """
     from cli.simulation.life import Plan  # noqa: PLC0415 - Slow to import.
     from cli.simulation.page import page  # noqa: PLC0415
-    from cli.simulation.sites import live  # noqa: PLC0415
+    from cli.simulation.sites import live  # noqa: PLC0415 - As above.
 
     began = time.monotonic()
     plan = Plan(patients=patients, days=days, seed=seed, faults=faults)
