@@ -17,6 +17,8 @@ from tests.chaos.house import House
 Strike = Callable[[House], int]
 # Two workers start on a busy machine, and a sweep's turn comes every five seconds.
 _DEATH_SECONDS = 45.0
+# An open breaker lets one text go a minute after it opened.
+_STRIKE_SECONDS = 75.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,13 +233,18 @@ def _read_only(house: House) -> int:
 
 
 def _carrier(kind: str, seconds: float = 3.0, **options: Any) -> Strike:
-    """Switch a fault of the carrier on for so long, amid a small burst."""
+    """Switch a fault of the carrier on for so long, amid a small burst.
+
+    It stays until it struck: workers that still start, or a breaker that still waits from the
+    fault before, post nothing for longer than that.
+    """
 
     def strike(house: House) -> int:
         before = house.fired()[kind]
         house.fault(kind, **options)
         house.burst(20)
         time.sleep(seconds)
+        _wait(lambda: house.fired()[kind] > before, _STRIKE_SECONDS)
         house.heal()
         return house.fired()[kind] - before
 
