@@ -33,12 +33,13 @@ _BEFORE_ITS_VISIT = frozenset(
         "visit_day",
         "followup_24h",
         "followup_2h",
+        "followup_eve",
         "visit_booked",
         "visit_moved",
         "visit_cancelled",
     }
 )
-_THE_DAY_BEFORE = frozenset({"visit_24h_prep", "visit_eve_ride", "followup_24h"})
+_THE_DAY_BEFORE = frozenset({"visit_24h_prep", "visit_eve_ride", "followup_24h", "followup_eve"})
 _AFTER_A_DOSE = frozenset({"after_evening", "after_evening_closed", "after_morning"})
 #: What ends a conversation that the patient ended.
 _AFTER_A_STOP = frozenset({"optout_confirm", "optout_confirm_visit", "wrong_number_ack"})

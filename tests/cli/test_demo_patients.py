@@ -22,6 +22,7 @@ _ASKED = {
     "visit_eve_ride": Asked.YES_OR_NO,
     "followup_24h": Asked.VISIT,
     "followup_2h": Asked.VISIT,
+    "followup_eve": Asked.VISIT,
     "daily_0_10": Asked.NUMBER,
     "reask": Asked.NUMBER,
     "confirm_ack": Asked.NOTHING,

@@ -7,9 +7,11 @@ import pytest
 from schedules.loader import load_all, shipped, shipped_files
 from schedules.phrases import moment, moment_phrase
 from schedules.planner import plan
-from schedules.protocol import Importance, Purpose, Severity, Step
-from tests.schedules.planning import clinic, enrolled, going, local, patient, visit
+from schedules.protocol import Anchor, Importance, Purpose, Severity, Step
+from tests.schedules.planning import clinic, enrolled, going, local, patient, skipped, visit
 
+#: In minutes.
+DAY = 24 * 60
 STEPS = [(protocol.id, step) for protocol in shipped().values() for step in protocol.steps]
 
 
@@ -102,6 +104,32 @@ def test_the_other_visits_are_reminded(kind, protocol, expected):
     facts = enrolled(protocol, visit(start, kind=kind, route=None))
     texts = plan(facts, patient(), clinic(), now=start - timedelta(days=5))
     assert going(texts) == expected
+
+
+@pytest.mark.parametrize("start", ["08:00", "09:30", "10:59"])
+def test_an_early_talk_is_spoken_of_the_afternoon_before(start: str):
+    """Care rule 3, for a visit after which the patient may drive: in words of its own."""
+    facts = enrolled("integration", visit(local(f"2026-12-10 {start}"), kind="integration"))
+    texts = plan(facts, patient(), clinic(), now=local("2026-12-05 14:00"))
+    assert going(texts)["followup_eve"] == "Wed 09 16:00"
+    assert skipped(texts) == {}
+
+
+#: What is said shortly before a visit, which may be before the window opens. Whether the sitter is
+#: there, an hour before a session at home, can't be asked the day before: then somebody calls.
+ON_THE_DAY = {"visit_2h_ride": "visit_eve_ride", "followup_2h": "followup_eve", "home_ready": None}
+
+
+def test_every_text_of_the_day_itself_has_words_for_the_afternoon_before():
+    """Care rule 3, or a call where no such words could be true."""
+    before_a_visit = {
+        step.id: step
+        for _, step in STEPS
+        if step.when.anchor is Anchor.VISIT_START and -DAY < (step.when.minutes or -DAY) < 0
+    }
+    found = {name: step.otherwise for name, step in before_a_visit.items()}
+    assert {name: each and each.template for name, each in found.items()} == ON_THE_DAY
+    assert before_a_visit["home_ready"].if_not_delivered is not None
 
 
 @pytest.mark.parametrize(("protocol", "step"), STEPS, ids=lambda one: getattr(one, "id", one))

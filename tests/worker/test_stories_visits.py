@@ -96,6 +96,31 @@ def test_rule_3_tomorrow_is_said_the_day_before(desk: Desk) -> None:
     assert "see you tomorrow 8 AM" in ride
 
 
+def test_rule_3_an_early_talk_has_words_for_the_afternoon_before(desk: Desk) -> None:
+    """Thursday at half past nine: not at 07:30, but on Wednesday at four, and R is called."""
+    desk.imports("2026-12-03T09:30", kind="integration", route="")
+    desk.waits_until("2026-12-02 10:00")
+    desk.says("C")
+    desk.waits_until("2026-12-02 16:00")
+    assert desk.read() == ["followup_24h", "followup_eve"]
+    assert "see you tomorrow 9:30 AM for your follow-up" in desk.words()[-1]
+    assert "drive" not in desk.words()[-1]
+    desk.says("R")
+    assert desk.calls() == ["change_requested"]
+    desk.waits_until("2026-12-03 09:00")
+    assert len(desk.read()) == 2
+
+
+def test_rule_3_moved_to_the_afternoon_it_is_told_two_hours_ahead_again(desk: Desk) -> None:
+    """The same text in its first words; nobody reads both."""
+    desk.imports("2026-12-03T09:30", kind="integration", route="")
+    assert desk.due("followup_2h") == ["Wed 02 16:00"]
+    desk.imports("2026-12-03T14:00", kind="integration", route="")
+    assert desk.due("followup_2h") == ["Thu 03 12:00"]
+    [text] = desk.texts("followup_2h")
+    assert text.template == "followup_2h"
+
+
 def test_rule_4_a_monday_dose_is_asked_about_on_friday(desk: Desk) -> None:
     """Four staffed hours must follow the question about health, and the weekend has none."""
     desk.imports("2026-12-14T10:00")

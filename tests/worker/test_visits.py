@@ -136,7 +136,7 @@ def test_another_kind_is_another_protocol(house: World) -> None:
         "after-dose": "completed",
         "integration": "active",
     }
-    assert _texts(house) == {"followup_24h"}
+    assert _texts(house) == {"followup_24h", "followup_2h"}
 
 
 def test_a_file_that_repeats_itself_undoes_nothing_that_staff_recorded(house: World) -> None:
