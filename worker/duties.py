@@ -4,7 +4,7 @@ The plan step comes through here with each patient it plans, and comes again whe
 an enrollment falls due.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -27,28 +27,43 @@ def settle(
     clinics: Mapping[UUID, ClinicContext],
     *,
     now: datetime,
+    on_fault: Callable[[UUID, Exception], None],
 ) -> dict[UUID, datetime]:
     """Open the duties that are due, once each, and end those not wanted any more.
 
-    Returns, by enrollment, when its next duty falls due.
+    A patient whose duties can't be told is given to `on_fault`, and the others go on. Returns, by
+    enrollment, when its next duty falls due.
     """
     upcoming: dict[UUID, datetime] = {}
     for context in contexts:
         clinic = clinics[context.row.clinic_id]
-        for row, enrollment in context.enrollments:
-            found = duties_of(
-                enrollment,
-                context.facts,
-                clinic.facts,
-                now=now,
-                appointments=context.appointments,
-            )
+        try:
+            planned = _duties(context, clinic, now)
+        except Exception as error:  # noqa: BLE001  Whatever it is, the others go on.
+            on_fault(context.row.id, error)
+            continue
+        for row, found in planned:
             ahead = [duty.due_at for duty in found if duty.wanted and duty.due_at > now]
             if ahead:
                 upcoming[row.id] = min(ahead)
             _open(session, clinic, row, [one for one in found if one.due_at <= now], now)
             _end(session, row.clinic_id, [one.cause for one in found if not one.wanted], now)
     return upcoming
+
+
+def _duties(
+    context: PatientContext, clinic: ClinicContext, now: datetime
+) -> list[tuple[Enrollment, list[PlannedDuty]]]:
+    """Return all that a patient's enrollments ask of staff."""
+    return [
+        (
+            row,
+            duties_of(
+                enrollment, context.facts, clinic.facts, now=now, appointments=context.appointments
+            ),
+        )
+        for row, enrollment in context.enrollments
+    ]
 
 
 def _open(

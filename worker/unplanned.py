@@ -11,7 +11,8 @@ from uuid import UUID
 from records import followups
 from records.base import Session
 from records.enrollments import Enrollment
-from schedules.followups import FollowUpReason, wanted
+from schedules.clinic import ClinicFile
+from schedules.followups import FollowUpReason, WantedFollowUp, wanted
 from worker.facts import ClinicContext
 from worker.opening import open_follow_ups
 
@@ -29,22 +30,23 @@ def tell(
     """Open one item a patient and day for these enrollments, whose patients follow something."""
     patients = {row.patient_id: row for row in rows if row.status == "active"}
     for row in patients.values():
-        file = clinics[row.clinic_id].file
-        day = now.astimezone(file.zone).date()
-        item = wanted(
-            FollowUpReason.NOT_PLANNED,
-            now=now,
-            staffed=file.staffed(),
-            about=f"{row.patient_id}:{day}",
-        )
-        if followups.causes_seen(session, row.clinic_id, [item.cause]):
+        wanted_now = item(clinics[row.clinic_id].file, row.patient_id, now=now)
+        if followups.causes_seen(session, row.clinic_id, [wanted_now.cause]):
             continue
         open_follow_ups(
             session,
             row.clinic_id,
             row.patient_id,
-            [item],
+            [wanted_now],
             source_kind="enrollment",
             source_id=row.id,
             now=now,
         )
+
+
+def item(file: ClinicFile, patient_id: UUID, *, now: datetime) -> WantedFollowUp:
+    """Return the item about a patient whose record can't be read; one a day by its cause."""
+    day = now.astimezone(file.zone).date()
+    return wanted(
+        FollowUpReason.NOT_PLANNED, now=now, staffed=file.staffed(), about=f"{patient_id}:{day}"
+    )

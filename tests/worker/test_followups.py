@@ -9,7 +9,7 @@ from messages.gateways.fake import lose_answer, refuse
 from records import appointments, clinics, enrollments
 from schedules.clinic import ClinicFile
 from schedules.visit_events import missing_events
-from tests.support.world import World
+from tests.support.world import World, phone_of
 from worker import facts
 from worker.steps import followups, reconcile
 
@@ -28,7 +28,7 @@ def _items(world: World) -> list[tuple[str, str]]:
 
 def _due_now(world: World, step: str) -> None:
     """Bring the clock to the minute at which a step's text is due."""
-    [text] = [each for each in world.texts() if each.step == step]
+    text, *_ = [each for each in world.texts() if each.step == step]
     world.advance(seconds=(text.due_at - world.now).total_seconds())
 
 
@@ -96,6 +96,37 @@ def test_a_text_whose_row_asks_for_proof_too_early_is_looked_at_again(clinic: Wo
     followups.run(clinic.services)
     assert clinic.execute(calls)[0][0] == before + 1
     assert clinic.message(ride.id).reviewed_at == clinic.now
+
+
+def test_a_record_that_can_not_be_read_costs_nobody_else_a_call(clinic: World) -> None:
+    """Its own food text becomes a call at once, and the record itself an item; all are reviewed."""
+    spoilt, fine = (clinic.book(starts_in=timedelta(days=9))[1] for _ in range(2))
+    clinic.plan()
+    _due_now(clinic, "visit_24h_prep")
+    for phone in (phone_of(0), phone_of(1)):
+        clinic.gateway.always(phone, refuse(21211))
+    clinic.send()
+    clinic.execute("UPDATE patient SET profile = 'no sealed text' WHERE id = :id", id=spoilt)
+    followups.run(clinic.services)
+    opened = clinic.execute("SELECT patient_id, reason, due_at FROM follow_up")
+    calls = {who: due for who, reason, due in opened if reason == "instruction_not_delivered"}
+    assert calls.keys() == {spoilt, fine}
+    assert calls[spoilt] == clinic.now
+    assert [who for who, reason, _ in opened if reason == "not_planned"] == [spoilt]
+    assert clinic.execute("SELECT 1 FROM message WHERE final_at <= :now AND reviewed_at IS NULL",
+                          now=clinic.now) == []  # fmt: skip
+
+
+def test_a_visit_that_can_not_be_read_is_told_of_and_the_others_are_asked_about(
+    clinic: World,
+) -> None:
+    """A dose that nobody knows the word for must not end the asking for a whole clinic."""
+    (spoilt, whose), (_, fine) = (clinic.book(starts_in=timedelta(hours=-1)) for _ in range(2))
+    clinic.execute("UPDATE appointment SET dose = 'some' WHERE id = :id", id=spoilt)
+    for _ in range(2):
+        followups.ask_about_visits(clinic.services)
+    opened = clinic.execute("SELECT patient_id, reason, times_joined FROM follow_up")
+    assert set(opened) == {(whose, "not_planned", 0), (fine, "visit_event_missing", 0)}
 
 
 def test_an_unknown_that_can_not_be_settled_is_put_before_a_person(world: World) -> None:

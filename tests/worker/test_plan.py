@@ -239,6 +239,19 @@ def test_a_patient_who_cannot_be_planned_is_told_of_and_tried_again_soon(clinic:
     assert clinic.texts()
 
 
+def test_a_patient_whose_duties_can_not_be_told_holds_up_nobody(clinic: World) -> None:
+    """Nobody counts half an hour on from the end of the calendar; the others' calls are opened."""
+    booked = [clinic.book(starts_in=-timedelta(hours=2), protocol="no-show-dosing")
+              for _ in range(2)]  # fmt: skip
+    clinic.execute("UPDATE appointment SET status = 'no_show', no_show_at = :now", now=clinic.now)
+    clinic.execute("UPDATE appointment SET no_show_at = '9999-12-31T23:59Z' WHERE id = :id",
+                   id=booked[0][0])  # fmt: skip
+    clinic.advance(hours=1)
+    clinic.plan()
+    opened = clinic.execute("SELECT patient_id, reason FROM follow_up")
+    assert set(opened) == {(booked[0][1], "not_planned"), (booked[1][1], "visit_missed")}
+
+
 def test_a_protocol_that_a_newer_check_refuses_is_followed_as_it_was_published(
     clinic: World,
 ) -> None:

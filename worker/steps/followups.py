@@ -2,6 +2,8 @@
 
 An instruction that did not arrive becomes a call before its deadline (care rule 2); a visit whose
 texts all ended unsent opens "not reminded"; a visit without its events asks staff (care rule 6).
+
+A text or a visit whose record can't be read is put before a person by itself and holds up no other.
 """
 
 from collections import Counter
@@ -30,10 +32,13 @@ from schedules.followup_rules import (
 from schedules.moments import frame_of
 from schedules.protocol import Step
 from schedules.resolving import resolver
-from worker import facts, protocols
+from worker import facts, protocols, unplanned
+from worker.logs import get_logger
 from worker.opening import open_follow_ups
 from worker.services import Services
 from worker.unreachable import says_something
+
+log = get_logger(__name__)
 
 BATCH = 200
 _OUTCOME_UNKNOWN = "outcome_unknown"
@@ -106,12 +111,17 @@ def _review(session: Session, services: Services, message: Message, *, now: date
         return 0
     if patients.by_id(session, patient_id).status == "closed":
         return 0
-    told = _instruction(session, services, message, patient_id, now=now)
-    prove_by = told.prove_by if told is not None and message.final_at is None else None
-    if prove_by is not None and prove_by > now:
-        message.prove_by = prove_by
-        return None
-    items = _wanted(session, message, patient_id, told, now=now)
+    try:
+        told = _instruction(session, services, message, patient_id, now=now)
+        prove_by = told.prove_by if told is not None and message.final_at is None else None
+        if prove_by is not None and prove_by > now:
+            message.prove_by = prove_by
+            return None
+        items = _wanted(session, message, patient_id, told, now=now)
+    except Exception:
+        # A fault of the database itself ends the transaction, and so the next statement.
+        log.exception("text_not_reviewed", message_id=str(message.id), patient_id=str(patient_id))
+        items = _unreadable(session, message, patient_id, now=now)
     opened = open_follow_ups(
         session,
         message.clinic_id,
@@ -144,6 +154,22 @@ def _wanted(
     if told is not None:
         items += told.not_arrived(file, now=now)
     return [*items, *_not_reminded(session, message, file, now=now)]
+
+
+def _unreadable(
+    session: Session, message: Message, patient_id: UUID, *, now: datetime
+) -> list[WantedFollowUp]:
+    """Want a person where a text's rules or its patient's record can't be read.
+
+    An instruction that is not known to have arrived is called at once: its deadline is not known.
+    """
+    file = clinics.by_id(session, message.clinic_id).file
+    items = [unplanned.item(file, patient_id, now=now)]
+    if message.prove_by is not None:
+        about = str(message.appointment_id or message.enrollment_id)
+        call = FollowUpReason.INSTRUCTION_NOT_DELIVERED
+        items.append(wanted(call, now=now, staffed=file.staffed(), about=about, before=now))
+    return items
 
 
 def _instruction(
@@ -214,12 +240,20 @@ def _missing(
     session: Session, clinic: Clinic, *, now: datetime
 ) -> list[tuple[Appointment, list[WantedFollowUp]]]:
     """Return the visits of which something is missing that nobody was asked for yet."""
-    staffed = clinic.file.staffed()
+    file = clinic.file
     found = [
-        (visit, missing_events(facts.visit_facts(visit), now, staffed))
+        (visit, _missing_of(visit, file, now=now))
         for visit in appointments.unrecorded(session, clinic.id, now - _EVENTS_SINCE, now)
     ]
     causes = [item.cause for _, items in found for item in items]
     seen = followups.causes_seen(session, clinic.id, causes) if causes else set()
     fresh = [(visit, [item for item in items if item.cause not in seen]) for visit, items in found]
     return [(visit, items) for visit, items in fresh if items]
+
+
+def _missing_of(visit: Appointment, file: ClinicFile, *, now: datetime) -> list[WantedFollowUp]:
+    try:
+        return list(missing_events(facts.visit_facts(visit), now, file.staffed()))
+    except Exception:
+        log.exception("visit_not_read", appointment_id=str(visit.id))
+        return [unplanned.item(file, visit.patient_id, now=now)]

@@ -141,13 +141,8 @@ def _planned(services: Services, batch: int, places: dict[UUID, ClinicFacts]) ->
         }
         places.update({each.id: each.facts for each in clinics.values()})
         failed: set[UUID] = set()
-
-        def on_fault(patient_id: UUID, error: Exception) -> None:
-            log.error("patient_not_planned", patient_id=str(patient_id), exc_info=error)
-            failed.add(patient_id)
-
         contexts = facts.patient_contexts(
-            session, services, rows, clinics, now=now, on_fault=on_fault
+            session, services, rows, clinics, now=now, on_fault=_aside(failed)
         )
         writes = _Writes()
         for context in contexts:
@@ -165,12 +160,24 @@ def _planned(services: Services, batch: int, places: dict[UUID, ClinicFacts]) ->
         )
 
 
+def _aside(failed: set[UUID]) -> Callable[[UUID, Exception], None]:
+    """Return what sets a patient aside who can't be planned, so that the others go on."""
+
+    def on_fault(patient_id: UUID, error: Exception) -> None:
+        log.error("patient_not_planned", patient_id=str(patient_id), exc_info=error)
+        failed.add(patient_id)
+
+    return on_fault
+
+
 def _finish(services: Services, batch: _Batch, counts: Counter[str]) -> None:
     """Write what was planned, and commit."""
     session, now = batch.session, batch.now
     with batch.transaction:
         _write(session, batch.writes, now=now)
-        upcoming = duties.settle(session, batch.contexts, batch.clinics, now=now)
+        upcoming = duties.settle(
+            session, batch.contexts, batch.clinics, now=now, on_fault=_aside(batch.failed)
+        )
         _finish_failed(session, batch)
         ends = _ends(batch.contexts)
         rows = [row for row in batch.rows if row.patient_id not in batch.failed]
