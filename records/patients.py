@@ -292,6 +292,13 @@ def in_crisis(paused_until: datetime | None, now: datetime) -> bool:
     return paused_until is not None and paused_until > now + _NO_PAUSE
 
 
+def own_pause(person: Patient, now: datetime) -> datetime | None:
+    """Return the end of the patient's own pause, also where an open crisis covers it."""
+    covered = in_crisis(person.paused_until, now)
+    until = person.own_pause_until if covered else person.paused_until
+    return until if until is not None and until > now else None
+
+
 _END_HOLDS = text("""
     UPDATE patient SET status = 'active', status_reason = NULL, held_until = NULL
     WHERE status = 'held' AND held_until <= :now AND status_reason IS DISTINCT FROM 'crisis'

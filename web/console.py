@@ -90,6 +90,7 @@ def patient(
             "bodies": bodies,
             "facts": facts,
             **_identity(services, session, who),
+            **_rests(who, services.now),
         }
         subject = f"patient:{patient_id}"
         record(session, services, person, "conversation.viewed", subject, texts=len(bodies))
@@ -105,6 +106,14 @@ def _identity(services: Services, session: Session, who: Patient) -> dict[str, A
         "external_id": patients.opened(services.vault, who, "external_id"),
         "phone": patients.opened(services.vault, who, "phone"),
         "stopped": stopped,
+    }
+
+
+def _rests(who: Patient, now: datetime) -> dict[str, Any]:
+    """Return what lets the patient's check-ins rest; a crisis has no end but a clinician's."""
+    return {
+        "in_crisis": patients.in_crisis(who.paused_until, now),
+        "own_pause": patients.own_pause(who, now),
     }
 
 

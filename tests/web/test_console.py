@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 from starlette.routing import Mount, Route
 
+from records import patients
 from records.base import new_id
 from records.clinics import Clinic, Staff
 from tests.web.house import NOW, PASSWORD, House
 from tests.web.served import Client, served
 from web.app import create_app
 from web.throttle import Throttle
+from worker import resting
 
 PUBLIC = {
     "/healthz",
@@ -411,6 +413,27 @@ def test_conversation_reads_both_ways_in_order(house: House, console: Client, ki
     assert page.index("Dosing ride") > page.index("Ahead")
     assert "tomorrow at 10 AM" in page
     assert "read as: a number (8)" in page
+
+
+def test_check_ins_of_a_crisis_have_no_end_that_is_a_time(
+    house: House, console: Client, kim: Staff
+) -> None:
+    """Only a clinician ends that rest; the patient's own pause shows its end before and after."""
+    ana = house.patient(_clinic(house, kim.clinic_id))
+
+    def shown(change: Any, **when: Any) -> tuple[bool, list[str]]:
+        with house.services.database.transaction() as session:
+            change(session, patients.by_id(session, ana.id), **when)
+        page = console.get(f"/patients/{ana.id}").text
+        ends = re.findall(r"paused until <time[^>]*>([^<]*)<", page)
+        return "rest until a clinician ends the crisis" in page, ends
+
+    def by_id(change: Any) -> Any:
+        return lambda session, who, **when: change(session, who.id, **when)
+
+    assert shown(resting.pause, until=NOW + timedelta(days=2)) == (False, ["Wed Nov 25 at 10 AM"])
+    assert shown(by_id(resting.rest_for_crisis), now=NOW) == (True, ["Wed Nov 25 at 10 AM"])
+    assert shown(by_id(resting.end_for_crisis), now=NOW) == (False, ["Wed Nov 25 at 10 AM"])
 
 
 def test_opening_a_conversation_is_recorded(house: House, console: Client, kim: Staff) -> None:
