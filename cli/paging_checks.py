@@ -10,6 +10,7 @@ from records.clinics import Clinic
 from records.pages import PageKind
 from schedules import ladder, roster
 from schedules.clinic import AfterHours
+from worker import presence
 from worker.clock import SystemClock
 from worker.paging import paths
 from worker.settings import Settings
@@ -29,6 +30,7 @@ def paging(database: Database, settings: Settings) -> Found:
         for clinic in everyone:
             yield from _roster(session, clinic, settings)
             yield from _silence(session, clinic, settings)
+            yield from _clinicians(session, clinic, settings)
             yield from _tests(session, clinic, settings)
     if not settings.heartbeat_url:
         message = "no address outside is called while ticks succeed"
@@ -79,6 +81,24 @@ def _silence(session: Session, clinic: Clinic, settings: Settings) -> Iterator[F
         yield wrong(check, f"{caller.name}, who phones then, is away on {named}", mend)
     else:
         yield ok(check, f"{caller.name} phones about an opioid patient's silence then")
+
+
+def _clinicians(session: Session, clinic: Clinic, settings: Settings) -> Iterator[Finding]:
+    """Say whether a lapse before a dose has a clinician to go to on each staffed day."""
+    check, now = f"clinicians {clinic.key}", SystemClock(settings.clock_offset).now()
+    mend = "Add one: `aftercare staff add EMAIL --role clinician`."
+    keys = {one.key for one in presence.desk_of(session, clinic.id, roles={"clinician"})}
+    bad = wrong if settings.mode == "live" else note
+    if not keys:
+        yield bad(check, "there is none: a lapse told before a dose is everybody's", mend)
+        return
+    away = pages.absences(session, clinic.id, since=now, until=now + _AHEAD)
+    without = roster.staffed_days_without(clinic.file, keys, away, now=now)
+    if without:
+        named = ", ".join(f"{day:%b %d}" for day in without)
+        yield bad(check, f"all are away on {named}; a lapse before a dose reaches none", mend)
+    else:
+        yield ok(check, f"{len(keys)}; one at least is there on each staffed day")
 
 
 def _tests(session: Session, clinic: Clinic, settings: Settings) -> Iterator[Finding]:

@@ -1,10 +1,20 @@
 """Booked visits and what happened at them."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Index, UniqueConstraint, false, func, not_, select, text
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import (
+    ColumnElement,
+    Index,
+    Select,
+    UniqueConstraint,
+    false,
+    func,
+    not_,
+    select,
+    text,
+)
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
 from records.base import Base, ClinicId, CreatedAt, Id, Sealed, within_clinic
 
@@ -96,15 +106,28 @@ def of_patients(session: Session, patient_ids: list[UUID]) -> list[Appointment]:
     return list(session.scalars(mine.order_by(Appointment.starts_at)))
 
 
+#: A patient may sit in the waiting room after the start: so long the dose is taken as still ahead.
+_MAY_STILL_COME = timedelta(hours=2)
+
+
 def next_dose(session: Session, patient_id: UUID, *, now: datetime) -> datetime | None:
-    """Return when a patient's next dosing visit starts, if one is booked."""
+    """Return when a patient's next dosing visit starts, or started, if its dose is still ahead."""
+    return session.scalars(next_dose_of(patient_id, now=now)).first()
+
+
+def next_dose_of(
+    patient: UUID | InstrumentedAttribute[UUID | None], *, now: datetime
+) -> Select[datetime]:
+    """Return the query of `next_dose`, of one patient or of the one in an outer query's row."""
+    of_them: ColumnElement[bool] = Appointment.patient_id == patient
     mine = select(Appointment.starts_at).where(
-        Appointment.patient_id == patient_id,
+        of_them,
         Appointment.kind == "dosing",
-        Appointment.status == "booked",
-        Appointment.starts_at > now,
+        Appointment.status.in_(["booked", "arrived"]),
+        Appointment.dose.is_(None),
+        Appointment.starts_at > now - _MAY_STILL_COME,
     )
-    return session.scalars(mine.order_by(Appointment.starts_at).limit(1)).first()
+    return mine.order_by(Appointment.starts_at).limit(1)
 
 
 def around(

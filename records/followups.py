@@ -8,6 +8,7 @@ from sqlalchemy import ForeignKey, Index, SmallInteger, TextClause, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from records.appointments import next_dose_of
 from records.base import Base, ClinicId, CreatedAt, Id, Sealed, within_clinic
 
 
@@ -47,6 +48,8 @@ class FollowUp(Base):
     joined_at: Mapped[datetime | None]
     # When it was decided whether the patient is told that nobody was reached (care rule 11).
     noack_at: Mapped[datetime | None]
+    # The start of the dose that a clinician has to decide on with this; none for all other items.
+    dose_at: Mapped[datetime | None]
     created_at: Mapped[CreatedAt]
 
     __table_args__ = (
@@ -157,6 +160,24 @@ def due_within(session: Session, clinic_id: UUID, start: datetime, end: datetime
         FollowUp.due_at < end,
     )
     return list(session.scalars(mine.order_by(FollowUp.id).with_for_update()))
+
+
+def lapses_before_doses(
+    session: Session, clinic_id: UUID, reasons: Collection[str], *, now: datetime
+) -> list[tuple[UUID, datetime | None]]:
+    """Return a clinic's open items about a lapse, with the start of the patient's next dose.
+
+    Those without a dose ahead are left out, unless one was ahead when they were last looked at.
+    """
+    next_dose = next_dose_of(FollowUp.patient_id, now=now).scalar_subquery()
+    mine = select(FollowUp.id, next_dose).where(
+        FollowUp.clinic_id == clinic_id,
+        FollowUp.status != "resolved",
+        FollowUp.severity != "digest",
+        FollowUp.reason.in_(reasons) | FollowUp.dose_at.is_not(None),
+        next_dose.is_not(None) | FollowUp.dose_at.is_not(None),
+    )
+    return [(row[0], row[1]) for row in session.execute(mine.order_by(FollowUp.id))]
 
 
 def return_to_queue(session: Session, owner_id: UUID, *, now: datetime) -> list[FollowUp]:

@@ -125,6 +125,8 @@ class ListedFollowUp:
     held: bool
     resolved_at: datetime | None
     times_joined: int
+    # The start of the dose that a clinician has to decide on with this.
+    dose_at: datetime | None
     clinic_uuid: UUID
     patient_uuid: UUID | None
     owner_id: UUID | None
@@ -380,6 +382,7 @@ def _listed_follow_up(
         held=is_held(row),
         resolved_at=row.resolved_at,
         times_joined=row.times_joined,
+        dose_at=row.dose_at,
         clinic_uuid=row.clinic_id,
         patient_uuid=row.patient_id,
         owner_id=row.owner_id,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 
+from schedules import lapses
 from schedules.clinic import AfterHours, ClinicFile, Contact
 from schedules.staffing import PAGE_MINUTES_AFTER_HOURS, PAGE_MINUTES_STAFFED, Severity
 from schedules.windows import first_instant
@@ -86,6 +87,7 @@ class Clock:
     handed over, or stood without an outcome. `rung` counts the rungs paged in this run, and
     `acknowledged_at` is when this run was acknowledged. `owner` is who has the item. `joined`: a
     new safety text came since the last page. `silence`: it is about somebody who says nothing.
+    `dose_at` is the start of a dose on which a clinician has to decide first.
     """
 
     severity: Severity
@@ -96,6 +98,7 @@ class Clock:
     owner: Person | None = None
     joined: bool = False
     silence: bool = False
+    dose_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,12 +149,14 @@ def rungs(
     owner: Person | None = None,
     desk: Sequence[Person] = (),
     absent: Absent | None = None,
+    at_visit: bool = False,
 ) -> Rungs:
     """Give the ladder at an instant: the owner, who is on duty, one after the other, the lead.
 
-    `desk` are the console's users, who stand in while staffed hours have nobody on duty. Where
-    everybody is away those on file are paged all the same: somebody who is away may still act.
-    Whose access ended is never paged. Empty when there is nobody at all.
+    `desk` are the console's users, who stand in while staffed hours have nobody on duty, and
+    `at_visit` before a visit that begins outside them. Where everybody is away those on file are
+    paged all the same: somebody who is away may still act. Whose access ended is never paged.
+    Empty when there is nobody at all.
     """
     absent = absent or Absent()
     out = absent.away | absent.gone
@@ -159,7 +164,8 @@ def rungs(
     lead = person_of(file.lead) if file.lead is not None else None
     last = (lead,) if lead is not None and lead.key not in out else ()
     if not ladder:
-        here = [one for one in desk if one.key not in out] if file.staffed().is_staffed(at) else []
+        at_work = at_visit or file.staffed().is_staffed(at)
+        here = [one for one in desk if one.key not in out] if at_work else []
         together = tuple(dict.fromkeys((*here, *last)))
         ladder = [together] if together else []
     elif last:
@@ -273,9 +279,10 @@ def _climb(
     due = fires_at(clock.run_at, clock.rung, staffed=staffed)
     if now < due:
         return _wait(clock, due)
-    if not hours.is_staffed(now) and file.after_hours is AfterHours.NONE:
+    at_visit = not hours.is_staffed(now) and lapses.rings(clock.dose_at, now)
+    if not hours.is_staffed(now) and file.after_hours is AfterHours.NONE and not at_visit:
         return _closed(clock, file, now, absent)
-    ladder = rungs(file, at=now, owner=clock.owner, desk=desk, absent=absent)
+    ladder = rungs(file, at=now, owner=clock.owner, desk=desk, absent=absent, at_visit=at_visit)
     following = fires_at(clock.run_at, clock.rung + 1, staffed=staffed)
     return Turn(
         whom=_rung(ladder, clock.rung),
@@ -297,10 +304,13 @@ def _rung(ladder: Rungs, number: int) -> tuple[Person, ...]:
 def _closed(clock: Clock, file: ClinicFile, now: datetime, absent: Absent) -> Turn:
     """Nobody is on call: owner and lead get an e-mail, and the ladder starts when work does.
 
-    Silence on a closed day is phoned by whom the file names for it (care rule 19).
+    Silence on a closed day is phoned by whom the file names for it (care rule 19). Before a dose
+    that begins earlier, work starts with that visit.
     """
     hours = file.staffed()
     opens = hours.next_staffed(now + _A_MINUTE)
+    if clock.dose_at is not None and now < (visit := lapses.rung_at(clock.dose_at)) < opens:
+        opens = visit.astimezone(UTC)
     lead = person_of(file.lead) if file.lead is not None else None
     told = dict.fromkeys(one for one in (clock.owner, lead) if one is not None)
     whom = tuple(one for one in told if one.key not in absent.gone)

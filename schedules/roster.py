@@ -3,7 +3,7 @@
 Pure, like the ladder itself; absences and people's keys come from the records.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -90,6 +90,26 @@ def closed_days_of(
     noons = [(day, first_instant(day, NOON, hours.zone)) for day in closed]
     return tuple(
         day for day, noon in noons if any(since <= noon < until for _, since, until in absences)
+    )
+
+
+def staffed_days_without(
+    file: ClinicFile,
+    keys: Collection[str],
+    absences: Sequence[tuple[str, datetime, datetime]],
+    *,
+    now: datetime,
+    days: int = 14,
+) -> tuple[date, ...]:
+    """Give the staffed local dates ahead at whose opening all of these people are away."""
+    hours = file.staffed()
+    today = now.astimezone(hours.zone).date()
+    ahead = (today + timedelta(days=number) for number in range(days))
+    opened = [(day, hours.opening(day)) for day in ahead if hours.is_staffed_day(day)]
+    return tuple(
+        day
+        for day, at in opened
+        if set(keys) <= {key for key, since, until in absences if since <= at < until}
     )
 
 

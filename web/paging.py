@@ -19,7 +19,7 @@ from worker.paging.pager import accepted, climb_if_nobody_was_reached, lock
 from worker.paging.transports import signature
 from worker.services import Services
 from worker.steps import followup_actions as actions
-from worker.steps.followup_actions import FollowUpActionError, FollowUpEndedError
+from worker.steps.followup_actions import FollowUpActionError, FollowUpEndedError, NotAllowedError
 
 log = get_logger(__name__)
 
@@ -108,6 +108,8 @@ def key_pressed(services: Services, page_id: UUID | None, digits: str) -> bytes:
         _say(response, "It is yours. Please sign in now and open it. Thank you.")
     except FollowUpEndedError:
         _say(response, "It has ended already. Thank you.")
+    except NotAllowedError:
+        _say(response, "A clinician has to take this one. We go on calling. Thank you.")
     except FollowUpActionError:
         _say(response, "A colleague has taken it already. Thank you.")
     return _document(response)

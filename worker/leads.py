@@ -10,9 +10,7 @@ from uuid import UUID
 from records import clinics, intake
 from records.base import Session
 from records.clinics import Staff
-
-#: Roles that may end an item; a viewer would own what they can't act on.
-_MAY_ACT = frozenset({"coordinator", "clinician", "admin"})
+from worker.presence import MAY_ACT
 
 
 def account_of_lead(session: Session, clinic_id: UUID, *, now: datetime) -> Staff | None:
@@ -25,7 +23,7 @@ def account_of_lead(session: Session, clinic_id: UUID, *, now: datetime) -> Staf
     if lead is None or lead.email is None:
         return None
     for member in clinics.staff_by_email(session, lead.email):
-        able = member.disabled_at is None and member.role in _MAY_ACT
+        able = member.disabled_at is None and member.role in MAY_ACT
         if member.clinic_id == clinic_id and able:
             return None if clinics.is_away(session, member.id, at=now) else member
     return None

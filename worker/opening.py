@@ -5,29 +5,25 @@ Every step that finds something for a person comes through here.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
-from records import appointments, clinics, disclosures, enrollments, followups
+from records import disclosures, enrollments, followups
 from records.base import Session, new_id
 from records.followups import FollowUpEvent
 from schedules.followups import (
     CHANGES_PLANS,
-    LAPSES,
     SAFETY_CAUSE,
     FollowUpReason,
     WantedFollowUp,
-    more_urgent,
 )
 from schedules.staffing import Severity
-from worker import resting
+from worker import lapses, resting
 from worker.leads import account_of_lead
 
 SYSTEM = "system"
 #: What the story of an item says when it became the lead's by itself.
 TO_LEAD = "assigned:lead"
-# So long before a dose a clinician has to know of a lapse.
-_BEFORE_A_DOSE = timedelta(minutes=30)
 
 
 def open_follow_ups(
@@ -48,34 +44,18 @@ def open_follow_ups(
     if patient_id is not None and any(one.reason in CHANGES_PLANS for one in wanted):
         # Daily check-ins may be taken up again, or rest.
         enrollments.request_plan_of_patient(session, patient_id)
-    if patient_id is not None:
-        wanted = [_before_the_dose(session, clinic_id, patient_id, one, now) for one in wanted]
-        if any(one.cause.startswith(f"{SAFETY_CAUSE}:") for one in wanted):
-            resting.rest_for_crisis(session, patient_id, now=now)
-    opened = [
-        _open(session, clinic_id, patient_id, one, (source_kind, source_id), now) for one in wanted
-    ]
-    if patient_id is not None:
-        for one in _disclosures(session, patient_id, wanted):
-            _open(session, clinic_id, patient_id, one, (source_kind, source_id), now)
+    source = (source_kind, source_id)
+    if patient_id is None:
+        return [_open(session, clinic_id, None, one, source, now) for one in wanted]
+    if any(one.cause.startswith(f"{SAFETY_CAUSE}:") for one in wanted):
+        resting.rest_for_crisis(session, patient_id, now=now)
+    opened = []
+    for each in wanted:
+        one, dose_at = lapses.in_time(session, clinic_id, patient_id, each, now)
+        opened.append(_open(session, clinic_id, patient_id, one, source, now, dose_at=dose_at))
+    for one in _disclosures(session, patient_id, wanted):
+        _open(session, clinic_id, patient_id, one, source, now)
     return opened
-
-
-def _before_the_dose(
-    session: Session, clinic_id: UUID, patient_id: UUID, wanted: WantedFollowUp, now: datetime
-) -> WantedFollowUp:
-    """Have a lapse that was told before a dose reach somebody before that dose."""
-    if wanted.reason not in LAPSES:
-        return wanted
-    starts_at = appointments.next_dose(session, patient_id, now=now)
-    if starts_at is None or wanted.due_at <= starts_at - _BEFORE_A_DOSE:
-        return wanted
-    staffed = clinics.by_id(session, clinic_id).file.staffed()
-    for severity in (Severity.CALL_TODAY, Severity.PAGE_NOW):
-        due = staffed.due(severity, now)
-        if due <= starts_at - _BEFORE_A_DOSE:
-            break
-    return replace(wanted, severity=more_urgent(wanted.severity, severity), due_at=due)
 
 
 def _disclosures(
@@ -98,6 +78,8 @@ def _open(
     wanted: WantedFollowUp,
     source: tuple[str, UUID],
     now: datetime,
+    *,
+    dose_at: datetime | None = None,
 ) -> UUID:
     fresh = new_id()
     item_id = followups.open_item(
@@ -113,6 +95,7 @@ def _open(
             "source_id": source[1],
             "opened_at": now,
             "due_at": wanted.due_at,
+            "dose_at": dose_at,
         },
     )
     if item_id != fresh:
@@ -128,6 +111,9 @@ def _open(
             action=":".join([action, str(wanted.reason), *map(str, wanted.also)]),
         )
     )
+    if dose_at is not None and (item := followups.by_id(session, item_id)) is not None:
+        item.dose_at = dose_at
+        lapses.give_to_clinician(session, item, now=now)
     if to_lead:
         session.add(
             FollowUpEvent(

@@ -14,6 +14,7 @@ from records.base import Session, new_id
 from records.casework import staff_by_id
 from records.clinics import Staff
 from records.followups import FollowUp, FollowUpEvent
+from worker.presence import MAY_DECIDE
 from worker.services import Services
 
 
@@ -49,6 +50,9 @@ class NotAllowedError(FollowUpActionError):
 
 class BadActionError(FollowUpActionError):
     """An instant, an outcome or a person that does not fit."""
+
+
+BEFORE_A_DOSE = "A dose follows this, so that a clinician has to take it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +102,8 @@ def _take_as(session: Session, services: Services, item: FollowUp, person: str) 
     theirs = (item.owner_id, item.taken_by) not in {(None, None), (owner, None), (None, person)}
     if theirs and followups.is_held(item):
         raise FollowUpTakenError(owner_of(session, item))
+    # Whoever is on call without a sign-in is on the ladder by the clinic's own word.
+    refuse_if_not_theirs(item, staff.role if staff is not None else None)
     item.owner_id, item.taken_by = owner, None if staff is not None else person
     label = f"staff:{owner}" if owner else "on_call"
     acknowledge(session, services, item, label)
@@ -105,6 +111,12 @@ def _take_as(session: Session, services: Services, item: FollowUp, person: str) 
         label=label, staff_id=owner or UUID(int=0), clinic_id=item.clinic_id, role="coordinator"
     )
     record(session, services, item, actor, "taken")
+
+
+def refuse_if_not_theirs(item: FollowUp, role: str | None) -> None:
+    """Have nobody stop the climb of what a clinician has to decide. Raises NotAllowedError."""
+    if item.dose_at is not None and role is not None and role not in MAY_DECIDE:
+        raise NotAllowedError(f"{BEFORE_A_DOSE} Hand it to one.")
 
 
 def _signed_up(session: Session, clinic_id: UUID, person: str) -> Staff | None:

@@ -140,3 +140,26 @@ def test_doctor_says_who_phones_about_silence_on_closed_days(world: World) -> No
     assert verdict() == (Verdict.WRONG, "Pat, who phones then, is away on Dec 05")
     staff.disable(world.services, email="p@clinic.test", actor="test")
     assert verdict() == (Verdict.WRONG, "Pat, who phones then, has no access any more")
+
+
+def test_a_clinic_has_a_clinician_for_lapses_before_doses(world: World) -> None:
+    """None at all, or all away on a staffed day, is told with its mend."""
+    [none] = found(world, "clinicians riverside")
+    assert none.message.startswith("there is none")
+    assert "--role clinician" in none.mend
+    word = "a-long-enough-word"
+    staff.add(
+        world.services,
+        world.clinic_id,
+        email="Doc@clinic.test",
+        role=Role.CLINICIAN,
+        password=word,
+        actor="t",
+    )
+    [there] = found(world, "clinicians riverside")
+    assert there.verdict is Verdict.OK
+    first = (world.now + timedelta(days=4)).date()
+    last = first + timedelta(days=1)
+    staff.away(world.services, email="doc@clinic.test", first=first, last=last, actor="t")
+    [away] = found(world, "clinicians riverside")
+    assert "all are away on Dec 04;" in away.message

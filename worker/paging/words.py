@@ -46,6 +46,7 @@ _ANSWERS = MappingProxyType(
         "taken": "it is yours. Please sign in now: {url}",
         "thanks": "thank you, it reached you.",
         "colleague": "a colleague has it already. Thank you.",
+        "clinician": "a clinician has to take that one. We go on calling.",
         "ended": "that one has ended already. Thank you.",
         "own": "we read that as your own answer, and took no page for it.",
         "unclear": "we could not read that.",

@@ -20,7 +20,12 @@ from schedules.ladder import Channel, Person
 from schedules.staffing import Severity
 from worker.paging import calling
 from worker.replying.case import Case
-from worker.taking import FollowUpActionError, FollowUpTakenError, take_page_in
+from worker.taking import (
+    FollowUpActionError,
+    FollowUpTakenError,
+    NotAllowedError,
+    take_page_in,
+)
 
 _TAKE = frozenset({"take", "take it", "taken", "taking it", "i take it", "ill take it", "tomo"})
 _NUMBER = re.compile(r"(?:take )?(\d{1,3})")
@@ -82,6 +87,8 @@ def _take(case: Case, page: Page) -> str:
         kind = take_page_in(case.session, case.services, page.id)
     except FollowUpTakenError:
         return "colleague"
+    except NotAllowedError:
+        return "clinician"
     except FollowUpActionError:
         return "ended"
     return "taken" if kind == PageKind.ITEM else "thanks"

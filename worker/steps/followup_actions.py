@@ -16,10 +16,13 @@ from records.followups import FollowUp
 from records.worklist import ListedFollowUp
 from schedules.clinic import ClinicFile
 from schedules.followups import CHANGES_PLANS, SAFETY, FollowUpReason
+from schedules.silence import CALL_AHEAD
 from schedules.staffing import Severity
 from worker import resting
+from worker.presence import MAY_ACT, MAY_DECIDE
 from worker.services import Services
 from worker.taking import (
+    BEFORE_A_DOSE,
     Actor,
     BadActionError,
     FollowUpActionError,
@@ -30,11 +33,13 @@ from worker.taking import (
     acknowledge,
     owner_of,
     record,
+    refuse_if_not_theirs,
     take_page,
 )
 
 __all__ = [
     "MAY_ACT",
+    "MAY_DECIDE",
     "Actor",
     "BadActionError",
     "FollowUpActionError",
@@ -51,8 +56,7 @@ LONGEST_SNOOZE = timedelta(days=30)
 # What was told outside is written down soon; a browser's clock may be a little ahead of ours.
 LONGEST_AGO, _CLOCKS_APART = timedelta(days=30), timedelta(minutes=5)
 LONGEST_RECIPIENT, LONGEST_TOLD = 200, 2000
-MAY_ACT = frozenset({"coordinator", "clinician", "admin"})
-MAY_END_SAFETY = frozenset({"clinician", "admin"})
+ONLY_A_CLINICIAN = "Only a clinician or an admin ends this follow-up. Hand it over."
 _REASONS_OF_SAFETY = frozenset(str(reason) for reason in SAFETY)
 
 #: How a safety item ends (care rule 10), and what may be written for it.
@@ -89,10 +93,12 @@ def actor_by_email(services: Services, email: str, follow_up_id: UUID) -> Actor:
 def take(services: Services, follow_up_id: UUID, *, actor: Actor) -> ListedFollowUp:
     """Make it the actor's own and acknowledge it; the climb stops, its clock does not.
 
-    Raises FollowUpTakenError when somebody else has acknowledged it. Taking it twice is no error.
+    Raises FollowUpTakenError when somebody else has acknowledged it, NotAllowedError where a
+    clinician has to take it. Taking it twice is no error.
     """
     with services.database.transaction() as session:
         item = _open_item(session, follow_up_id, actor)
+        refuse_if_not_theirs(item, actor.role)
         theirs = item.owner_id != actor.staff_id and (item.owner_id or item.taken_by)
         # Whoever has it but does not answer when paged again does not keep it from others.
         if theirs and followups.is_held(item):
@@ -115,6 +121,8 @@ def assign(services: Services, follow_up_id: UUID, *, email: str, actor: Actor) 
         owner = _staff(session, item.clinic_id, email)
         if owner.role not in MAY_ACT:
             raise BadActionError("A viewer can't be given a follow-up. Choose somebody else.")
+        if item.dose_at is not None and owner.role not in MAY_DECIDE:
+            raise BadActionError(f"{BEFORE_A_DOSE} {owner.email} can't. Choose a clinician.")
         if owner.id == item.owner_id:
             return _listed(session, services, follow_up_id)
         if clinics.is_away(session, owner.id, at=services.now):
@@ -148,6 +156,8 @@ def snooze(
             # Else a silenced page would climb to nobody, and the patient would wait unknowing.
             raise BadActionError("Nobody has taken this page. Take it first.")
         _refuse_unfit_instant(clinics.by_id(session, item.clinic_id).file, until, now, urgent)
+        if item.dose_at is not None and until >= item.dose_at - CALL_AHEAD:
+            raise BadActionError("The patient has a dose before that. Give an earlier time.")
         item.snoozed_until = until
         pages.close_of_item(session, item.id, now=now)
         followups.page_anew(item, until)
@@ -185,12 +195,15 @@ def resolve(
     """End it with an outcome; a `note` is kept sealed.
 
     A crisis, an overdose or an emergency is ended by a clinician or an admin, with one of
-    SAFETY_OUTCOMES, and "not_reached" needs a note of what was decided (care rule 10).
+    SAFETY_OUTCOMES, and "not_reached" needs a note of what was decided (care rule 10). A lapse
+    before a dose is ended by them too.
     Raises NotAllowedError or BadActionError.
     """
     with services.database.transaction() as session:
         item = _open_item(session, follow_up_id, actor)
         note = (note or "").strip() or None
+        if item.dose_at is not None and actor.role not in MAY_DECIDE:
+            raise NotAllowedError(ONLY_A_CLINICIAN)
         word = _checked_outcome(item, outcome, note, actor)
         item.status, item.outcome, item.resolved_at = "resolved", word, services.now
         item.acknowledged_at = item.acknowledged_at or services.now
@@ -269,8 +282,8 @@ def _checked_outcome(item: FollowUp, outcome: str, note: str | None, actor: Acto
             usual = ", ".join(OUTCOMES)
             raise BadActionError(f"The outcome is a word such as {usual}; put more into the note.")
         return word
-    if actor.role not in MAY_END_SAFETY:
-        raise NotAllowedError("Only a clinician or an admin ends this follow-up. Hand it over.")
+    if actor.role not in MAY_DECIDE:
+        raise NotAllowedError(ONLY_A_CLINICIAN)
     if word not in SAFETY_OUTCOMES:
         raise BadActionError(f"This follow-up ends with one of: {', '.join(SAFETY_OUTCOMES)}.")
     if word == "not_reached" and note is None:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from records import clinics, followups, inbox, intake, pages
 from records.base import Session
-from records.casework import staff_by_id, staff_of
+from records.casework import staff_by_id
 from records.clinics import Clinic, Sender
 from records.followups import FollowUp, FollowUpEvent
 from records.pages import DeliveryStatus, Page, PageDelivery, PageKind
@@ -23,6 +23,7 @@ from schedules.clinic import ClinicFile
 from schedules.followups import SILENCE
 from schedules.ladder import Absent, Channel, Clock, Person, Turn, Why
 from schedules.staffing import Severity
+from worker import presence
 from worker.logs import get_logger
 from worker.opening import SYSTEM
 from worker.paging import calling, words
@@ -33,7 +34,6 @@ from worker.services import Services
 
 log = get_logger(__name__)
 
-_MAY_ACT = frozenset({"coordinator", "clinician", "admin"})
 _PUT_OFF = timedelta(seconds=60)
 _NOBODY_REACHED = "crisis_noack"
 
@@ -75,11 +75,16 @@ class _OnDuty:
     """Who of a clinic can be paged now, and who can't: read once for all its items."""
 
     desk: Sequence[Person]
+    clinicians: Sequence[Person]
     absent: Absent
 
 
 def _on_duty(session: Session, clinic_id: UUID, now: datetime) -> _OnDuty:
-    return _OnDuty(desk=desk_of(session, clinic_id), absent=absent_now(session, clinic_id, now))
+    return _OnDuty(
+        desk=presence.desk_of(session, clinic_id),
+        clinicians=presence.desk_of(session, clinic_id, roles={"clinician"}),
+        absent=presence.absent_at(session, clinic_id, now),
+    )
 
 
 def _climb_one(services: Services, pager: Pager, item_id: UUID, on_duty: _OnDuty) -> int:
@@ -99,7 +104,8 @@ def _climb_one(services: Services, pager: Pager, item_id: UUID, on_duty: _OnDuty
             _clock(session, clinic.file, item, now),
             clinic.file,
             now=now,
-            desk=on_duty.desk,
+            # What a clinician has to decide on calls no colleague who can't, while there is one.
+            desk=(item.dose_at and on_duty.clinicians) or on_duty.desk,
             absent=on_duty.absent,
         )
         paged = [
@@ -124,6 +130,7 @@ def _clock(session: Session, file: ClinicFile, item: FollowUp, now: datetime) ->
         owner=owner_of(session, file, item),
         joined=item.joined_at is not None,
         silence=item.reason in SILENCE,
+        dose_at=item.dose_at,
     )
 
 
@@ -136,23 +143,6 @@ def owner_of(session: Session, file: ClinicFile, item: FollowUp) -> Person | Non
     people = map(ladder.person_of, roster.contacts(file))
     known = next((one for one in people if one.key == key), None)
     return known or Person(key=key, name=key, email=staff.email if staff else None)
-
-
-def absent_now(session: Session, clinic_id: UUID, now: datetime) -> Absent:
-    """Return who of a clinic's staff is away or has left."""
-    away = pages.absences(session, clinic_id, since=now, until=now + timedelta(microseconds=1))
-    return Absent(
-        away=frozenset(key for key, _, _ in away), gone=pages.staff_gone(session, clinic_id)
-    )
-
-
-def desk_of(session: Session, clinic_id: UUID) -> list[Person]:
-    """Return a clinic's console users who can act."""
-    return [
-        Person(key=ladder.key_of(each.email, ""), name=each.email, email=each.email)
-        for each in staff_of(session, clinic_id)
-        if each.role in _MAY_ACT
-    ]
 
 
 def _take_turn(session: Session, item: FollowUp, turn: Turn, now: datetime) -> None:

@@ -1,7 +1,8 @@
 """The rounds: what the clinic's calendar asks of paging, looked at several times a minute.
 
-The weekly test page, the morning's digest, the closure list before closed days, and a page to the
-operators when texts stop. Each is a row with a cause of its own, so that nothing is done twice.
+The weekly test page, the morning's digest, the closure list before closed days, lapses before a
+dose, and a page to the operators when texts stop. Each is a row with a cause of its own, so that
+nothing is done twice.
 """
 
 from collections import Counter
@@ -17,6 +18,7 @@ from schedules.clinic import ClinicFile
 from schedules.followups import FollowUpReason, WantedFollowUp
 from schedules.ladder import Channel, Person
 from schedules.staffing import Severity
+from worker import lapses, presence
 from worker.logs import get_logger
 from worker.opening import open_follow_ups
 from worker.paging import calling
@@ -24,7 +26,6 @@ from worker.services import Services
 
 log = get_logger(__name__)
 
-_MAY_ACT = frozenset({"coordinator", "clinician", "admin"})
 #: What was missed for longer, in an outage of ours, is left to the next time.
 _TEST_WINDOW, _DIGEST_WINDOW = timedelta(hours=4), timedelta(hours=2)
 _TESTS_LOOKED_AT = timedelta(days=8)
@@ -54,6 +55,7 @@ def _of_clinic(services: Services, available: Collection[str], clinic: Clinic) -
             unanswered=_unanswered_tests(session, services, clinic),
             digests=_digest(session, services, available, clinic),
             closures=_closure_list(session, services, clinic),
+            lapses=lapses.look_again(session, services, clinic),
         )
 
 
@@ -164,13 +166,8 @@ def _digest(
 
 
 def _readers(session: Session, clinic: Clinic, now: datetime) -> list[Person]:
-    away = pages.absences(session, clinic.id, since=now, until=now + timedelta(microseconds=1))
-    out = {key for key, _, _ in away}
-    people = [
-        Person(key=ladder.key_of(each.email, ""), name=each.email, email=each.email)
-        for each in casework.staff_of(session, clinic.id)
-        if each.role in _MAY_ACT
-    ]
+    out = presence.absent_at(session, clinic.id, now).away
+    people = presence.desk_of(session, clinic.id)
     if clinic.file.lead is not None and clinic.file.lead.email is not None:
         people.append(ladder.person_of(clinic.file.lead))
     return [person for person in dict.fromkeys(people) if person.key not in out]
