@@ -1,30 +1,35 @@
 """What is wrong with a protocol although every line of it can be read.
 
 Steps that wait for each other, phases that overlap, a text that can never be sent, a template that
-wants what the step can't give. Each check speaks of a step and points at its line.
+wants what the step can't give. Each check speaks of a step or a task and points at its line. What
+these rules let through is played through at last (`rehearsal`).
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+from schedules import rule_faults
 from schedules.errors import Fault
 from schedules.protocol import (
     COMES_AGAIN,
     DAY_ANCHORS,
     DEADLINE_ANCHORS,
-    EXPECTS_NOTHING,
     VISIT_ANCHORS,
     Anchor,
-    AnswerTest,
+    Condition,
     ConditionKind,
+    Duty,
     HistoryKind,
     Moment,
     Protocol,
     StaysOn,
     Step,
 )
+from schedules.reasons import SkipReason
+from schedules.rehearsal import comes_about, gives_way_always, rehearse
+from schedules.rule_faults import Found
 from schedules.windows import SendWindow
 from schedules.yamlfile import KeyPath, Located
 
@@ -41,9 +46,8 @@ _OPPOSITES = (
 _VISIT_CONDITIONS = (frozenset(ConditionKind) - {ConditionKind.NO_DOSE_THAT_DAY}) | {
     HistoryKind.NOT_BOOKED_AGAIN
 }
-_SCORE_TESTS = {AnswerTest.ANY_SCORE_AT_LEAST, AnswerTest.EVERY_SCORE_AT_LEAST}
-_NUMBER_TESTS = frozenset(AnswerTest) - {AnswerTest.INTENT, AnswerTest.ANY_OTHER} - _SCORE_TESTS
-_SCALES = {"craving_scale": (0, 10), "side_effect_check": (0, 3)}
+#: Known only beside the texts of a day.
+_ABOUT_A_TEXT = frozenset({ConditionKind.NO_DOSE_THAT_DAY, HistoryKind.NO_OTHER_NUMBER})
 
 #: Any start of a visit serves to compare two moments that count from it.
 _SOME_START = datetime(2026, 6, 3, 12, 0)  # noqa: DTZ001 - Wall-clock arithmetic without a zone.
@@ -53,42 +57,129 @@ def check(
     protocol: Protocol, file: Located, templates: Mapping[str, frozenset[str]] | None = None
 ) -> list[Fault]:
     """Give every fault of a readable protocol."""
-    faults = list(_same_ids(protocol, file))
+    faults = [*_same_ids(protocol.steps, "steps", file), *_same_ids(protocol.duties, "tasks", file)]
     faults += _chains(protocol, file)
     for at, step in enumerate(protocol.steps):
-        path = ("steps", at)
-        for key, message, mend in _step_faults(protocol, step, templates):
-            where: KeyPath = path if key is None else (*path, *_keys(key))
-            faults.append(file.fault(where, f"step `{step.id}`: {message}", mend))
-    return faults
+        faults += _placed(file, ("steps", at), f"step `{step.id}`", _step_faults(protocol, step))
+        if templates is not None:
+            wording = _wording(protocol, step, templates)
+            faults += _placed(file, ("steps", at), f"step `{step.id}`", wording)
+    for at, duty in enumerate(protocol.duties):
+        faults += _placed(file, ("tasks", at), f"task `{duty.id}`", _duty_faults(protocol, duty))
+    return faults or [*_played(protocol, file)]
+
+
+def _played(protocol: Protocol, file: Located) -> Iterator[Fault]:
+    """Play through what no rule objects to: what never comes about has a fault after all."""
+    for at, step in enumerate(protocol.steps):
+        yield from _placed(file, ("steps", at), f"step `{step.id}`", _never(protocol, step))
+    for at, duty in enumerate(protocol.duties):
+        if not comes_about(protocol, duty):
+            mend = "Correct `when`, or what stands under `only_if`"
+            never = iter([("when", "it never comes about, for no visit or patient", mend)])
+            yield from _placed(file, ("tasks", at), f"task `{duty.id}`", never)
+
+
+def _placed(file: Located, path: KeyPath, what: str, found: Found) -> Iterator[Fault]:
+    for key, message, mend in found:
+        where: KeyPath = path if key is None else (*path, *_keys(key))
+        yield file.fault(where, f"{what}: {message}", mend)
 
 
 def _keys(dotted: str) -> KeyPath:
     return tuple(int(key) if key.isdigit() else key for key in dotted.split("."))
 
 
-#: A fault of a step: the key it is about, what is wrong, and how to mend it.
-Found = Iterator[tuple[str | None, str, str]]
-
-
-def _step_faults(
-    protocol: Protocol, step: Step, templates: Mapping[str, frozenset[str]] | None
-) -> Found:
+def _step_faults(protocol: Protocol, step: Step) -> Found:
     yield from _anchors(protocol, step)
+    yield from _unknown_by_then(protocol, step)
     yield from _never_true(step)
-    yield from _never_wanted(protocol, step)
+    yield from _never_wanted(protocol, step.only_if)
     yield from _phases(step)
-    yield from _questions(step)
-    if templates is not None:
-        yield from _wording(protocol, step, templates)
+    yield from rule_faults.of_step(protocol, step)
+    if step.needs_staffed_minutes and not _before(step.when):
+        mend = "Leave it out, or count `when` back from the visit"
+        yield "needs_staffed_hours", "staffed hours are counted up to a visit's start", mend
 
 
-def _same_ids(protocol: Protocol, file: Located) -> Iterator[Fault]:
-    counts = Counter(step.id for step in protocol.steps)
-    for at, step in enumerate(protocol.steps):
-        if counts[step.id] > 1:
-            message = f"the id `{step.id}` is used {counts[step.id]} times"
-            yield file.fault(("steps", at, "id"), message, "Give each step an id of its own")
+def _duty_faults(protocol: Protocol, duty: Duty) -> Found:
+    if duty.when.anchor in DEADLINE_ANCHORS | {Anchor.STEP}:
+        mend = "Count `when` from the visit or a day, since a task needs no text"
+        yield "when", f"a task cannot count from {_named(duty.when)}", mend
+    yield from _wrong_base(protocol, "when", duty.when)
+    yield from _never_wanted(protocol, duty.only_if)
+    for condition in duty.only_if:
+        if condition.kind in _ABOUT_A_TEXT:
+            mend = "Leave it out: a task is done on its day, whatever is asked"
+            yield "only_if", f"`{condition.kind}` is about a text, and a task has none", mend
+
+
+def _same_ids(parts: Sequence[Step | Duty], key: str, file: Located) -> Iterator[Fault]:
+    counts = Counter(part.id for part in parts)
+    for at, part in enumerate(parts):
+        if counts[part.id] > 1:
+            message = f"the id `{part.id}` is used {counts[part.id]} times"
+            mend = f"Give each of the {key} an id of its own"
+            yield file.fault((key, at, "id"), message, mend)
+
+
+#: What is the matter with a step whose texts were all skipped, by the reason, first things first.
+_NEVER = (
+    (SkipReason.DOSE_DAY, "only_if", "its day is always the day of a dose"),
+    (SkipReason.BOOKED, "only_if", "the visit that must not be booked always is"),
+    (SkipReason.NOT_MEANT, "only_if", "its conditions hold for no visit or patient"),
+    (SkipReason.CONFIRMED, "only_if", "its conditions hold for no visit or patient"),
+    (SkipReason.NO_ALLOWED_MINUTE, "latest", "there is no minute at which it is allowed and true"),
+    (SkipReason.STEP_SKIPPED, "when", "the step that it counts from is always skipped"),
+    (SkipReason.TOO_LATE, "latest", "it is over before it is due"),
+    (SkipReason.LATE_BOOKING, "latest", "it is over before its visit is known"),
+)
+_MEND_NEVER = "Correct `when`, `latest` or `only_if`, or leave it out"
+
+
+def _never(protocol: Protocol, step: Step) -> Found:
+    """Name what of a step no visit and no patient ever brings about."""
+    found = rehearse(protocol, step)
+    if not found.templates:
+        fits = ((key, why) for reason, key, why in _NEVER if reason in found.reasons)
+        key, why = next(fits, ("when", "what it counts from never happens, or is over by then"))
+        yield key, f"it can never be sent: {why}", _MEND_NEVER
+        return
+    if found.always_early:
+        yield (
+            "latest",
+            "it can never be sent at its own minute, since it is over by then",
+            _MEND_NEVER,
+        )
+    elif step.template not in found.templates:
+        mend = "Correct `when`, or make the other form the only one"
+        yield "template", "it can never be sent in this form, only in its other one", mend
+    if step.otherwise is not None and step.otherwise.template not in found.templates:
+        mend = "Count it from a day on which it is still useful, or leave it out"
+        yield "otherwise", "it can never be sent in its other form", mend
+    for key in found.never(step):
+        what = key.split(".")[0]
+        yield key, _NEVER_AHEAD[what], _MEND_AHEAD[what]
+    if gives_way_always(protocol, step):
+        mend = "Ask on other days, or take `no other number that day` out"
+        yield "only_if", "it can never be sent: other steps ask for a number on all its days", mend
+
+
+_NEVER_AHEAD = {
+    "answer_until": "the answer stops counting before it is asked for",
+    "nudge": "it would come after the answer has stopped counting",
+    "on_answer": "this deadline is over before the text goes",
+    "unanswered": "this time is over before the text goes, or comes after its answer has stopped "
+    "counting",
+    "if_not_delivered": "this deadline is over before the text goes",
+}
+_MEND_AHEAD = {
+    "answer_until": "Count it from `sending`, or to the visit's start",
+    "nudge": "Shorten `after`, or let `answer_until` reach further",
+    "on_answer": "Name a time after the text",
+    "unanswered": "Name a time between the text and `answer_until`, or leave `at` out",
+    "if_not_delivered": "Name a time after the text",
+}
 
 
 def _chains(protocol: Protocol, file: Located) -> Iterator[Fault]:
@@ -119,17 +210,68 @@ def _anchors(protocol: Protocol, step: Step) -> Found:
     for key, moment in _moments(step):
         if key != "when" and moment.anchor is Anchor.STEP and moment.step != step.when.step:
             yield key, f"`{key}` counts from another step", "Count from `sending` instead"
-        elif protocol.visits is None and moment.anchor in VISIT_ANCHORS:
-            mend = "Count from enrollment, or enroll visits with `for: {visit: ...}`"
-            yield key, f"`{moment.anchor}` needs a visit, and people are enrolled by hand", mend
-        elif moment.anchor is Anchor.ENROLLMENT and (protocol.visits or protocol.with_consent):
-            mend = "Count from the consent" if protocol.with_consent else "Count from the visit"
-            yield key, "they enroll by themselves, on no day of their own", mend
-    if step.when.anchor is Anchor.CONSENT and not protocol.with_consent:
-        mend = "Write `enroll: with consent`, or count from something else"
-        yield "when", "only a protocol that starts with the consent counts from it", mend
+        yield from _wrong_base(protocol, key, moment)
     if step.stays_on is not None and step.when.anchor in DAY_ANCHORS:
         yield "stays_on", "`stays_on` is about a visit's day", "Leave it out"
+    first = (step, *protocol.sources(step))[-1]
+    for key, moment in _moments(step) if _leads_up(first.when) else ():
+        after = (moment.minutes or 0) > 0 or (moment.days or 0) > 0
+        if key.partition(".")[0] in _OPENS_ITEMS and moment.anchor in _STARTED and after:
+            mend = "Name a time before it, so that the call is of use"
+            yield key, "it lies after the visit that the text leads up to", mend
+
+
+def _leads_up(when: Moment) -> bool:
+    return when.anchor is Anchor.VISIT_START and _before(when)
+
+
+#: Keys whose time is when staff call, and what has begun by then.
+_OPENS_ITEMS = frozenset({"on_answer", "unanswered", "if_not_delivered"})
+_STARTED = frozenset({Anchor.VISIT_START, Anchor.VISIT_END})
+
+
+def _wrong_base(protocol: Protocol, key: str, moment: Moment) -> Found:
+    """Find what the people of this protocol don't have: a visit, a day, a consent to start with."""
+    if protocol.visits is None and moment.anchor in VISIT_ANCHORS:
+        mend = "Count from enrollment, or enroll visits with `for: {visit: ...}`"
+        yield key, f"`{moment.anchor}` needs a visit, and people are enrolled by hand", mend
+    elif moment.anchor is Anchor.ENROLLMENT and (protocol.visits or protocol.with_consent):
+        mend = "Count from the consent" if protocol.with_consent else "Count from the visit"
+        yield key, "they enroll by themselves, on no day of their own", mend
+    elif moment.anchor is Anchor.CONSENT and not protocol.with_consent:
+        mend = "Write `enroll: with consent`, or count from something else"
+        yield key, "only a protocol that starts with the consent counts from it", mend
+
+
+#: What is known of any visit or patient, and what has happened where something else has.
+_ALWAYS_KNOWN = frozenset(
+    {
+        *(Anchor.VISIT_START, Anchor.VISIT_END, Anchor.BOOKING, Anchor.SENDING, Anchor.STEP),
+        *(Anchor.FOOD_CUT_OFF, Anchor.DRINK_CUT_OFF, Anchor.ENROLLMENT, Anchor.CONSENT),
+    }
+)
+_DOSED = frozenset({Anchor.CHECK_OUT, Anchor.FIRST_DOSE, Anchor.LAST_DOSE})
+_KNOWN_WITH = {
+    Anchor.DOSE_CHECK_OUT: _DOSED,
+    Anchor.FIRST_DOSE: frozenset({Anchor.LAST_DOSE}),
+    Anchor.LAST_DOSE: frozenset({Anchor.FIRST_DOSE}),
+    Anchor.ANNOUNCED_MOVE: frozenset({Anchor.TOLD_TIME}),
+    Anchor.ANNOUNCED_CANCELLATION: frozenset({Anchor.TOLD_TIME}),
+}
+
+
+def _unknown_by_then(protocol: Protocol, step: Step) -> Found:
+    """Find times that count from what may not have happened when the text goes."""
+    anchor = (step, *protocol.sources(step))[-1].when.anchor
+    known = _ALWAYS_KNOWN | {anchor} | _KNOWN_WITH.get(anchor, frozenset())
+    for key, moment in _moments(step):
+        if key != "when" and moment.anchor not in known:
+            mend = f"Count from `sending`, or from `{anchor}` as `when` does"
+            yield key, f"`{moment.anchor}` is not known for certain when the text goes", mend
+
+
+def _named(moment: Moment) -> str:
+    return f"`step {moment.step}`" if moment.anchor is Anchor.STEP else f"`{moment.anchor}`"
 
 
 def _moments(step: Step) -> Iterator[tuple[str, Moment]]:
@@ -139,7 +281,14 @@ def _moments(step: Step) -> Iterator[tuple[str, Moment]]:
         yield "answer_until", step.answer_until
     if step.otherwise is not None:
         yield "otherwise.when", step.otherwise.when
-    if step.if_not_delivered is not None:
+    for at, answer in enumerate(step.on_answer):
+        if answer.due is not None:
+            yield f"on_answer.{at}.by", answer.due
+    for at, silence in enumerate(step.unanswered):
+        if silence.at is not None:
+            yield f"unanswered.{at}.at", silence.at
+    # Unsaid, it is the step's `latest`, which is looked at already.
+    if step.if_not_delivered is not None and step.if_not_delivered.call_by != step.latest:
         yield "if_not_delivered.call_by", step.if_not_delivered.call_by
 
 
@@ -204,9 +353,9 @@ def _latest_wall(step: Step) -> datetime | None:
     return _wall(latest) if latest.anchor is when.anchor and alike else None
 
 
-def _never_wanted(protocol: Protocol, step: Step) -> Found:
+def _never_wanted(protocol: Protocol, only_if: Sequence[Condition]) -> Found:
     """Find conditions that exclude each other, or that this protocol's people can't meet."""
-    kinds = {condition.kind for condition in step.only_if}
+    kinds = {condition.kind for condition in only_if}
     for pair in _OPPOSITES:
         if pair <= kinds:
             both = " and ".join(f"`{kind}`" for kind in sorted(pair))
@@ -215,7 +364,7 @@ def _never_wanted(protocol: Protocol, step: Step) -> Found:
         mend = "Leave it out, or enroll visits with `for: {visit: ...}`"
         yield "only_if", f"`{min(needless)}` needs a visit", mend
     allowed = protocol.visits.routes if protocol.visits is not None else frozenset()
-    for condition in step.only_if:
+    for condition in only_if:
         if condition.kind is ConditionKind.ROUTE and allowed and not condition.routes & allowed:
             routes = ", ".join(sorted(allowed))
             yield "only_if", f"it can never be sent: this protocol is for {routes}", "Correct one"
@@ -240,45 +389,6 @@ def _phases(step: Step) -> Found:
         yield "again", "`again` takes up a repeat, and there is none", "Add `repeat: ...`"
     if step.repeat and step.otherwise is not None:
         yield "otherwise", "a repeated step has one form only", "Leave it out"
-
-
-def _questions(step: Step) -> Found:
-    """Find rules about answers that are never asked for, or never read that way."""
-    asks = step.expects != EXPECTS_NOTHING
-    low, high = _scale(step.expects)
-    for at, rule in enumerate(step.on_answer):
-        number = rule.when.number
-        if rule.when.test in _NUMBER_TESTS and (number is None or not low <= number <= high):
-            mend = "Name a number of its scale" if high else "Ask for a number in `expects`"
-            yield f"on_answer.{at}", f"no answer can ever be `{number}` here", mend
-        if (rule.when.test in _SCORE_TESTS) is not (step.form is not None):
-            mend = "Say `form: ...` for scores, and test nothing else of a form"
-            yield f"on_answer.{at}", "scores are those of a form, and it has nothing else", mend
-    if step.needs_staffed_minutes and not _before(step.when):
-        mend = "Leave it out, or count `when` back from the visit"
-        yield "needs_staffed_hours", "staffed hours are counted up to a visit's start", mend
-    if asks and step.answer_until is None:
-        mend = "Write until when an answer counts, such as `24 hours after sending`"
-        yield None, "it asks something, and `answer_until` is missing", mend
-    if asks:
-        return
-    for key, given in (
-        ("answer_until", step.answer_until),
-        ("nudge", step.nudges),
-        ("pause_after", step.pause_after),
-        ("unanswered", step.unanswered),
-        ("on_answer", step.on_answer),
-    ):
-        if given:
-            yield key, f"it asks nothing, so `{key}` has no meaning", "Add `expects: ...`"
-
-
-def _scale(expects: str) -> tuple[int, int]:
-    """Give the numbers a context reads; (0, 0) when it reads none."""
-    if expects.startswith("scale:"):
-        low, _, high = expects.removeprefix("scale:").partition("-")
-        return int(low), int(high)
-    return _SCALES.get(expects, (0, 0))
 
 
 def _wording(protocol: Protocol, step: Step, templates: Mapping[str, frozenset[str]]) -> Found:

@@ -69,6 +69,9 @@ def apply(
             moves = showing.effects(compared, dry_run=dry_run)
             if dry_run:
                 (_changes_as_json if as_json else _changes_in_words)(compared)
+            if not end_running:
+                _refuse_in_use(running, described, text, file)
+            if dry_run:
                 return
             if compared.safety and compared.enforced and not _approved(running, compared):
                 _propose(running, compared, person, end_running=end_running)
@@ -77,13 +80,7 @@ def apply(
                 effects.confirmed(f"Apply it to {compared.key}?", yes=False)
         actor = f"staff:{person.id}" if person else ACTOR
         seen = compared.seen if compared else None
-        try:
-            done = clinics.apply(
-                running, described, actor=actor, end_running=end_running, seen=seen
-            )
-        except clinics.InUseError as error:
-            line = parse(text, str(file)).line(("protocols",))
-            refuse(f"{file}:{line}: {error}")
+        done = clinics.apply(running, described, actor=actor, end_running=end_running, seen=seen)
     _tell(done, as_json=as_json)
     _warn(described, done)
 
@@ -180,6 +177,15 @@ def close(
     output.result(f"  {done.moved_items} open follow-ups fall due later")
     output.say("Call them for another time: `aftercare followups --status open`.")
     output.say(f'Add "{date}" under holidays.extra of the clinic\'s file too.')
+
+
+def _refuse_in_use(running: Services, described: ClinicFile, text: str, file: Path) -> None:
+    """Say who would be left without texts, before anything is proposed or changed."""
+    try:
+        clinics.check_in_use(running, described)
+    except clinics.InUseError as error:
+        line = parse(text, str(file)).line(("protocols",))
+        refuse(f"{file}:{line}: {error}")
 
 
 def _read(file: Path) -> str:

@@ -111,8 +111,8 @@ def test_an_answer_that_nobody_would_read_is_warned_of(house: Path, run: Run) ->
     file = _edited(
         house,
         run,
-        hour=("at 17:00 or their own hour", "at 19:00"),
-        until=("answer_until: 24 hours", "answer_until: 2 hours"),
+        hour=("at 17:00 or their own hour", "at 18:00"),
+        until=("answer_until: 24 hours", "answer_until: 3 hours"),
     )
     shown = run("protocols", "publish", file, "--dry-run")
     assert "warning: step `daily_0_10`: asked on" in shown.out
@@ -164,7 +164,12 @@ def test_leaving_out_a_protocol_says_what_becomes_of_its_texts(house: Path, run:
     refused = run("clinic", "apply", file)
     assert refused.code == 2
     assert "daily-check-in/daily_0_10" in refused.err
+    line = file.read_text()[: file.read_text().index("protocols:")].count("\n") + 1
+    assert f"{file}:{line}: protocols: the file leaves out what patients follow" in refused.err
+    assert "daily-check-in (1 patients)" in refused.err
     assert "--end-running" in refused.err
+    looked = run("clinic", "apply", file, "--dry-run")
+    assert (looked.code, "--end-running" in looked.err) == (2, True)
     done = run("clinic", "apply", file, "--end-running")
     assert done.code == 0
     assert re.search(r"cancelled: 1\d texts for 1 patients", done.err)

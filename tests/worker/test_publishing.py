@@ -250,7 +250,7 @@ def test_a_step_that_comes_back_goes_by_the_version_that_brought_it(clinic: Worl
     """Withdrawn under version 2, its texts return under 3, and answers are judged by 3."""
     doctor, other = (_person(clinic, name, Role.CLINICIAN) for name in ("lee", "ray"))
     before = _unsent(clinic)
-    without = DAILY.replace("id: daily_0_10", "id: number").replace("day 14", "day 1")
+    without = DAILY.replace("id: daily_0_10", "id: number").replace("day 14", "day 5")
     _approve(clinic, without, by=other, proposed_by=doctor)
     _publish(clinic, without)
     assert _texts_of(clinic, "daily_0_10") == []

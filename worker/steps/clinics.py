@@ -117,6 +117,14 @@ def apply(
     )
 
 
+def check_in_use(services: Services, file: ClinicFile) -> None:
+    """Raise InUseError where the file leaves out what patients follow; for a look ahead of it."""
+    with services.database.transaction() as session:
+        clinic = clinics.by_key(session, file.id)
+        if clinic is not None:
+            _refuse_in_use(session, clinic.id, clinic.settings, file, services.now)
+
+
 def _check_words(file: ClinicFile) -> None:
     """Refuse phrases of the clinic's own that could not be looked for in a reply."""
     try:

@@ -1,0 +1,153 @@
+"""What is wrong with the questions of a protocol and its rules about answers and silence.
+
+A rule that no answer can meet, or that says nothing beyond another, looks like a safeguard and is
+none. Called by `checks`, step by step.
+"""
+
+from collections.abc import Iterator
+from itertools import permutations
+
+from schedules.followups import more_urgent
+from schedules.protocol import (
+    COMES_AGAIN,
+    EXPECTS_NOTHING,
+    AnswerCondition,
+    AnswerTest,
+    FollowUpRule,
+    Protocol,
+    Step,
+)
+
+#: A fault of a step: the key it is about, what is wrong, and how to mend it.
+Found = Iterator[tuple[str | None, str, str]]
+
+_SCORE_TESTS = {AnswerTest.ANY_SCORE_AT_LEAST, AnswerTest.EVERY_SCORE_AT_LEAST}
+_NUMBER_TESTS = frozenset(AnswerTest) - {AnswerTest.INTENT, AnswerTest.ANY_OTHER} - _SCORE_TESTS
+_SCALES = {"craving_scale": (0, 10), "side_effect_check": (0, 3)}
+_KEEP_ONE = "Take it out, or give it a reason or a severity of its own"
+
+
+def of_step(protocol: Protocol, step: Step) -> Found:
+    """Give what is wrong with what a step asks, and with what its answers and silence open."""
+    if step.expects == EXPECTS_NOTHING:
+        yield from _asks_nothing(step)
+        return
+    if step.answer_until is None:
+        mend = "Write until when an answer counts, such as `24 hours after sending`"
+        yield None, "it asks something, and `answer_until` is missing", mend
+    yield from _answers(step)
+    yield from _shadowed(step)
+    yield from _once_only(protocol, step)
+
+
+def _asks_nothing(step: Step) -> Found:
+    for key, given in (
+        ("answer_until", step.answer_until),
+        ("nudge", step.nudges),
+        ("pause_after", step.pause_after),
+        ("unanswered", step.unanswered),
+        ("on_answer", step.on_answer),
+    ):
+        if given:
+            yield key, f"it asks nothing, so `{key}` has no meaning", "Add `expects: ...`"
+
+
+def _answers(step: Step) -> Found:
+    """Find rules about answers that are never read that way."""
+    low, high = scale_of(step.expects)
+    for at, rule in enumerate(step.on_answer):
+        number, test = rule.when.number, rule.when.test
+        if test is AnswerTest.NUMBER_RISES_BY and high and not 0 < (number or 0) <= high - low:
+            mend = f"Its scale has {high - low + 1} numbers: write `up by {high - low}` or less"
+            yield f"on_answer.{at}", f"no number can rise by {number} here", mend
+        elif test in _NUMBER_TESTS and (number is None or not low <= number <= high):
+            mend = "Name a number of its scale" if high else "Ask for a number in `expects`"
+            yield f"on_answer.{at}", f"no answer can ever be `{number}` here", mend
+        if (test in _SCORE_TESTS) is not (step.form is not None):
+            mend = "Say `form: ...` for scores, and test nothing else of a form"
+            yield f"on_answer.{at}", "scores are those of a form, and it has nothing else", mend
+
+
+def scale_of(expects: str) -> tuple[int, int]:
+    """Give the numbers a context reads; (0, 0) when it reads none."""
+    if expects.startswith("scale:"):
+        low, _, high = expects.removeprefix("scale:").partition("-")
+        return int(low), int(high)
+    return _SCALES.get(expects, (0, 0))
+
+
+def _shadowed(step: Step) -> Found:
+    """Find rules that add nothing: another is met whenever they are, and says as much or more."""
+    low, high = scale_of(step.expects)
+    told: set[int] = set()
+    pairs = permutations(enumerate(step.on_answer), 2)
+    for (other_at, other), (at, rule) in sorted(pairs, key=lambda pair: pair[0][0]):
+        if at not in told and other_at not in told and _says_as_much(other, rule, low, high):
+            told.add(at)
+            message = f"it opens nothing, since rule {other_at + 1} is met whenever it is"
+            yield f"on_answer.{at}", message, _KEEP_ONE
+    told = set()
+    for (other_at, first), (at, second) in permutations(enumerate(step.unanswered), 2):
+        alike = first.reason == second.reason and first.at == second.at
+        urgent = more_urgent(first.severity, second.severity) is first.severity
+        if alike and urgent and first.misses <= second.misses and other_at not in told:
+            told.add(at)
+            message = f"it opens nothing, since rule {other_at + 1} is met whenever it is"
+            yield f"unanswered.{at}", message, _KEEP_ONE
+
+
+def _says_as_much(other: FollowUpRule, rule: FollowUpRule, low: int, high: int) -> bool:
+    return (
+        other.reason == rule.reason
+        and other.due == rule.due
+        and more_urgent(other.severity, rule.severity) is other.severity
+        and _covers(other.when, rule.when, low, high)
+    )
+
+
+def _covers(wide: AnswerCondition, narrow: AnswerCondition, low: int, high: int) -> bool:
+    """Whether every answer that meets `narrow` meets `wide`."""
+    if AnswerTest.ANY_OTHER in (wide.test, narrow.test):
+        return wide.test is narrow.test
+    if AnswerTest.INTENT in (wide.test, narrow.test):
+        alike = wide.test is narrow.test and wide.intent == narrow.intent
+        return alike and wide.times <= narrow.times
+    if _SCORE_TESTS & {wide.test, narrow.test}:
+        easier = wide.test in (narrow.test, AnswerTest.ANY_SCORE_AT_LEAST)
+        return easier and (wide.number or 0) <= (narrow.number or 0)
+    if wide.test is AnswerTest.NUMBER_RISES_BY:
+        return wide.test is narrow.test and (wide.number or 0) <= (narrow.number or 0)
+    return _numbers(narrow, low, high) <= _numbers(wide, low, high)
+
+
+def _numbers(when: AnswerCondition, low: int, high: int) -> set[int]:
+    """Give the numbers of a scale with which a condition can be met."""
+    number = when.number or 0
+    return {
+        AnswerTest.NUMBER_IS: {number},
+        AnswerTest.NUMBER_AT_LEAST: set(range(number, high + 1)),
+        AnswerTest.NUMBER_AT_MOST: set(range(low, number + 1)),
+        AnswerTest.NUMBER_RISES_BY: set(range(low + number, high + 1)),
+    }[when.test]
+
+
+def _once_only(protocol: Protocol, step: Step) -> Found:
+    """Find rules that count more answers or misses running than there are questions.
+
+    What a visit's step asks is asked again at the patient's next visit; a rest counts within one.
+    """
+    if step.again is not None or step.when.anchor in COMES_AGAIN:
+        return
+    asked = sum(len(phase.days()) for phase in step.repeat) if step.repeat else 1
+    mend = f"It is asked {asked} times; count at most so many" if asked > 1 else "Add `repeat: ...`"
+    if step.pause_after is not None and step.pause_after > asked:
+        yield "pause_after", f"it is never asked {step.pause_after} times running", mend
+    if protocol.visits is not None:
+        return
+    for at, silence in enumerate(step.unanswered):
+        if silence.misses > asked:
+            message = f"it is never asked {silence.misses} times running"
+            yield f"unanswered.{at}", message, mend
+    for at, rule in enumerate(step.on_answer):
+        if rule.when.times > asked:
+            yield f"on_answer.{at}", f"it is never asked {rule.when.times} times running", mend
