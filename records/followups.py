@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, SmallInteger, TextClause, select, text
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from records.appointments import next_dose_of
 from records.base import Base, ClinicId, CreatedAt, Id, Sealed, within_clinic
+from records.outbox import Message
 
 
 class FollowUp(Base):
@@ -216,4 +218,54 @@ def open_with_causes(session: Session, clinic_id: UUID, causes: list[str]) -> li
     mine = select(FollowUp).where(
         FollowUp.clinic_id == clinic_id, FollowUp.cause.in_(causes), FollowUp.status != "resolved"
     )
+    return list(session.scalars(mine.order_by(FollowUp.id).with_for_update()))
+
+
+def open_causes(
+    session: Session, patient_ids: Collection[UUID], reasons: Collection[str]
+) -> dict[UUID, list[str]]:
+    """Return the causes of the patients' unresolved items with these reasons."""
+    mine = select(FollowUp.patient_id, FollowUp.cause).where(
+        FollowUp.patient_id.in_(patient_ids),
+        FollowUp.reason.in_(reasons),
+        FollowUp.status != "resolved",
+    )
+    found: dict[UUID, list[str]] = {}
+    for patient_id, cause in session.execute(mine):
+        if patient_id is not None:
+            found.setdefault(patient_id, []).append(cause)
+    return found
+
+
+class OfUndelivered(NamedTuple):
+    """An unresolved item of a text that did not arrive, and the enrollment that text was of."""
+
+    item_id: UUID
+    enrollment_id: UUID
+    opened_at: datetime
+
+
+def of_undelivered(
+    session: Session, patient_ids: Collection[UUID], reasons: Collection[str]
+) -> list[OfUndelivered]:
+    """Return the patients' unresolved items with these reasons that were opened for a text."""
+    mine = (
+        select(FollowUp.id, Message.enrollment_id, FollowUp.opened_at)
+        .join(Message, Message.id == FollowUp.source_id)
+        .where(
+            FollowUp.patient_id.in_(patient_ids),
+            FollowUp.source_kind == "message",
+            FollowUp.reason.in_(reasons),
+            FollowUp.status != "resolved",
+            Message.enrollment_id.is_not(None),
+        )
+    )
+    return [OfUndelivered(*row) for row in session.execute(mine)]
+
+
+def still_open(session: Session, item_ids: Collection[UUID]) -> list[FollowUp]:
+    """Lock and return those of these items that are not resolved."""
+    if not item_ids:
+        return []
+    mine = select(FollowUp).where(FollowUp.id.in_(item_ids), FollowUp.status != "resolved")
     return list(session.scalars(mine.order_by(FollowUp.id).with_for_update()))

@@ -329,10 +329,10 @@ def for_undelivered(
     """Turn an instruction that did not arrive into a call before its deadline (care rule 2).
 
     `reason` is the outbox row's. A text still on its way counts from `rule.prove_by` on, unless the
-    patient answered it. One known long before `text_due_at` not to go is
-    called when it would have gone, not days ahead; one that goes only after the deadline is called
-    at once. After `starts_at`, the visit's, nothing is, save for a check that follows a check-out:
-    that is called as soon as it is known not to go, in staffed hours.
+    patient answered it. One known long before `text_due_at` not to go is called, or paged, when it
+    would have gone, not days ahead; one that goes only after the deadline at once. After
+    `starts_at`, the visit's, nothing is, save for a check that follows a check-out: that is called
+    as soon as it is known not to go, in staffed hours.
     """
     rule = step.if_not_delivered
     if rule is None or status == "delivered" or answered or reason in HARMLESS_ENDS:
@@ -347,16 +347,17 @@ def for_undelivered(
     under_way = not too_late and status not in ENDED_WITHOUT_DELIVERY
     if under_way and (deadline is None or now < rule.prove_by(deadline, text_due_at)):
         return ()
-    return (
-        wanted(
-            rule.reason,
-            now=now if text_due_at is None or too_late or is_check else max(now, text_due_at),
-            staffed=staffed,
-            severity=rule.severity,
-            before=None if is_check else deadline,
-            about=about,
-        ),
+    at = now if text_due_at is None or too_late or is_check else max(now, text_due_at)
+    item = wanted(
+        rule.reason,
+        now=at,
+        staffed=staffed,
+        severity=rule.severity,
+        before=None if is_check else deadline,
+        about=about,
+        pages_from=at,
     )
+    return (item,)
 
 
 def for_visit_texts(

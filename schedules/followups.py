@@ -105,7 +105,8 @@ class WantedFollowUp:
     """One follow-up that should be open.
 
     `cause` is unique within the clinic: one open item a cause. `also` are further reasons that
-    the same answer gave. `for_lead` items go to the clinic's lead and not to the queue.
+    the same answer gave. `for_lead` items go to the clinic's lead and not to the queue. Of what is
+    known ahead nobody is paged before `pages_from`; None: its severity says when.
     """
 
     reason: str
@@ -114,6 +115,7 @@ class WantedFollowUp:
     cause: str
     also: tuple[str, ...] = ()
     for_lead: bool = False
+    pages_from: datetime | None = None
 
 
 def wanted(
@@ -124,20 +126,25 @@ def wanted(
     about: str,
     severity: Severity | None = None,
     before: datetime | None = None,
+    pages_from: datetime | None = None,
 ) -> WantedFollowUp:
     """Want one follow-up, opened `now`.
 
     `about` is the internal id of what it is about: the patient, or a visit, message or question
     where each deserves an item of its own. `before` is a deadline: the item falls due then if the
     severity's own time is later, and at once if it has passed. Without `severity` the reason must
-    be a FollowUpReason, which has a default.
+    be a FollowUpReason, which has a default. What can't wait is paged from `pages_from` on.
     """
     severity = severity or DEFAULT_SEVERITY[FollowUpReason(reason)]
     due_at = staffed.due(severity, now)
     if before is not None:
         due_at = max(now, min(due_at, before)).astimezone(UTC)
     return WantedFollowUp(
-        reason=reason, severity=severity, due_at=due_at, cause=_cause(reason, about)
+        reason=reason,
+        severity=severity,
+        due_at=due_at,
+        cause=_cause(reason, about),
+        pages_from=pages_from if severity is Severity.PAGE_NOW else None,
     )
 
 

@@ -4,21 +4,17 @@ The plan step comes through here with each patient it plans, and comes again whe
 an enrollment falls due.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from records import followups
 from records.base import Session
 from records.enrollments import Enrollment
-from records.followups import FollowUpEvent
-from schedules.duties import PlannedDuty, duties_of
+from schedules.duties import PlannedDuty, causes_gone, duties_of
 from schedules.followups import WantedFollowUp
 from worker.facts import ClinicContext, PatientContext
-from worker.opening import SYSTEM, open_follow_ups
-
-#: The outcome of an item whose reason is gone: the visit was booked, the patient came after all.
-NO_LONGER_NEEDED = "no_longer_needed"
+from worker.opening import end_needless, open_follow_ups
 
 
 def settle(
@@ -35,35 +31,48 @@ def settle(
     enrollment, when its next duty falls due.
     """
     upcoming: dict[UUID, datetime] = {}
+    opened = _opened(session, contexts)
     for context in contexts:
         clinic = clinics[context.row.clinic_id]
         try:
-            planned = _duties(context, clinic, now)
+            planned = _duties(context, clinic, opened.get(context.row.id, ()), now)
         except Exception as error:  # noqa: BLE001  Whatever it is, the others go on.
             on_fault(context.row.id, error)
             continue
-        for row, found in planned:
+        for row, found, gone in planned:
             ahead = [duty.due_at for duty in found if duty.wanted and duty.due_at > now]
             if ahead:
                 upcoming[row.id] = min(ahead)
             _open(session, clinic, row, [one for one in found if one.due_at <= now], now)
-            _end(session, row.clinic_id, [one.cause for one in found if not one.wanted], now)
+            _end(session, row.clinic_id, gone, now)
     return upcoming
 
 
 def _duties(
-    context: PatientContext, clinic: ClinicContext, now: datetime
-) -> list[tuple[Enrollment, list[PlannedDuty]]]:
-    """Return all that a patient's enrollments ask of staff."""
+    context: PatientContext, clinic: ClinicContext, opened: Collection[str], now: datetime
+) -> list[tuple[Enrollment, list[PlannedDuty], list[str]]]:
+    """Return all that a patient's enrollments ask of staff, and which causes they no longer ask."""
+    facts, visits = (context.facts, clinic.facts), context.appointments
     return [
         (
             row,
-            duties_of(
-                enrollment, context.facts, clinic.facts, now=now, appointments=context.appointments
-            ),
+            duties_of(enrollment, *facts, now=now, appointments=visits),
+            causes_gone(opened, enrollment, *facts, now=now, appointments=visits),
         )
         for row, enrollment in context.enrollments
     ]
+
+
+def _opened(session: Session, contexts: Sequence[PatientContext]) -> dict[UUID, list[str]]:
+    """Return the causes of what may have been opened for duties and is not resolved, by patient."""
+    reasons: set[str] = set()
+    people = set()
+    for context in contexts:
+        for _, enrollment in context.enrollments:
+            if enrollment.protocol.duties:
+                people.add(context.row.id)
+                reasons.update(duty.reason for duty in enrollment.protocol.duties)
+    return followups.open_causes(session, people, reasons) if people else {}
 
 
 def _open(
@@ -102,17 +111,5 @@ def _open(
 
 
 def _end(session: Session, clinic_id: UUID, causes: list[str], now: datetime) -> None:
-    if not causes:
-        return
-    for item in followups.open_with_causes(session, clinic_id, causes):
-        item.status, item.outcome, item.resolved_at = "resolved", NO_LONGER_NEEDED, now
-        item.climbs_at = None
-        session.add(
-            FollowUpEvent(
-                clinic_id=clinic_id,
-                follow_up_id=item.id,
-                at=now,
-                actor=SYSTEM,
-                action="resolved",
-            )
-        )
+    if causes:
+        end_needless(session, followups.open_with_causes(session, clinic_id, causes), now=now)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from records import disclosures, enrollments, followups
 from records.base import Session, new_id
-from records.followups import FollowUpEvent
+from records.followups import FollowUp, FollowUpEvent
 from schedules.followups import (
     CHANGES_PLANS,
     SAFETY_CAUSE,
@@ -22,6 +22,8 @@ from worker import lapses, resting
 from worker.leads import account_of_lead
 
 SYSTEM = "system"
+#: The outcome of an item whose reason is gone: the visit was booked, the patient came after all.
+NO_LONGER_NEEDED = "no_longer_needed"
 #: What the story of an item says when it became the lead's by itself.
 TO_LEAD = "assigned:lead"
 
@@ -96,6 +98,7 @@ def _open(
             "opened_at": now,
             "due_at": wanted.due_at,
             "dose_at": dose_at,
+            **_page_clock(wanted, now),
         },
     )
     if item_id != fresh:
@@ -127,6 +130,22 @@ def _open(
     return item_id
 
 
+def end_needless(session: Session, items: Sequence[FollowUp], *, now: datetime) -> None:
+    """Resolve items that nobody has to act on any more, and say so in their story."""
+    for item in items:
+        item.status, item.outcome, item.resolved_at = "resolved", NO_LONGER_NEEDED, now
+        item.climbs_at = None
+        session.add(
+            FollowUpEvent(
+                clinic_id=item.clinic_id,
+                follow_up_id=item.id,
+                at=now,
+                actor=SYSTEM,
+                action="resolved",
+            )
+        )
+
+
 def _give_to_lead(session: Session, item_id: UUID, clinic_id: UUID, now: datetime) -> bool:
     """Make the lead an item's owner, unless somebody has it already or the lead can't."""
     lead = account_of_lead(session, clinic_id, now=now)
@@ -137,10 +156,18 @@ def _give_to_lead(session: Session, item_id: UUID, clinic_id: UUID, now: datetim
     return True
 
 
+def _page_clock(wanted: WantedFollowUp, now: datetime) -> dict[str, datetime]:
+    """Give an item's clocks where nobody is to be paged yet; else they begin as they do."""
+    start = wanted.pages_from
+    return {} if start is None or start <= now else {"climbs_at": start, "run_at": start}
+
+
 def _wake(session: Session, item_id: UUID, wanted: WantedFollowUp, now: datetime) -> None:
     """Bring an item that was put off or acknowledged back before somebody, if this is urgent."""
     item = followups.by_id(session, item_id)
     if item is None or wanted.severity not in {Severity.PAGE_NOW, Severity.CALL_TODAY}:
+        return
+    if wanted.pages_from is not None and wanted.pages_from > now:
         return
     session.refresh(item)
     item.snoozed_until = None

@@ -10,7 +10,7 @@ from records.patients import Patient
 from schedules.clinic import ClinicFile
 from schedules.facts import Dose, VisitStatus
 from tests.support.world import World
-from tests.worker.desk import Desk
+from tests.worker.desk import NEW_YORK, Desk
 from worker.refusal import RefusedError
 from worker.steps import clinics, visits
 
@@ -189,18 +189,118 @@ def test_the_lozenge_at_home_stays_off_until_somebody_answers_for_it(desk: Desk)
     enrolled = "SELECT count(*) FROM enrollment WHERE protocol = 'dosing-at-home'"
     _at_home(desk, "2026-12-09T08:00")
     assert desk.world.execute(enrolled) == [(0,)]
-    desk.world.execute(
-        "UPDATE clinic SET settings = jsonb_set(settings, '{gates}', CAST(:gates AS jsonb))",
-        gates=json.dumps({"home-dosing": "Dr. Lee, 2026-11-02"}),
-    )
+    _names_who_answers(desk)
     _at_home(desk, "2026-12-10T08:00")
     assert desk.world.execute(enrolled) == [(1,)]
 
 
-def _at_home(desk: Desk, start: str) -> None:
+def _at_home(desk: Desk, start: str, *, status: str = "booked") -> None:
     header = "appointment_id,patient_id,kind,route,starts_at,ends_at,status,location,setting"
-    row = f"H1,P0,dosing,lozenge,{start},{start[:11]}10:00,booked,,home"
+    end = f"{start[:11]}{int(start[11:13]) + 2:02}{start[13:]}"
+    row = f"H1,P0,dosing,lozenge,{start},{end},{status},,home"
     report = visits.import_appointments(
         desk.world.services, f"{header}\n{row}".encode(), actor="desk"
     )
     assert report.bad == 0
+
+
+def _opens_the_gate(desk: Desk) -> None:
+    desk.switches_on("dosing-at-home")
+    _names_who_answers(desk)
+
+
+def _names_who_answers(desk: Desk) -> None:
+    desk.world.execute(
+        "UPDATE clinic SET settings = jsonb_set(settings, '{gates}', CAST(:gates AS jsonb))",
+        gates=json.dumps({"home-dosing": "Dr. Lee, 2026-11-02"}),
+    )
+
+
+@pytest.fixture
+def home(desk: Desk) -> Desk:
+    """The same clinic, with a session at home on Wednesday at 11."""
+    _opens_the_gate(desk)
+    _at_home(desk, "2026-12-02T11:00")
+    desk.goes_on()
+    return desk
+
+
+def test_two_hours_after_a_session_at_home_began_a_person_phones(home: Desk) -> None:
+    """Asked the day before and an hour ahead; nobody saw them leave, so somebody calls."""
+    home.waits_until("2026-12-02 10:00")
+    assert home.read() == ["visit_24h_prep", "home_ready"]
+    home.says("Y")
+    home.waits_until("2026-12-02 12:00")
+    assert "callback" not in home.calls()
+    home.waits_until("2026-12-02 13:00")
+    assert "callback" in home.calls()
+
+
+@pytest.mark.parametrize("gone", [VisitStatus.CANCELLED, VisitStatus.NO_SHOW])
+def test_nobody_phones_about_a_session_at_home_that_did_not_take_place(
+    home: Desk, gone: VisitStatus
+) -> None:
+    """Recorded before the call falls due: it is not opened."""
+    home.waits_until("2026-12-02 11:00")
+    home.records(gone, visit="H1")
+    home.waits_until("2026-12-02 14:00")
+    assert "callback" not in home.calls()
+
+
+@pytest.mark.parametrize("gone", [VisitStatus.CANCELLED, VisitStatus.NO_SHOW])
+def test_the_call_about_a_session_at_home_ends_when_it_did_not_take_place(
+    home: Desk, gone: VisitStatus
+) -> None:
+    """Recorded after the call was opened: nobody has to close it."""
+    home.waits_until("2026-12-02 13:00")
+    assert "callback" in home.calls()
+    home.records(gone, visit="H1")
+    assert "callback" not in home.calls()
+
+
+def test_the_call_about_a_session_at_home_moves_with_it(home: Desk) -> None:
+    """To two hours after its new start, also when it had been opened for the old one."""
+    home.waits_until("2026-12-02 13:00")
+    assert home.calls().count("callback") == 1
+    _at_home(home, "2026-12-03T11:00")
+    home.goes_on()
+    assert "callback" not in home.calls()
+    home.waits_until("2026-12-03 12:00")
+    assert "callback" not in home.calls()
+    home.waits_until("2026-12-03 13:00")
+    assert home.calls().count("callback") == 1
+
+
+def test_before_an_early_session_at_home_somebody_is_paged_in_time_and_not_days_ahead(
+    desk: Desk,
+) -> None:
+    """At 07:00 for 08:00, where no text may go; a session that moves away pages nobody."""
+    _opens_the_gate(desk)
+    _at_home(desk, "2026-12-04T08:00")
+    desk.goes_on()
+    assert _pages(desk) == ["Fri 04 07:00"]
+    _at_home(desk, "2026-12-03T08:00")
+    desk.goes_on()
+    assert _pages(desk) == ["Thu 03 07:00"]
+    _at_home(desk, "2026-12-03T08:00", status="cancelled")
+    desk.goes_on()
+    assert _pages(desk) == []
+
+
+def _pages(desk: Desk) -> list[str]:
+    """Return when somebody is first paged about readiness, in New York."""
+    rows = desk.world.execute(
+        "SELECT climbs_at FROM follow_up WHERE status <> 'resolved' AND reason = 'not_ready'"
+    )
+    return [row.climbs_at.astimezone(NEW_YORK).strftime("%a %d %H:%M") for row in rows]
+
+
+def test_a_no_show_taken_back_after_the_call_was_opened_ends_it(desk: Desk) -> None:
+    """The patient sat in the waiting room all along."""
+    desk.imports(IN_TWO_DAYS)
+    desk.waits_until("2026-12-02 09:00")
+    desk.records(VisitStatus.NO_SHOW)
+    desk.waits_until("2026-12-02 10:00")
+    assert "visit_missed" in desk.calls()
+    desk.records(VisitStatus.ARRIVED)
+    assert "visit_missed" not in desk.calls()

@@ -85,6 +85,18 @@ def test_rule_2_a_stopped_patient_is_called_for_each_visit(desk: Desk) -> None:
     assert "instruction_not_delivered" in desk.calls()
 
 
+def test_rule_2_the_calls_end_with_the_visit_that_they_were_for(desk: Desk) -> None:
+    """Moved, they are opened anew for its new time; cancelled, nobody calls about food any more."""
+    desk.imports("2026-12-10T10:00")
+    desk.says("STOP")
+    desk.goes_on()
+    assert desk.call_by("instruction_not_delivered") == "Tue 08 12:00"
+    desk.imports("2026-12-11T10:00")
+    assert desk.call_by("instruction_not_delivered") == "Wed 09 12:00"
+    desk.imports("2026-12-11T10:00", status="cancelled")
+    assert "instruction_not_delivered" not in desk.calls()
+
+
 def test_rule_3_tomorrow_is_said_the_day_before(desk: Desk) -> None:
     """An 8 o'clock dose: food at nine the day before, the ride while two staffed hours are left."""
     desk.imports("2026-12-10T08:00")

@@ -28,7 +28,7 @@ from schedules.protocol import EXPECTS_NOTHING, Step
 from schedules.reasons import CancelReason
 from schedules.reconcile import Changes, ExistingRow, reconcile
 from schedules.resolving import resolver
-from worker import duties, facts, unplanned
+from worker import duties, facts, overtaken, unplanned
 from worker.facts import ClinicContext, PatientContext
 from worker.logs import get_logger
 from worker.services import Services
@@ -178,6 +178,7 @@ def _finish(services: Services, batch: _Batch, counts: Counter[str]) -> None:
         upcoming = duties.settle(
             session, batch.contexts, batch.clinics, now=now, on_fault=_aside(batch.failed)
         )
+        overtaken.settle(session, batch.contexts, now=now)
         _finish_failed(session, batch)
         ends = _ends(batch.contexts)
         rows = [row for row in batch.rows if row.patient_id not in batch.failed]
