@@ -57,6 +57,9 @@ class Sender(Base):
     breaker_opened_at: Mapped[datetime | None]
     breaker_until: Mapped[datetime | None]
     breaker_reason: Mapped[str | None]
+    # Since when the carrier takes no text of ours, and when one last reached a phone.
+    failing_since: Mapped[datetime | None]
+    arrived_at: Mapped[datetime | None]
 
 
 class SenderNumber(Base):

@@ -12,7 +12,6 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from records import patients
-from records.clinics import Sender
 from records.patients import Patient
 from records.vault import Vault
 
@@ -128,13 +127,3 @@ def people(session: Session, calls: Sequence[Call]) -> dict[UUID, Patient]:
     ids = {call.patient_id for call in calls}
     mine = select(Patient).where(Patient.id.in_(ids))
     return {row.id: row for row in session.scalars(mine)}
-
-
-def texts_are_down(session: Session, clinic_id: UUID) -> bool:
-    """Return whether the carrier refuses a clinic's texts now."""
-    mine = select(Sender.id).where(
-        Sender.clinic_id == clinic_id,
-        Sender.breaker_opened_at.is_not(None),
-        Sender.retired_at.is_(None),
-    )
-    return session.scalars(mine.limit(1)).first() is not None

@@ -119,6 +119,12 @@ class Message(Base):
             "prove_by",
             postgresql_where=text("prove_by IS NOT NULL AND reviewed_at IS NULL"),
         ),
+        Index(
+            "ix_message_not_arrived",
+            "clinic_id",
+            "final_at",
+            postgresql_where=text("status IN ('failed', 'undelivered')"),
+        ),
         Index("uq_message_sid", "sid", unique=True, postgresql_where=text("sid IS NOT NULL")),
         Index("ix_message_patient", "patient_id", "due_at"),
         {"postgresql_with": {"fillfactor": "80"}},

@@ -26,7 +26,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from records.base import Base, ClinicId, CreatedAt, Id, Sealed, within_clinic
-from records.clinics import Sender, Staff, StaffAbsence
+from records.clinics import Staff, StaffAbsence
 from records.followups import FollowUp
 from records.inbox import Inbound
 from records.outbox import Message
@@ -359,12 +359,6 @@ def staff_gone(session: Session, clinic_id: UUID) -> frozenset[str]:
     """Return the addresses of those whose access to this clinic has ended."""
     mine = select(Staff.email).where(Staff.clinic_id == clinic_id, Staff.disabled_at.is_not(None))
     return frozenset(email.lower() for email in session.scalars(mine))
-
-
-def broken_senders(session: Session) -> list[Sender]:
-    """Return the senders whose breaker is open."""
-    mine = select(Sender).where(Sender.breaker_opened_at.is_not(None), Sender.retired_at.is_(None))
-    return list(session.scalars(mine.order_by(Sender.id)))
 
 
 def await_page(session: Session, inbound_id: UUID, template: str, *, until: datetime) -> None:

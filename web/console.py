@@ -19,7 +19,7 @@ from records import (
     casework,
     clinics,
     disclosures,
-    harm,
+    outages,
     pages,
     patients,
     worklist,
@@ -33,6 +33,7 @@ from schedules.followups import FollowUpReason
 from web import cards, wording
 from web.pages import page
 from web.sessions import OwnForm, Person, SignedIn, services_of
+from worker import reasons
 from worker.services import Services
 from worker.steps import followup_actions as actions
 from worker.steps.followup_actions import FollowUpActionError, FollowUpMissingError
@@ -55,10 +56,18 @@ def work_list(request: Request, person: SignedIn) -> Response:
         )
         facts = casework.sources(session, items)
         counts = casework.open_follow_ups_by_severity(session, person.clinic_id)
-        down = harm.texts_are_down(session, person.clinic_id)
+        down = outage_of(session, person.clinic_id, services)
     values = {"items": items, "facts": facts, "counts": counts, "total": sum(counts.values())}
-    values |= {"texts_are_down": down, "colleagues": _colleagues(services, person)}
+    values |= {"outage": down, "colleagues": _colleagues(services, person)}
     return show(request, person, "worklist.html", values)
+
+
+def outage_of(session: Session, clinic_id: UUID, services: Services) -> str | None:
+    """Return in words that the clinic's texts do not go; None while they do (care rule 16)."""
+    down = outages.of_clinic(session, clinic_id, now=services.now)
+    if down is None:
+        return None
+    return reasons.of_outage(down, clinics.by_id(session, clinic_id).file.zone)
 
 
 @router.get("/patients/{patient_id}", name="patient")

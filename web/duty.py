@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from records import harm, pages, patients
-from web.console import back, record, refused, show
+from web.console import back, outage_of, record, refused, show
 from web.sessions import OwnForm, Person, SignedIn, services_of
 from worker.steps import followup_actions as actions
 from worker.steps.followup_actions import FollowUpActionError
@@ -135,5 +135,6 @@ def call_list(request: Request, person: SignedIn, closure: bool = False) -> Resp
         }
         subject = f"clinic:{person.clinic_id}"
         record(session, services, person, "call_list.viewed", subject, count=len(calls))
-    values = {"calls": calls, "people": people, "closure": closure}
+        outage = None if closure else outage_of(session, person.clinic_id, services)
+    values = {"calls": calls, "people": people, "closure": closure, "outage": outage}
     return show(request, person, "call_list.html", values)

@@ -6,16 +6,16 @@ or none for a while, are both harmless: a tick only finds work, the rows decide.
 
 from collections.abc import Sequence
 
-from records import dispatch, progress, sending
+from records import dispatch, outages, progress, sending
 from records.base import Session
 from worker.services import Services
 
 # (step, *internal ids): what a nudge says, and what a worker runs.
 Work = tuple[str, ...]
 
-TICK, TICK_OF_BEAT = "tick", "tick:beat"
+TICK, TICK_OF_BEAT = outages.TICK, "tick:beat"
 # When ticks came again after a long silence.
-SILENT_UNTIL = "silent:until"
+SILENT_UNTIL = outages.RESUMED_AT
 _SILENCE, _HELD_AT_MOST = 600.0, 120.0
 # Seconds between turns of what is looked at although nobody asked.
 _TURNS = {
@@ -53,8 +53,8 @@ def _catching_up(session: Session) -> bool:
     back for longer than two minutes.
     """
     ages = progress.ages(session)
-    if ages.get(TICK, 0.0) > _SILENCE:
-        progress.mark(session, SILENT_UNTIL)
+    if (silent := ages.get(TICK, 0.0)) > _SILENCE:
+        progress.mark(session, SILENT_UNTIL, {"silent": round(silent)})
         return True
     since = ages.get(SILENT_UNTIL, float("inf"))
     return since < _HELD_AT_MOST and ages.get(progress.PULLED, float("inf")) > since

@@ -6,8 +6,10 @@ carrier's error codes with their meaning.
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from zoneinfo import ZoneInfo
 
 from messages.errorcodes import classify
+from records.outages import Down, Outage
 from schedules import reasons
 
 _NOTHING_CREATED = "Nothing was created at the carrier. It is tried again."
@@ -60,6 +62,28 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
         ),
     }
 )
+
+
+#: Why texts do not go, as staff read it; `resumed` speaks of an outage that is over.
+OUTAGES: Mapping[Outage, str] = MappingProxyType(
+    {
+        Outage.BREAKER: "Texts are not going out: the carrier refuses them.",
+        Outage.STOPPED: "Texts are not going out, and replies are not read: no worker runs.",
+        Outage.FAILING: "Texts are not going out: the carrier does not take them.",
+        Outage.NOT_ARRIVING: "Texts do not arrive: the carrier takes them, and delivers none.",
+        Outage.PAUSED: "Texts are not going out: somebody here has paused them.",
+        Outage.LATE: "Texts are late: some that were due wait to be taken up.",
+        Outage.RESUMED: "Texts go again. While they did not, some came too late to be sent.",
+    }
+)
+
+
+def of_outage(down: Down, zone: ZoneInfo) -> str:
+    """Return why texts do not go and since when, by the clinic's clock."""
+    since = f"{down.since.astimezone(zone):%b %d %H:%M}"
+    if down.until is None:
+        return f"{OUTAGES[down.why]} Since {since}."
+    return f"{OUTAGES[down.why]} It was from {since} to {down.until.astimezone(zone):%b %d %H:%M}."
 
 
 def in_plain_words(reason: str | None, error_code: int | None = None) -> str:

@@ -4,10 +4,12 @@ import typer
 
 from cli import listing, output
 from cli.session import ACTOR, services, the_clinic
-from records import audit, harm, patients
+from records import audit, harm, outages, patients
+from worker import reasons
 
 app = typer.Typer()
 
+_TEXTS_GO = "Texts are going out. This is whom to call if they stop."
 _COLUMNS = ("rank", "why", "first_name", "phone", "about_at", "detail", "patient_id")
 
 
@@ -32,6 +34,7 @@ def show(
             else harm.call_list(session, running.vault, which.id, now=running.now)
         )
         people = harm.people(session, calls)
+        down = outages.of_clinic(session, which.id, now=running.now)
         rows = [
             {
                 "rank": call.rank,
@@ -55,4 +58,6 @@ def show(
             subject=f"clinic:{which.id}",
             details={"count": len(rows), "closure": closure},
         )
+    if not closure:
+        output.say(reasons.of_outage(down, which.file.zone) if down else _TEXTS_GO)
     output.records(rows, as_json=as_json, columns=_COLUMNS, empty="Nobody has to be called.")

@@ -84,7 +84,11 @@ def test_the_call_list_has_the_worst_harm_first(run: Run, clinic: Path) -> None:
         " 'missed_check_ins', 'call_today', 'x', 'check_in', id, now(), now()"
         " FROM appointment WHERE external_id = 'A2'"
     )
-    rows = run("call-list", "--json").rows
+    assert "Texts are going out." in run("call-list").err
+    execute("UPDATE sender SET breaker_opened_at = now()")
+    listed = run("call-list", "--json")
+    assert "the carrier refuses them" in listed.err
+    rows = listed.rows
     assert [(row["why"], row["patient_id"]) for row in rows] == [
         ("food", "P1"),
         ("missed_check_ins", "P2"),

@@ -223,9 +223,11 @@ def test_when_texts_are_down_the_first_page_says_so(
         from sqlalchemy import text  # noqa: PLC0415
 
         session.execute(text("UPDATE sender SET breaker_opened_at = now()"))
+    assert "the carrier refuses them" in client.get("/").text
     assert "/call-list" in client.get("/").text
     house.follow_up(ana.clinic_id, "missed_check_ins", "call_today", ana)
     listed = client.get("/call-list").text
     assert "Is silent" in listed
     assert "tel:+12125550123" in listed
+    assert "the carrier refuses them" in listed
     assert house.count("audit_event", "action = 'call_list.viewed'") == 1

@@ -37,6 +37,10 @@ _ABOUT = MappingProxyType(
     {
         "test": "this is the weekly TEST page. Take it, so that we know it reached you.",
         "breaker": "texts are NOT going out: the carrier refuses them. See the call list.",
+        "failing": "texts are NOT going out: the carrier does not take them. See the call list.",
+        "not_arriving": "texts do NOT arrive, though the carrier takes them. See the call list.",
+        "late": "texts are late: they wait to be taken up. See the call list.",
+        "resumed": "texts go again. Some came too late meanwhile: see the call list.",
         "digest": "the day's open items are on the list.",
     }
 )

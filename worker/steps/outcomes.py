@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from messages.errorcodes import ErrorClass, ErrorRule, classify
-from messages.gateway import Accepted, NotProcessed, OutcomeUnknown, Refused
-from records import outcomes
+from messages.gateway import Accepted, NotProcessed, OutcomeUnknown, Refused, SendOutcome
+from records import outages, outcomes
 from records.base import Session
 from records.outcomes import AcceptedRow, EndedRow
 from worker import unreachable
@@ -23,6 +23,9 @@ log = get_logger(__name__)
 
 _BACK_OFF = (5, 15, 60, 180, 600)
 _BREAKER = timedelta(seconds=60)
+# Trouble of the account has a breaker, and what is tried later is the carrier's own affair.
+_CARRIERS_OWN = frozenset({ErrorClass.config, ErrorClass.transient})
+_SAYS_NOTHING = frozenset({"guard", "throttled"})
 
 
 def write(services: Services, posted: Sequence[Posted]) -> None:
@@ -35,6 +38,7 @@ def write(services: Services, posted: Sequence[Posted]) -> None:
         outcomes.accept(session, accepted, now=now)
         outcomes.end(session, ended, now=now)
         _close_breakers(session, posted, now=now)
+        _note_trouble(session, posted, now=now)
         for one in posted:
             if isinstance(one.outcome, Refused):
                 _react(session, one, one.outcome, now=now)
@@ -142,6 +146,32 @@ def _open_breaker(
         meaning=rule.meaning,
     )
     outcomes.open_breaker(session, clinic_id, reason=reason, now=now, until=now + _BREAKER)
+
+
+def _note_trouble(session: Session, posted: Sequence[Posted], *, now: datetime) -> None:
+    """Note for each sender whether the carrier took anything, or nothing for its own reasons."""
+    through: dict[UUID, bool] = {}
+    for one in posted:
+        if (taken := _went_through(one.outcome)) is not None:
+            sender = one.posting.sender_id
+            through[sender] = through.get(sender, False) or taken
+    for sender, taken in through.items():
+        outages.takes(session, sender, through=taken, now=now)
+
+
+def _went_through(outcome: SendOutcome) -> bool | None:
+    """Whether a call shows a carrier that works; None where it says nothing of that.
+
+    A refusal of this text or number shows one; our own guard and a wish for patience say nothing.
+    """
+    if isinstance(outcome, Accepted):
+        return True
+    if isinstance(outcome, Refused):
+        troubled = classify(outcome.code, outcome.http_status).error_class in _CARRIERS_OWN
+        return None if troubled else True
+    if isinstance(outcome, NotProcessed) and outcome.reason in _SAYS_NOTHING:
+        return None
+    return False
 
 
 def _close_breakers(session: Session, posted: Sequence[Posted], *, now: datetime) -> None:

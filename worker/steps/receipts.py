@@ -11,7 +11,7 @@ from itertools import groupby
 
 from messages.errorcodes import ErrorClass, classify
 from messages.status import MessageStatus, advance, from_carrier
-from records import outcomes, receipts
+from records import outages, outcomes, receipts
 from records.base import Session
 from records.outcomes import AcceptedRow
 from records.receipts import Advance, PendingReceipt
@@ -54,12 +54,24 @@ def _apply(services: Services, limit: int) -> int:
             if (change := _advance(list(group), now)) is not None
         ]
         receipts.advance(session, advances, now=now)
+        _note_arrivals(session, pending, now=now)
         receipts.applied(session, pending, now=now)
         _remember_numbers(session, pending, now=now)
         _open_breakers(session, pending, now=now)
         services.crashpoint("receipts.before_commit")
     services.crashpoint("receipts.after_commit")
     return len(pending)
+
+
+def _note_arrivals(session: Session, pending: Sequence[PendingReceipt], *, now: datetime) -> None:
+    """Note that texts of these clinics arrive; one text of each says it for all."""
+    delivered = {
+        row.clinic_id: row.message_id
+        for row in pending
+        if row.message_id is not None and from_carrier(row.status) is MessageStatus.delivered
+    }
+    for message_id in delivered.values():
+        outages.arrives(session, message_id, now=now)
 
 
 def _acceptances(pending: Sequence[PendingReceipt]) -> Iterator[AcceptedRow]:

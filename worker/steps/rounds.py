@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from records import casework, clinics, followups, pages
+from records import casework, clinics, followups, outages, pages
 from records.base import Session
 from records.clinics import Clinic
+from records.outages import Outage
 from records.pages import PageKind
 from schedules import ladder, roster
 from schedules.clinic import ClinicFile
@@ -29,14 +30,22 @@ log = get_logger(__name__)
 #: What was missed for longer, in an outage of ours, is left to the next time.
 _TEST_WINDOW, _DIGEST_WINDOW = timedelta(hours=4), timedelta(hours=2)
 _TESTS_LOOKED_AT = timedelta(days=8)
-BREAKER, TEST, DIGEST = "breaker", "test", "digest"
+TEST, DIGEST = "test", "digest"
+#: Which outages are told, and by what. What is over, or only late, rings no phone.
+_QUIETLY = frozenset({Channel.SMS, Channel.EMAIL, Channel.WEBHOOK})
+_TOLD = {
+    Outage.BREAKER: frozenset(Channel),
+    Outage.FAILING: frozenset(Channel),
+    Outage.NOT_ARRIVING: frozenset(Channel),
+    Outage.LATE: _QUIETLY,
+    Outage.RESUMED: _QUIETLY,
+}
 
 
 def run(services: Services, available: Collection[str]) -> Counter[str]:
     """Do what has become due of all this; `available` are the channels there are."""
     counts: Counter[str] = Counter()
     with services.database.transaction() as session:
-        counts["breakers"] = _breakers(session, services, available)
         everyone = clinics.all_clinics(session)
     for clinic in everyone:
         try:
@@ -51,6 +60,7 @@ def run(services: Services, available: Collection[str]) -> Counter[str]:
 def _of_clinic(services: Services, available: Collection[str], clinic: Clinic) -> Counter[str]:
     with services.database.transaction() as session:
         return Counter(
+            outages=_outage(session, services, available, clinic),
             tests=_weekly_test(session, services, available, clinic),
             unanswered=_unanswered_tests(session, services, clinic),
             digests=_digest(session, services, available, clinic),
@@ -191,30 +201,34 @@ def _closure_list(session: Session, services: Services, clinic: Clinic) -> int:
     return 1
 
 
-def _breakers(session: Session, services: Services, available: Collection[str]) -> int:
-    """Page the operators when the carrier refuses a clinic's texts, once an opening."""
+def _outage(
+    session: Session, services: Services, available: Collection[str], clinic: Clinic
+) -> int:
+    """Page the operators when a clinic's texts do not go, once an outage; without any, its lead.
+
+    Whoever paused them knows. That no worker runs, none can tell: the watcher outside does.
+    """
+    down = outages.of_clinic(session, clinic.id, now=services.now)
+    if down is None or down.why not in _TOLD:
+        return 0
+    people = [
+        Person(key=address.lower(), name=address, email=address)
+        for address in services.settings.operators
+    ]
+    if not people and clinic.file.lead is not None:
+        people = [ladder.person_of(clinic.file.lead)]
+    people = people or [Person(key="operators", name="operators")]
     paged = 0
-    for sender in pages.broken_senders(session):
-        clinic = clinics.by_id(session, sender.clinic_id)
-        people = [
-            Person(key=address.lower(), name=address, email=address)
-            for address in services.settings.operators
-        ]
-        if not people and clinic.file.lead is not None:
-            people = [ladder.person_of(clinic.file.lead)]
-        people = people or [Person(key="operators", name="operators")]
-        for person in people:
-            about = calling.About(
-                kind=PageKind.OPERATORS,
-                why=ladder.Why.OPENED,
-                severity=Severity.PAGE_NOW,
-                wanted=frozenset(Channel),
-                subject=BREAKER,
-                cause=f"{BREAKER}:{sender.id}:{sender.breaker_opened_at}:{person.key}",
-                with_webhook=person == people[0],
-            )
-            made = calling.page(
-                session, services, available, clinic, person, about, now=services.now
-            )
-            paged += made is not None
+    for person in people:
+        about = calling.About(
+            kind=PageKind.OPERATORS,
+            why=ladder.Why.OPENED,
+            severity=Severity.PAGE_NOW,
+            wanted=_TOLD[down.why],
+            subject=down.why.value,
+            cause=f"{down.why}:{down.key}:{person.key}",
+            with_webhook=person == people[0],
+        )
+        made = calling.page(session, services, available, clinic, person, about, now=services.now)
+        paged += made is not None
     return paged

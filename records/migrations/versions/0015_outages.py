@@ -1,0 +1,27 @@
+"""Since when the carrier takes no text of a sender's, and when one last arrived."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0015"
+down_revision = "0014"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    for name in ("failing_since", "arrived_at"):
+        op.add_column("sender", sa.Column(name, sa.DateTime(timezone=True), nullable=True))
+    with op.get_context().autocommit_block():
+        op.execute("DROP INDEX CONCURRENTLY IF EXISTS ix_message_not_arrived")
+        op.create_index(
+            "ix_message_not_arrived",
+            "message",
+            ["clinic_id", "final_at"],
+            postgresql_where=sa.text("status IN ('failed', 'undelivered')"),
+            postgresql_concurrently=True,
+        )
+
+
+def downgrade() -> None:
+    raise NotImplementedError("Aftercare goes forward only: restore a backup instead")
