@@ -159,6 +159,39 @@ def test_nobody_in_twenty_minutes_is_told_to_the_patient_once(duty: Duty) -> Non
     assert duty.safety_goes().count("crisis_noack") == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "reply"),
+    [
+        ("I took too many pills", "overdose_reply"),
+        ("chest pain and can't breathe", "emergency_reply"),
+    ],
+)
+@pytest.mark.parametrize("on_call", [True, False], ids=["on call", "nobody"])
+def test_whoever_overdosed_or_fell_ill_is_told_too_that_nobody_came(
+    duty: Duty, words: str, reply: str, on_call: bool
+) -> None:
+    """At night as well, and once; with nobody on call the reply has been honest before."""
+    if not on_call:
+        duty.nobody_on_call()
+    duty.world.advance(hours=12)
+    duty.says(words)
+    duty.waits(seconds=4)
+    duty.waits(minutes=19)
+    assert "crisis_noack" not in duty.safety_goes()
+    duty.waits(hours=1)
+    first = reply if on_call else f"{reply}_noalert"
+    assert duty.safety_goes() == [first, "crisis_noack"]
+
+
+def test_abuse_beside_another_danger_is_never_told_that_nobody_came(duty: Duty) -> None:
+    """One text of the item speaks of it: whoever hurts them may be reading (care rule 11)."""
+    duty.says("I took too many pills")
+    duty.waits(minutes=1)
+    duty.says("he hit me and i am scared to go home")
+    duty.waits(hours=1)
+    assert "crisis_noack" not in duty.safety_goes()
+
+
 def test_whoever_is_acknowledged_in_time_is_told_nothing_more(duty: Duty) -> None:
     """Somebody took the page after 19 minutes."""
     duty.staff("sam@clinic.test")

@@ -20,7 +20,7 @@ from records.followups import FollowUp, FollowUpEvent
 from records.pages import DeliveryStatus, Page, PageDelivery, PageKind
 from schedules import ladder, roster
 from schedules.clinic import ClinicFile
-from schedules.followups import SILENCE
+from schedules.followups import SAFETY, SILENCE
 from schedules.ladder import Absent, Channel, Clock, Person, Turn, Why
 from schedules.staffing import Severity
 from worker import presence
@@ -216,13 +216,14 @@ def _tell_if_nobody_came(
 ) -> datetime | None:
     """Tell the patient once that nobody was reached, 20 min on; return when, if that is ahead.
 
+    So for each danger that was answered: whoever overdosed waits for us no less than who despairs.
     Never for abuse: whoever hurts them may be reading (care rule 11).
     """
     waiting = item.noack_at is None and item.severity == Severity.PAGE_NOW
     if not waiting or item.run_acknowledged_at is not None:
         return None
     texts = pages.safety_texts(session, item.id)
-    if not any(_says(text, "crisis") for text in texts):
+    if not any(SAFETY.intersection((text.intent or "", *(text.also or ()))) for text in texts):
         return None
     taken = [page.acknowledged_at for page in pages.of_item(session, item.id)]
     since = max(filter(None, taken), default=None)
@@ -237,10 +238,6 @@ def _tell_if_nobody_came(
     if not any(text.value == "abuse" for text in texts):
         _say_nobody_was_reached(session, services, clinic, item, texts[0])
     return None
-
-
-def _says(text: inbox.Inbound, intent: str) -> bool:
-    return intent in (text.intent, *(text.also or ()))
 
 
 def _say_nobody_was_reached(
