@@ -214,6 +214,27 @@ def of_kind(session: Session, clinic_id: UUID, kind: PageKind, *, since: datetim
     return list(session.scalars(mine.order_by(Page.at, Page.id)))
 
 
+def untaken(session: Session, clinic_id: UUID, *, before: datetime) -> list[Page]:
+    """Lock and return the pages about no item that are open since before an instant."""
+    mine = select(Page).where(
+        Page.clinic_id == clinic_id,
+        Page.kind.in_([PageKind.TEST, PageKind.OPERATORS]),
+        Page.closed_at.is_(None),
+        Page.at <= before,
+    )
+    return list(session.scalars(mine.order_by(Page.at, Page.id).with_for_update()))
+
+
+def was_taken(session: Session, clinic_id: UUID, cause: str) -> bool:
+    """Return whether anybody who was paged for the same cause took that page."""
+    mine = select(Page.id).where(
+        Page.clinic_id == clinic_id,
+        Page.cause.startswith(f"{cause}:", autoescape=True),
+        Page.acknowledged_at.is_not(None),
+    )
+    return session.scalars(mine.limit(1)).first() is not None
+
+
 #: A page's number is given to another one only so long after that page was closed: an answer to a
 #: text of the evening must not take the page of the night.
 CODE_KEPT = timedelta(hours=12)

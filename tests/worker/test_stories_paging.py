@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from messages.gateways.fake import refuse
+from records.followups import FollowUp
 from records.outbox import Message
 from records.pages import Page, PageDelivery
 from schedules.ladder import Channel
@@ -452,6 +453,46 @@ def test_the_weekly_test_page_must_be_acknowledged(duty: Duty) -> None:
     duty.rounds()
     duty.rounds()
     assert duty.talk.reasons == ["page_test_unanswered"]
+
+
+def test_a_test_page_that_nobody_took_closes_and_gives_its_number_back(duty: Duty) -> None:
+    """The lead has the item; half a day after the closing the number means another page."""
+    lead = duty.staff("kim@clinic.test")
+    duty.world.advance(hours=1)
+    duty.rounds()
+    assert {row.reply_code for row in duty.talk.rows(Page)} == {1}
+    duty.world.advance(hours=24)
+    duty.rounds()
+    assert all(row.closed_at == duty.world.now for row in duty.talk.rows(Page))
+    assert [(row.reason, row.owner_id) for row in duty.talk.rows(FollowUp)] == [
+        ("page_test_unanswered", lead),
+        ("page_test_unanswered", lead),
+    ]
+    duty.world.advance(hours=13)
+    duty.says()
+    assert duty.talk.rows(Page)[-1].reply_code == 1
+    # Whoever takes it late is heard: doctor looks at the last test only.
+    actions.take_page(duty.world.services, duty.talk.rows(Page)[0].id)
+    assert duty.talk.rows(Page)[0].acknowledged_at == duty.world.now
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_page_about_texts_that_stop_closes_after_a_day(duty: Duty, taken: bool) -> None:
+    """With an item for the lead, unless one of those who were paged took it."""
+    duty.world.settings.operators = ("ops@clinic.test", "second@clinic.test")
+    duty.world.execute("UPDATE sender SET breaker_opened_at = :now", now=duty.world.now)
+    duty.rounds()
+    sent = duty.talk.rows(Page)
+    assert [row.person for row in sent] == ["ops@clinic.test", "second@clinic.test"]
+    if taken:
+        actions.take_page(duty.world.services, sent[0].id)
+    duty.world.advance(hours=23)
+    duty.rounds()
+    assert duty.talk.reasons == []
+    duty.world.advance(hours=1)
+    duty.rounds()
+    assert duty.talk.reasons == ([] if taken else ["outage_page_unanswered"])
+    assert all(row.closed_at for row in duty.talk.rows(Page) if row.kind == "operators")
 
 
 def test_late_news_of_a_plea_says_how_old_it_is(duty: Duty) -> None:

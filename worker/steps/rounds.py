@@ -29,7 +29,7 @@ log = get_logger(__name__)
 
 #: What was missed for longer, in an outage of ours, is left to the next time.
 _TEST_WINDOW, _DIGEST_WINDOW = timedelta(hours=4), timedelta(hours=2)
-_TESTS_LOOKED_AT = timedelta(days=8)
+_LOOKED_AT = timedelta(days=8)
 TEST, DIGEST = "test", "digest"
 #: Which outages are told, and by what. What is over, or only late, rings no phone.
 _QUIETLY = frozenset({Channel.SMS, Channel.EMAIL, Channel.WEBHOOK})
@@ -62,7 +62,7 @@ def _of_clinic(services: Services, available: Collection[str], clinic: Clinic) -
         return Counter(
             outages=_outage(session, services, available, clinic),
             tests=_weekly_test(session, services, available, clinic),
-            unanswered=_unanswered_tests(session, services, clinic),
+            untaken=_untaken(session, services, clinic),
             digests=_digest(session, services, available, clinic),
             closures=_closure_list(session, services, clinic),
             lapses=lapses.look_again(session, services, clinic),
@@ -119,31 +119,41 @@ def _test(
     return paged
 
 
-def _unanswered_tests(session: Session, services: Services, clinic: Clinic) -> int:
-    """Put a test page that nobody acknowledged within a day before the clinic (care rule 13)."""
+def _untaken(session: Session, services: Services, clinic: Clinic) -> int:
+    """Close what nobody took within a day, and put it before the lead (care rule 13).
+
+    A page that stays open for ever keeps its number from others. Each has to take their own test;
+    of an outage it is enough that somebody heard.
+    """
     now = services.now
-    reason = FollowUpReason.PAGE_TEST_UNANSWERED
-    sent = pages.of_kind(session, clinic.id, PageKind.TEST, since=now - _TESTS_LOOKED_AT)
-    late = [
-        page for page in sent if page.acknowledged_at is None and page.at + roster.TEST_LASTS <= now
-    ]
-    causes = [f"{reason}:{page.id}" for page in late]
-    seen = followups.causes_seen(session, clinic.id, causes)
-    opened = 0
-    for page, cause in zip(late, causes, strict=True):
-        if cause in seen:
-            continue
-        wanted = _wanted(clinic, reason, cause, now)
+    found = pages.untaken(session, clinic.id, before=now - roster.TEST_LASTS)
+    for page in found:
+        page.closed_at = now
+    pages.end_deliveries(session, [page.id for page in found], now=now)
+    wanted = {}
+    # What is older was put before somebody already, by a version that left it open.
+    for page in (one for one in found if one.at > now - _LOOKED_AT):
+        reason, about = FollowUpReason.PAGE_TEST_UNANSWERED, str(page.id)
+        if page.kind == PageKind.OPERATORS:
+            reason = FollowUpReason.OUTAGE_PAGE_UNANSWERED
+            about = (page.cause or "").removesuffix(f":{page.person}")
+            if pages.was_taken(session, clinic.id, about):
+                continue
+        wanted[f"{reason}:{about}"] = page.id, _wanted(clinic, reason, f"{reason}:{about}", now)
+    seen = followups.causes_seen(session, clinic.id, list(wanted))
+    for page_id, item in (each for cause, each in wanted.items() if cause not in seen):
         open_follow_ups(
-            session, clinic.id, None, [wanted], source_kind="page", source_id=page.id, now=now
+            session, clinic.id, None, [item], source_kind="page", source_id=page_id, now=now
         )
-        opened += 1
-    return opened
+    return len(found)
 
 
 def _wanted(clinic: Clinic, reason: FollowUpReason, cause: str, now: datetime) -> WantedFollowUp:
-    due = clinic.file.staffed().due(Severity.CALL_TODAY, now)
-    return WantedFollowUp(reason=reason, severity=Severity.CALL_TODAY, due_at=due, cause=cause)
+    due, severity = clinic.file.staffed().due(Severity.CALL_TODAY, now), Severity.CALL_TODAY
+    to_lead = reason is not FollowUpReason.CLOSURE_LIST
+    return WantedFollowUp(
+        reason=reason, severity=severity, due_at=due, cause=cause, for_lead=to_lead
+    )
 
 
 def _digest(
