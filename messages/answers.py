@@ -77,6 +77,8 @@ _ANSWERS = (
 _OPENINGS = tuple(
     answer for answer in _ANSWERS if answer.group in {"confirm", "decline", "yes", "no"}
 )
+# What is said in one of these words names no visit: "C", "yes".
+_BARE = frozenset({"confirm", "yes"})
 # So many words beside an answer are read by a person too.
 _MANY_WORDS = 9
 
@@ -89,7 +91,9 @@ def visit_reply(heard: Heard) -> Hit | None:
     """Read a short answer; with a question mark it is a question ("C?"), not an answer."""
     for answer in _ANSWERS:
         language = _whole(answer.group, heard)
-        if language and not heard.asks and (hit := _bound(answer, heard.prompts, language)):
+        bare = answer.group in _BARE and len(heard.cores[-1].split()) == 1
+        hit = _bound(answer, heard.prompts, language, bare=bare) if language else None
+        if hit and not heard.asks:
             return hit
     if _is_undecided(heard):
         return Hit(intent=Intent.unclear, severity=Severity.next_business_day)
@@ -186,8 +190,14 @@ def _of_a_visit(heard: Heard) -> Hit | None:
     return None
 
 
-def _bound(answer: _Answer, prompts: Sequence[OpenPrompt], language: str | None) -> Hit | None:
-    prompt, ambiguous = first_fit(prompts, asked(*answer.native), asked(*answer.loose))
+def _bound(
+    answer: _Answer,
+    prompts: Sequence[OpenPrompt],
+    language: str | None,
+    *,
+    bare: bool = False,
+) -> Hit | None:
+    prompt, ambiguous = first_fit(prompts, asked(*answer.native), asked(*answer.loose), bare=bare)
     if answer.needs_prompt and prompt is None and not ambiguous:
         return None
     no_to_a_question = answer.group == "no" and prompt is not None and prompt.context == YES_NO

@@ -2,11 +2,15 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
 from functools import lru_cache
 
 from messages.reading import OpenPrompt
 
 APPOINTMENT, YES_NO = "appointment_reminder", "yes_no"
+
+#: Texts that reached a phone within this time may be read together: those of one day.
+READ_TOGETHER = timedelta(hours=12)
 
 # The two scales that have names, as low and high end.
 _NAMED = {"craving_scale": (0, 10), "side_effect_check": (0, 3)}
@@ -25,10 +29,11 @@ def numeric(prompts: Iterable[OpenPrompt]) -> tuple[OpenPrompt, ...]:
     return tuple(prompt for prompt in prompts if scale_of(prompt.context))
 
 
-def choose(fitting: Sequence[OpenPrompt]) -> tuple[OpenPrompt | None, bool]:
+def choose(fitting: Sequence[OpenPrompt], *, bare: bool = False) -> tuple[OpenPrompt | None, bool]:
     """Return the prompt an answer belongs to, and whether more than one could be meant.
 
-    Reminders of one visit count as one prompt, the last asked.
+    Reminders of one visit count as one prompt, the last asked. Of several visits a bare
+    confirmation answers the one asked about last (`asked_last`).
     """
     if not fitting:
         return None, False
@@ -39,11 +44,30 @@ def choose(fitting: Sequence[OpenPrompt]) -> tuple[OpenPrompt | None, bool]:
         and latest.subject is not None
         and all(prompt.context == APPOINTMENT for prompt in fitting)
     )
-    return (latest, False) if len(fitting) == 1 or one_visit else (None, True)
+    if len(fitting) == 1 or one_visit:
+        return latest, False
+    last = asked_last(fitting) if bare else None
+    return last, last is None
+
+
+def asked_last(fitting: Sequence[OpenPrompt]) -> OpenPrompt | None:
+    """Return the question about the visit that the patient was asked about last.
+
+    None where the patient could mean another: a text of another visit reached the phone within
+    `READ_TOGETHER` of it, or nobody knows whether or when one of them did (docs/understanding.md).
+    """
+    seen = {prompt.id: prompt.seen_at for prompt in fitting if prompt.seen_at is not None}
+    of_visits = all(prompt.context == APPOINTMENT and prompt.subject for prompt in fitting)
+    if not of_visits or len(seen) < len(fitting):
+        return None
+    last = max(fitting, key=lambda prompt: seen[prompt.id])
+    others = [prompt for prompt in fitting if prompt.subject != last.subject]
+    before = seen[last.id] - READ_TOGETHER
+    return last if all(seen[prompt.id] <= before for prompt in others) else None
 
 
 def first_fit(
-    prompts: Sequence[OpenPrompt], *levels: Callable[[OpenPrompt], bool]
+    prompts: Sequence[OpenPrompt], *levels: Callable[[OpenPrompt], bool], bare: bool = False
 ) -> tuple[OpenPrompt | None, bool]:
     """Choose among the prompts of the first level that any prompt meets.
 
@@ -53,7 +77,7 @@ def first_fit(
     for fits in levels:
         fitting = [prompt for prompt in prompts if fits(prompt)]
         if fitting:
-            return choose(fitting)
+            return choose(fitting, bare=bare)
     return None, False
 
 

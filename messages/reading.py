@@ -75,6 +75,7 @@ class OpenPrompt:
     `context` is how answers are read: appointment_reminder, yes_no, side_effect_check (0-3),
     craving_scale (0-10), scale:MIN-MAX or none. `subject` names the visit a prompt is about: two
     reminders of one visit ask the same thing, so C answers the later one and is not ambiguous.
+    `seen_at` is when it is known to have reached the phone; None where that is not known.
     """
 
     id: str
@@ -82,6 +83,7 @@ class OpenPrompt:
     asked_at: datetime
     until: datetime
     subject: str | None = None
+    seen_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ class Prompt:
 
     `question` is the step that asked it; a nudge repeats the question of another step.
     `starts_at` is the visit's start as it stands now, `anchor_at` the one the text speaks of.
+    `seen_at` is when it is proved to have reached the phone; None while it is not.
     """
 
     message_id: UUID
@@ -45,6 +46,7 @@ class Prompt:
     occurrence: str
     context: str
     asked_at: datetime
+    seen_at: datetime | None
     until: datetime
     appointment_id: UUID | None
     anchor_at: datetime | None
@@ -57,6 +59,7 @@ _PROMPT = """m.id AS message_id, m.patient_id, m.enrollment_id, m.protocol,
            m.protocol_number, m.step,
            COALESCE(m.nudge_for, m.step) AS question, m.occurrence, m.expects AS context,
            COALESCE(m.accepted_at, m.submitted_at, m.due_at) AS asked_at,
+           CASE WHEN m.status = 'delivered' THEN m.final_at END AS seen_at,
            CASE WHEN m.expects = 'appointment_reminder' AND a.starts_at > m.answer_until
                 THEN a.starts_at ELSE COALESCE(m.answer_until, a.starts_at) END AS until,
            m.appointment_id, m.anchor_at, a.starts_at, a.status AS visit_status"""

@@ -85,7 +85,8 @@ def _fasting(subject: Subject, language: str, hours: float) -> str:
     return formats.clock_in(at, subject.zone, language)
 
 
-def _when(subject: Subject, language: str) -> str:
+def when(subject: Subject, language: str) -> str:
+    """Return {when}: day and clock of the visit a text speaks of, in the zone of care rule 30."""
     return formats.when(
         subject.visit(), subject.zone, subject.now, language, name_zone=subject.name_zone
     )
@@ -120,7 +121,7 @@ _VARIABLES: Mapping[str, Callable[[Subject, str], str]] = MappingProxyType(
         "sms_name": lambda subject, _: subject.clinic.sms_name,
         "phone": lambda subject, _: spoken_phone(subject.clinic.phone),
         "time": _time,
-        "when": _when,
+        "when": when,
         "date": lambda subject, language: formats.date(
             subject.visit().astimezone(subject.zone).date(), language
         ),

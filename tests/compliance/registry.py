@@ -212,8 +212,8 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         id="46",
-        words="C and R belong to the visit that was asked about; with several open the patient is"
-        " asked; an answer that comes too late reaches a person.",
+        words="C belongs to the visit that was asked about last; where the patient may mean"
+        " another, they are asked. An answer that comes too late reaches a person.",
         how="A reply is bound to the open prompts of its number; C confirms one start time.",
         sabotage=Sabotage(
             file="records/conversation.py",

@@ -31,6 +31,7 @@ JOINED_WITHIN = timedelta(minutes=3)
 _MAY_BE_CHANGED = frozenset(
     {Intent.confirm, Intent.decline_reschedule, Intent.running_late, Intent.unclear}
 )
+_OF_A_VISIT = frozenset({Intent.confirm, Intent.decline_reschedule})
 # What the carrier calls a stop by itself; with Advanced Opt-Out it says so in OptOutType.
 _CARRIER_STOP, _CARRIER_START = "STOP", "START"
 
@@ -72,13 +73,14 @@ def hear(text: Received, around: Around) -> Reading:
 
     Raises what the pure reading raises; the caller keeps the raw text all the same.
     """
-    open_now, answered = open_prompts(around.prompts)
+    open_now, answered = open_prompts(_as_seen(around.prompts, text.received_at))
     settled = [prompt for prompt in answered if prompt.context == APPOINTMENT]
     reading = _corrected(text, around, [*open_now, *(p for p in answered if scale_of(p.context))])
     if reading is None:
         reading = _read(text.body, open_now, around)
-    if settled and reading.prompt_id is None and reading.intent in _MAY_BE_CHANGED:
-        again = _read(text.body, [*open_now, *settled], around)
+    later = settled_later(open_now, answered) if reading.intent in _OF_A_VISIT else []
+    if settled and (reading.prompt_id is None or later) and reading.intent in _MAY_BE_CHANGED:
+        again = _read(text.body, [*open_now, *(later or settled)], around)
         reading = again if again.prompt_id or again.ambiguous else reading
     if around.earlier and not _is_safety(reading):
         reading = _joined(text, reading, around)
@@ -119,6 +121,26 @@ def open_prompts(prompts: Iterable[Prompt]) -> tuple[list[Prompt], list[Prompt]]
     return fresh, settled
 
 
+def settled_later(open_now: Sequence[Prompt], answered: Sequence[Prompt]) -> list[Prompt]:
+    """Return the answered questions about visits that were asked after all that are still open.
+
+    A second C, or the R that takes it back, speaks of what was asked last, answered or not.
+    """
+    last = max((p.asked_at for p in open_now if p.context == APPOINTMENT), default=None)
+    return [p for p in answered if p.context == APPOINTMENT and last and p.asked_at > last]
+
+
+def _as_seen(prompts: Sequence[Prompt], at: datetime) -> list[Prompt]:
+    """Leave out when a text was seen if its delivery was told only after the reply came.
+
+    It may have crossed the reply, which then answers another.
+    """
+    return [
+        replace(prompt, seen_at=None) if prompt.seen_at and prompt.seen_at > at else prompt
+        for prompt in prompts
+    ]
+
+
 def _about_now(asked: list[Prompt]) -> list[Prompt]:
     """Leave out what asked about an earlier start of a visit, once a text has named the present.
 
@@ -143,6 +165,7 @@ def _as_read(prompts: Iterable[Prompt]) -> tuple[OpenPrompt, ...]:
             asked_at=prompt.asked_at,
             until=prompt.until,
             subject=str(prompt.appointment_id) if prompt.appointment_id else None,
+            seen_at=prompt.seen_at,
         )
         for prompt in prompts
     )

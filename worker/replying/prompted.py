@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
+from messages import replies
 from messages.binding import APPOINTMENT, YES_NO, scale_of
 from messages.replies import Intent
-from records import checkins, conversation, enrollments, inbox, outbox
+from records import appointments, checkins, conversation, enrollments, inbox, outbox
 from records.base import new_id
 from records.checkins import CheckIn
 from records.conversation import Prompt
@@ -18,6 +19,8 @@ from schedules import followup_rules
 from schedules.followups import FollowUpReason, WantedFollowUp
 from schedules.staffing import Severity
 from worker import resting
+from worker.rendering import Subject, when
+from worker.replying import hearing
 from worker.replying.case import Case
 from worker.replying.corrected import corrects
 from worker.replying.questions import Question, question_of
@@ -143,7 +146,7 @@ def _confirmed(case: Case, prompt: Prompt) -> None:
     record(case, prompt)
     if kept:
         case.open(*_judge(case, prompt, question_of(case, prompt)))
-        case.answer("confirm_ack")
+        _acknowledge(case, prompt)
     elif prompt.anchor_at == prompt.starts_at and prompt.visit_status == "booked":
         # They had asked for another time: staff have to say which of the two holds.
         case.open(case.want(FollowUpReason.CHANGE_REQUESTED, about=about))
@@ -153,7 +156,60 @@ def _confirmed(case: Case, prompt: Prompt) -> None:
         case.open(case.want(reason, about=about, severity=soon, before=prompt.anchor_at))
 
 
+def _acknowledge(case: Case, prompt: Prompt) -> None:
+    """Say what is confirmed: by its time, where the patient may have meant another visit."""
+    asked = {each.appointment_id for each in (*case.asked[0], *case.asked[1]) if _of_visit(each)}
+    if case.patient is None or prompt.appointment_id is None or asked <= {prompt.appointment_id}:
+        case.answer("confirm_ack")
+        return
+    visit = appointments.by_id(case.session, prompt.appointment_id)
+    subject = Subject(
+        clinic=case.file,
+        now=case.now,
+        patient_zone=case.patient.timezone,
+        starts_at=visit.starts_at,
+        virtual=visit.modality == "virtual",
+    )
+    case.answer("confirm_ack_when", when=when(subject, case.language()))
+
+
+def _of_visit(prompt: Prompt) -> bool:
+    return prompt.context == APPOINTMENT and prompt.appointment_id is not None
+
+
+def change_any(case: Case) -> bool:
+    """Hold each visit that an R may be about, and tell staff of each; False where it is about none.
+
+    A confirmation of the wrong visit harms, and so does a visit that goes on unchanged though the
+    patient gave it up; a visit that is held without need costs a call.
+    """
+    unanswered, settled = case.asked
+    visits = [prompt for prompt in unanswered if _of_visit(prompt)]
+    visits += hearing.settled_later(unanswered, settled) if visits else filter(_of_visit, settled)
+    if len(visits) < 2 or _answers_a_question(case):
+        return False
+    for prompt in visits:
+        _hold(case, prompt)
+    due = case.want(FollowUpReason.CHANGE_REQUESTED).due_at
+    case.answer("change_ack", window=case.window(due))
+    return True
+
+
+def _answers_a_question(case: Case) -> bool:
+    """Whether a "no" belongs to one of several yes-or-no questions rather than to a visit."""
+    questions = [prompt for prompt in case.open_prompts if prompt.context == YES_NO]
+    by_itself = replies.read(case.body).intent
+    return bool(questions) and by_itself is not Intent.decline_reschedule
+
+
 def _change(case: Case, prompt: Prompt) -> None:
+    default = _hold(case, prompt)
+    # The call it names falls into staffed hours, whenever this is (care rule 11).
+    case.answer("change_ack", window=case.window(default.due_at))
+
+
+def _hold(case: Case, prompt: Prompt) -> WantedFollowUp:
+    """Hold the visit's reminders until staff say what holds; return the call that is due."""
     if prompt.appointment_id is not None:
         start = _start_meant(case, prompt)
         conversation.request_change(case.session, prompt.appointment_id, start=start, now=case.now)
@@ -161,8 +217,7 @@ def _change(case: Case, prompt: Prompt) -> None:
     default = case.want(FollowUpReason.CHANGE_REQUESTED, about=_about(prompt))
     case.open(*wanted or (default,))
     record(case, prompt)
-    # The call it names falls into staffed hours, whenever this is (care rule 11).
-    case.answer("change_ack", window=case.window(default.due_at))
+    return default
 
 
 def _start_meant(case: Case, prompt: Prompt) -> datetime | None:

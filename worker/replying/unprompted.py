@@ -13,7 +13,7 @@ from schedules.followups import FollowUpReason, WantedFollowUp
 from schedules.staffing import Severity
 from worker import resting
 from worker.replying.case import Case
-from worker.replying.prompted import check_in_of, judge_score, reassure, record
+from worker.replying.prompted import change_any, check_in_of, judge_score, reassure, record
 from worker.replying.questions import is_watched
 
 PAUSE = timedelta(days=7)
@@ -47,6 +47,10 @@ def unasked(case: Case) -> None:
     scale = _open_scale(case)
     if scale is not None and intent in _NOT_A_NUMBER and not case.inbound.ambiguous:
         _ask_again(case, scale)
+        return
+    if case.inbound.ambiguous and intent is Intent.decline_reschedule and change_any(case):
+        # What else the text says goes to a person beside it.
+        case.open(*case.read_as(bound=True))
         return
     wanted = case.read_as(bound=False)
     wanted = (*wanted, *_most_worrying(case))
