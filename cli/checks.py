@@ -18,14 +18,17 @@ from types import MappingProxyType
 import redis
 
 from cli.errors import explain
+from messages import wording
 from messages.gateway import CarrierUnavailable
 from messages.gateways.twilio import TwilioGateway
+from messages.templates import shipped
 from records import clinics, gauges, intake, migrate, progress
 from records.base import Database, Session, database_now
 from records.clinics import Clinic
 from records.keys import open_vault
 from worker import crashpoints
 from worker.clock import SystemClock
+from worker.rendering import usual_values
 from worker.settings import Settings
 
 _CLOCK_SLACK_SECONDS = 5
@@ -188,6 +191,9 @@ def _clinic(session: Session, clinic: Clinic, settings: Settings) -> Found:
     if settings.mode != "sandbox" and clinic.file.needs_sandbox:
         message = "its file allows what only sandbox mode takes (hours, or a short wait)"
         yield wrong(check, message, "Mend send_window and unknown in the file, and apply it.")
+    for fault in wording.faults(shipped(), clinic.file.own_texts(), usual_values(clinic.file)):
+        told = f"{fault.template} ({fault.language}) goes in the shipped words: {fault.message}"
+        yield wrong(check, told, f"{fault.mend} Mend wording in the file, and apply it.")
     if clinic.paused_at is not None:
         yield note(check, "its started texts are paused", "Run `aftercare unpause` to go on.")
     if not clinic.file.protocols:

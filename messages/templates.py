@@ -5,7 +5,7 @@ formats and template languages are faults, so that a clinic's wording can reach 
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache, lru_cache
@@ -75,9 +75,12 @@ def _faulty_braces(text: str) -> Iterator[str]:
     return (part for part in _BRACED.findall(text) if not _PLACEHOLDER.fullmatch(part))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Catalog:
-    """All templates with the values they may name; immutable, so it can be shared by threads."""
+    """All templates with the values they may name; immutable, so it can be shared by threads.
+
+    One is another only if it is the same object, so that what was made of it can be remembered.
+    """
 
     templates: Mapping[str, Template]
     samples: Mapping[str, Mapping[str, str]]
@@ -129,14 +132,20 @@ class Catalog:
         values = {name: by_lang[base_language(language)] for name, by_lang in self.samples.items()}
         return self.render(key, language, values)
 
-    def check(self) -> list[Fault]:
-        """Return everything that makes a text unfit to send; a sound catalogue returns nothing."""
+    def check(self, only: Collection[tuple[str, str]] | None = None) -> list[Fault]:
+        """Return everything that makes a text unfit to send; a sound catalogue returns nothing.
+
+        `only` names (template, language) where all else was checked before.
+        """
+        pairs = only if only is not None else self._pairs()
         return [
-            Fault(template=template.key, language=language, message=message, mend=mend)
-            for template in self.templates.values()
-            for language in template.wordings
-            for message, mend in self._check_one(template, language)
+            Fault(template=key, language=language, message=message, mend=mend)
+            for key, language in pairs
+            for message, mend in self._check_one(self.templates[key], language)
         ]
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        return [(key, one) for key in self.templates for one in self.languages(key)]
 
     def _check_one(self, template: Template, language: str) -> Iterator[tuple[str, str]]:
         text = template.wordings[language].text
@@ -162,14 +171,13 @@ class Catalog:
             own = {base_language(language): parse(text) for language, text in texts.items()}
             wordings = MappingProxyType({**template.wordings, **own})
             changed[key] = replace(template, wordings=wordings)
-        pairs = {(key, base_language(one)) for key, texts in mapping.items() for one in texts}
-        return checked(
-            replace(
-                self,
-                templates=MappingProxyType(changed),
-                overridden=self.overridden | frozenset(pairs),
-            )
+        pairs = {(key, base_language(one)): None for key, texts in mapping.items() for one in texts}
+        worded = replace(
+            self,
+            templates=MappingProxyType(changed),
+            overridden=self.overridden | pairs.keys(),
         )
+        return checked(worded, only=list(pairs))
 
 
 _UNKNOWN = "is not a value that texts can name"
@@ -215,9 +223,12 @@ def _length_faults(template: Template, rendered: str) -> Iterator[tuple[str, str
         yield f"it takes {taken} where {template.max_segments} is allowed", mend
 
 
-def checked(catalog: Catalog) -> Catalog:
-    """Return the catalogue itself if nothing is wrong with it, else raise TemplateError."""
-    faults = catalog.check()
+def checked(catalog: Catalog, only: Collection[tuple[str, str]] | None = None) -> Catalog:
+    """Return the catalogue itself if nothing is wrong with it, else raise TemplateError.
+
+    `only` names (template, language) where all else was checked before.
+    """
+    faults = catalog.check(only)
     if not faults:
         return catalog
     unknown = any(_UNKNOWN in fault.message for fault in faults)

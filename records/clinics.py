@@ -35,6 +35,25 @@ class Clinic(Base):
         return _read(json.dumps(self.settings))
 
 
+class ClinicVersion(Base):
+    """A clinic's settings as they once came into force; append-only.
+
+    `restores` is the version that it brought back, `applied_by` who applied it.
+    """
+
+    __tablename__ = "clinic_version"
+
+    id: Mapped[Id]
+    clinic_id: Mapped[UUID] = mapped_column(ForeignKey("clinic.id"), primary_key=True)
+    number: Mapped[int]
+    settings: Mapped[dict[str, Any]]
+    restores: Mapped[int | None]
+    applied_by: Mapped[str]
+    applied_at: Mapped[datetime]
+
+    __table_args__ = (UniqueConstraint("clinic_id", "number"),)
+
+
 @lru_cache(maxsize=64)
 def _read(settings: str) -> ClinicFile:
     """Read a clinic's settings once: each step asks for them many times, and few ever change."""
@@ -163,3 +182,9 @@ def heard_numbers(session: Session) -> list[tuple[UUID, str]]:
     """Return every number that patients may text, previous ones too, with its clinic."""
     numbers = select(SenderNumber.clinic_id, SenderNumber.number).order_by(SenderNumber.number)
     return [(row.clinic_id, row.number) for row in session.execute(numbers)]
+
+
+def versions(session: Session, clinic_id: UUID) -> list[ClinicVersion]:
+    """Return every version of a clinic's settings that is kept, the oldest first."""
+    mine = select(ClinicVersion).where(ClinicVersion.clinic_id == clinic_id)
+    return list(session.scalars(mine.order_by(ClinicVersion.number)))

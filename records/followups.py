@@ -260,7 +260,7 @@ def of_undelivered(
             Message.enrollment_id.is_not(None),
         )
     )
-    return [OfUndelivered(*row) for row in session.execute(mine)]
+    return [OfUndelivered(item, found, at) for item, found, at in session.execute(mine) if found]
 
 
 def still_open(session: Session, item_ids: Collection[UUID]) -> list[FollowUp]:

@@ -143,6 +143,19 @@ def count_waiting(session: Session, clinic_id: UUID) -> int:
     return session.scalars(mine).one()
 
 
+_WAITING = text("""
+    SELECT template, count(*) FROM message
+    WHERE clinic_id = :clinic AND status IN ('planned', 'claimed') AND template = ANY(:templates)
+    GROUP BY template
+""")
+
+
+def count_unsent(session: Session, clinic_id: UUID, templates: Sequence[str]) -> dict[str, int]:
+    """Count the unsent texts of each of these templates: a change of words reaches them."""
+    rows = session.execute(_WAITING, {"clinic": clinic_id, "templates": list(templates)})
+    return {row[0]: row[1] for row in rows}
+
+
 _CONCERNED = text("""
     SELECT DISTINCT patient_id FROM (
         SELECT patient_id FROM enrollment

@@ -25,6 +25,7 @@ from schedules.clinic_fields import (
     Name,
     Phone,
     Reason,
+    Words,
     Zone,
     wrong,
 )
@@ -123,6 +124,8 @@ class ClinicFile(Part):
     words: dict[Literal["en", "es"], dict[Name, dict[Name, tuple[str, ...]]]] = Field(
         default_factory=dict
     )
+    #: Texts in the clinic's own words: by the template's key and language (docs/wording.md).
+    wording: dict[Name, dict[Literal["en", "es"], Words]] = Field(default_factory=dict)
     #: Where a protocol's forms are filled in: the form's key, and its address.
     forms: dict[str, Link] = Field(default_factory=dict)
     #: What whoever takes an item does first, by its reason: the clinic's own words (care rule 15).
@@ -201,6 +204,12 @@ class ClinicFile(Part):
         if isinstance(person.hours, Week):
             return _staffed(person.hours, Holidays(), self.timezone, on_call=True).is_staffed(at)
         return person.hours == "always" or not self.staffed().is_staffed(at)
+
+    def own_texts(self) -> dict[str, dict[str, str]]:
+        """Give the texts in the clinic's own words, by template and language."""
+        return {
+            key: {str(one): text for one, text in by.items()} for key, by in self.wording.items()
+        }
 
     def to_json(self) -> dict[str, Any]:
         """Give plain values in the shape of the file, for a JSON column."""

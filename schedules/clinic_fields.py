@@ -158,6 +158,8 @@ def _reason(value: object) -> object:
 Reason = Annotated[str, BeforeValidator(_reason)]
 #: One thing to do, as long as a phone shows well.
 Line = Annotated[str, Field(min_length=1, max_length=300, pattern=r"\S")]
+#: What a text says. `messages.wording` judges it; here only what is no text at all is refused.
+Words = Annotated[str, Field(min_length=1, max_length=480, pattern=r"\S")]
 
 
 def _link(value: object) -> object:

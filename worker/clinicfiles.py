@@ -1,6 +1,7 @@
 """A clinic's file beside what is in force: what differs, what of it moves texts, what is safety.
 
 `worker.steps.clinics` applies a file; whoever asks first what it would do asks here. Reads only.
+Wording moves no text: each is rendered when it is claimed, in the words in force then (rule 28).
 """
 
 import hashlib
@@ -11,7 +12,10 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
+from messages import wording
+from messages.errors import Fault
 from messages.lint import lint
+from messages.templates import Catalog
 from records import clinics, enrollments, publishing
 from records.base import Session
 from records.clinics import Clinic
@@ -22,10 +26,13 @@ from worker import enrolling, protocols, signoff
 from worker.effects import Change as PlanChange
 from worker.intake.table import near
 from worker.refusal import RefusedError
+from worker.rendering import usual_values, words_of
 from worker.services import Services
 
 #: Who published what comes with the product; a version that staff wrote is never replaced by it.
 SHIPPED = "shipped"
+#: The field of the file that holds texts in the clinic's own words.
+WORDING = "wording"
 # A change of these changes when, or whether, a text goes.
 _PLANNED_BY = (
     "timezone",
@@ -73,6 +80,8 @@ class Compared:
     published: tuple[tuple[str, int], ...]
     safety: tuple[str, ...]
     enforced: bool
+    #: How many unsent texts a change of words reaches, by template.
+    reached: Mapping[str, int]
     change: PlanChange
 
     @property
@@ -86,7 +95,7 @@ def compare(services: Services, file: ClinicFile) -> Compared | None:
 
     Raises RefusedError where the file can't be applied at all.
     """
-    check_wording(file)
+    check_wording(services.catalog, file)
     with services.database.transaction() as session:
         clinic = clinics.by_key(session, file.id)
         if clinic is None:
@@ -95,13 +104,15 @@ def compare(services: Services, file: ClinicFile) -> Compared | None:
         known = dict(protocols.of_clinic(session, clinic.id))
         for name, number in fresh:
             known[name] = (protocols.parsed(shipped_sources()[name], name), number)
+        changes = changes_between(services.catalog, clinic.file, file)
         return Compared(
             clinic_id=clinic.id,
             key=clinic.key,
             seen=signoff.checksum(clinic.settings),
-            changes=tuple(differences(clinic.settings, file.to_json())),
+            changes=changes,
+            reached=publishing.count_unsent(session, clinic.id, reworded(changes)),
             published=tuple(fresh),
-            safety=safety_of(session, clinic, file, fresh),
+            safety=safety_of(session, services.catalog, clinic, file, fresh),
             enforced=publishing.has_had_clinician(session, clinic.id),
             change=PlanChange(clinic_id=clinic.id, file=file, protocols=known),
         )
@@ -112,14 +123,67 @@ def as_source(file: ClinicFile) -> str:
     return json.dumps(file.to_json(), sort_keys=True, ensure_ascii=False)
 
 
-def check_wording(file: ClinicFile) -> None:
-    """Refuse a name for texts that no text could carry."""
+class UnfitWordingError(RefusedError):
+    """A clinic's own wording that may not be sent; `faults` has each with its text and language."""
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        """Keep every fault."""
+        self.faults = tuple(faults)
+        super().__init__("\n".join(str(fault) for fault in faults))
+
+
+def check_wording(catalog: Catalog, file: ClinicFile) -> None:
+    """Refuse a name that no text could carry, and wording that no patient should get."""
     for language in file.languages:
         for finding in lint(file.sms_name, language=language):
             raise RefusedError(f"sms_name stands in every text, and {finding}")
         for form, link in file.forms.items():
             for finding in lint(link, language=language):
                 raise RefusedError(f"forms.{form} stands in texts, and {finding}")
+    faults = wording.faults(catalog, file.own_texts(), usual_values(file))
+    if faults:
+        raise UnfitWordingError(faults)
+
+
+def changes_between(catalog: Catalog, before: ClinicFile, after: ClinicFile) -> tuple[Change, ...]:
+    """Return what reads otherwise than before, texts with the words that patients get."""
+    old, new = before.to_json(), after.to_json()
+    old.pop("wording"), new.pop("wording")
+    return (*differences(old, new), *_reworded(catalog, before, after))
+
+
+def reworded(changes: Sequence[Change]) -> list[str]:
+    """Name the templates whose words change."""
+    places = [change.field.split(".") for change in changes]
+    return list(dict.fromkeys(place[1] for place in places if place[0] == WORDING))
+
+
+def _reworded(catalog: Catalog, before: ClinicFile, after: ClinicFile) -> Iterator[Change]:
+    """Give each text whose own words differ, with what patients get: without any, the shipped."""
+    old, new = _own(before), _own(after)
+    said, will_say = words_of(catalog, before), words_of(catalog, after)
+    for key, language in dict.fromkeys([*old, *new]):
+        if old.get((key, language)) != new.get((key, language)) and key in catalog.templates:
+            yield Change(
+                field=f"{WORDING}.{key}.{language}",
+                before=said.wording(key, language).text,
+                after=will_say.wording(key, language).text,
+            )
+
+
+def _own(file: ClinicFile) -> dict[tuple[str, str], str]:
+    return {(key, one): text for key, by in file.wording.items() for one, text in by.items()}
+
+
+def one_sided(file: ClinicFile) -> list[str]:
+    """Say which texts are worded anew in one of the clinic's languages and not in another."""
+    return [
+        f"{key} has words of the clinic's in {', '.join(sorted(texts))}, and the shipped ones in "
+        f"{language}"
+        for key, texts in file.wording.items()
+        for language in file.languages
+        if language not in texts
+    ]
 
 
 def differences(before: Any, after: Any, path: str = "") -> list[Change]:
@@ -138,10 +202,18 @@ def moves_texts(changes: Sequence[Change]) -> bool:
 
 
 def safety_of(
-    session: Session, clinic: Clinic, file: ClinicFile, fresh: Sequence[tuple[str, int]]
+    session: Session,
+    catalog: Catalog,
+    clinic: Clinic,
+    file: ClinicFile,
+    fresh: Sequence[tuple[str, int]],
 ) -> tuple[str, ...]:
     """Name what of a file, and of the shipped protocols that come with it, is safety content."""
     found = list(clinic_safety_changes(clinic.file.to_json(), file.to_json()))
+    for change in _reworded(catalog, clinic.file, file):
+        _, key, language = change.field.split(".")
+        if change.before != change.after and wording.is_safety(catalog, key):
+            found.append(f'wording of {key} ({language}): "{change.before}" -> "{change.after}"')
     known = protocols.of_clinic(session, clinic.id)
     for name, _ in fresh:
         if name in known:

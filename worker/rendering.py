@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import phonenumbers
 
-from messages import formats
+from messages import formats, wording
 from messages.errors import MessageError
 from messages.lint import lint
 from messages.segments import count
@@ -166,6 +166,32 @@ def _first_fault(body: str, language: str, template: str) -> str | None:
     return findings[0].rule if findings else None
 
 
+def words_of(catalog: Catalog, clinic: ClinicFile) -> Catalog:
+    """Return the texts of a clinic: the shipped ones, with its own wording where it has any."""
+    if not clinic.wording:
+        return catalog
+    own = tuple((key, tuple(texts.items())) for key, texts in clinic.wording.items())
+    return _spoken(catalog, own, tuple(usual_values(clinic).items()))
+
+
+@lru_cache(maxsize=64)
+def _spoken(
+    catalog: Catalog,
+    own: tuple[tuple[str, tuple[tuple[str, str], ...]], ...],
+    values: tuple[tuple[str, str], ...],
+) -> Catalog:
+    """Judge a clinic's wording once, and not again for each of its texts."""
+    return wording.spoken(catalog, {key: dict(texts) for key, texts in own}, dict(values))
+
+
+def usual_values(clinic: ClinicFile) -> dict[str, str]:
+    """Return what stands in any text of a clinic, so that lengths are those of what is sent."""
+    values = {"sms_name": clinic.sms_name, "phone": spoken_phone(clinic.phone)}
+    if clinic.forms:
+        values["link"] = max(clinic.forms.values(), key=len)
+    return values
+
+
 def language_for(catalog: Catalog, template: str, wanted: str | None, clinic: ClinicFile) -> str:
     """Return the language a text is written in: the wanted one if it exists, else the clinic's."""
     known = catalog.languages(template)
@@ -182,6 +208,7 @@ def render(
 
     A safety reply passes the lint: it is held back by nothing of ours (care rule 9).
     """
+    catalog = words_of(catalog, subject.clinic)
     template = said_now(template, subject.clinic, subject.now)
     language = language_for(catalog, template, wanted, subject.clinic)
     variables = {}

@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from cli import effects, output
-from cli.commands import publishing
+from cli.commands import clinic_versions, publishing
 from cli.errors import refuse
 from cli.session import ACTOR, services, the_clinic
 from records.clinics import Staff
@@ -52,35 +52,98 @@ def apply(
 
     A change that moves texts is first shown on live patients; on a terminal it is asked about.
     Once the clinic has a clinician, a change of safety content is proposed: fasting, on_call, lead,
-    after_hours, closed_day_caller, words, playbook.
+    after_hours, closed_day_caller, words, playbook, and wording that is about safety.
     """
     text = _read(file)
     with services() as running:
         described = read_clinic(text, str(file), sandbox=running.settings.mode == "sandbox")
-        for warning in clinic_cover.warnings(described, parse(text, str(file))):
+        located = parse(text, str(file))
+        for warning in clinic_cover.warnings(described, located):
             output.say(f"warning: {warning}")
         person = None if by is None else _person(running, described.id, by)
-        compared = clinicfiles.compare(running, described)
         showing = _Showing(running, price, everything=everything, as_json=as_json)
-        if compared is None and dry_run:
-            output.result(f"{described.id}: would be created.")
+        try:
+            _put_into_force(
+                showing, described, person, end_running=end_running, yes=yes, dry_run=dry_run
+            )
+        except clinics.InUseError as error:
+            refuse(f"{file}:{located.line(('protocols',))}: {error}")
+        except clinicfiles.UnfitWordingError as error:
+            for fault in error.faults:
+                line = located.line((clinicfiles.WORDING, fault.template, fault.language))
+                output.say(f"{file}:{line}: {fault}")
+            refuse("Nothing was changed.")
+
+
+@app.command(epilog="Example: aftercare clinic rollback --clinic riverside --to 3")
+def rollback(
+    to: int | None = typer.Option(None, "--to", help="The version; the one before unless given."),
+    clinic: str | None = publishing.CLINIC,
+    by: str | None = publishing.BY,
+    yes: bool = publishing.YES,
+    dry_run: bool = publishing.DRY_RUN,
+    price: float | None = publishing.PRICE,
+    everything: bool = publishing.ALL,
+    as_json: bool = publishing.JSON,
+) -> None:
+    """Bring an earlier version of a clinic's file back; shown, asked and approved like any other.
+
+    `aftercare clinic show > clinic.yaml` then writes the file that is in force.
+    """
+    with services() as running:
+        described, number = clinic_versions.earlier(running, clinic, to)
+        person = None if by is None else _person(running, described.id, by)
+        showing = _Showing(running, price, everything=everything, as_json=as_json)
+        _put_into_force(showing, described, person, yes=yes, dry_run=dry_run, restores=number)
+
+
+for _command, _example in (
+    (clinic_versions.show, "show --clinic riverside > clinic.yaml"),
+    (clinic_versions.history, "history --clinic riverside"),
+    (clinic_versions.wording, "wording --clinic riverside --language es"),
+):
+    app.command(epilog=f"Example: aftercare clinic {_example}")(_command)
+
+
+def _put_into_force(
+    showing: "_Showing",
+    described: ClinicFile,
+    person: Staff | None,
+    *,
+    yes: bool,
+    dry_run: bool,
+    end_running: bool = False,
+    restores: int | None = None,
+) -> None:
+    """Show what a file does; then apply it, or propose it where a clinician has to approve."""
+    running, as_json = showing.running, showing.as_json
+    compared = clinicfiles.compare(running, described)
+    if compared is None and dry_run:
+        output.result(f"{described.id}: would be created.")
+        return
+    for warning in clinicfiles.one_sided(described):
+        output.say(f"warning: {warning}")
+    if compared is not None:
+        moves = showing.effects(compared, dry_run=dry_run)
+        if dry_run:
+            (_changes_as_json if as_json else _changes_in_words)(compared)
+        if not end_running:
+            clinics.check_in_use(running, described)
+        if dry_run:
             return
-        if compared is not None:
-            moves = showing.effects(compared, dry_run=dry_run)
-            if dry_run:
-                (_changes_as_json if as_json else _changes_in_words)(compared)
-            if not end_running:
-                _refuse_in_use(running, described, text, file)
-            if dry_run:
-                return
-            if compared.safety and compared.enforced and not _approved(running, compared):
-                _propose(running, compared, person, end_running=end_running)
-                return
-            if moves and not yes and sys.stdin.isatty():
-                effects.confirmed(f"Apply it to {compared.key}?", yes=False)
-        actor = f"staff:{person.id}" if person else ACTOR
-        seen = compared.seen if compared else None
-        done = clinics.apply(running, described, actor=actor, end_running=end_running, seen=seen)
+        if compared.safety and compared.enforced and not _approved(running, compared):
+            _propose(running, compared, person, end_running=end_running, restores=restores)
+            return
+        if moves and not yes and sys.stdin.isatty():
+            effects.confirmed(f"Apply it to {compared.key}?", yes=False)
+    done = clinics.apply(
+        running,
+        described,
+        actor=f"staff:{person.id}" if person else ACTOR,
+        end_running=end_running,
+        seen=compared.seen if compared else None,
+        restores=restores,
+    )
     _tell(done, as_json=as_json)
     _warn(described, done)
 
@@ -127,6 +190,7 @@ def approve(
             actor=f"staff:{person.id}",
             end_running=row.end_running,
             seen=compared.seen,
+            restores=row.restores,
         )
     _tell(done, as_json=as_json)
 
@@ -179,15 +243,6 @@ def close(
     output.say(f'Add "{date}" under holidays.extra of the clinic\'s file too.')
 
 
-def _refuse_in_use(running: Services, described: ClinicFile, text: str, file: Path) -> None:
-    """Say who would be left without texts, before anything is proposed or changed."""
-    try:
-        clinics.check_in_use(running, described)
-    except clinics.InUseError as error:
-        line = parse(text, str(file)).line(("protocols",))
-        refuse(f"{file}:{line}: {error}")
-
-
 def _read(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8-sig")
@@ -202,8 +257,8 @@ class _Showing:
     def __init__(
         self, running: Services, price: float | None, *, everything: bool, as_json: bool
     ) -> None:
-        self._running, self._price = running, price
-        self._everything, self._as_json = everything, as_json
+        self.running, self.as_json = running, as_json
+        self._price, self._everything = price, everything
 
     def effects(self, compared: Compared, *, dry_run: bool) -> bool:
         """Show it where texts may move; return whether any does.
@@ -213,12 +268,12 @@ class _Showing:
         if not compared.may_move_texts:
             return False
         file = compared.change.file
-        found = effects.looked_at(self._running, compared.change)
+        found = effects.looked_at(self.running, compared.change)
         price = price_of(file, self._price)
         line = output.result if dry_run else output.say
-        if self._as_json and dry_run:
+        if self.as_json and dry_run:
             effects.as_json(found, price, line=line)
-        elif not self._as_json and (found.texts or dry_run):
+        elif not self.as_json and (found.texts or dry_run):
             line(f"{compared.key}: what the file does to live patients")
             effects.in_words(found, price, file.zone, everything=self._everything, line=line)
         return found.moves_texts
@@ -244,6 +299,7 @@ def _propose(
     person: Staff | None,
     *,
     end_running: bool,
+    restores: int | None,
 ) -> None:
     if person is None:
         raise signoff.NeedsApprovalError(compared.safety)
@@ -256,6 +312,7 @@ def _propose(
         base_number=None,
         base_settings=compared.seen,
         by=person,
+        restores=restores,
         end_running=end_running,
     )
     output.result(f"{compared.key}: proposed, and nothing is changed yet. It changes")
@@ -267,6 +324,8 @@ def _propose(
 def _changes_in_words(compared: Compared) -> None:
     for change in compared.changes:
         output.result(f"  {change.field}: {_shown(change.before)} -> {_shown(change.after)}")
+    for template, count in compared.reached.items():
+        output.result(f"  {template}: {count} unsent texts will say it; none moves")
     for name, number in compared.published:
         output.result(f"  protocol {name}: version {number} would be in force")
     for each in compared.safety:
@@ -276,6 +335,9 @@ def _changes_in_words(compared: Compared) -> None:
 def _changes_as_json(compared: Compared) -> None:
     for change in compared.changes:
         said = {"field": change.field, "before": change.before, "after": change.after}
+        output.result(output.json_line({"clinic": compared.key, **said}))
+    for template, count in compared.reached.items():
+        said = {"reworded": template, "unsent_texts": count}
         output.result(output.json_line({"clinic": compared.key, **said}))
     for each in compared.safety:
         output.result(output.json_line({"clinic": compared.key, "safety": each}))

@@ -18,6 +18,7 @@ from schedules.safety import is_safety_step
 from worker import crashpoints, signoff
 from worker.costs import price_of
 from worker.effects import Effects
+from worker.rendering import words_of
 from worker.rollout import roll_out
 from worker.services import Services
 from worker.signoff import MovedOnError, Standing
@@ -163,7 +164,7 @@ def history(
             "what": "version",
             "number": row.number,
             "at": row.published_at,
-            "by": _named(row.published_by, emails),
+            "by": named(row.published_by, emails),
             "restores": row.restores,
             "outcome": "in_force" if row is versions[-1] else "replaced",
             "approved_by": None,
@@ -250,7 +251,7 @@ class _Publishing:
         """Print what the file says otherwise, and in every language the words it concerns."""
         for line in _edited_lines(draft):
             self.tell({"edited": line}, f"  {line}")
-        catalog = self._running.catalog
+        catalog = words_of(self._running.catalog, draft.change.file)
         for step in draft.protocol.steps:
             if not (is_safety_step(step) or step.on_answer or step.unanswered):
                 continue
@@ -385,7 +386,7 @@ def _edited_lines(draft: Draft) -> Iterator[str]:
     return (line for line in lines if not line.startswith(("---", "+++", "@@")))
 
 
-def _named(actor: str, emails: dict[UUID, str]) -> str:
+def named(actor: str, emails: dict[UUID, str]) -> str:
     """Return an address for a staff member's id."""
     known = {f"staff:{one}": email for one, email in emails.items()}
     return known.get(actor, actor)

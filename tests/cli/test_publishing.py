@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from cli import checks
+from records import clinics
+from records.base import Database
 from tests.cli.conftest import CLINIC, Run, write
+from worker.settings import load
 
 PASSWORD = "a long enough one\n"
 
@@ -189,3 +193,96 @@ def test_a_protocol_of_ones_own_is_published_and_switched_on(house: Path, run: R
     on = run("clinic", "apply", write(house, "clinic.yaml", named))
     assert (on.code, "1 enrollments began" in on.out) == (0, True), on.err
     assert "added" in on.err
+
+
+_WORDED = """wording:
+  visit_day:
+    en: "{sms_name}: see you at {time} today. Late? Reply L. Another time? Reply R. {phone}"
+  after_morning:
+    en: "{sms_name}: all well? Reply 0 yes, 1 almost, 2 no, 3 please call me. In danger: 911."
+"""
+_PLAIN = _WORDED.partition("  after_morning")[0]
+
+
+def test_own_wording_is_applied_shown_and_brought_back(house: Path, run: Run) -> None:
+    """Words of no safety need nobody; the file in force can be printed and applied again."""
+    first = write(house, "clinic.yaml", CLINIC + _PLAIN)
+    dry = run("clinic", "apply", first, "--dry-run")
+    assert (dry.code, "wording.visit_day.en: " in dry.out) == (0, True), dry.err
+    done = run("clinic", "apply", first)
+    assert (done.code, "Another time? Reply R" in done.out) == (0, True), done.err
+    assert "visit_day has words of the clinic's in en, and the shipped ones in es" in done.err
+    [row] = run("clinic", "wording", "--template", "visit_day", "--language", "en", "--json").rows
+    assert (row["words"], row["safety"], row["segments"]) == ("clinic", False, 1)
+    assert row["reads"].startswith("Riverside Care: see you at ")
+    printed = write(house, "printed.yaml", run("clinic", "show").out)
+    assert run("clinic", "apply", printed).out == "riverside: nothing changed.\n"
+    back = run("clinic", "rollback", "--yes")
+    assert (back.code, "wording.visit_day.en" in back.out) == (0, True), back.err
+    shown = [row["restores"] for row in run("clinic", "history", "--json").rows]
+    assert shown == [None, None, 1]
+    assert run("clinic", "rollback", "--to", "9").code == 2
+
+
+def test_a_preview_says_the_clinics_own_words(house: Path, run: Run) -> None:
+    """Also out of a file that nobody has applied yet."""
+    own = 'assess_48h: {en: "{sms_name}: first visit {when}. Reply C or R. STOP ends texts."}'
+    file = write(house, "clinic.yaml", f"{CLINIC}wording:\n  {own}\n")
+    wanted = ("--sample", "--clinic", file, "--protocol", "assessment-visit", "--language", "en")
+    [row] = run("preview", *wanted, "--days", "30", "--json").rows
+    said = "Riverside Care: first visit .*. Reply C or R. STOP ends texts."
+    assert re.fullmatch(said, row["body"])
+
+
+def test_unfit_wording_is_named_with_its_line(house: Path, run: Run) -> None:
+    """Every fault at once, and nothing is changed."""
+    lines = (CLINIC + _WORDED).replace(" In danger: 911.", "").replace("{time}", "{phone}")
+    refused = run("clinic", "apply", write(house, "clinic.yaml", lines))
+    assert refused.code == 2
+    at = {line.split(":")[1] for line in refused.err.splitlines() if "template" in line}
+    numbers = {n for n, line in enumerate(lines.splitlines(), 1) if line.startswith("    en:")}
+    assert at == {str(number) for number in numbers}
+    assert run("clinic", "wording", "--json").rows[0]["words"] == "shipped"
+
+
+def test_safety_wording_waits_for_a_clinician_in_every_language(house: Path, run: Run) -> None:
+    """Proposed with what patients read before and after; the second language puts it in force."""
+    file = write(house, "clinic.yaml", CLINIC + _WORDED)
+    refused = run("clinic", "apply", file)
+    assert (refused.code, "wording of after_morning (en)" in refused.err) == (2, True)
+    assert "visit_day" not in refused.err.partition("changes safety content")[2]
+    run("clinic", "apply", file, "--by", "lee@clinic.test", stdin=PASSWORD)
+    own = run("clinic", "approve", "--by", "lee@clinic.test", "--yes", stdin=PASSWORD)
+    assert (own.code, "another clinician" in own.err) == (2, True)
+    ray = ("--by", "ray@clinic.test", "--yes")
+    half = run("clinic", "approve", "--language", "en", *ray, stdin=PASSWORD)
+    assert (half.code, "still to be approved: es" in half.err) == (0, True), half.err
+    assert run("clinic", "wording", "--template", "after_morning", "--json").rows[0]["words"] == (
+        "shipped"
+    )
+    done = run("clinic", "approve", *ray, stdin=PASSWORD)
+    assert (done.code, "In danger: 911." in done.out) == (0, True), done.err
+    assert run("clinic", "wording", "--template", "after_morning", "--json").rows[0]["words"] == (
+        "clinic"
+    )
+    # Taking safety words away is a change of them too.
+    away = run("clinic", "rollback", "--yes")
+    assert (away.code, "after_morning" in away.err) == (2, True)
+
+
+def test_doctor_is_red_for_words_that_a_release_no_longer_takes(
+    house: Path, run: Run, database_url: str
+) -> None:
+    """The text goes in the shipped words; the finding names it, and the mend."""
+    run("clinic", "apply", write(house, "clinic.yaml", CLINIC + _PLAIN))
+    database = Database.connect(database_url, application="test")
+    try:
+        assert not [each for each in checks.senders(database, load()) if each.mend]
+        with database.transaction() as session:
+            clinic = clinics.by_key(session, "riverside")
+            assert clinic is not None
+            clinic.settings = {**clinic.settings, "wording": {"visit_day": {"en": "Hi"}}}
+        found = [each.message for each in checks.senders(database, load()) if each.mend]
+    finally:
+        database.close()
+    assert any("visit_day (en) goes in the shipped words" in message for message in found)

@@ -15,7 +15,7 @@ from messages.errors import LexiconError
 from messages.lexicon import lexicon
 from records import audit, clinics, enrollments, intake, publishing
 from records.base import Session, new_id
-from records.clinics import Clinic, Sender, SenderNumber
+from records.clinics import Clinic, ClinicVersion, Sender, SenderNumber
 from records.enrollments import ProtocolVersion
 from schedules.clinic import ClinicFile
 from worker import enrolling, protocols, signoff
@@ -23,9 +23,9 @@ from worker.clinicfiles import (
     SHIPPED,
     Change,
     as_source,
+    changes_between,
     check_wording,
     checksum,
-    differences,
     moves_texts,
     safety_of,
     shipped_sources,
@@ -68,6 +68,7 @@ def apply(
     actor: str,
     end_running: bool = False,
     seen: str | None = None,
+    restores: int | None = None,
 ) -> Applied:
     """Create or update a clinic. Raises RefusedError, then nothing was changed.
 
@@ -75,14 +76,15 @@ def apply(
     for them; else InUseError says who would be left without texts. Settings that are not those
     `seen` any more raise MovedOnError. Safety content that changes (care rule 28) raises
     NeedsApprovalError until a clinician has approved this very file, once the clinic has one.
+    `restores` is the version that the file brings back.
     """
-    check_wording(file)
+    check_wording(services.catalog, file)
     _check_words(file)
     with services.database.transaction() as session:
         intake.take_turn(session, f"clinic:{file.id}")
         clinic = intake.lock_clinic(session, file.id)
         created = clinic is None
-        before = clinic.settings if clinic else {}
+        before = clinic.file.to_json() if clinic else {}
         if clinic is not None:
             if not end_running:
                 _refuse_in_use(session, clinic.id, before, file, services.now)
@@ -94,12 +96,13 @@ def apply(
             session.add(clinic)
             session.flush()
         published = _publish(session, clinic, file, services.now)
-        changes = () if created else tuple(differences(before, after))
+        changes = () if created else changes_between(services.catalog, clinic.file, file)
         moved = _apply_sender(session, clinic, file, services.now)
         if not created and (changes or published):
             clinic.settings, clinic.updated_at = after, services.now
             clinic.version += 1
         if created or changes or published:
+            _keep_version(session, services, clinic, actor, restores)
             _record(session, services, clinic, actor, changes, published)
         if published or moves_texts(changes):
             session.flush()
@@ -160,7 +163,8 @@ def _ask_for_approval(
     """Use up a clinician's approval where safety content changes; a new clinic has nobody yet."""
     if not publishing.has_had_clinician(session, clinic.id):
         return
-    safety = safety_of(session, clinic, file, list(to_publish(session, clinic, file)))
+    fresh = list(to_publish(session, clinic, file))
+    safety = safety_of(session, services.catalog, clinic, file, fresh)
     if safety:
         signoff.redeem(
             session,
@@ -171,6 +175,33 @@ def _ask_for_approval(
             safety=safety,
             languages=file.languages,
         )
+
+
+def _keep_version(
+    session: Session, services: Services, clinic: Clinic, actor: str, restores: int | None
+) -> None:
+    session.add(
+        ClinicVersion(
+            id=new_id(),
+            clinic_id=clinic.id,
+            number=clinic.version,
+            settings=clinic.settings,
+            restores=restores,
+            applied_by=actor,
+            applied_at=services.now,
+        )
+    )
+
+
+def earlier(services: Services, clinic_id: UUID, to: int | None) -> ClinicVersion:
+    """Return the version of a clinic's settings to go back to: the named, or the one before."""
+    with services.database.transaction() as session:
+        kept = clinics.versions(session, clinic_id)
+    wanted = kept[-2:-1] if to is None else [each for each in kept if each.number == to]
+    if not wanted:
+        listed = ", ".join(str(each.number) for each in kept)
+        raise RefusedError(f"There is no such version to go back to. Kept are {listed}.")
+    return wanted[0]
 
 
 def _publish(
