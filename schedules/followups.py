@@ -5,7 +5,7 @@ The rules in `followup_rules` and `visit_events` return these; `worker` opens th
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from schedules.staffing import Severity, StaffedHours
@@ -132,14 +132,16 @@ def wanted(
     """Want one follow-up, opened `now`.
 
     `about` is the internal id of what it is about: the patient, or a visit, message or question
-    where each deserves an item of its own. `before` is a deadline: the item falls due then if the
-    severity's own time is later, and at once if it has passed. Without `severity` the reason must
-    be a FollowUpReason, which has a default. What can't wait is paged from `pages_from` on.
+    where each deserves an item of its own. `before` is a deadline: where the severity's own time is
+    later, the item falls due then, or at the closing before it if nobody is at work at the deadline
+    and that closing lies ahead; and at once if the deadline has passed. Without `severity` the
+    reason must be a FollowUpReason, which has a default. What can't wait is paged from `pages_from`
+    on.
     """
     severity = severity or DEFAULT_SEVERITY[FollowUpReason(reason)]
     due_at = staffed.due(severity, now)
-    if before is not None:
-        due_at = max(now, min(due_at, before)).astimezone(UTC)
+    if before is not None and before < due_at:
+        due_at = max(now, _in_hours(before, severity, staffed, now=now)).astimezone(UTC)
     return WantedFollowUp(
         reason=reason,
         severity=severity,
@@ -147,6 +149,17 @@ def wanted(
         cause=_cause(reason, about),
         pages_from=pages_from if severity is Severity.PAGE_NOW else None,
     )
+
+
+def _in_hours(
+    before: datetime, severity: Severity, staffed: StaffedHours, *, now: datetime
+) -> datetime:
+    """Give when a call must be made that has a deadline: in hours in which somebody calls."""
+    # A call at the very minute of closing is one of that day.
+    if severity is Severity.PAGE_NOW or staffed.is_staffed(before - _MINUTE):
+        return before
+    closing = staffed.last_closing(before)
+    return closing if closing > now else before
 
 
 def _cause(reason: str, about: str) -> str:
@@ -184,4 +197,5 @@ def more_urgent(one: Severity, other: Severity) -> Severity:
     return min(one, other, key=lambda severity: _URGENCY[severity])
 
 
+_MINUTE = timedelta(minutes=1)
 _URGENCY = {severity: at for at, severity in enumerate(Severity)}

@@ -1,10 +1,12 @@
-"""Feeling detached soon after a dose: a person looks again within the hour, or is paged (rule 12).
+"""After a dose: who looks again, and how soon.
 
+Feeling detached soon after it: a person looks again within the hour, or is paged (care rule 12).
 What is expected for some hours needs no page; alone, frightened or confused it does. How long it
 is expected, and how soon somebody looks again, stands in the protocol of the visit (`detached:`).
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from schedules.followups import FollowUpReason, WantedFollowUp, one_a_cause
@@ -38,6 +40,25 @@ def rechecked(
     again = now + timedelta(minutes=rule.recheck_minutes)
     item = WantedFollowUp(reason=reason, severity=Severity.CALL_TODAY, due_at=again, cause=cause)
     return (item, *(one for one in wanted if one.reason not in _ANSWERED_BY_IT))
+
+
+def the_same_day(
+    wanted: Sequence[WantedFollowUp], *, now: datetime, staffed: StaffedHours
+) -> tuple[WantedFollowUp, ...]:
+    """Have a patient who is unwell after a dose called today, by whoever is on call if need be.
+
+    For an answer at an hour that somebody on call covers: outside staffed hours "call today" would
+    be tomorrow's, or Monday's (the clinical brief, section 2: evenings page on-call).
+    """
+    if staffed.is_staffed(now):
+        return tuple(wanted)
+    page = Severity.PAGE_NOW
+    return tuple(
+        replace(one, severity=page, due_at=staffed.due(page, now))
+        if one.severity is Severity.CALL_TODAY
+        else one
+        for one in wanted
+    )
 
 
 #: What a person who looks again after an hour has dealt with.

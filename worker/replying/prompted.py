@@ -15,7 +15,7 @@ from records import appointments, checkins, conversation, enrollments, inbox, ou
 from records.base import new_id
 from records.checkins import CheckIn
 from records.conversation import Prompt
-from schedules import followup_rules
+from schedules import followup_rules, rechecks
 from schedules.followups import FollowUpReason, WantedFollowUp
 from schedules.staffing import Severity
 from worker import resting
@@ -248,6 +248,8 @@ def _yes_or_no(case: Case, prompt: Prompt) -> None:
 def _score(case: Case, prompt: Prompt) -> bool:
     """Record a number; False for a second one that may not be meant to replace the first."""
     wanted = judge_score(case, prompt)
+    if prompt.context == SIDE_EFFECTS and case.file.is_covered(case.now):
+        wanted = rechecks.the_same_day(wanted, now=case.now, staffed=case.staffed)
     holds, doubtful = _weighed(case, check_in_of(case, prompt))
     if holds:
         record(case, prompt, number=case.inbound.value)

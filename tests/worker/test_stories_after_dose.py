@@ -1,0 +1,201 @@
+"""Stories of the questions after a dose, as shipped: each answer, at each hour, and who acts on it.
+
+Five patients had a dose on Monday and left at one. Each answers otherwise, and the last not at all.
+"""
+
+import json
+from collections.abc import Mapping
+from uuid import UUID
+
+import pytest
+
+from records.patients import Patient
+from schedules.facts import Dose, VisitStatus
+from tests.support.world import World, phone_of
+from tests.worker.desk import NEW_YORK, Desk, at
+from worker.steps import visits
+
+HEADER = "appointment_id,patient_id,kind,route,starts_at,ends_at,status,location,setting"
+
+#: What each of them writes; the fifth is silent.
+WRITES = ("0", "1", "2", "3")
+SILENT = 4
+NOBODY: dict[str, object] = {"on_call": [], "after_hours": "none"}
+WEEK = ("mon", "tue", "wed", "thu", "fri")
+LATE_SHIFT = {"staffed_hours": {day: ["08:00-21:00"] for day in WEEK}}
+ON_CALL: dict[str, object] = {}
+#: Whom a text or silence brought what, by the patient's number.
+Items = dict[int, list[tuple[str, str, str]]]
+
+
+@pytest.fixture
+def desk(world: World) -> Desk:
+    """A clinic and five patients, on Monday, November 30, at 10:00."""
+    made = Desk(world)
+    made.admits(5)
+    return made
+
+
+def _doses(
+    desk: Desk, file: Mapping[str, object], *, day: str = "2026-11-30", place: str = "clinic"
+) -> None:
+    """Have all five checked out at one o'clock with a dose given, in a clinic with such hours."""
+    desk.world.execute(
+        "UPDATE clinic SET settings = settings || CAST(:file AS jsonb)", file=json.dumps(file)
+    )
+    desk.world.clock.at = at(f"{day} 10:00")
+    rows = [
+        f"A{number},P{number},dosing,lozenge,{day}T11:00,{day}T13:00,booked,Suite 4,{place}"
+        for number in range(5)
+    ]
+    report = visits.import_appointments(
+        desk.world.services, "\n".join([HEADER, *rows]).encode(), actor="desk", quiet=True
+    )
+    assert report.bad == 0
+    desk.waits_until(f"{day} 13:00")
+    for number in range(5):
+        desk.records(VisitStatus.CHECKED_OUT, visit=f"A{number}", dose=Dose.GIVEN)
+    _nothing_is_open(desk)
+
+
+def _nothing_is_open(desk: Desk) -> None:
+    desk.world.execute("UPDATE follow_up SET status = 'resolved'")
+
+
+def _all_answer(desk: Desk) -> None:
+    for number, words in enumerate(WRITES):
+        desk.says(words, phone=phone_of(number))
+    desk.goes_on()
+
+
+def _items(desk: Desk) -> Items:
+    """Return the open items as reason, severity and due time, by patient."""
+    rows = desk.world.execute(
+        "SELECT reason, severity, due_at, patient_id FROM follow_up WHERE status <> 'resolved'"
+        " ORDER BY reason"
+    )
+    numbers, found = _numbers(desk), Items()
+    for row in rows:
+        due = row.due_at.astimezone(NEW_YORK).strftime("%a %H:%M")
+        found.setdefault(numbers[row.patient_id], []).append((row.reason, row.severity, due))
+    return found
+
+
+def _told(desk: Desk) -> dict[int, list[str]]:
+    """Return what each was answered at once."""
+    rows = desk.world.execute(
+        "SELECT template, patient_id FROM message WHERE kind <> 'started' ORDER BY created_at"
+    )
+    numbers, found = _numbers(desk), dict[int, list[str]]()
+    for row in rows:
+        found.setdefault(numbers[row.patient_id], []).append(row.template)
+    return found
+
+
+def _numbers(desk: Desk) -> dict[UUID, int]:
+    return {person.id: number for number, person in enumerate(desk.rows(Patient))}
+
+
+@pytest.mark.parametrize(
+    ("file", "unwell", "call_me", "told"),
+    [
+        (LATE_SHIFT, ("call_today", "Mon 19:00"), ("page_now", "Mon 17:10"), "high_score_ack"),
+        (ON_CALL, ("page_now", "Mon 17:15"), ("page_now", "Mon 17:15"), "high_score_ack"),
+        # Offered no call, they are told where help is tonight, and read at the opening.
+        (NOBODY, ("call_today", "Tue 10:00"), ("page_now", "Tue 08:00"), "unwell_closed"),
+    ],
+    ids=["staffed", "on call", "nobody"],
+)
+def test_every_answer_of_the_evening(
+    desk: Desk,
+    file: Mapping[str, object],
+    unwell: tuple[str, str],
+    call_me: tuple[str, str],
+    told: str,
+) -> None:
+    """0 and 1 are expected, 2 is called tonight where anybody can, 3 is paged, silence waits."""
+    _doses(desk, file)
+    desk.waits_until("2026-11-30 17:00")
+    assert desk.read()[-5:] == ["after_evening"] * 5
+    assert ("please call me" in desk.words()[-1]) is (file is not NOBODY)
+    _all_answer(desk)
+    wanted = {2: [("side_effect", *unwell)], 3: [("callback", *call_me)]}
+    assert _items(desk) == wanted
+    assert _told(desk) == {2: [told], 3: [told]}
+    desk.waits_until("2026-12-01 09:00")
+    # The morning asks whoever was silent.
+    assert _items(desk) == wanted
+
+
+def test_every_answer_of_the_morning(desk: Desk) -> None:
+    """0 is well, 1 is looked at again at five, 2 is called, 3 is paged, silence called at one."""
+    _doses(desk, ON_CALL)
+    desk.waits_until("2026-12-01 09:30")
+    assert desk.read()[-5:] == ["after_morning"] * 5
+    _nothing_is_open(desk)
+    _all_answer(desk)
+    wanted = {
+        1: [("side_effect", "next_business_day", "Tue 17:00")],
+        2: [("side_effect", "call_today", "Tue 11:30")],
+        3: [("callback", "page_now", "Tue 09:40")],
+    }
+    assert _items(desk) == wanted
+    desk.waits_until("2026-12-01 13:00")
+    assert _items(desk) == {**wanted, SILENT: [("no_answer", "call_today", "Tue 15:00")]}
+
+
+@pytest.mark.parametrize(
+    ("file", "unwell", "call_me"),
+    [
+        (ON_CALL, ("page_now", "Sat 09:45"), ("page_now", "Sat 09:45")),
+        (NOBODY, ("call_today", "Mon 10:00"), ("page_now", "Mon 08:00")),
+    ],
+    ids=["on call", "nobody"],
+)
+def test_every_answer_of_a_morning_on_which_the_clinic_is_closed(
+    desk: Desk, file: Mapping[str, object], unwell: tuple[str, str], call_me: tuple[str, str]
+) -> None:
+    """Friday's dose: whoever is on call is paged on Saturday; with nobody, Monday calls."""
+    _doses(desk, file, day="2026-12-04")
+    desk.waits_until("2026-12-05 09:30")
+    _nothing_is_open(desk)
+    _all_answer(desk)
+    desk.waits_until("2026-12-05 13:00")
+    assert _items(desk) == {
+        1: [("side_effect", "next_business_day", "Sat 17:00")],
+        2: [("side_effect", *unwell)],
+        3: [("callback", *call_me)],
+        SILENT: [("no_answer", "call_today", "Mon 10:00")],
+    }
+
+
+def test_almost_well_is_looked_at_again_before_a_clinic_closes(desk: Desk) -> None:
+    """Where work ends at four, the second look falls due then."""
+    _doses(desk, {"staffed_hours": {day: ["08:00-16:00"] for day in WEEK}})
+    desk.waits_until("2026-12-01 09:30")
+    desk.says("1", phone=phone_of(0))
+    assert _items(desk) == {0: [("side_effect", "next_business_day", "Tue 16:00")]}
+
+
+def test_after_a_session_at_home_silence_is_called_the_same_night(desk: Desk) -> None:
+    """Two hours after the question, by whoever is on call; the answers mean what they mean."""
+    desk.switches_on("dosing-at-home")
+    _doses(desk, {"gates": {"home-dosing": "Dr. Lee, 2026-11-02"}}, place="home")
+    desk.waits_until("2026-11-30 17:00")
+    assert desk.read()[-5:] == ["after_evening"] * 5
+    _all_answer(desk)
+    evening = {
+        2: [("side_effect", "page_now", "Mon 17:15")],
+        3: [("callback", "page_now", "Mon 17:15")],
+    }
+    assert _items(desk) == evening
+    desk.waits_until("2026-11-30 19:00")
+    assert _items(desk) == {**evening, SILENT: [("no_answer", "page_now", "Mon 19:15")]}
+    desk.waits_until("2026-12-01 09:30")
+    _nothing_is_open(desk)
+    _all_answer(desk)
+    assert _items(desk) == {
+        1: [("side_effect", "next_business_day", "Tue 17:00")],
+        2: [("side_effect", "call_today", "Tue 11:30")],
+        3: [("callback", "page_now", "Tue 09:40")],
+    }
