@@ -25,6 +25,7 @@ staffed_hours: {mon: ["08:00-17:00"], tue: ["08:00-17:00"], wed: ["08:00-17:00"]
   thu: ["08:00-17:00"], fri: ["08:00-17:00"]}
 sender: {messaging_service_sid: MG00000000000000000000000000000000, numbers: ["+12125550110"]}
 lead: {name: Kim, phone: "+12125550191", email: kim@clinic.test}
+after_hours: none
 protocols: [assessment-visit, dosing-visit, after-dose, integration, daily-check-in]
 """
 PATIENTS = (

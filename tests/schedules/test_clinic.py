@@ -46,6 +46,7 @@ phone: "+12125550100"
 timezone: America/Phoenix
 staffed_hours: {mon: ["08:00-12:00"]}
 sender: {from: "+12125550110"}
+after_hours: none
 """
 
 
@@ -309,24 +310,31 @@ def test_a_clinic_of_opioid_patients_names_who_phones_on_closed_days():
         (ALONE, "if any of yours is one"),
         (ALONE + CALLER, None),
         (CONTRACT, None),
-        (SHORTEST + "after_hours: none\n", None),
-        (SHORTEST, "after_hours is left out"),
+        (SHORTEST, None),
     ],
-    ids=["check-ins and nobody", "somebody named", "on call", "no check-ins", "not said"],
+    ids=["check-ins and nobody", "somebody named", "on call", "no check-ins"],
 )
 def test_what_is_better_said_of_closed_hours(text, warned):
-    """Some patients may be opioid patients, and nobody on call is not what one forgets to say."""
+    """Some patients of a general check-in may be opioid patients."""
     found = clinic_cover.warnings(clinic(text), parse(text, "clinic.yaml"))
     assert [warned in fault.message for fault in found] == ([True] if warned else [])
     assert all(fault.line > 0 and fault.mend for fault in found)
 
 
-def test_a_clinic_stored_before_the_rule_is_still_read():
+def test_a_clinic_says_itself_whether_anybody_is_on_call():
+    """Nobody after hours is nothing that one forgets to say: the file is refused, with its mend."""
+    [fault] = faults(SHORTEST.replace("after_hours: none\n", ""))
+    assert fault.startswith("clinic.yaml:1: after_hours is missing")
+    assert "Add after_hours: on_call, or after_hours: none" in fault
+
+
+def test_a_clinic_stored_before_the_rules_is_still_read():
     """What is in force goes on; the next file has to say it."""
     stored = clinic(ALONE + CALLER).to_json()
     stored["protocols"] = ["relapse-prevention-opioids"]
-    del stored["closed_day_caller"]
-    assert ClinicFile.from_json(stored).closed_day_caller is None
+    del stored["closed_day_caller"], stored["after_hours"]
+    old = ClinicFile.from_json(stored)
+    assert (old.closed_day_caller, old.after_hours) == (None, "none")
 
 
 def test_a_playbook_names_reasons_that_items_have():

@@ -48,6 +48,7 @@ timezone: America/New_York
 languages: [en, es]
 staffed_hours: {{mon: ["08:00-12:00", "13:00-17:00"], tue: ["08:00-17:00"]}}
 sender: {{messaging_service_sid: {service}, numbers: ["{number}"], segments_per_second: 10}}
+after_hours: none
 """
 
 
