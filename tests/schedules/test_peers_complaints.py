@@ -1,4 +1,7 @@
-"""What users of other reminder systems complained about, as tests; each names its thread."""
+"""What users of other reminder systems complained about, proved of the planner by itself.
+
+Each test is named after its thread; `tests/complaints.csv` lists them all.
+"""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -8,7 +11,7 @@ import pytest
 
 from schedules.facts import VisitStatus
 from schedules.loader import load
-from schedules.planner import plan
+from schedules.planner import plan, plan_patient
 from schedules.reasons import SkipReason, in_plain_words
 from schedules.windows import SendWindow
 from tests.schedules.planning import (
@@ -61,7 +64,7 @@ def lived(appointment, *, start, end, every=HOUR, protocol="dosing-visit", outag
 
 
 @pytest.mark.parametrize(("protocol", "kind"), VISIT_PROTOCOLS)
-def test_no_reminder_is_useful_after_the_visit_began(protocol, kind):
+def test_rdv_4351_no_reminder_is_useful_after_the_visit_began(protocol, kind):
     """Provider outage, reminders after the appointment had ended: rdv-service-public#4351."""
     for hour in range(24):
         start = local(f"2026-12-08 {hour:02}:00")
@@ -70,7 +73,7 @@ def test_no_reminder_is_useful_after_the_visit_began(protocol, kind):
             assert text.skip_reason is not None or text.latest_at < start
 
 
-def test_a_backlog_after_an_outage_is_not_sent_late_and_not_silently_lost():
+def test_va_gov_26634_a_backlog_after_an_outage_is_not_sent_late_and_not_silently_lost():
     """Backlog sent at 22:57 and next morning: va.gov-team#26634; outdated after resume: Spoke#1293.
 
     Nothing ran from Sunday noon to Tuesday noon; the visit began at 11.
@@ -85,8 +88,11 @@ def test_a_backlog_after_an_outage_is_not_sent_late_and_not_silently_lost():
 
 
 @pytest.mark.parametrize("zone", [NEW_YORK, PHOENIX, HONOLULU, LONDON, ZoneInfo("Asia/Kolkata")])
-def test_no_text_is_due_at_three_in_the_morning(zone):
-    """Texts at 22:57, 3:03 and 4:40: va.gov-team#136575, citygram#246; asked for: rapidpro#5492."""
+def test_citygram_246_no_text_is_due_at_three_in_the_morning(zone):
+    """Texts at 22:57, 3:03 and 4:40: va.gov-team#136575, citygram#246, #78, omnigolive#27.
+
+    Hours were asked for in rapidpro#977, #1570, #5492.
+    """
     for hour in range(24):
         start = local(f"2026-12-08 {hour:02}:30")
         for text in dosing(start, person=patient(zone)):
@@ -94,13 +100,13 @@ def test_no_text_is_due_at_three_in_the_morning(zone):
             assert text.skip_reason is not None or 9 <= local_hour < 20
 
 
-def test_hours_are_the_patients_and_not_the_clinics():
-    """Zone of the workspace only: rapidpro#1074; PST for everybody: medplum's sample bot."""
+def test_rapidpro_1074_hours_are_the_patients_and_not_the_clinics():
+    """Zone of the workspace only: rapidpro#1074; PST for everybody: medplum, Osmind."""
     texts = dosing(person=patient(HONOLULU), place=clinic(staffed=False))
     assert wall(next(t for t in texts if t.step == "visit_7d"), HONOLULU) == "Tue 01 09:00"
 
 
-def test_a_closed_hour_defers_and_does_not_skip():
+def test_novu_9126_a_closed_hour_defers_and_does_not_skip():
     """Quiet hours that skip: novu#9126; held texts looked at each 15 min: commcare-hq#27900."""
     step = "id: a, template: a, when: 30 hours before visit start, latest: at visit start"
     (text,) = plan(enrolled(own(step), visit(START)), patient(), clinic(), now=BOOKED)
@@ -110,8 +116,8 @@ def test_a_closed_hour_defers_and_does_not_skip():
 # --- moved and cancelled visits
 
 
-def test_a_moved_visit_takes_its_texts_along():
-    """Rescheduling does not cancel the text: cal.com#6905; the date is read once: cht-core#3634."""
+def test_cal_com_6905_a_moved_visit_takes_its_texts_along():
+    """Rescheduling does not cancel the text of the old time: cal.com#6905."""
     box = Outbox()
     box.plan(enrolled("dosing-visit", visit(START, booked_at=BOOKED)), patient(), clinic(), BOOKED)
     moved = visit(START + 2 * DAY, booked_at=BOOKED, moved_at=BOOKED + DAY)
@@ -121,8 +127,8 @@ def test_a_moved_visit_takes_its_texts_along():
     assert len(box.rows) == 4
 
 
-def test_a_text_about_the_old_time_is_never_sent_after_the_move():
-    """Check the date again before sending: courtbot-python#45."""
+def test_cht_3634_a_text_about_the_old_time_is_never_sent_after_the_move():
+    """The date is read once, when the text is made: cht-core#3634."""
     box = Outbox()
     box.plan(enrolled("dosing-visit", visit(START, booked_at=BOOKED)), patient(), clinic(), BOOKED)
     due = box.rows["visit_48h/1/1"].due_at
@@ -131,8 +137,8 @@ def test_a_text_about_the_old_time_is_never_sent_after_the_move():
     assert "visit_48h" not in box.send_due(due)
 
 
-def test_a_cancelled_visit_sends_nothing_more():
-    """Sent for cancelled bookings: cal.diy#6973, #7225; says OK yet goes: novu#2937; rdv#3144."""
+def test_cal_diy_6973_a_cancelled_visit_sends_nothing_more():
+    """Sent for cancelled bookings: cal.diy#6973, #7225, novu#2937, rdv-service-public#3144."""
     box = Outbox()
     box.plan(enrolled("dosing-visit", visit(START, booked_at=BOOKED)), patient(), clinic(), BOOKED)
     gone = visit(START, booked_at=BOOKED, status=VisitStatus.CANCELLED)
@@ -140,8 +146,8 @@ def test_a_cancelled_visit_sends_nothing_more():
     assert [box.send_due(BOOKED + day * DAY) for day in range(1, 14)] == [[]] * 13
 
 
-def test_a_cancelled_visit_that_is_booked_again_is_reminded():
-    """Toggling leaves existing bookings without reminders: cal.diy#8757."""
+def test_cal_diy_8757_a_cancelled_visit_that_is_booked_again_is_reminded():
+    """Switching off and on again leaves bookings without reminders: cal.diy#8757."""
     box = Outbox()
     booked = visit(START, booked_at=BOOKED)
     for now, status in ((0, "booked"), (1, "cancelled"), (2, "booked")):
@@ -153,8 +159,10 @@ def test_a_cancelled_visit_that_is_booked_again_is_reminded():
 # --- late bookings
 
 
-def test_a_late_booking_is_never_skipped_without_a_row():
-    """A fire in the past gives nothing and no record: RapidPro campaigns; cal.diy#7739, novu#4748.
+def test_novu_4748_a_late_booking_is_never_skipped_without_a_row():
+    """A fire in the past gives nothing and no record: RapidPro campaigns, novu#4748.
+
+    Or silently nothing: cal.diy#7418, nosh2#84.
 
     A visit booked three hours ahead: each of the four texts is a row, and each that does not go
     says why in words.
@@ -169,14 +177,14 @@ def test_a_late_booking_is_never_skipped_without_a_row():
     assert all(in_plain_words(reason).endswith(".") for reason in skipped(texts).values())
 
 
-def test_a_week_ahead_is_not_said_a_day_ahead():
+def test_cal_id_1442_a_week_ahead_is_not_said_a_day_ahead():
     """The 72-hour reminder sent although booked 24 hours before: Cal-ID#1442."""
     texts = dosing(booked_at=START - DAY)
     assert skipped(texts)["visit_7d"] == SkipReason.LATE_BOOKING
 
 
 @pytest.mark.parametrize("hours", range(1, 80, 3))
-def test_reminders_never_fire_all_at_once_at_booking(hours):
+def test_cal_diy_10749_reminders_never_fire_all_at_once_at_booking(hours):
     """All reminders fired at booking: cal.diy#10749. At most one goes within the booking's hour."""
     booked = START - hours * HOUR
     dues = [
@@ -186,11 +194,27 @@ def test_reminders_never_fire_all_at_once_at_booking(hours):
     assert len(dues) == len(set(dues))
 
 
+@pytest.mark.parametrize("minutes", [20, 90, 4 * 60, 30 * 60, 50 * 60])
+def test_courtbot_46_nothing_is_planned_that_can_never_be_sent(minutes):
+    """Reminders were made for times already past, and never went: courtbot-python#46.
+
+    What is booked too late for a text is skipped at once, in words; what is planned can still go.
+    """
+    booked = START - timedelta(minutes=minutes)
+    for protocol, kind in VISIT_PROTOCOLS:
+        facts = enrolled(protocol, visit(START, kind=kind, booked_at=booked))
+        for text in plan(facts, patient(), clinic(), now=booked):
+            can_go = booked <= text.due_at < text.latest_at <= START
+            assert can_go or in_plain_words(text.skip_reason)
+
+
 # --- rolling windows, copies
 
 
-def test_a_late_or_missed_look_loses_nobody():
-    """A scan for "48 to 49 hours ahead" ran at 09:00:05 and lost people: rdv#3300; openemr#11913.
+def test_rdv_3300_a_late_or_missed_look_loses_nobody():
+    """A scan for "48 to 49 hours ahead" ran at 09:00:05 and lost people.
+
+    rdv-service-public#3300; a tick that was missed: openemr#11913.
 
     Planning at odd seconds, and sending three hours after the due minute, sends each text once.
     """
@@ -202,8 +226,8 @@ def test_a_late_or_missed_look_loses_nobody():
     assert len(often) == 4
 
 
-def test_planning_every_hour_sends_one_copy():
-    """A reminder every hour: openemr#11477; two or three copies from a stateless cron: ottehr#3980."""  # noqa: E501
+def test_openemr_11477_planning_every_hour_sends_one_copy():
+    """A reminder every hour: openemr#11477, #11484; copies from a stateless cron: ottehr#3980."""
     _, went = lived(visit(START, booked_at=BOOKED), start=BOOKED, end=START + DAY)
     assert sorted(template for template, _ in went) == [
         "visit_24h_prep",
@@ -213,7 +237,7 @@ def test_planning_every_hour_sends_one_copy():
     ]
 
 
-def test_two_texts_due_in_the_same_minute_go_once_each():
+def test_cht_10802_two_texts_due_in_the_same_minute_go_once_each():
     """Two tasks with one due time, the same text every 5 minutes for a week: cht-core#10802."""
     twins = own(
         "id: a, template: a, when: 1 day before visit start at 10:00, latest: 2 hours before visit start",  # noqa: E501
@@ -225,7 +249,7 @@ def test_two_texts_due_in_the_same_minute_go_once_each():
     assert sorted(template for template, _ in went) == ["a", "b"]
 
 
-def test_a_due_time_that_moves_is_still_the_same_text():
+def test_commcare_30758_a_due_time_that_moves_is_still_the_same_text():
     """The key of a send held its due time, so a retry went twice: commcare-hq#30758."""
     box = Outbox()
     facts = enrolled("daily-check-in", day=date(2026, 12, 1))
@@ -236,33 +260,27 @@ def test_a_due_time_that_moves_is_still_the_same_text():
     assert box.send_due(local("2026-12-01 19:00")) == []
 
 
-def test_what_was_not_sent_in_time_ends_and_stays_ended():
-    """62,000 past texts stayed scheduled and were cleared by hand: cht-core#10428."""
-    booked = visit(START, booked_at=BOOKED)
-    down = (BOOKED + HOUR, START + HOUR)
-    box, went = lived(booked, start=BOOKED, end=START + 3 * DAY, outage=down)
-    assert went == []
-    assert set(box.statuses().values()) == {"expired"}
+def test_va_gov_54828_both_visits_of_a_day_are_reminded():
+    """A text for one of two bookings only: va.gov-team#54828.
+
+    A dose in the morning and the talk after it; both are planned together, as the clinic would.
+    """
+    morning = visit(local("2026-12-08 09:00"), booked_at=BOOKED)
+    talk = visit(local("2026-12-08 15:00"), id="v2", kind="integration", booked_at=BOOKED)
+    both = [enrolled("dosing-visit", morning), enrolled("integration", talk, id="e2")]
+    texts = plan_patient(both, patient(), clinic(), now=BOOKED, appointments=[morning, talk])
+    told = {text.anchor_at for text in texts if text.skip_reason is None}
+    assert told == {morning.starts_at, talk.starts_at}
 
 
-def test_both_visits_of_a_day_are_reminded():
-    """A text for one of two bookings only: va.gov-team#54828."""
-    step = "id: a, template: a, when: 1 day before visit start at 10:00, latest: 2 hours before visit start"  # noqa: E501
-    starts = (local("2026-12-08 09:00"), local("2026-12-08 15:00"))
-    for number, start in enumerate(starts):
-        facts = enrolled(own(step), visit(start, id=f"v{number}"), id=f"e{number}")
-        (text,) = plan(facts, patient(), clinic(), now=BOOKED)
-        assert (text.enrollment_id, text.anchor_at, text.skip_reason) == (f"e{number}", start, None)
-
-
-def test_a_text_has_the_lead_its_protocol_says():
+def test_openemr_11481_a_text_has_the_lead_its_protocol_says():
     """A guard of plus or minus 150 hours let reminders go at any lead: openemr#11481."""
     texts = {text.step: text for text in dosing(place=clinic(staffed=False))}
     assert START - texts["visit_48h"].due_at == 48 * HOUR
     assert START - texts["visit_2h_ride"].due_at == 2 * HOUR
 
 
-def test_an_edited_protocol_moves_the_texts_of_visits_already_booked():
+def test_cal_id_790_an_edited_protocol_moves_the_texts_of_visits_already_booked():
     """Editing a schedule cancels its reminders and never makes them anew: Cal-ID#790."""
     box = Outbox()
     for now, hour in enumerate((10, 11)):
@@ -287,7 +305,9 @@ def test_an_edited_protocol_moves_the_texts_of_visits_already_booked():
     ],
 )
 @pytest.mark.parametrize("clock", [time(0), time(1, 30), time(2, 30)])
-def test_a_daily_text_over_a_clock_change_comes_once_a_day_and_the_plan_ends(zone, day, clock):
+def test_rapidpro_6905_a_daily_text_over_a_clock_change_comes_once_a_day_and_the_plan_ends(
+    zone, day, clock
+):
     """A daily schedule at midnight looped for ever as London's clocks went back: rapidpro#6905."""
     facts = enrolled("daily-check-in", day=day, enrolled_at=datetime(2010, 1, 1, tzinfo=UTC))
     person = patient(zone, check_in_time=clock, window=ALL_DAY)
@@ -298,14 +318,17 @@ def test_a_daily_text_over_a_clock_change_comes_once_a_day_and_the_plan_ends(zon
 
 
 @pytest.mark.parametrize("start", ["2026-03-09 13:00", "2026-11-02 13:00"])
-def test_a_reminder_made_before_a_clock_change_keeps_its_wall_clock(start):
-    """One hour off after the change: rapidpro#2544, Signal-Android#13493, nextcloud/calendar#2670."""  # noqa: E501
+def test_rapidpro_2544_a_reminder_made_before_a_clock_change_keeps_its_wall_clock(start):
+    """One hour off after the change: rapidpro#2544, Signal-Android#13493, calendar#2670.
+
+    RemindMe#359 and medTimer#943 are the same.
+    """
     texts = {text.step: text for text in dosing(local(start), place=clinic(staffed=False))}
     assert texts["visit_7d"].due_at.astimezone(NEW_YORK).time() == time(10)
 
 
-def test_the_day_before_is_the_day_on_the_clinics_calendar():
-    """A date in UTC names the next day: cal.diy#9059; off by one day: scoutplan#237.
+def test_cal_diy_9059_the_day_before_is_the_day_on_the_clinics_calendar():
+    """A date in UTC names the next day: cal.diy#9059; off by one day: scoutplan#237, #1611.
 
     At 20:00 in New York it is tomorrow in UTC, and the visit is on Tuesday all the same.
     """
@@ -317,7 +340,7 @@ def test_the_day_before_is_the_day_on_the_clinics_calendar():
 # --- people who have answered
 
 
-def test_who_confirmed_is_not_asked_to_confirm_again():
+def test_va_gov_36725_who_confirmed_is_not_asked_to_confirm_again():
     """Patients stop everything to end repeats of what they confirmed: va.gov-team#36725."""
     texts = dosing(confirmed_start=START)
     assert skipped(texts) == {"visit_7d": "confirmed"}

@@ -123,7 +123,10 @@ def test_an_unknown_severity_is_an_error():
 
 
 def test_only_staffed_minutes_count():
-    """Lunch, night and holiday pass without counting, forwards and when measured."""
+    """Lunch, night and holiday pass without counting, forwards and when measured.
+
+    chatwoot#10455, #14009: clocks ran while nobody was there, and a day had one block of hours.
+    """
     start, end = local("2026-11-25 16:00"), local("2026-11-27 09:00")
     assert RIVERSIDE.add_staffed(start, 120) == end
     assert RIVERSIDE.staffed_between(start, end) == 120

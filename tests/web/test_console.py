@@ -312,7 +312,10 @@ def test_taking_makes_it_mine(house: House, console: Client, kim: Staff) -> None
 
 
 def test_taken_by_a_colleague_is_told(house: House, console: Client, kim: Staff) -> None:
-    """The second of two who take one item is told who has it."""
+    """The second of two who take one item is told who has it.
+
+    chatwoot#775, #12079: two people answered one patient, and neither knew of the other.
+    """
     lee = house.staff(_clinic(house, kim.clinic_id), "lee@clinic.test")
     item = house.follow_up(kim.clinic_id, owner_id=lee.id, status="acknowledged")
 

@@ -134,6 +134,13 @@ class Desk(Talk):
     def texts(self, *steps: str) -> Sequence[Message]:
         return [each for each in self.world.texts() if each.step in steps]
 
+    def check_ins(self, item: str) -> list[tuple[str, int | None]]:
+        """Return status and number of the check-ins that asked this, the oldest first."""
+        rows = self.world.execute(
+            "SELECT status, value FROM check_in WHERE item = :item ORDER BY asked_at", item=item
+        )
+        return [(row.status, None if row.value is None else int(row.value)) for row in rows]
+
     def calls(self) -> list[str]:
         """Return the reasons of the open items."""
         rows = self.world.execute(

@@ -75,7 +75,10 @@ def test_an_absence_that_has_begun_returns_open_items(world: World) -> None:
 
 
 def test_items_return_on_the_first_day_of_an_absence(world: World) -> None:
-    """By the worker's round, once; what is taken during the absence stays."""
+    """By the worker's round, once; what is taken during the absence stays.
+
+    chatwoot#14508, #13515, #13516, #6889: what an absent person had been given lay there for ever.
+    """
     _add(world)
     _own_an_item(world)
     ahead = {"first": date(2026, 12, 24), "last": date(2026, 12, 26)}
