@@ -60,7 +60,7 @@ def _roster(session: Session, clinic: Clinic, settings: Settings) -> Iterator[Fi
 
 
 def _silence(session: Session, clinic: Clinic, settings: Settings) -> Iterator[Finding]:
-    """Say who phones about an opioid patient's silence on closed days (care rule 19)."""
+    """Say who phones about a silence that is urgent on closed days (care rule 19)."""
     check, file = f"closed days {clinic.key}", clinic.file
     if file.after_hours is AfterHours.ON_CALL:
         yield ok(check, "silence on closed days goes to who is on call")
@@ -68,7 +68,7 @@ def _silence(session: Session, clinic: Clinic, settings: Settings) -> Iterator[F
     caller = file.closed_day_caller
     mend = "Name somebody under closed_day_caller in the clinic's file, and apply it."
     if caller is None:
-        message = "nobody is named who phones about an opioid patient's silence then"
+        message = "nobody is named who phones about a silence that is urgent then"
         yield note(check, message, mend)
         return
     key, now = ladder.key_of(caller.email, caller.name), SystemClock(settings.clock_offset).now()
@@ -80,7 +80,7 @@ def _silence(session: Session, clinic: Clinic, settings: Settings) -> Iterator[F
         named = ", ".join(f"{day:%b %d}" for day in days)
         yield wrong(check, f"{caller.name}, who phones then, is away on {named}", mend)
     else:
-        yield ok(check, f"{caller.name} phones about an opioid patient's silence then")
+        yield ok(check, f"{caller.name} phones about a silence that is urgent then")
 
 
 def _clinicians(session: Session, clinic: Clinic, settings: Settings) -> Iterator[Finding]:

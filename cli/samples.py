@@ -13,8 +13,8 @@ from messages.templates import Catalog, shipped
 from schedules.clinic import ClinicFile, read_clinic
 from schedules.loader import SETTINGS, VISIT_KINDS, load
 from schedules.moments import local_instant
-from schedules.phrases import SUBSTANCES
 from schedules.protocol import Protocol
+from schedules.terms import Terms
 from worker.clinicfiles import shipped_sources
 from worker.enrolling import switched_on
 from worker.intake.table import CellError, near
@@ -72,14 +72,15 @@ def sample_of(place: Place, wishes: Wishes, at: datetime) -> Sample:
     names = wishes.protocols or [
         name for name in switched_on(place.file) if name in place.protocols
     ]
-    protocols = [protocol_named(name, place.protocols) for name in names]
-    visits = [_visit(text, place.file.zone) for text in wishes.visits]
+    terms = place.file.terms
+    protocols = [protocol_named(name, place.protocols, terms) for name in names]
+    visits = [_visit(text, place.file.zone, terms) for text in wishes.visits]
     language = wishes.language or place.file.languages[0]
     if language not in place.file.languages:
         refuse(f"--language: the clinic's are {', '.join(place.file.languages)}.")
-    unknown = set(wishes.substances) - set(SUBSTANCES)
+    unknown = set(wishes.substances) - set(terms.substance_names)
     if unknown:
-        refuse(f"--substance: {near(min(unknown), sorted(SUBSTANCES))}")
+        refuse(f"--substance: {near(min(unknown), sorted(terms.substance_names))}")
     return Sample(
         language=language,
         zone=zone,
@@ -91,11 +92,14 @@ def sample_of(place: Place, wishes: Wishes, at: datetime) -> Sample:
     )
 
 
-def protocol_named(named: str, known: Mapping[str, Protocol]) -> Protocol:
-    """Return a protocol from a file, or one that is published or shipped."""
+def protocol_named(named: str, known: Mapping[str, Protocol], terms: Terms) -> Protocol:
+    """Return a protocol from a file, or one that is published or shipped.
+
+    A file may name the routes and substances of `terms`, which are the clinic's.
+    """
     file = Path(named)
     if file.suffix in _ENDINGS or file.exists():
-        return load(read_text(file), named, templates=known_templates())
+        return load(read_text(file), named, templates=known_templates(), terms=terms)
     if named not in known:
         refuse(f'There is no protocol "{named}"; {near(named, sorted(known))}')
     return known[named]
@@ -110,17 +114,20 @@ def read_text(file: Path) -> str:
         refuse(f"{file} can't be read: {reason}.")
 
 
-def _visit(text: str, zone: ZoneInfo) -> ImaginedVisit:
-    """Read `dosing@2026-12-10T09:00`, `dosing/iv@...` or `dosing/lozenge/home@...`."""
+def _visit(text: str, zone: ZoneInfo, terms: Terms) -> ImaginedVisit:
+    """Read `KIND@WHEN`, `KIND/ROUTE@WHEN` or `KIND/ROUTE/SETTING@WHEN`."""
     what, separator, when = text.partition("@")
     kind, *rest = what.split("/")
     starts_at = an_instant(when or None, zone, "--visit")
     if not separator or kind not in VISIT_KINDS or len(rest) > 2 or starts_at is None:
         refuse(
             f"--visit {text}: write KIND@WHEN or KIND/ROUTE@WHEN, such as "
-            f"dosing/iv@2026-12-10T09:00. Kinds are {', '.join(VISIT_KINDS)}."
+            f"dosing/{terms.route_names[0]}@2026-12-10T09:00. "
+            f"Kinds are {', '.join(VISIT_KINDS)}."
         )
     route, setting = [*rest, None, None][:2]
+    if route is not None and route not in terms.route_names:
+        refuse(f"--visit {text}: {near(route, sorted(terms.route_names))}")
     if setting is not None and setting not in SETTINGS:
         refuse(f"--visit {text}: a setting is one of {', '.join(SETTINGS)}.")
     return ImaginedVisit(kind=kind, route=route, setting=setting, starts_at=starts_at)

@@ -11,9 +11,10 @@ from uuid import UUID
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from records import patients
+from records import clinics, patients
 from records.patients import Patient
 from records.vault import Vault
+from schedules.terms import Terms
 
 #: Visits that start within this time, and after-dose texts within that, are called about.
 _VISITS_AHEAD, _AFTER_DOSE = timedelta(hours=36), timedelta(hours=12)
@@ -52,7 +53,7 @@ _UNSENT = text("""
                AND a.starts_at <= CAST(:now AS timestamptz) + CAST(:ahead AS interval)))
       AND (m.status <> 'planned' OR m.due_at <= CAST(:now AS timestamptz) + interval '12 hours')
 """)
-# Silence stands last but for an opioid patient's, which stands before other texts of near visits.
+# Silence stands last, but where it is urgent it stands before other texts of near visits.
 _SILENT = text("""
     SELECT 5 AS rank, f.reason AS why, f.patient_id, f.due_at AS about_at, f.severity AS detail
     FROM follow_up f
@@ -61,7 +62,7 @@ _SILENT = text("""
 """)
 
 
-_RANK_OF_OPIOID_SILENCE = 3
+_RANK_OF_URGENT_SILENCE = 3
 
 
 def call_list(session: Session, vault: Vault, clinic_id: UUID, *, now: datetime) -> list[Call]:
@@ -69,19 +70,21 @@ def call_list(session: Session, vault: Vault, clinic_id: UUID, *, now: datetime)
     values = {"clinic": clinic_id, "now": now, "ahead": _VISITS_AHEAD, "after": _AFTER_DOSE}
     found = [Call(**row) for row in session.execute(_UNSENT, values).mappings()]
     silent = [Call(**row) for row in session.execute(_SILENT, values).mappings()]
-    found += _opioid_first(session, vault, silent)
+    found += _urgent_first(session, vault, clinics.by_id(session, clinic_id).file.terms, silent)
     return sorted(found, key=lambda one: (one.rank, one.about_at or now, str(one.patient_id)))
 
 
-def _opioid_first(session: Session, vault: Vault, silent: Sequence[Call]) -> list[Call]:
-    """Rank the silence of opioid patients higher: a lost tolerance makes a lapse deadly.
+def _urgent_first(
+    session: Session, vault: Vault, terms: Terms, silent: Sequence[Call]
+) -> list[Call]:
+    """Rank silence higher where the substance makes it urgent: a lapse may then be deadly.
 
     What somebody is treated for is sealed, so that it is read here and not by the query.
     """
     known = people(session, silent)
-    watched = {key for key, row in known.items() if patients.uses_opioids(vault, row)}
+    watched = {key for key, row in known.items() if patients.silence_is_urgent(vault, row, terms)}
     return [
-        replace(call, rank=_RANK_OF_OPIOID_SILENCE) if call.patient_id in watched else call
+        replace(call, rank=_RANK_OF_URGENT_SILENCE) if call.patient_id in watched else call
         for call in silent
     ]
 

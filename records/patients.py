@@ -15,6 +15,7 @@ from sqlalchemy.types import Text
 
 from records.base import Base, Blind, ClinicId, CreatedAt, Id, Sealed, within_clinic
 from records.vault import Vault
+from schedules.terms import Terms
 
 
 class Patient(Base):
@@ -179,10 +180,9 @@ def profile(vault: Vault, patient: Patient) -> dict[str, Any]:
     return details
 
 
-def uses_opioids(vault: Vault, patient: Patient) -> bool:
-    """Whether a patient is treated for opioids, by the substances of their sealed details."""
-    substances = profile(vault, patient).get("substances")
-    return "opioid" in str(substances or "").casefold()
+def silence_is_urgent(vault: Vault, patient: Patient, terms: Terms) -> bool:
+    """Whether silence weighs more for a patient, by the substances of their sealed details."""
+    return terms.urgent_in(profile(vault, patient).get("substances"))
 
 
 def seal_identity(

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from schedules import rule_faults
+from schedules import rule_faults, term_faults
 from schedules.errors import Fault
 from schedules.protocol import (
     COMES_AGAIN,
@@ -30,6 +30,7 @@ from schedules.protocol import (
 from schedules.reasons import SkipReason
 from schedules.rehearsal import comes_about, gives_way_always, rehearse
 from schedules.rule_faults import Found
+from schedules.terms import Terms
 from schedules.windows import SendWindow
 from schedules.yamlfile import KeyPath, Located
 
@@ -54,11 +55,15 @@ _SOME_START = datetime(2026, 6, 3, 12, 0)  # noqa: DTZ001 - Wall-clock arithmeti
 
 
 def check(
-    protocol: Protocol, file: Located, templates: Mapping[str, frozenset[str]] | None = None
+    protocol: Protocol,
+    file: Located,
+    terms: Terms,
+    templates: Mapping[str, frozenset[str]] | None = None,
 ) -> list[Fault]:
-    """Give every fault of a readable protocol."""
+    """Give every fault of a readable protocol, seen from a clinic that knows these `terms`."""
     faults = [*_same_ids(protocol.steps, "steps", file), *_same_ids(protocol.duties, "tasks", file)]
     faults += _chains(protocol, file)
+    faults += term_faults.of(protocol, file, terms)
     for at, step in enumerate(protocol.steps):
         faults += _placed(file, ("steps", at), f"step `{step.id}`", _step_faults(protocol, step))
         if templates is not None:

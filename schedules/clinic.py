@@ -17,7 +17,7 @@ from pydantic import (
     field_validator,
 )
 
-from schedules import clinic_cover
+from schedules import clinic_cover, terms
 from schedules.clinic_faults import faults_of
 from schedules.clinic_fields import (
     Line,
@@ -40,9 +40,12 @@ from schedules.clinic_parts import (
     OnCall,
     OptoutHandledBy,
     Part,
+    RouteTerm,
     Sender,
     SendHours,
     StopFooter,
+    SubstanceTerm,
+    Term,
     Unknown,
     UnknownPolicy,
     Week,
@@ -108,7 +111,7 @@ class ClinicFile(Part):
     on_call: tuple[OnCall, ...] = ()
     lead: Contact | None = None
     after_hours: AfterHours = Field(default=AfterHours.NONE)
-    #: Who phones about an opioid patient's silence on closed days, where nobody is on call.
+    #: Who phones about a silence that is urgent on closed days, where nobody is on call.
     closed_day_caller: Contact | None = None
     optout_handled_by: OptoutHandledBy = OptoutHandledBy.TWILIO
     unknown: Unknown = Unknown()
@@ -120,6 +123,9 @@ class ClinicFile(Part):
     protocols: tuple[Name, ...] = ()
     #: What a gated protocol asks to be settled first: its gate, and who answers for it.
     gates: dict[str, Name] = Field(default_factory=dict)
+    #: Routes and substances beside the shipped ones, by name (`schedules.terms`).
+    routes: dict[Term, RouteTerm] = Field(default_factory=dict)
+    substances: dict[Term, SubstanceTerm] = Field(default_factory=dict)
     #: Phrases of the clinic's own: by language, category of the word lists, and part (say, exact).
     words: dict[Literal["en", "es"], dict[Name, dict[Name, tuple[str, ...]]]] = Field(
         default_factory=dict
@@ -181,6 +187,17 @@ class ClinicFile(Part):
         """Whether the file says something that only sandbox mode takes."""
         wide = too_wide(self.send_window.opens, self.send_window.closes)
         return wide or self.unknown.grace_seconds < SHORTEST_GRACE_SECONDS
+
+    @property
+    def terms(self) -> terms.Terms:
+        """The routes and substances that this clinic knows."""
+        known = terms.shipped()
+        if not self.routes and not self.substances:
+            return known
+        return known.extended(
+            {name: dict(said) for name, said in self.routes.items()},
+            {name: dict(said) for name, said in self.substances.items()},
+        )
 
     def window(self) -> SendWindow:
         """Give the send window, to be judged in the patient's zone."""

@@ -3,6 +3,7 @@
 `schedules.clinic` puts them together to a whole file.
 """
 
+import re
 from datetime import time
 from enum import StrEnum
 from itertools import pairwise
@@ -25,6 +26,7 @@ from schedules.clinic_fields import (
     Date,
     Day,
     Email,
+    Line,
     Name,
     Opening,
     Phone,
@@ -33,6 +35,7 @@ from schedules.clinic_fields import (
     wrong,
 )
 from schedules.staffing import Span
+from schedules.terms import NAME as TERM_NAME
 from schedules.windows import MIDNIGHT
 
 # Below this a second look at the carrier may come before the carrier lists what it took.
@@ -235,6 +238,30 @@ class Fasting(Part):
         if fluids > info.data.get("solids_hours", fluids):
             raise wrong("fluids end before food does", "Give fluids_hours at most solids_hours")
         return fluids
+
+
+def _term(value: object) -> object:
+    """Accept a name that stands well in a sentence: `route nasal or oral` has two."""
+    if isinstance(value, str) and re.fullmatch(TERM_NAME, value) and value not in ("or", "not"):
+        return value
+    raise wrong(f'"{value}" is no name of a route or substance', "Use small letters, such as nasal")
+
+
+Term = Annotated[str, BeforeValidator(_term)]
+
+
+class RouteTerm(Part):
+    """A route of the clinic's own: what staff read for it (`schedules.terms`)."""
+
+    shown: Line | None = None
+
+
+class SubstanceTerm(Part):
+    """A substance of the clinic's own, or what it says otherwise of a shipped one."""
+
+    shown: Line | None = None
+    also: tuple[Line, ...] | None = None
+    silence_is_urgent: bool | None = None
 
 
 class Contact(Part):

@@ -109,7 +109,7 @@ def _visits(protocol: Protocol, clinic: ClinicFacts, now: datetime) -> Sequence[
         AppointmentFacts(
             id=f"{number}-{clock}",
             kind=min(protocol.visits.kinds),
-            route=min(protocol.visits.routes, default="iv"),
+            route=min(protocol.visits.routes, default=None),
             starts_at=start,
             ends_at=start + _LONG,
             booked_at=now.astimezone(UTC),

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from schedules.clinic import UnknownPolicy
+from schedules.clinic_parts import UnknownPolicy
 from schedules.protocol import Importance, Phase, Protocol, Purpose
 from schedules.reasons import MoveReason, SkipReason
 from schedules.sharing import SharedDays

@@ -277,7 +277,7 @@ def for_misses(
     """Apply the default rules of silence to check-ins: 2 misses in a row are flagged, 3 phoned.
 
     `undelivered` counts questions in a row that did not arrive: these are no misses, and two mean
-    that the patient cannot be reached. `phone_after` is 2 for opioids in the first weeks.
+    that the patient cannot be reached. `phone_after` is 2 where silence is urgent.
     """
     found = []
     if misses >= min(MISSES_FLAGGED, phone_after):

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from schedules import phrases
 from schedules.checks import check
-from schedules.clinic import UnknownPolicy
+from schedules.clinic_parts import UnknownPolicy
 from schedules.errors import Fault, ProtocolError, YamlFileError
 from schedules.followups import FollowUpReason
 from schedules.protocol import (
@@ -36,6 +36,8 @@ from schedules.protocol import (
 )
 from schedules.sections import Section
 from schedules.staffing import Severity
+from schedules.terms import Terms
+from schedules.terms import shipped as shipped_terms
 from schedules.yamlfile import Located, parse
 
 #: What each template needs: key -> the placeholders in its text.
@@ -50,6 +52,7 @@ PROTOCOL_KEYS = (
     "title",
     "for",
     "enroll",
+    "substances",
     "gate",
     "purpose",
     "importance",
@@ -99,11 +102,17 @@ MISSES_AT_MOST = 30
 
 
 def load(
-    text: str, file: str, *, templates: Templates | None = None, published: bool = False
+    text: str,
+    file: str,
+    *,
+    templates: Templates | None = None,
+    terms: Terms | None = None,
+    published: bool = False,
 ) -> Protocol:
     """Read one protocol.
 
     With `templates` each step's template must exist and ask only for variables the step can give.
+    `terms` are the routes and substances that it may name: a clinic's, else the shipped ones.
     What was `published` was checked then: what is checked since stops nobody's texts.
     Raises `ProtocolError` with all faults of the file, in the order of its lines.
     """
@@ -114,7 +123,7 @@ def load(
     faults: list[Fault] = []
     protocol = _protocol(located, faults)
     if protocol is not None and not published:
-        faults += check(protocol, located, templates)
+        faults += check(protocol, located, terms or shipped_terms(), templates)
     if faults or protocol is None:
         raise ProtocolError(faults)
     return protocol
@@ -171,7 +180,7 @@ def _protocol(located: Located, faults: list[Fault]) -> Protocol | None:
     defaults = _defaults(top)
     steps = tuple(_step(section, defaults) for section in top.sections("steps", "step"))
     duties = tuple(_duty(section) for section in top.sections("tasks", "task"))
-    gate = _id(top, "gate")
+    gate, substances = _id(top, "gate"), frozenset(top.phrases("substances", phrases.name))
     if "steps" in top.values and not steps:
         top.fault("steps", "there is no step", "Add at least one step")
     if faults or protocol_id is None or title is None:
@@ -183,6 +192,7 @@ def _protocol(located: Located, faults: list[Fault]) -> Protocol | None:
         steps=tuple(step for step in steps if step is not None),
         duties=tuple(duty for duty in duties if duty is not None),
         gate=gate,
+        substances=substances,
         detached=_detached(top),
         with_consent=top.values.get("enroll") == WITH_CONSENT,
     )
@@ -222,7 +232,7 @@ def _enrolls(top: Section) -> VisitFilter | None:
     visits.need("visit")
     return VisitFilter(
         kinds=_words(visits, "visit", VISIT_KINDS),
-        routes=_words(visits, "routes", phrases.ROUTES),
+        routes=frozenset(visits.phrases("routes", phrases.name)),
         settings=_words(visits, "setting", SETTINGS),
     )
 

@@ -20,12 +20,11 @@ from schedules.protocol import (
     Phase,
 )
 from schedules.staffing import read_clock
+from schedules.terms import NAME
 
 # Beyond two weeks nobody counts hours; beyond two years nobody plans a text.
 MAX_ELAPSED_MINUTES = 14 * 24 * 60
 MAX_DAYS = 730
-ROUTES = ("iv", "im", "lozenge")
-SUBSTANCES = ("alcohol", "opioids", "cocaine", "methamphetamine", "nicotine")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 #: What a repeat may be taken up again after.
 AGAIN_AFTER = (Anchor.LAST_DOSE, Anchor.LAPSE)
@@ -51,10 +50,11 @@ _DURATION = re.compile(r"(\d{1,4}) (minute|hour|day)s?")
 _NUMBER_TEST = re.compile(r"(?:up by (\d{1,3})|(\d{1,3})(?: or (more|less))?)")
 _SCORES = re.compile(r"(any|every) score (\d{1,3}) or more")
 _CADENCE = re.compile(r"([a-z][a-z0-9_/.-]*): *(?:every (?:(\d{1,3}) )?(day|week)s?|(from .+))")
-_ROUTE = re.compile(r"route (not )?([a-z]+(?:(?:, | or )[a-z]+)*)")
+_NAMES = rf"{NAME}(?:(?:, | or ){NAME})*"
+_ROUTE = re.compile(rf"route (not )?({_NAMES})")
 #: Conditions that name what they are about.
 NAMING = frozenset({ConditionKind.ROUTE, ConditionKind.ROUTE_NOT, HistoryKind.SUBSTANCE})
-_SUBSTANCE = re.compile(r"substance is ([a-z]+(?:(?:, | or )[a-z]+)*)")
+_SUBSTANCE = re.compile(rf"substance is ({_NAMES})")
 _RUNNING = re.compile(r"(.+) (twice|(\d) times) running")
 
 INTENT_WORDS = {
@@ -188,19 +188,17 @@ def _weekday(name: str) -> int:
 
 
 def condition(text: str) -> Condition:
-    """Read one condition of `only_if`. Raises PhraseError."""
+    """Read one condition of `only_if`; whether its names are known, `checks` says.
+
+    Raises PhraseError.
+    """
     tidy = _tidy(text)
     if found := _ROUTE.fullmatch(tidy):
         routes = frozenset(re.split(r", | or ", found[2]))
-        if unknown := sorted(routes - set(ROUTES)):
-            raise PhraseError(f"`{unknown[0]}` is no route", f"Routes are {', '.join(ROUTES)}")
         kind = ConditionKind.ROUTE_NOT if found[1] else ConditionKind.ROUTE
         return Condition(kind=kind, routes=routes)
     if found := _SUBSTANCE.fullmatch(tidy):
         substances = frozenset(re.split(r", | or ", found[1]))
-        if unknown := sorted(substances - set(SUBSTANCES)):
-            mend = f"Substances are {', '.join(SUBSTANCES)}"
-            raise PhraseError(f"`{unknown[0]}` is no substance", mend)
         return Condition(kind=HistoryKind.SUBSTANCE, substances=substances)
     kinds: list[ConditionKind | HistoryKind] = [*ConditionKind, *HistoryKind]
     plain = [one for one in kinds if one not in NAMING]
@@ -208,9 +206,17 @@ def condition(text: str) -> Condition:
         known = ", ".join(f"`{kind}`" for kind in plain)
         raise PhraseError(
             f"`{text}` is no condition",
-            f"Known are {known}, `route iv or im`, `route not lozenge` and `substance is alcohol`",
+            f"Known are {known}, and `route ...`, `route not ...` and `substance is ...` with the "
+            "name of one or more, parted by `or`",
         )
     return Condition(kind=next(one for one in plain if one == tidy))
+
+
+def name(text: str) -> str:
+    """Read the name of a route or a substance. Raises PhraseError."""
+    if not re.fullmatch(NAME, text):
+        raise PhraseError(f"`{text}` is no name", "Use small letters, as in the clinic's file")
+    return text
 
 
 def answer(text: str) -> AnswerCondition:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from enum import StrEnum
 
-from schedules.clinic import UnknownPolicy
+from schedules.clinic_parts import UnknownPolicy
 from schedules.staffing import Severity
 
 
@@ -405,6 +405,7 @@ class Protocol:
     """A schedule definition; `visits` is None where people are enrolled by hand, or by consent.
 
     `gate` names what a clinic must have settled, and say so in its file, before this may be used.
+    `substances` are those that it was written for; empty means anybody.
     """
 
     id: str
@@ -414,6 +415,7 @@ class Protocol:
     duties: tuple[Duty, ...] = ()
     gate: str | None = None
     with_consent: bool = False
+    substances: frozenset[str] = frozenset()
     detached: Detachment | None = None
 
     @property

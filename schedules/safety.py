@@ -29,13 +29,15 @@ class SafetyContent(StrEnum):
 
 
 #: Of a clinic's file: fasting hours, who is called in which order, who phones about silence on
-#: closed days, its own lists of words, and what whoever takes an item does first.
+#: closed days, whose silence is urgent, its own lists of words, and what whoever takes an item
+#: does first.
 CLINIC_SAFETY_FIELDS = (
     "fasting",
     "on_call",
     "lead",
     "after_hours",
     "closed_day_caller",
+    "substances",
     "words",
     "playbook",
 )

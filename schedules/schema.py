@@ -7,7 +7,7 @@ Made from the loader's own words, so that the two can't part. It says what a lin
 from enum import StrEnum
 from typing import Any
 
-from schedules.clinic import UnknownPolicy
+from schedules.clinic_parts import UnknownPolicy
 from schedules.followups import FollowUpReason
 from schedules.loader import (
     BY_HAND,
@@ -21,7 +21,7 @@ from schedules.loader import (
     VISIT_KINDS,
     WITH_CONSENT,
 )
-from schedules.phrases import INTENT_WORDS, NAMING, ROUTES, SUBSTANCES
+from schedules.phrases import INTENT_WORDS, NAMING
 from schedules.protocol import (
     Anchor,
     ConditionKind,
@@ -32,6 +32,7 @@ from schedules.protocol import (
     StaysOn,
 )
 from schedules.staffing import Severity
+from schedules.terms import Terms, shipped
 
 Schema = dict[str, Any]
 
@@ -53,37 +54,42 @@ _ANSWERS = (
 )
 
 
-def schema() -> Schema:
-    """Return the schema (draft 2020-12) as plain values."""
+def schema(terms: Terms | None = None) -> Schema:
+    """Return the schema (draft 2020-12) as plain values; `terms` are a clinic's, else the shipped.
+
+    They are the routes and substances that a file may name.
+    """
+    terms = terms or shipped()
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Aftercare protocol",
-        **_mapping(_top(), required=("id", "title", "steps")),
+        **_mapping(_top(terms), required=("id", "title", "steps")),
         "oneOf": [{"required": ["for"]}, {"required": ["enroll"]}],
     }
 
 
-def _top() -> dict[str, Schema]:
+def _top(terms: Terms) -> dict[str, Schema]:
     found = {
         "id": _pattern(_ID),
         "title": {"type": "string"},
         "for": _mapping(
             {
                 "visit": _one_or_more(_words(VISIT_KINDS)),
-                "routes": _one_or_more(_words(ROUTES)),
+                "routes": _one_or_more(_words(terms.route_names)),
                 "setting": _one_or_more(_words(SETTINGS)),
             },
             required=("visit",),
         ),
         "enroll": _words((BY_HAND, WITH_CONSENT)),
+        "substances": _one_or_more(_words(terms.substance_names)),
         "gate": _pattern(_ID),
         **_defaults(),
         "detached": _mapping(
             {"within": _pattern(_LENGTH), "recheck": _pattern(_LENGTH)},
             required=("within", "recheck"),
         ),
-        "steps": {"type": "array", "minItems": 1, "items": _step()},
-        "tasks": _one_or_more(_mapping(_task(), required=("id", "when", "open", "severity"))),
+        "steps": {"type": "array", "minItems": 1, "items": _step(terms)},
+        "tasks": _one_or_more(_mapping(_task(terms), required=("id", "when", "open", "severity"))),
     }
     return {key: found[key] for key in PROTOCOL_KEYS}
 
@@ -96,7 +102,7 @@ def _defaults() -> dict[str, Schema]:
     }
 
 
-def _step() -> Schema:
+def _step(terms: Terms) -> Schema:
     moment, opens = _pattern(_MOMENT), _opens()
     late = _mapping({**opens, "call_by": moment, "unproved_minutes": {"type": "integer"}})
     found = {
@@ -122,7 +128,7 @@ def _step() -> Schema:
             )
         ),
         "pause_after": _misses(),
-        "only_if": _one_or_more(_condition()),
+        "only_if": _one_or_more(_condition(terms)),
         "late_booking": _enum(LateBooking),
         "needs_staffed_hours": {"type": "number", "minimum": 0, "maximum": 80},
         "on_answer": _one_or_more(_mapping({**opens, "when": _answer(), "by": moment})),
@@ -137,11 +143,11 @@ def _misses() -> Schema:
     return {"type": "integer", "minimum": 1, "maximum": MISSES_AT_MOST}
 
 
-def _task() -> dict[str, Schema]:
+def _task(terms: Terms) -> dict[str, Schema]:
     found = {
         "id": _pattern(_ID),
         "when": _pattern(_MOMENT),
-        "only_if": _one_or_more(_condition()),
+        "only_if": _one_or_more(_condition(terms)),
         **_opens(),
         "for": {"const": LEAD},
     }
@@ -152,10 +158,10 @@ def _opens() -> dict[str, Schema]:
     return {"open": _enum(FollowUpReason), "severity": _enum(Severity)}
 
 
-def _condition() -> Schema:
+def _condition(terms: Terms) -> Schema:
     plain = [kind for kind in (*ConditionKind, *HistoryKind) if kind not in NAMING]
     several = "(%s)((, | or )(%s))*"
-    routes, substances = "|".join(ROUTES), "|".join(SUBSTANCES)
+    routes, substances = "|".join(terms.route_names), "|".join(terms.substance_names)
     return {
         "anyOf": [
             _words(tuple(plain)),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cli import secret_files
+from schedules import terms
 from tests.support.source import PACKAGES, ROOT, functions, kept_lines, modules
 from worker.settings import Settings
 
@@ -47,6 +48,23 @@ def test_modules_are_short() -> None:
 def test_no_file_names_a_package_registry() -> None:
     """Where packages come from is the machine's setting; the lock has hashes instead."""
     assert _places(_REGISTRIES) == []
+
+
+def test_no_code_names_a_route_or_a_substance() -> None:
+    """What there is to know stands in `schedules/terms.yaml`, so that a clinic can add one."""
+    known = terms.shipped()
+    also = [word for one in known.substances for word in (one.name.rstrip("s"), *one.also)]
+    long = [word for word in (*known.route_names, *also) if len(word) > 2]
+    short = [word for word in known.route_names if len(word) <= 2]
+    names = re.compile(rf"\b({'|'.join(long)})s?\b|[\"'/`]({'|'.join(short)})\b", re.IGNORECASE)
+    ours = [path for path in modules() if path.relative_to(ROOT).parts[0] in PACKAGES]
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in ours
+        for number, line in enumerate(path.read_text().splitlines(), start=1)
+        if names.search(line)
+    ]
+    assert found == []
 
 
 def test_no_file_names_a_place_on_a_developers_machine() -> None:

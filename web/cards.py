@@ -1,11 +1,12 @@
 """The card for whoever is paged at 02:00: what they need beside the words (care rule 15)."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from babel import Locale
 
-from records import casework, patients, scores
+from records import casework, clinics, patients, scores
 from records.base import Session
 from records.worklist import ListedFollowUp
 from worker.services import Services
@@ -30,6 +31,12 @@ def _plain(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
+def _shown(dose: scores.Mark, session: Session, item: ListedFollowUp) -> scores.Mark:
+    """Give a dose with its route in the words that staff read."""
+    terms = clinics.by_id(session, item.clinic_uuid).file.terms
+    return replace(dose, route=terms.route_shown(dose.route)) if dose.route else dose
+
+
 def of(session: Session, services: Services, item: ListedFollowUp) -> Mapping[str, Any]:
     """Return what whoever was paged needs beside the words (care rule 15); empty for nobody."""
     if item.patient_uuid is None:
@@ -47,6 +54,6 @@ def of(session: Session, services: Services, item: ListedFollowUp) -> Mapping[st
         "details": {
             name: _plain(profile[name]) for name in _SHOWN if profile.get(name) not in _UNKNOWN
         },
-        "last_dose": doses[-1] if doses else None,
+        "last_dose": _shown(doses[-1], session, item) if doses else None,
         "scores": answers[-_SCORES_SHOWN:],
     }

@@ -45,6 +45,7 @@ _PLANNED_BY = (
     "after_hours",
     "protocols",
     "gates",
+    "substances",
 )
 
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from types import MappingProxyType
-from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -28,9 +27,9 @@ from schedules.facts import (
     SentText,
     VisitStatus,
 )
-from schedules.phrases import SUBSTANCES
 from schedules.protocol import Importance, Phase, Protocol
 from schedules.reconcile import ExistingRow
+from schedules.terms import Terms
 from schedules.windows import SendWindow, candidate_zones, narrowed
 from worker import enrolling, protocols
 from worker.intake import tailored
@@ -143,12 +142,13 @@ def patient_facts(
     row: Patient,
     *,
     clinic: ClinicFacts,
+    terms: Terms,
     opted_out: bool,
     number_taken: bool = False,
     lapsed_at: datetime | None = None,
     welcome_failed: bool = False,
 ) -> PatientFacts:
-    """Return a patient as the planner sees them."""
+    """Return a patient as the planner sees them; `terms` are their clinic's."""
     details = patients.profile(services.vault, row)
     quit_date = details.get("quit_date")
     return PatientFacts(
@@ -171,7 +171,7 @@ def patient_facts(
         welcome_failed=welcome_failed,
         cadences=_cadences(details.get("cadence")),
         phone_shared=row.phone_shared and not details.get("shared_opt_in"),
-        substances=substances_of(details.get("substances")),
+        substances=terms.meant_by(details.get("substances")),
         lapsed_at=lapsed_at,
     )
 
@@ -186,17 +186,6 @@ def _window(row: Patient, clinic: ClinicFacts) -> SendWindow | None:
     if row.safe_from is None or row.safe_until is None:
         return None
     return narrowed(clinic.window, SendWindow(opens=row.safe_from, closes=row.safe_until))
-
-
-# What files call them besides their own names.
-_ALSO_CALLED = {"meth": "methamphetamine", "tobacco": "nicotine", "heroin": "opioids"}
-
-
-def substances_of(named: Any) -> frozenset[str]:
-    """Return the substances that a patient's file names, as protocols name them."""
-    words = [str(word).casefold() for word in named or ()]
-    found = {known for known in SUBSTANCES for word in words if known.rstrip("s") in word}
-    return frozenset(found | {_ALSO_CALLED[word] for word in words if word in _ALSO_CALLED})
 
 
 def _enrollment_facts(
@@ -305,6 +294,7 @@ def patient_contexts(
                 services,
                 person,
                 clinic=clinic.facts,
+                terms=clinic.file.terms,
                 opted_out=(person.clinic_id, person.phone_blind) in stopped,
                 number_taken=person.id in taken,
                 lapsed_at=lapses.get(person.id),

@@ -280,6 +280,7 @@ def _patient_facts(
         services,
         person,
         clinic=clinic.facts,
+        terms=clinic.file.terms,
         opted_out=opted_out,
         number_taken=person.id in planning.number_taken(session, [person.id]),
         lapsed_at=planning.last_lapses(session, [person.id]).get(person.id),

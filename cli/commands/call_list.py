@@ -23,8 +23,8 @@ def show(
 ) -> None:
     """List whom to call, with their numbers, for printing; that it was made is recorded.
 
-    Food and ride of the next dose stand first, then evenings after a dose, opioid patients who are
-    silent, other texts of near visits, and whoever else is silent.
+    Food and ride of the next dose stand first, then evenings after a dose, silence that is
+    urgent, other texts of near visits, and whoever else is silent.
     """
     with services() as running, running.database.transaction() as session:
         which = the_clinic(session, clinic)

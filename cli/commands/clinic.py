@@ -52,7 +52,7 @@ def apply(
 
     A change that moves texts is first shown on live patients; on a terminal it is asked about.
     Once the clinic has a clinician, a change of safety content is proposed: fasting, on_call, lead,
-    after_hours, closed_day_caller, words, playbook, and wording that is about safety.
+    after_hours, closed_day_caller, substances, words, playbook, and wording that is about safety.
     """
     text = _read(file)
     with services() as running:

@@ -10,6 +10,7 @@ from cli import calendar_page, calendars, listing, output
 from cli.errors import refuse
 from cli.samples import Wishes, at_place, protocol_named, sample_of
 from cli.session import an_instant, services, the_patient, zone_of_clinic
+from records import clinics
 from schedules.loader import load
 from schedules.protocol import Protocol
 from worker.clinicfiles import shipped_sources
@@ -38,7 +39,7 @@ def preview(
     ),
     sample: bool = typer.Option(False, "--sample", help="Somebody imagined, and no patient."),
     visit: list[str] = typer.Option(
-        [], help=f"{_SAMPLE}a visit, as dosing/iv@2026-12-10T09:00 by the clinic's clock."
+        [], help=f"{_SAMPLE}a visit, as KIND/ROUTE@2026-12-10T09:00 by the clinic's clock."
     ),
     language: str | None = typer.Option(None, help=f"{_SAMPLE}the language they read."),
     timezone: str | None = typer.Option(None, help=f"{_SAMPLE}their zone, as America/Denver."),
@@ -121,7 +122,8 @@ def _protocol(running: Services, named: str, clinic_id: UUID) -> Protocol:
     known = {name: load(text, name) for name, text in shipped_sources().items()}
     with running.database.transaction() as session:
         known |= {name: each[0] for name, each in of_clinic(session, clinic_id).items()}
-    return protocol_named(named, known)
+        terms = clinics.by_id(session, clinic_id).file.terms
+    return protocol_named(named, known, terms)
 
 
 def _write(file: Path, page: str) -> None:

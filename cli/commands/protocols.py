@@ -15,7 +15,7 @@ from cli.session import services, the_clinic
 from records import clinics, enrollments
 from schedules import coverage
 from schedules import schema as schemas
-from schedules.clinic import read_clinic
+from schedules.clinic import ClinicFile, read_clinic
 from schedules.errors import ProtocolError
 from schedules.facts import ClinicFacts
 from schedules.loader import load
@@ -57,30 +57,35 @@ def show(
 
 
 @app.command(epilog="Example: aftercare protocols schema > protocol.schema.json")
-def schema() -> None:
+def schema(
+    clinic: Path | None = typer.Option(None, help="A clinic's file: its routes and substances."),
+) -> None:
     """Print a JSON Schema of protocol files, for editors that complete and check."""
-    output.result(json.dumps(schemas.schema(), indent=2))
+    terms = None if clinic is None else _file(clinic).terms
+    output.result(json.dumps(schemas.schema(terms), indent=2))
 
 
 @app.command(epilog="Example: aftercare protocols check my-protocol.yaml --clinic clinic.yaml")
 def check(
     files: list[Path] = typer.Argument(help="Protocol files.", show_default=False),
     clinic: Path | None = typer.Option(
-        None, help="A clinic's file: warn where nobody there would read an answer."
+        None,
+        help="A clinic's file: its routes and substances, and where nobody would read an answer.",
     ),
 ) -> None:
     """Print every fault of the files with file, line and mend; exit 2 if there is one."""
-    faulty, place = False, None if clinic is None else _place(clinic)
+    faulty, described = False, None if clinic is None else _file(clinic)
+    terms = None if described is None else described.terms
     for file in files:
         try:
-            protocol = load(_read(file), str(file), templates=known_templates())
+            protocol = load(_read(file), str(file), templates=known_templates(), terms=terms)
         except ProtocolError as error:
             faulty = True
             output.result(str(error))
         else:
             output.say(f"{file}: {protocol.id} is right, {len(protocol.steps)} steps.")
-            if place is not None:
-                _warn(file, protocol, place)
+            if described is not None:
+                _warn(file, protocol, clinic_facts(described))
     if faulty:
         raise typer.Exit(BAD_INPUT)
 
@@ -95,9 +100,8 @@ for _command, _example in (
     app.command(epilog=f"Example: aftercare protocols {_example}")(_command)
 
 
-def _place(file: Path) -> ClinicFacts:
-    """Return a clinic's hours as planning takes them."""
-    return clinic_facts(read_clinic(_read(file), str(file), sandbox=True))
+def _file(file: Path) -> ClinicFile:
+    return read_clinic(_read(file), str(file), sandbox=True)
 
 
 def _warn(file: Path, protocol: Protocol, place: ClinicFacts) -> None:
@@ -137,7 +141,7 @@ def _published(key: str) -> list[dict[str, Any]]:
         rows = enrollments.current_protocols(session, clinic.id)
     return [
         {
-            **_described(load(row.source, name)),
+            **_described(load(row.source, name, published=True)),
             "clinic": clinic.key,
             "version": row.number,
             "on": name in switched_on,

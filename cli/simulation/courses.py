@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from cli.simulation.clinic import ZONE
 from cli.simulation.people import Person, dice
+from schedules import terms
 from schedules.staffing import StaffedHours
 
 _SERIES = 6
@@ -85,7 +86,7 @@ def _visit(
         person=person,
         visit_id=f"V-{person.number:04}-{number:02}",
         kind=kind,
-        route=rng.choice(("iv", "im", "lozenge")) if kind == "dosing" else "",
+        route=rng.choice(terms.shipped().route_names) if kind == "dosing" else "",
         starts_at=starts_at,
         minutes=120 if kind == "dosing" else 50,
         told_at=max(person.joins_at + timedelta(minutes=30), starts_at - ahead),

@@ -19,6 +19,7 @@ from cli.simulation.database import OwnDatabase
 from cli.simulation.people import Person, dice
 from cli.simulation.story import Diary
 from records import patients
+from schedules import terms
 from schedules.facts import Dose, VisitStatus
 from schedules.staffing import StaffedHours
 from worker.intake.batches import ImportReport
@@ -28,6 +29,7 @@ from worker.steps import people, visits
 
 ACTOR = "simulation"
 _QUARTER = timedelta(minutes=15)
+_SUBSTANCES = terms.shipped().substance_names
 
 
 def quarter(at: datetime) -> datetime:
@@ -220,7 +222,7 @@ def _patient_row(person: Person, now: datetime) -> Mapping[str, str]:
         "consent_method": "written",
         "consented_at": (now - ago).isoformat(timespec="seconds"),
         "consent_purposes": person.purposes,
-        "substances": ("alcohol", "nicotine", "opioid")[person.number % 3],
+        "substances": _SUBSTANCES[person.number % len(_SUBSTANCES)],
     }
 
 

@@ -126,7 +126,7 @@ def test_doctor_says_who_phones_about_silence_on_closed_days(world: World) -> No
     file(
         '{"closed_day_caller": {"name": "Pat", "phone": "+12125550195", "email": "p@clinic.test"}}'
     )
-    assert verdict() == (Verdict.OK, "Pat phones about an opioid patient's silence then")
+    assert verdict() == (Verdict.OK, "Pat phones about a silence that is urgent then")
     staff.add(
         world.services,
         world.clinic_id,

@@ -66,6 +66,7 @@ def test_a_sample_is_described_by_options(clinic: Path, run: Run) -> None:
         (("--sample", "--timezone", "EST5"), "IANA"),
         (("--sample", "--language", "fr"), "en, es"),
         (("--sample", "--substance", "tea"), "opioids"),
+        (("--sample", "--visit", "dosing/nasal@2026-12-10T08:30"), "lozenge"),
         (("--sample", "--protocol", "nope"), "There is no protocol"),
     ],
 )

@@ -297,7 +297,8 @@ def test_a_clinic_of_opioid_patients_names_who_phones_on_closed_days():
     """Care rule 19: with nobody on call the file is refused until somebody is named."""
     [fault] = faults(ALONE.replace("daily-check-in]", OPIOIDS))
     line = ALONE.splitlines().index(next(x for x in ALONE.splitlines() if "after_hours" in x)) + 1
-    assert fault.startswith(f"clinic.yaml:{line}: nobody phones about an opioid patient's silence")
+    told = "nobody phones on closed days about silence that is urgent (opioids)"
+    assert fault.startswith(f"clinic.yaml:{line}: {told}")
     assert "Add closed_day_caller: {name: Kim" in fault
     named = clinic(ALONE.replace("daily-check-in]", OPIOIDS) + CALLER)
     assert named.closed_day_caller is not None
@@ -307,7 +308,7 @@ def test_a_clinic_of_opioid_patients_names_who_phones_on_closed_days():
 @pytest.mark.parametrize(
     ("text", "warned"),
     [
-        (ALONE, "if any of yours is one"),
+        (ALONE, "if any of yours is treated for opioids"),
         (ALONE + CALLER, None),
         (CONTRACT, None),
         (SHORTEST, None),

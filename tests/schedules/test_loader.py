@@ -146,7 +146,7 @@ def test_a_food_or_ride_text_becomes_a_call_unless_the_file_says_otherwise():
         ("2 hours before visit start", "2 hours before food cut-off", 9, "cannot count", "latest"),
         ("45 minutes", "3 hours", 10, "over before it is due", "Put `latest` after"),
         ("for: {visit: dosing, routes: [iv, im]}\n", "", 1, "whom it is for", "enroll: by hand"),
-        ("[iv, im]", "[iv, pill]", 3, "`pill` is no routes", "iv, im, lozenge"),
+        ("[iv, im]", "[iv, pill]", 3, "`pill` is no route", "iv, im, lozenge"),
         ("purpose: visits", "purpose: fun", 4, "`fun` is no purpose", "check_ins"),
         ("purpose: visits\n", "", 6, "`purpose` is missing", "once for the protocol"),
         ("id: ride", "id: Ride!", 1, "is no id", "small letters"),

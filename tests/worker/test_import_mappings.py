@@ -60,7 +60,7 @@ def test_a_mapping_is_read() -> None:
         ("  kind: What", "  kinds: What", "m.yaml:7: columns: `kinds` is not a key here"),
         ("  kind: What", "  kind:", "m.yaml:7: columns: `kind` names no column"),
         ("time: Hour", "tim: Hour", "m.yaml:5: starts_at: `tim` is not a key here"),
-        ("{route: iv}", "{route: oral}", 'm.yaml:10: constants: for route, "oral" is not known'),
+        ("{route: iv}", "{route: by mouth}", 'for route, "by mouth" is no name'),
         ("{route: iv}", "{status: sure}", 'm.yaml:10: constants: for status, "sure" is not known'),
         ("{route: iv}", "{kind: dosing}", "`kind` stands under columns: and under constants:"),
         ("{route: iv}", "{ends_at: 11:00}", "not every visit ends at one time"),

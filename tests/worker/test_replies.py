@@ -440,6 +440,24 @@ def test_an_opioid_patients_pause_is_called_the_same_day(talk: Talk) -> None:
     assert talk.item("paused").severity == "call_today"
 
 
+def test_a_substance_of_the_clinics_own_can_make_silence_urgent(talk: Talk) -> None:
+    """What code does for one substance, it does for any of which the clinic says so."""
+    own = '{"substances": {"cannabis": {"also": ["weed"], "silence_is_urgent": true}}}'
+    talk.world.execute(
+        "UPDATE clinic SET version = version + 1, settings = settings || CAST(:own AS jsonb)",
+        own=own,
+    )
+    talk.someone()
+    _set_profile(talk, '{"substances": ["weed"]}')
+    talk.world.execute(
+        "INSERT INTO enrollment (id, clinic_id, patient_id, protocol, status, created_at)"
+        " SELECT uuidv7(), clinic_id, id, 'daily-check-in', 'active', :now FROM patient",
+        now=talk.world.now - 3 * DAY,
+    )
+    talk.says("pause")
+    assert talk.item("paused").severity == "call_today"
+
+
 # --- hours and languages --------------------------------------------------------------------------
 
 

@@ -4,10 +4,12 @@ Readers that depend on how a file is written are methods of `worker.intake.writt
 they are for what the product itself asks for, in the one form that can't be misread.
 """
 
+import re
 from collections.abc import Callable, Collection
 
 from schedules.clinic_fields import ZONES_SPOKEN
 from schedules.staffing import Span
+from schedules.terms import NAME
 from worker.intake.table import CellError, near
 from worker.intake.written import PLAIN
 
@@ -31,6 +33,14 @@ def word(known: Collection[str]) -> Callable[[str], str]:
         return folded
 
     return read
+
+
+def name(text: str) -> str:
+    """Read the name of what each clinic has its own list of."""
+    folded = text.casefold()
+    if not re.fullmatch(NAME, folded):
+        raise CellError(f'"{text[:30]}" is no name that is known here; write it in small letters')
+    return folded
 
 
 def words(known: Collection[str]) -> Callable[[str], tuple[str, ...]]:

@@ -16,9 +16,9 @@ from zoneinfo import ZoneInfo
 
 from messages import formats
 from messages.lint import lint
+from schedules import terms
 from schedules.facts import VisitStatus
 from schedules.loader import SETTINGS, VISIT_KINDS
-from schedules.phrases import ROUTES
 from worker.intake import values
 from worker.intake.patients import KnownClinic
 from worker.intake.table import CellError, Cells, Row, RowFault
@@ -41,7 +41,8 @@ MODALITIES = ("in_person", "virtual")
 #: The columns that know a closed list of words, which a mapping file may translate into.
 WORDS: Mapping[str, Callable[[str], Any]] = {
     "kind": values.word(VISIT_KINDS),
-    "route": values.word(ROUTES),
+    # Which there are is for the clinic of each row to say.
+    "route": values.name,
     "status": values.word(STATUSES),
     "modality": values.word(MODALITIES),
     "setting": values.word(SETTINGS),
@@ -194,7 +195,7 @@ class VisitReader:
         kind = cells.need("kind", WORDS["kind"])
         status = cells.need("status", WORDS["status"])
         times = _span(cells, patient, self._written, self._now)
-        rest = self._rest(cells)
+        rest = self._rest(cells, patient)
         if patient is None or external_id is None or kind is None or status is None:
             return None
         if times is None:
@@ -212,10 +213,11 @@ class VisitReader:
             **rest,
         )
 
-    def _rest(self, cells: Cells) -> dict[str, Any]:
+    def _rest(self, cells: Cells, patient: VisitPatient | None) -> dict[str, Any]:
         """Read what a visit may do without."""
+        known = patient.clinic.file.terms if patient else terms.shipped()
         return {
-            "route": cells.read("route", WORDS["route"]),
+            "route": cells.read("route", values.word(known.route_names)),
             "modality": cells.read("modality", WORDS["modality"]) or "in_person",
             "setting": cells.read("setting", WORDS["setting"]) or "clinic",
             "dose_number": cells.read("dose_number", self._dose_number),

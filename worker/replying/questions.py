@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cache
 from uuid import UUID
 
-from records import enrollments, patients
+from records import clinics, enrollments, patients
 from records.base import Session
 from records.conversation import Prompt
 from records.patients import Patient
@@ -58,8 +58,8 @@ def find_all(session: Session, services: Services, prompts: Sequence[Prompt]) ->
     Facts are read of those alone whose steps have a rule with a time of its own.
     """
     rows = enrollments.of_patients(session, list({each.patient_id for each in prompts}))
-    clinics = {row.clinic_id for row in rows}
-    contexts = {each: facts.clinic_context(session, each) for each in clinics}
+    places = {row.clinic_id for row in rows}
+    contexts = {each: facts.clinic_context(session, each) for each in places}
     at_clinic = {row.patient_id: contexts[row.clinic_id] for row in rows}
     steps = [
         _step(session, at_clinic[each.patient_id].id, each)
@@ -128,10 +128,11 @@ def _later(session: Session, services: Services, prompt: Prompt, step: Step) -> 
 
 
 def is_watched(session: Session, services: Services, person: Patient, *, since: datetime) -> bool:
-    """Return whether this is an opioid patient who was enrolled in anything after `since`.
+    """Return whether silence is urgent for a patient who was enrolled in anything after `since`.
 
     Tolerance falls in the first weeks, and silence or a pause then weighs more (clinical brief, 3).
     """
-    if not patients.uses_opioids(services.vault, person):
+    terms = clinics.by_id(session, person.clinic_id).file.terms
+    if not patients.silence_is_urgent(services.vault, person, terms):
         return False
     return any(row.created_at > since for row in enrollments.of_patient(session, person.id))

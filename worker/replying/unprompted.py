@@ -17,8 +17,8 @@ from worker.replying.prompted import change_any, check_in_of, judge_score, reass
 from worker.replying.questions import is_watched
 
 PAUSE = timedelta(days=7)
-# Opioid patients who pause this early are called the same day (care rule 20).
-OPIOID_WATCHED = timedelta(days=28)
+# Whose silence is urgent, and who pauses this early, is called the same day (care rule 20).
+WATCHED = timedelta(days=28)
 _NOT_A_NUMBER = frozenset({Intent.unclear, Intent.score_out_of_range, Intent.score})
 
 
@@ -28,7 +28,7 @@ def paused(case: Case) -> None:
     if person is None:
         return
     resting.pause(case.session, person, until=case.now + PAUSE)
-    watched = is_watched(case.session, case.services, person, since=case.now - OPIOID_WATCHED)
+    watched = is_watched(case.session, case.services, person, since=case.now - WATCHED)
     items = [
         case.want(FollowUpReason.PAUSED, severity=Severity.CALL_TODAY)
         if one.reason is FollowUpReason.PAUSED and watched

@@ -45,7 +45,7 @@ _SILENCES_EVERY_SECONDS = 60.0
 # one whose time has come but that does not count now (an unread text, a pause), in a minute.
 _LOOK_AGAIN, _LOOK_SOON = timedelta(hours=6), timedelta(seconds=55)
 # Silence is phoned after two misses instead of three (the clinical brief, section 3).
-_OPIOID_FIRST_WEEKS, _PHONED_EARLY = timedelta(days=14), 2
+_FIRST_WEEKS, _PHONED_EARLY = timedelta(days=14), 2
 _HISTORY = 30
 # Silence on a closed day is heard of whenever the patient came.
 _EVER = timedelta(days=3650)
@@ -313,7 +313,7 @@ def _to_on_call(
     items: tuple[WantedFollowUp, ...],
     file: ClinicFile,
 ) -> tuple[WantedFollowUp, ...]:
-    """Have an opioid patient's silence on a closed day reach whoever is on call (care rule 19).
+    """Have a silence that is urgent reach whoever is on call on a closed day (care rule 19).
 
     With nobody on call, whom the clinic's file names for closed days.
     """
@@ -376,8 +376,8 @@ def _question(session: Session, services: Services, asked: Asked) -> Question:
 def _phoned_early(
     session: Session, services: Services, asked: Asked, rows: Sequence[tuple[CheckIn, Message]]
 ) -> bool:
-    """Return whether silence weighs more: opioids in the first weeks, or after a high score."""
-    since = services.now - _OPIOID_FIRST_WEEKS
+    """Return whether silence weighs more: urgent in the first weeks, or after a high score."""
+    since = services.now - _FIRST_WEEKS
     if asked.message.purpose != "check_ins":
         return False
     if is_watched(session, services, asked.patient, since=since):

@@ -65,10 +65,10 @@ def draft(
 
     Raises ProtocolError with every fault of the file, or RefusedError.
     """
-    protocol = load(source, name, templates=protocols.known_templates())
     with services.database.transaction() as session:
         clinic = clinics.by_id(session, clinic_id)
         file = clinic.file
+        protocol = load(source, name, templates=protocols.known_templates(), terms=file.terms)
         versions = enrollments.current_protocols(session, clinic_id)
         newest = versions.get(protocol.id)
         published = dict(protocols.of_clinic(session, clinic_id))
