@@ -72,6 +72,7 @@ class DueMessage:
     appointment_id: UUID | None
     starts_at: datetime | None
     modality: str | None
+    route: str | None
     appointment_status: str | None
     appointment_revision: int | None
     appointment_details: bytes | None = field(repr=False)
@@ -110,7 +111,7 @@ _DUE = """
            p.language AS patient_language, p.tag AS patient_tag, p.timezone AS patient_zone,
            p.status AS patient_status, p.paused_until, p.conversation_since,
            p.safe_from, p.safe_until, p.purposes, o.reason AS opt_out,
-           m.appointment_id, a.starts_at, a.modality, a.status AS appointment_status,
+           m.appointment_id, a.starts_at, a.modality, a.route, a.status AS appointment_status,
            a.revision AS appointment_revision, a.details AS appointment_details,
            COALESCE(m.nudge_for IS NOT NULL AND (
                SELECT bool_or(q.answered_at IS NOT NULL) FROM message q

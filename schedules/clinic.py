@@ -4,7 +4,7 @@
 planning, sending and follow-ups ask the stored object for its window, its hours and its people.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
@@ -52,10 +52,10 @@ from schedules.clinic_parts import (
     not_empty,
     too_wide,
 )
-from schedules.errors import ClinicFileError, YamlFileError
+from schedules.errors import ClinicFileError, Fault, YamlFileError
 from schedules.staffing import StaffedHours
 from schedules.windows import SendWindow
-from schedules.yamlfile import parse
+from schedules.yamlfile import Located, parse
 
 __all__ = [
     "AfterHours",
@@ -86,9 +86,18 @@ def read_clinic(text: str, file: str, *, sandbox: bool = False) -> "ClinicFile":
         read = ClinicFile.model_validate(located.value, context={"sandbox": sandbox})
     except ValidationError as error:
         raise ClinicFileError(faults_of(error, located, ClinicFile)) from None
-    if unsafe := clinic_cover.faults(read, located):
+    if unsafe := [*clinic_cover.faults(read, located), *_unknown_routes(read, located)]:
         raise ClinicFileError(unsafe)
     return read
+
+
+def _unknown_routes(read: "ClinicFile", located: Located) -> Iterator[Fault]:
+    """Find fasting hours of a route that there is not: a typo would leave the usual hours."""
+    known = read.terms.route_names
+    for name in read.fasting.routes:
+        if name not in known:
+            mend = f"Known are {', '.join(known)}; add your own under routes"
+            yield located.fault(("fasting", "routes", name), f'"{name}" is no route', mend)
 
 
 class ClinicFile(Part):

@@ -4,6 +4,7 @@
 """
 
 import re
+from collections.abc import Mapping
 from datetime import time
 from enum import StrEnum
 from itertools import pairwise
@@ -226,20 +227,6 @@ class Caps(Part):
     per_week: Annotated[int, Field(ge=1, strict=True)] | None = None
 
 
-class Fasting(Part):
-    """Hours before a dosing visit without food and without fluids (clinical brief, section 2)."""
-
-    solids_hours: WholeHours = 6
-    fluids_hours: WholeHours = Field(default=2, validate_default=True)
-
-    @field_validator("fluids_hours")
-    @classmethod
-    def _not_longer_than_food(cls, fluids: float, info: ValidationInfo) -> float:
-        if fluids > info.data.get("solids_hours", fluids):
-            raise wrong("fluids end before food does", "Give fluids_hours at most solids_hours")
-        return fluids
-
-
 def _term(value: object) -> object:
     """Accept a name that stands well in a sentence: `route nasal or oral` has two."""
     if isinstance(value, str) and re.fullmatch(TERM_NAME, value) and value not in ("or", "not"):
@@ -248,6 +235,77 @@ def _term(value: object) -> object:
 
 
 Term = Annotated[str, BeforeValidator(_term)]
+
+
+def fasting_hours(
+    route: str | None, usual: tuple[float, float], by_route: Mapping[str, tuple[float, float]]
+) -> tuple[float, float]:
+    """Give a route's own hours, else the usual ones; the longest where nobody entered a route.
+
+    A missing field must never shorten a fast.
+    """
+    if route:
+        return by_route.get(route, usual)
+    every = (usual, *by_route.values())
+    return max(solids for solids, _ in every), max(fluids for _, fluids in every)
+
+
+class RouteFasting(Part):
+    """What differs for one route; what is left out is as for all."""
+
+    solids_hours: WholeHours | None = None
+    fluids_hours: WholeHours | None = None
+
+
+class Fasting(Part):
+    """Hours before a dosing visit without food and without fluids (clinical brief, section 2).
+
+    The same for all routes, unless `routes` says otherwise.
+    """
+
+    solids_hours: WholeHours = 6
+    fluids_hours: WholeHours = Field(default=2, validate_default=True)
+    routes: dict[Term, RouteFasting] = Field(default_factory=dict)
+
+    @field_validator("fluids_hours")
+    @classmethod
+    def _not_longer_than_food(cls, fluids: float, info: ValidationInfo) -> float:
+        return not_longer(fluids, info.data.get("solids_hours", fluids))
+
+    @field_validator("routes")
+    @classmethod
+    def _not_longer_by_route(
+        cls, routes: dict[str, RouteFasting], info: ValidationInfo
+    ) -> dict[str, RouteFasting]:
+        if {"solids_hours", "fluids_hours"} <= info.data.keys():
+            for said in routes.values():
+                solids, fluids = _either(said, info.data["solids_hours"], info.data["fluids_hours"])
+                not_longer(fluids, solids)
+        return routes
+
+    def hours(self, route: str | None) -> tuple[float, float]:
+        """Give the hours without food and without fluids before a visit by this route."""
+        return fasting_hours(route, (self.solids_hours, self.fluids_hours), self.by_route())
+
+    def by_route(self) -> dict[str, tuple[float, float]]:
+        """Give the hours without food and without fluids of each route that has its own."""
+        return {
+            name: _either(said, self.solids_hours, self.fluids_hours)
+            for name, said in self.routes.items()
+        }
+
+
+def _either(said: RouteFasting, solids: float, fluids: float) -> tuple[float, float]:
+    return (
+        solids if said.solids_hours is None else said.solids_hours,
+        fluids if said.fluids_hours is None else said.fluids_hours,
+    )
+
+
+def not_longer(fluids: float, solids: float) -> float:
+    if fluids > solids:
+        raise wrong("fluids end before food does", "Give fluids_hours at most solids_hours")
+    return fluids
 
 
 class RouteTerm(Part):

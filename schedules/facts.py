@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from schedules.clinic_parts import UnknownPolicy
+from schedules.clinic_parts import UnknownPolicy, fasting_hours
 from schedules.protocol import Importance, Phase, Protocol, Purpose
 from schedules.reasons import MoveReason, SkipReason
 from schedules.sharing import SharedDays
@@ -175,8 +175,10 @@ class ClinicFacts:
     zone: ZoneInfo
     window: SendWindow
     staffed: StaffedHours | None = None
+    #: Fasting before a dosing visit: of every route that has no hours of its own.
     solids_hours: float = 6
     fluids_hours: float = 2
+    fasting_by_route: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     caps: Caps = Caps()
     #: Where nobody can be reached after hours: how long before closing check-ins go, for patients
     #: who chose no hour of their own (care rule 4).
@@ -189,6 +191,10 @@ class ClinicFacts:
     _limits: dict[tuple[datetime, int], datetime | None] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+
+    def fasting(self, route: str | None) -> tuple[float, float]:
+        """Give the hours without food and without fluids before a visit by this route."""
+        return fasting_hours(route, (self.solids_hours, self.fluids_hours), self.fasting_by_route)
 
     def staffed_limit(self, start: datetime, minutes: int) -> datetime | None:
         """Give the last minute (UTC) that so many staffed minutes follow before `start`.

@@ -156,7 +156,15 @@ def _told_time(visit: AppointmentFacts, clinic: ClinicFacts) -> datetime | None:
     since = visit.cancelled_at if visit.status is VisitStatus.CANCELLED else visit.moved_at
     if told is None or since is None or told <= since:
         return None
-    return told - timedelta(hours=clinic.solids_hours) if visit.kind == "dosing" else told
+    return told - _food(visit, clinic) if visit.kind == "dosing" else told
+
+
+def _food(visit: AppointmentFacts, clinic: ClinicFacts) -> timedelta:
+    return timedelta(hours=clinic.fasting(visit.route)[0])
+
+
+def _drink(visit: AppointmentFacts, clinic: ClinicFacts) -> timedelta:
+    return timedelta(hours=clinic.fasting(visit.route)[1])
 
 
 _VISIT_INSTANTS: dict[Anchor, Callable[[AppointmentFacts, ClinicFacts], datetime | None]] = {
@@ -171,8 +179,8 @@ _VISIT_INSTANTS: dict[Anchor, Callable[[AppointmentFacts, ClinicFacts], datetime
     Anchor.NO_SHOW: lambda visit, _: (
         visit.no_show_at if visit.status is VisitStatus.NO_SHOW else None
     ),
-    Anchor.FOOD_CUT_OFF: lambda visit, at: visit.starts_at - timedelta(hours=at.solids_hours),
-    Anchor.DRINK_CUT_OFF: lambda visit, at: visit.starts_at - timedelta(hours=at.fluids_hours),
+    Anchor.FOOD_CUT_OFF: lambda visit, at: visit.starts_at - _food(visit, at),
+    Anchor.DRINK_CUT_OFF: lambda visit, at: visit.starts_at - _drink(visit, at),
     Anchor.TOLD_TIME: _told_time,
 }
 

@@ -87,6 +87,7 @@ def clinic_facts(file: ClinicFile) -> ClinicFacts:
         staffed=file.staffed(),
         solids_hours=file.fasting.solids_hours,
         fluids_hours=file.fasting.fluids_hours,
+        fasting_by_route=file.fasting.by_route(),
         caps=Caps(per_day=file.caps.per_day, per_week=file.caps.per_week),
         before_closing=_BEFORE_CLOSING if file.after_hours is AfterHours.NONE else None,
         candidate_zones=candidate_zones("US"),

@@ -122,6 +122,7 @@ class _Place:
     external_id: str | None
     starts_at: datetime
     virtual: bool
+    route: str | None
     details: Callable[[], Mapping[str, object]]
 
 
@@ -233,7 +234,13 @@ def preview_sample(
         visits=visits,
     )
     places = {
-        each.id: _Place(external_id=None, starts_at=each.starts_at, virtual=False, details=dict)
+        each.id: _Place(
+            external_id=None,
+            starts_at=each.starts_at,
+            virtual=False,
+            route=each.route,
+            details=dict,
+        )
         for each in visits
     }
     scene = _Scene(
@@ -261,6 +268,7 @@ def _place(services: Services, visit: Appointment) -> _Place:
         external_id=visit.external_id,
         starts_at=visit.starts_at,
         virtual=visit.modality == "virtual",
+        route=visit.route,
         details=details,
     )
 
@@ -427,6 +435,7 @@ def _rendered(scene: _Scene, foreseen: Foreseen, place: _Place | None) -> Render
         patient_zone=scene.timezone,
         starts_at=place.starts_at if place else text.anchor_at,
         virtual=place is not None and place.virtual,
+        route=place.route if place else None,
         details=place.details() if place else {},
         params={"form": step.form} if step is not None and step.form else {},
         tag=scene.tag,

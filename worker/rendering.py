@@ -37,6 +37,8 @@ class Subject:
     patient_zone: str | None = None
     starts_at: datetime | None = None
     virtual: bool = False
+    #: By which route the dose of the visit is planned; None: nobody entered it.
+    route: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict, repr=False)
     params: Mapping[str, Any] = field(default_factory=dict)
     #: What one of several patients on a number picked; it stands before the text.
@@ -80,9 +82,10 @@ def spoken_phone(number: str) -> str:
     return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
 
-def _fasting(subject: Subject, language: str, hours: float) -> str:
-    at = subject.visit() - timedelta(hours=hours)
-    return formats.clock_in(at, subject.zone, language)
+def _fasting(subject: Subject, language: str, which: int) -> str:
+    """Return when food (0) or fluids (1) end before this visit, by its route."""
+    hours = subject.clinic.fasting.hours(subject.route)[which]
+    return formats.clock_in(subject.visit() - timedelta(hours=hours), subject.zone, language)
 
 
 def when(subject: Subject, language: str) -> str:
@@ -125,12 +128,8 @@ _VARIABLES: Mapping[str, Callable[[Subject, str], str]] = MappingProxyType(
         "date": lambda subject, language: formats.date(
             subject.visit().astimezone(subject.zone).date(), language
         ),
-        "food": lambda subject, language: _fasting(
-            subject, language, subject.clinic.fasting.solids_hours
-        ),
-        "liq": lambda subject, language: _fasting(
-            subject, language, subject.clinic.fasting.fluids_hours
-        ),
+        "food": lambda subject, language: _fasting(subject, language, 0),
+        "liq": lambda subject, language: _fasting(subject, language, 1),
         # Without a place or a link a text still has to read well, and to lead somewhere.
         "place": lambda subject, _: str(subject.details.get("location") or subject.clinic.sms_name),
         "link": lambda subject, _: _link(subject),

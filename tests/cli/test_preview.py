@@ -131,3 +131,21 @@ def test_the_page_is_readable_on_screen_and_on_paper(
     white = media == "print" or scheme == "light"
     assert (paper == "rgb(255, 255, 255)") is white
     page.close()
+
+
+@pytest.mark.parametrize(
+    ("route", "meal", "drink"),
+    [("iv", "2 AM", "6 AM"), ("im", "5 AM", "6 AM"), ("lozenge", "5 AM", "7 AM")],
+)
+def test_the_last_meal_is_that_of_the_visits_route(
+    tmp_path: Path, run: Run, route: str, meal: str, drink: str
+) -> None:
+    """In the words of the text, and by its clock."""
+    fasting = (
+        "fasting: {routes: {im: {solids_hours: 3}, lozenge: {solids_hours: 3, fluids_hours: 1}}}"
+    )
+    clinic = write(tmp_path, "clinic.yaml", f"{CLINIC}{fasting}\n")
+    visit = ("--visit", f"dosing/{route}@2026-12-10T08:00", "--from", "2026-11-30", "--days", 14)
+    words = ("preview", "--sample", "--clinic", clinic, "--protocol", "dosing-visit", "--json")
+    [food] = [row for row in run(*words, *visit).rows if row["step"] == "visit_24h_prep"]
+    assert (food["status"], meal in food["body"], drink in food["body"]) == ("planned", True, True)

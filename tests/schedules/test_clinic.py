@@ -345,3 +345,33 @@ def test_a_playbook_names_reasons_that_items_have():
     [fault] = faults(CONTRACT + 'playbook: {crises: ["Call."]}\n')
     assert 'no item has the reason "crises". Did you mean crisis' in fault
     assert fault.startswith("clinic.yaml:21:")
+
+
+USUAL = "{solids_hours: 6, fluids_hours: 2}"
+BY_ROUTE = "{routes: {im: {solids_hours: 3}, lozenge: {solids_hours: 3, fluids_hours: 1}}}"
+
+
+def test_each_route_has_fasting_hours_of_its_own():
+    """What one leaves out is as for all; a route that nobody entered never shortens a fast."""
+    fasting = clinic(CONTRACT.replace(USUAL, BY_ROUTE)).fasting
+    hours = {route: fasting.hours(route) for route in ("iv", "im", "lozenge", None)}
+    assert hours == {"iv": (6, 2), "im": (3, 2), "lozenge": (3, 1), None: (6, 2)}
+    longer = clinic(CONTRACT.replace(USUAL, "{routes: {iv: {solids_hours: 8}}}"))
+    assert longer.fasting.hours(None) == (8, 2)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("{routes: {ivv: {solids_hours: 3}}}", '"ivv" is no route. Known are iv, im, lozenge'),
+        ("{routes: {im: {fluids_hours: 7}}}", "fluids end before food does"),
+        ("{routes: {im: {solids: 7}}}", "solids"),
+        ("{routes: {im: {solids_hours: 25}}}", "solids_hours"),
+    ],
+)
+def test_fasting_hours_of_a_route_that_cannot_be(said, message):
+    """A misspelt route would silently mean the usual hours."""
+    line = next(n for n, text in enumerate(CONTRACT.splitlines(), 1) if text.startswith("fasting"))
+    [fault] = faults(CONTRACT.replace(USUAL, said))
+    assert fault.startswith(f"clinic.yaml:{line}: ")
+    assert message in fault

@@ -1,6 +1,7 @@
 """The stages after the first visits, as the planner lays them out (the clinical brief 3 and 6)."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 
 import pytest
@@ -11,11 +12,13 @@ from schedules.followup_rules import for_answer, for_silence
 from schedules.loader import load, shipped
 from schedules.moments import frame_of
 from schedules.planner import plan
+from schedules.protocol import Anchor, Importance
 from schedules.reasons import SkipReason
 from schedules.resolving import resolver
 from schedules.silence import silence_counts_at
 from schedules.windows import SendWindow, narrowed
 from tests.schedules.planning import (
+    NEW_YORK,
     clinic,
     enrolled,
     local,
@@ -414,3 +417,24 @@ def test_every_change_of_a_visit_is_due_before_it():
     ]
     assert len(changes) == 8
     assert all(rule.due is not None for rule in changes)
+
+
+@pytest.mark.parametrize(
+    ("route", "cut_off", "latest"),
+    [("iv", 6, "08:00"), ("im", 3, "11:00"), ("lozenge", 3, "11:00"), (None, 6, "08:00")],
+)
+def test_the_food_text_knows_the_fast_of_its_route(route, cut_off, latest):
+    """Its cut-off, its call and the news of a move; nobody entered a route: the longest."""
+    place = clinic(fasting_by_route={"im": (3, 2), "lozenge": (3, 1)})
+    booked = visit(local("2026-12-09 16:00"), route=route)
+    frame = frame_of(enrolled("dosing-visit", booked), patient(), place, booked.booked_at)
+    assert frame.base(Anchor.FOOD_CUT_OFF) == booked.starts_at - timedelta(hours=cut_off)
+    drinks = 1 if route == "lozenge" else 2
+    assert frame.base(Anchor.DRINK_CUT_OFF) == booked.starts_at - timedelta(hours=drinks)
+    step = next(one for one in shipped()["dosing-visit"].steps if one.importance is Importance.FOOD)
+    assert step.if_not_delivered is not None
+    call_by = frame.resolve(step.if_not_delivered.call_by, frame.base(Anchor.FOOD_CUT_OFF))
+    assert call_by.astimezone(NEW_YORK).strftime("%H:%M") == latest
+    moved = replace(booked, told_start=booked.starts_at, moved_at=booked.booked_at)
+    told = frame_of(enrolled("visit-notices", moved), patient(), place, booked.booked_at)
+    assert told.base(Anchor.TOLD_TIME) == booked.starts_at - timedelta(hours=cut_off)

@@ -244,3 +244,18 @@ def test_rule_4_silence_at_night_is_called_while_somebody_is_there(desk: Desk) -
     assert "no_answer" not in desk.calls()
     desk.waits_until("2026-12-09 16:30")
     assert desk.call_by("no_answer") == "Wed 09 17:00"
+
+
+@pytest.mark.parametrize(("route", "last_meal"), [("iv", "4 AM"), ("im", "7 AM"), ("", "4 AM")])
+def test_the_last_meal_told_is_that_of_the_visits_route(
+    desk: Desk, route: str, last_meal: str
+) -> None:
+    """Three hours before an injection, six before all else, and before what nobody entered."""
+    desk.world.execute(
+        "UPDATE clinic SET version = version + 1, settings = jsonb_set(settings,"
+        " '{fasting,routes}', '{\"im\": {\"solids_hours\": 3}}')"
+    )
+    desk.imports("2026-12-10T10:00", route=route)
+    desk.waits_until("2026-12-09 13:00")
+    [food] = [body for body in desk.words() if "No food after" in body]
+    assert f"No food after {last_meal}" in food

@@ -259,6 +259,7 @@ def _rendered(
         patient_zone=row.patient_zone,
         starts_at=row.starts_at or row.anchor_at,
         virtual=row.modality == "virtual",
+        route=row.route,
         details=_details(services, row),
         params=staffwords.opened(services.vault, row.id, row.params),
         tag=_tag(services, row),
