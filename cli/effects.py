@@ -53,8 +53,9 @@ def looked_at(services: Services, change: Change) -> Effects:
 
 
 def unread(protocol: Protocol, file: ClinicFile) -> list[str]:
-    """Say where nobody would read an answer (care rule 4)."""
-    return coverage.warnings(protocol, clinic_facts(file), now=datetime.now(UTC))
+    """Say where nobody would read an answer, or too few hours follow a text (care rule 4)."""
+    routes = file.terms.route_names
+    return coverage.warnings(protocol, clinic_facts(file), now=datetime.now(UTC), routes=routes)
 
 
 def as_json(found: Effects, price: Price, *, line: Callable[[str], None] = output.result) -> None:

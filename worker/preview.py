@@ -233,16 +233,7 @@ def preview_sample(
         enrolled=enrolled,
         visits=visits,
     )
-    places = {
-        each.id: _Place(
-            external_id=None,
-            starts_at=each.starts_at,
-            virtual=False,
-            route=each.route,
-            details=dict,
-        )
-        for each in visits
-    }
+    places = {each.id: _nowhere(each) for each in visits}
     scene = _Scene(
         catalog=catalog,
         file=file,
@@ -254,6 +245,17 @@ def preview_sample(
         went={},
     )
     return _calendar(scene, at=at, days=days, price=price)
+
+
+def _nowhere(visit: AppointmentFacts) -> _Place:
+    """Give an imagined visit, which has neither a place nor a link."""
+    return _Place(
+        external_id=None,
+        starts_at=visit.starts_at,
+        virtual=False,
+        route=visit.route,
+        details=dict,
+    )
 
 
 def _place(services: Services, visit: Appointment) -> _Place:

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import typer
@@ -13,14 +12,13 @@ from cli.errors import refuse
 from cli.session import ACTOR, services, the_clinic
 from records.clinics import Staff
 from records.publishing import CLINIC_FILE
-from schedules import clinic_cover, coverage
+from schedules import clinic_cover
 from schedules.clinic import ClinicFile, read_clinic
 from schedules.facts import VisitStatus
 from schedules.yamlfile import parse
 from worker import clinicfiles, signoff
 from worker.clinicfiles import Compared
 from worker.costs import price_of
-from worker.facts import clinic_facts
 from worker.intake.table import CellError
 from worker.intake.values import day as read_day
 from worker.protocols import parsed
@@ -343,11 +341,18 @@ def _changes_as_json(compared: Compared) -> None:
         output.result(output.json_line({"clinic": compared.key, "safety": each}))
 
 
+#: A change of these changes which answers somebody is there for, and which minutes are allowed.
+_HOURS = frozenset({"staffed_hours", "holidays", "send_window", "timezone", "after_hours"})
+
+
 def _warn(file: ClinicFile, done: clinics.Applied) -> None:
-    """Say where nobody would read an answer to what was just published (care rule 4)."""
-    sources, place = clinicfiles.shipped_sources(), clinic_facts(file)
-    for name, _ in done.published:
-        for warning in coverage.warnings(parsed(sources[name], name), place, now=datetime.now(UTC)):
+    """Say where nobody would read an answer to what was published, or by the new hours (rule 4)."""
+    sources = clinicfiles.shipped_sources()
+    names = [name for name, _ in done.published]
+    if _HOURS & {change.field.split(".")[0] for change in done.changes}:
+        names = [name for name in file.protocols if name in sources]
+    for name in names:
+        for warning in effects.unread(parsed(sources[name], name), file):
             output.say(f"warning: {name}, {warning}")
 
 

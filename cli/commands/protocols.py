@@ -2,27 +2,23 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from cli import output
+from cli import effects, output
 from cli.commands import publishing
 from cli.errors import BAD_INPUT, refuse
 from cli.session import services, the_clinic
 from records import clinics, enrollments
-from schedules import coverage
 from schedules import schema as schemas
 from schedules.clinic import ClinicFile, read_clinic
 from schedules.errors import ProtocolError
-from schedules.facts import ClinicFacts
 from schedules.loader import load
 from schedules.protocol import Protocol
 from worker import enrolling
 from worker.clinicfiles import shipped_sources
-from worker.facts import clinic_facts
 from worker.intake.table import near
 from worker.protocols import known_templates
 
@@ -85,7 +81,8 @@ def check(
         else:
             output.say(f"{file}: {protocol.id} is right, {len(protocol.steps)} steps.")
             if described is not None:
-                _warn(file, protocol, clinic_facts(described))
+                for warning in effects.unread(protocol, described):
+                    output.say(f"{file}: warning: {warning}")
     if faulty:
         raise typer.Exit(BAD_INPUT)
 
@@ -102,11 +99,6 @@ for _command, _example in (
 
 def _file(file: Path) -> ClinicFile:
     return read_clinic(_read(file), str(file), sandbox=True)
-
-
-def _warn(file: Path, protocol: Protocol, place: ClinicFacts) -> None:
-    for warning in coverage.warnings(protocol, place, now=datetime.now(UTC)):
-        output.say(f"{file}: warning: {warning}")
 
 
 def _read(file: Path) -> str:

@@ -1,6 +1,7 @@
 """What a coordinator can get wrong: each mistake is named with its line and how to mend it."""
 # ruff: noqa: E501 - The sentences of a protocol stand on one line each, as in its file.
 
+from dataclasses import replace
 from datetime import time
 
 import pytest
@@ -9,8 +10,9 @@ from schedules import coverage
 from schedules.clinic import read_clinic
 from schedules.errors import ClinicFileError, ProtocolError
 from schedules.loader import load, shipped_files
+from schedules.staffing import StaffedHours
 from schedules.windows import SendWindow
-from tests.schedules.planning import clinic, local
+from tests.schedules.planning import NEW_YORK, WEEKDAY, clinic, local
 from tests.support.world import CLINIC
 
 VISIT = """\
@@ -109,6 +111,53 @@ def test_every_step_that_ships_finds_a_minute_in_an_ordinary_clinic():
     for name, source in shipped_files().items():
         found = coverage.warnings(load(source, name), clinic(), now=local("2026-11-30 09:00"))
         assert not [one for one in found if "for none of the visits" in one], name
+
+
+FOOD_AND_RIDE = "dosing-visit.yaml"
+
+
+def test_too_few_staffed_hours_before_a_visit_are_a_warning():
+    """Care rule 4: a Monday's food text can only go on Sunday, and nobody reads its answer."""
+    protocol, now = load(shipped_files()[FOOD_AND_RIDE], "p.yaml"), local("2026-11-30 09:00")
+    found = coverage.warnings(protocol, clinic(), now=now)
+    short = [one for one in found if "staffed hours that it needs" in one]
+    assert [one.split(":")[0] for one in short] == ["step `visit_24h_prep`", "step `visit_2h_ride`"]
+    assert all("for visits on Monday, fewer than the" in one for one in short)
+    everyday = StaffedHours(hours=dict.fromkeys(range(7), WEEKDAY), zone=NEW_YORK)
+    assert coverage.warnings(protocol, replace(clinic(), staffed=everyday), now=now) == []
+    wants = load(VISIT + "    needs_staffed_hours: 80\n", "p.yaml")
+    [never] = coverage.warnings(wants, clinic(), now=now)
+    assert "for visits on Monday, Tuesday, Wednesday, Thursday, Friday, fewer than the 80" in never
+
+
+def test_a_holiday_between_a_text_and_its_visit_is_a_warning():
+    """Every day is staffed, but for the calendar's closed ones."""
+    protocol, now = load(shipped_files()[FOOD_AND_RIDE], "p.yaml"), local("2026-11-30 09:00")
+    hours = StaffedHours(hours=dict.fromkeys(range(7), WEEKDAY), zone=NEW_YORK, country="US")
+    found = coverage.warnings(protocol, replace(clinic(), staffed=hours), now=now)
+    assert any("visit_24h_prep" in one and "such as Fri 2026-12-25, fewer" in one for one in found)
+    assert not any("on Monday" in one for one in found)
+
+
+def test_a_question_late_in_a_year_is_looked_at_too():
+    """Once a month, from the seventh on: its Fridays are as closed as the first week's."""
+    late = BY_HAND.replace(
+        "    latest", "    repeat: from day 198 to day 365, every 30 days\n    latest"
+    )
+    [found] = coverage.warnings(load(late, "p.yaml"), clinic(), now=local("2026-11-30 09:00"))
+    assert "asked on Friday, Saturday, its answer" in found
+
+
+def test_every_route_is_tried_by_itself():
+    """Where some have a minute, those that have none are named."""
+    text = VISIT.replace("dosing}", "dosing, routes: [iv, im]}")
+    text = text.replace("2 days before visit start at 10:00", "24 hours before visit start")
+    text = text.replace("3 hours before visit start", "6 hours before food cut-off")
+    place = clinic(fasting_by_route={"iv": (24, 2)})
+    protocol = load(text + "    stays_on: day before\n", "p.yaml")
+    found = coverage.warnings(protocol, place, now=local("2026-11-30 09:00"))
+    assert [one for one in found if "for none of dosing visits by iv is there a minute" in one]
+    assert not [one for one in found if "by im" in one]
 
 
 def test_an_answer_window_outside_staffed_hours_is_a_warning():

@@ -84,7 +84,7 @@ def test_questions_that_nobody_could_answer_in_time_are_named():
     assert "`daily_0_10`" in warning
     assert "Friday, Saturday" in warning
     assert "Monday" not in warning
-    assert coverage.warnings(shipped()["dosing-visit"], clinic(), now=now) == []
+    assert coverage.warnings(shipped()["assessment-visit"], clinic(), now=now) == []
     assert coverage.warnings(shipped()["daily-check-in"], clinic(staffed=False), now=now) == []
 
 
