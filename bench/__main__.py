@@ -1,6 +1,6 @@
 """`python -m bench [names ...] [--quick]`: measure, print one table, leave nothing running.
 
-Names: burst, webhooks, tick, planning, lateness; all of them without any.
+Names: burst, webhooks, tick, planning, publishing, lateness; all of them without any.
 """
 
 import argparse
@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 import psutil
 from rich.console import Console
 
-from bench import burst, lateness, planning, tick, webhooks
+from bench import burst, lateness, planning, publishing, tick, webhooks
 from bench.figures import Section, show
 from bench.rig import BenchError, Rig
 
-NAMES = ("burst", "lateness", "webhooks", "tick", "planning")
+NAMES = ("burst", "lateness", "webhooks", "tick", "planning", "publishing")
 # Without a burst in the same run, lateness is measured at half of the budget.
 _BUDGET_RATE = 2000.0
 
@@ -52,6 +52,7 @@ class _Run:
                 self._try("webhooks", lambda: webhooks.measure(scene, seconds=seconds))
         self._try("tick", lambda: tick.measure(rig, many=rows, quick=quick))
         self._try("planning", lambda: planning.measure(rig, quick=quick))
+        self._try("publishing", lambda: publishing.measure(rig, quick=quick))
 
     def _burst(self, scene: burst.Scene, rows: int) -> Section:
         quick = self._options.quick

@@ -2,14 +2,16 @@
 
 import re
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import typer
 
 from cli import importing, output
+from cli.effects import progress
 from cli.errors import BAD_INPUT, refuse
 from cli.session import ACTOR, services
 from worker.intake.batches import ImportReport
@@ -30,8 +32,6 @@ _DRY_RUN = typer.Option(False, "--dry-run", help="Say what would be done, and wr
 _STRICT = typer.Option(False, "--strict", help="Keep nothing if any row is bad.")
 _REVEAL = typer.Option(False, "--reveal", help="Show all values of conflicts; this is recorded.")
 _JSON = typer.Option(False, "--json", help="One JSON object for each bad row, then the counts.")
-
-Told = Callable[[int], None]
 
 
 @app.callback()
@@ -55,23 +55,12 @@ def patients(
     An import never lifts a stop, a hold or a close, never replaces a newer consent, and leaves what
     staff changed since as it is. Whoever agreed to texts within the last month is sent the welcome.
     """
-    importing.free_place(errors, file)
-    content, mapping = _content(file), _mapping(map_file, "patients")
+    wanted = _Wanted(file, errors, dry_run, strict, as_json, reveal)
+    content, mapping = wanted.content(), _mapping(map_file, "patients")
     with services() as running:
-        with _progress() as (on_start, on_progress):
-            report = people.import_patients(
-                running,
-                content,
-                actor=ACTOR,
-                mapping=mapping,
-                quiet=quiet,
-                dry_run=dry_run,
-                strict=strict,
-                on_start=on_start,
-                on_progress=on_progress,
-            )
-        _tell(running, report, dry_run=dry_run, as_json=as_json, reveal=reveal)
-    _end(report, errors, _sheet(content, mapping))
+        step = partial(people.import_patients, running, content, mapping=mapping, quiet=quiet)
+        report = wanted.bring_in(running, step, _sheet(content, mapping))
+    _end(fine=not report.bad)
 
 
 @app.command(
@@ -98,29 +87,22 @@ def appointments(
     Patients are texted what is booked, moved and cancelled. A clinic's first import tells nobody.
     What staff changed since stays as it is.
     """
-    importing.free_place(errors, file)
+    wanted = _Wanted(file, errors, dry_run, strict, as_json, reveal)
     days = _days(complete)
-    content, mapping = _content(file), _mapping(map_file, "appointments")
+    content, mapping = wanted.content(), _mapping(map_file, "appointments")
     with services() as running:
-        with _progress() as (on_start, on_progress):
-            report = visits.import_appointments(
-                running,
-                content,
-                actor=ACTOR,
-                clinic_key=clinic,
-                mapping=mapping,
-                complete=days,
-                quiet=quiet,
-                dry_run=dry_run,
-                strict=strict,
-                on_start=on_start,
-                on_progress=on_progress,
-            )
-        _tell(running, report, dry_run=dry_run, as_json=as_json, reveal=reveal)
-        _write_errors(report, errors, _sheet(content, mapping))
+        step = partial(
+            visits.import_appointments,
+            running,
+            content,
+            clinic_key=clinic,
+            mapping=mapping,
+            complete=days,
+            quiet=quiet,
+        )
+        report = wanted.bring_in(running, step, _sheet(content, mapping))
         fine = _missing(running, report, yes=yes, force=force, quiet=quiet, as_json=as_json)
-    if report.bad or not fine:
-        raise typer.Exit(BAD_INPUT)
+    _end(fine=fine and not report.bad)
 
 
 @app.command(epilog="Example: aftercare import forms completed.csv --dry-run")
@@ -136,22 +118,54 @@ def forms(
 
     Nobody is reminded of what is done, and scores are looked at as `aftercare form` has them.
     """
-    importing.free_place(errors, file)
-    content = _content(file)
+    wanted = _Wanted(file, errors, dry_run, strict, as_json)
+    content = wanted.content()
     with services() as running:
-        with _progress() as (on_start, on_progress):
-            report = form_step.import_forms(
-                running,
-                content,
+        step = partial(form_step.import_forms, running, content, clinic_key=clinic)
+        report = wanted.bring_in(running, step, _sheet(content, None))
+    _end(fine=not report.bad)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What every import's options say of the file, of its bad rows, and of what is told."""
+
+    file: Path
+    errors: Path | None
+    dry_run: bool
+    strict: bool
+    as_json: bool
+    reveal: bool = False
+
+    def content(self) -> bytes:
+        """Read the file, once there is a place for its bad rows."""
+        importing.free_place(self.errors, self.file)
+        return sys.stdin.buffer.read() if str(self.file) == "-" else _bytes(self.file)
+
+    def bring_in(
+        self, running: Services, step: Callable[..., ImportReport], sheet: Sheet
+    ) -> ImportReport:
+        """Run an import with a progress bar, tell what became of it, and write the bad rows out."""
+        with progress("Rows") as (on_start, on_progress):
+            report = step(
                 actor=ACTOR,
-                clinic_key=clinic,
-                dry_run=dry_run,
-                strict=strict,
+                dry_run=self.dry_run,
+                strict=self.strict,
                 on_start=on_start,
                 on_progress=on_progress,
             )
-        _tell(running, report, dry_run=dry_run, as_json=as_json, reveal=False)
-    _end(report, errors, _sheet(content, None))
+        if self.reveal and report.conflicts:
+            importing.record_reveal(running, report.conflicts)
+        importing.tell(report, dry_run=self.dry_run, as_json=self.as_json, reveal=self.reveal)
+        if self.errors is not None:
+            importing.write_errors(self.errors, sheet, report.faults)
+        return report
+
+
+def _end(*, fine: bool) -> None:
+    """End the command with 2 where a row was bad, or what is missing could not be cancelled."""
+    if not fine:
+        raise typer.Exit(BAD_INPUT)
 
 
 def _missing(
@@ -218,12 +232,6 @@ def _days(text: str | None) -> Days | None:
     return Days(first=first, last=last)
 
 
-def _content(file: Path) -> bytes:
-    if str(file) == "-":
-        return sys.stdin.buffer.read()
-    return _bytes(file)
-
-
 def _bytes(file: Path) -> bytes:
     try:
         return file.read_bytes()
@@ -243,40 +251,3 @@ def _mapping(file: Path | None, kind: str) -> MappingFile | None:
 
 def _sheet(content: bytes, mapping: MappingFile | None) -> Sheet:
     return mapping.sheet(content) if mapping else Sheet(content)
-
-
-@contextmanager
-def _progress() -> Iterator[tuple[Told, Told]]:
-    """Yield what is told the number of rows, and each batch; a bar on a terminal only."""
-    if not sys.stderr.isatty():
-        yield (lambda _: None), (lambda _: None)
-        return
-    from rich.console import Console  # noqa: PLC0415 - Only a terminal needs it.
-    from rich.progress import Progress  # noqa: PLC0415 - As above.
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("Rows", total=None)
-        yield (
-            lambda rows: bar.update(task, total=rows),
-            lambda rows: bar.update(task, advance=rows),
-        )
-
-
-def _tell(
-    running: Services, report: ImportReport, *, dry_run: bool, as_json: bool, reveal: bool
-) -> None:
-    if reveal and report.conflicts:
-        importing.record_reveal(running, report.conflicts)
-    importing.tell(report, dry_run=dry_run, as_json=as_json, reveal=reveal)
-
-
-def _write_errors(report: ImportReport, errors: Path | None, sheet: Sheet) -> None:
-    if errors is not None:
-        importing.write_errors(errors, sheet, report.faults)
-
-
-def _end(report: ImportReport, errors: Path | None, sheet: Sheet) -> None:
-    """Write the bad rows out; they end the command with 2."""
-    _write_errors(report, errors, sheet)
-    if report.bad:
-        raise typer.Exit(BAD_INPUT)

@@ -53,10 +53,8 @@ def publish(
     with _running() as running:
         clinic_id = _clinic_id(running, clinic)
         draft = publishing.draft(running, clinic_id, source, str(file))
-        person = _person(running, clinic_id, by)
-        _Publishing(running, person, price, everything=everything, as_json=as_json).go(
-            draft, yes=yes, dry_run=dry_run
-        )
+        doing = _Publishing(running, price, everything=everything, as_json=as_json)
+        doing.go(draft, by=by, yes=yes, dry_run=dry_run)
 
 
 def rollback(
@@ -76,10 +74,8 @@ def rollback(
         row = publishing.earlier(running, clinic_id, protocol, to)
         name = f"{protocol} v{row.number}"
         draft = publishing.draft(running, clinic_id, row.source, name, restores=row.number)
-        person = _person(running, clinic_id, by)
-        _Publishing(running, person, price, everything=everything, as_json=as_json).go(
-            draft, yes=yes, dry_run=dry_run
-        )
+        doing = _Publishing(running, price, everything=everything, as_json=as_json)
+        doing.go(draft, by=by, yes=yes, dry_run=dry_run)
 
 
 def approve(
@@ -102,8 +98,8 @@ def approve(
         draft = publishing.draft(running, clinic_id, row.source, name, restores=row.restores)
         if draft.base_number != row.base_number:
             refuse("Another version came into force since it was proposed. Propose it anew.")
-        person = proven(running, clinic_id, by)
-        doing = _Publishing(running, person, price, everything=everything, as_json=as_json)
+        doing = _Publishing(running, price, everything=everything, as_json=as_json)
+        person = doing.person = proven(running, clinic_id, by)
         found = doing.show(draft)
         doing.show_words(draft)
         effects.confirmed(f"Do you approve this as a clinician, {person.email}?", yes=yes)
@@ -196,17 +192,20 @@ class _Publishing:
     def __init__(
         self,
         running: Services,
-        person: Staff | None,
         price: float | None,
         *,
         everything: bool,
         as_json: bool,
     ) -> None:
-        self._running, self._person, self._price = running, person, price
+        self._running, self._price = running, price
         self._everything, self._as_json = everything, as_json
+        #: Who does it, once they gave their password.
+        self.person: Staff | None = None
 
-    def go(self, draft: Draft, *, yes: bool, dry_run: bool) -> None:
-        """Show, ask, and publish or propose."""
+    def go(self, draft: Draft, *, by: str | None, yes: bool, dry_run: bool) -> None:
+        """Show, ask, and publish or propose, as whoever `by` is the address of."""
+        if by is not None:
+            self.person = proven(self._running, draft.clinic_id, by)
         if draft.same:
             self._finish(draft, dry_run=dry_run)
             return
@@ -310,7 +309,7 @@ class _Publishing:
             )
 
     def _propose(self, draft: Draft, *, yes: bool) -> None:
-        if self._person is None:
+        if self.person is None:
             raise signoff.NeedsApprovalError(draft.safety)
         effects.confirmed(f"Propose it to the clinicians of {draft.key}?", yes=yes)
         proposal = signoff.propose(
@@ -321,7 +320,7 @@ class _Publishing:
             safety=draft.safety,
             base_number=draft.base_number,
             base_settings=draft.base_settings,
-            by=self._person,
+            by=self.person,
             restores=draft.restores,
         )
         name = draft.protocol.id
@@ -348,7 +347,7 @@ class _Publishing:
         refuse("Nothing was changed. The above is what it does now: run it again if that is right.")
 
     def _actor(self) -> str:
-        return f"staff:{self._person.id}" if self._person else ACTOR
+        return f"staff:{self.person.id}" if self.person else ACTOR
 
 
 def _running() -> Any:
@@ -359,10 +358,6 @@ def _running() -> Any:
 def _clinic_id(running: Services, key: str | None) -> UUID:
     with running.database.transaction() as session:
         return the_clinic(session, key).id
-
-
-def _person(running: Services, clinic_id: UUID, email: str | None) -> Staff | None:
-    return None if email is None else proven(running, clinic_id, email)
 
 
 def proven(running: Services, clinic_id: UUID, email: str) -> Staff:

@@ -1,6 +1,6 @@
 """docs/compliance.md: what the rules are, how each is kept, and what proves it."""
 
-from tests.compliance.registry import MONTHS, PROMISES, RULES
+from tests.compliance.registry import APPROVALS, MONTHS, PROMISES, RULES
 from tests.compliance.rules import Promise, Rule
 from tests.support.source import ROOT
 
@@ -35,6 +35,15 @@ The same is done with the core promises: a planted fault, and the test that has 
 """
 
 
+_APPROVALS = """
+## Approvals
+
+And with what care rule 28 asks for beside the second person:
+
+| promise | test | what if |
+|---|---|---|
+"""
+
 _MONTHS = """
 ## A simulated month
 
@@ -51,8 +60,9 @@ def render() -> str:
     """Return the document for the registry and the tests as they are."""
     rules = "\n".join(map(_of, RULES))
     promises = "".join(map(_row, PROMISES))
-    months = "".join(map(_row, MONTHS))
-    return _HEAD + rules + _OPEN + "\n" + _open() + _PROMISES + promises + _MONTHS + months
+    approvals = _APPROVALS + "".join(map(_row, APPROVALS))
+    months = _MONTHS + "".join(map(_row, MONTHS))
+    return _HEAD + rules + _OPEN + "\n" + _open() + _PROMISES + promises + approvals + months
 
 
 def _of(rule: Rule) -> str:

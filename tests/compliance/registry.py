@@ -337,6 +337,20 @@ RULES: tuple[Rule, ...] = (
             what="a file that repeats itself is news against what staff changed",
         ),
     ),
+    Rule(
+        id="care 28",
+        words="Safety content changes only with the approval of a second person, a clinician, in"
+        " every language in use; a changed phone or wording reaches queued texts; replies and"
+        " stops to old numbers still count.",
+        how="A proposal keeps what was read and by whom it was made; applying and publishing use up"
+        " an approval of exactly that. Texts are rendered when they are claimed.",
+        sabotage=Sabotage(
+            file="worker/signoff.py",
+            old="if by.id == proposal.proposed_by:",
+            new="if False:",
+            what="whoever proposes safety content approves it too",
+        ),
+    ),
 )
 
 _SENDING, _SEND_TESTS = "records/sending.py", "tests/worker/test_send.py"
@@ -441,6 +455,62 @@ PROMISES: tuple[Promise, ...] = (
             old='raise RefusedError("bad_signature")',
             new="pass",
             what="a wrong signature is let through",
+        ),
+    ),
+)
+
+_APPROVALS = "tests/compliance/test_approval.py"
+#: What care rule 28 asks for is held in more places than one.
+APPROVALS: tuple[Promise, ...] = (
+    Promise(
+        words="Safety content waits until each language is approved",
+        node=f"{_APPROVALS}::test_care_rule_28_each_language_in_use_is_approved",
+        sabotage=Sabotage(
+            file="worker/signoff.py",
+            old="if _standing(session, proposal, [*clinic.file.languages, *languages]).waits:",
+            new="if False:",
+            what="one language stands for all",
+        ),
+    ),
+    Promise(
+        words="What is applied is what was approved",
+        node=f"{_APPROVALS}::test_care_rule_28_another_change_needs_another_approval",
+        sabotage=Sabotage(
+            file="worker/signoff.py",
+            old="if proposal is None or proposal.source != source"
+            " or proposal.base_number != base_number:",
+            new="if proposal is None:",
+            what="an approval is good for any change",
+        ),
+    ),
+    Promise(
+        words="Safety wording is safety content",
+        node=f"{_APPROVALS}::test_care_rule_28_safety_wording_needs_a_second_person",
+        sabotage=Sabotage(
+            file="worker/clinicfiles.py",
+            old="if change.before != change.after and wording.is_safety(catalog, key):",
+            new="if False:",
+            what="a clinic words its crisis reply without anybody's leave",
+        ),
+    ),
+    Promise(
+        words="A clinic's own wording keeps 911 and 988",
+        node=f"{_APPROVALS}::test_care_rule_28_no_wording_takes_the_help_lines_away",
+        sabotage=Sabotage(
+            file="messages/wording.py",
+            old="if pattern.search(shipped.text) and not pattern.search(text):",
+            new="if False:",
+            what="a crisis reply may name no help",
+        ),
+    ),
+    Promise(
+        words="Queued texts are rendered in the words in force",
+        node=f"{_APPROVALS}::test_care_rule_28_changed_words_reach_queued_texts",
+        sabotage=Sabotage(
+            file="worker/rendering.py",
+            old="catalog = words_of(catalog, subject.clinic)",
+            new="pass",
+            what="texts go out in the shipped words whatever the clinic says",
         ),
     ),
 )

@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.compliance.document import DOCUMENT, render
-from tests.compliance.registry import MONTHS, PROMISES, RULES
+from tests.compliance.registry import APPROVALS, MONTHS, PROMISES, RULES
 from tests.compliance.rules import Promise, Rule, Sabotage
 from tests.support.source import ROOT
 
@@ -188,8 +188,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _promises(only: Sequence[str] | None) -> tuple[Promise, ...]:
     if only is None:
-        return (*PROMISES, *MONTHS)
-    return MONTHS if "month" in only else ()
+        return (*PROMISES, *APPROVALS, *MONTHS)
+    of_approvals = APPROVALS if "care 28" in only else ()
+    return (*of_approvals, *(MONTHS if "month" in only else ()))
 
 
 def _end(verdicts: Sequence[Verdict], *, whole: bool) -> int:

@@ -5,11 +5,13 @@ goes on where it stopped. No more than a batch of the file is in memory.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Generic, TypeVar
+from uuid import UUID
 
+from records import audit
 from records.base import Session
 from worker.intake.merging import Conflict
 from worker.intake.table import Row, RowFault, Table
@@ -129,6 +131,32 @@ class Import(Generic[R]):
             unused=self.table.layout.unused,
             written=written,
         )
+
+
+def record(
+    services: Services, what: str, clinic_ids: Collection[UUID], report: ImportReport, *, actor: str
+) -> None:
+    """Write into each clinic's audit trail that a file changed something; `what` it was about."""
+    if not report.written or not report.created + report.changed:
+        return
+    details = {
+        "created": report.created,
+        "changed": report.changed,
+        "bad": report.bad,
+        "conflicts": len(report.conflicts),
+    }
+    with services.database.transaction() as session:
+        for clinic_id in sorted(clinic_ids):
+            audit.record(
+                session,
+                services.vault,
+                clinic_id=clinic_id,
+                now=services.now,
+                actor=actor,
+                action=f"{what}.imported",
+                subject=f"clinic:{clinic_id}",
+                details=details,
+            )
 
 
 def _in_batches(rows: Iterable[Row]) -> Iterable[list[Row]]:

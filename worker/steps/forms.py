@@ -122,8 +122,7 @@ def import_forms(
     report = batches.Import(services=services, table=table, reader=reader, write=write).run(
         dry_run=dry_run, strict=strict, on_start=on_start, on_progress=on_progress
     )
-    if report.written and report.created + report.changed:
-        _record_import(services, written, report, actor)
+    batches.record(services, "forms", written, report, actor=actor)
     return report
 
 
@@ -233,21 +232,3 @@ def _step_of(session: Session, told: _Told) -> Step | None:
         step for name in published for step in published[name][0].steps if step.form == told.form
     ]
     return max(steps, key=lambda step: len(step.on_answer), default=None)
-
-
-def _record_import(
-    services: Services, clinic_ids: set[UUID], report: batches.ImportReport, actor: str
-) -> None:
-    details = {"created": report.created, "changed": report.changed, "bad": report.bad}
-    with services.database.transaction() as session:
-        for clinic_id in sorted(clinic_ids):
-            audit.record(
-                session,
-                services.vault,
-                clinic_id=clinic_id,
-                now=services.now,
-                actor=actor,
-                action="forms.imported",
-                subject=f"clinic:{clinic_id}",
-                details=details,
-            )

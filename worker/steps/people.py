@@ -92,32 +92,8 @@ def import_patients(
         reader=lambda: PatientReader(table.columns, known, now=now, written=written).read,
         write=batch.write,
     ).run(dry_run=dry_run, strict=strict, on_start=on_start, on_progress=on_progress)
-    if report.written and report.created + report.changed:
-        _record_import(services, batch.clinics, report, actor)
+    batches.record(services, "patients", batch.clinics, report, actor=actor)
     return report
-
-
-def _record_import(
-    services: Services, clinic_ids: set[UUID], report: batches.ImportReport, actor: str
-) -> None:
-    details = {
-        "created": report.created,
-        "changed": report.changed,
-        "bad": report.bad,
-        "conflicts": len(report.conflicts),
-    }
-    with services.database.transaction() as session:
-        for clinic_id in sorted(clinic_ids):
-            audit.record(
-                session,
-                services.vault,
-                clinic_id=clinic_id,
-                now=services.now,
-                actor=actor,
-                action="patients.imported",
-                subject=f"clinic:{clinic_id}",
-                details=details,
-            )
 
 
 def hold(

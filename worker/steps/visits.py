@@ -89,8 +89,7 @@ def import_appointments(
     )
     if report.written:
         _remember_imports(services, first & batch.clinics)
-    if report.written and report.created + report.changed:
-        _record_import(services, batch.clinics, report, actor)
+    batches.record(services, "appointments", batch.clinics, report, actor=actor)
     if complete is None:
         return report
     meant = [each for each in known if each.id in batch.clinics] or known
@@ -135,8 +134,15 @@ def cancel_missing(
             batch.cancel_missing(session, found)
             count += len(found)
             for clinic_id in sorted({visit.clinic_id for visit in found}):
-                _record_of_clinic(
-                    session, services, clinic_id, actor, "missing_cancelled", {"visits": len(found)}
+                audit.record(
+                    session,
+                    services.vault,
+                    clinic_id=clinic_id,
+                    now=services.now,
+                    actor=actor,
+                    action="appointments.missing_cancelled",
+                    subject=f"clinic:{clinic_id}",
+                    details={"visits": len(found)},
                 )
     return count
 
@@ -145,40 +151,6 @@ def _remember_imports(services: Services, clinic_ids: set[UUID]) -> None:
     with services.database.transaction() as session:
         for clinic_id in sorted(clinic_ids):
             clinics.by_id(session, clinic_id).visits_imported_at = services.now
-
-
-def _record_import(
-    services: Services, clinic_ids: set[UUID], report: batches.ImportReport, actor: str
-) -> None:
-    details = {
-        "created": report.created,
-        "changed": report.changed,
-        "bad": report.bad,
-        "conflicts": len(report.conflicts),
-    }
-    with services.database.transaction() as session:
-        for clinic_id in sorted(clinic_ids):
-            _record_of_clinic(session, services, clinic_id, actor, "imported", details)
-
-
-def _record_of_clinic(
-    session: Session,
-    services: Services,
-    clinic_id: UUID,
-    actor: str,
-    what: str,
-    details: Mapping[str, object],
-) -> None:
-    audit.record(
-        session,
-        services.vault,
-        clinic_id=clinic_id,
-        now=services.now,
-        actor=actor,
-        action=f"appointments.{what}",
-        subject=f"clinic:{clinic_id}",
-        details=details,
-    )
 
 
 def enroll_matching(services: Services, appointment_id: UUID) -> int:
