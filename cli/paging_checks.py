@@ -8,7 +8,7 @@ from records import clinics, pages
 from records.base import Database, Session
 from records.clinics import Clinic
 from records.pages import PageKind
-from schedules import ladder, roster
+from schedules import roster
 from schedules.clinic import AfterHours
 from worker import presence
 from worker.clock import SystemClock
@@ -29,6 +29,7 @@ def paging(database: Database, settings: Settings) -> Found:
             yield bad("paging", fault, "See docs/paging.md.")
         for clinic in everyone:
             yield from _roster(session, clinic, settings)
+            yield from _attended(clinic, settings)
             yield from _silence(session, clinic, settings)
             yield from _clinicians(session, clinic, settings)
             yield from _tests(session, clinic, settings)
@@ -59,6 +60,16 @@ def _roster(session: Session, clinic: Clinic, settings: Settings) -> Iterator[Fi
     yield wrong(check, f"nobody is on call {told}{more}", mend)
 
 
+def _attended(clinic: Clinic, settings: Settings) -> Iterator[Finding]:
+    """Say on which days everybody is away in staffed hours: texts then promise nobody."""
+    now = SystemClock(settings.clock_offset).now()
+    days = roster.unattended(clinic.file, now=now)
+    if days:
+        named = ", ".join(f"{day:%b %d}" for day in days)
+        mend = "End an absence, or put closed days under holidays and apply the file."
+        yield wrong(f"staffed hours {clinic.key}", f"everybody is away on {named}", mend)
+
+
 def _silence(session: Session, clinic: Clinic, settings: Settings) -> Iterator[Finding]:
     """Say who phones about a silence that is urgent on closed days (care rule 19)."""
     check, file = f"closed days {clinic.key}", clinic.file
@@ -71,7 +82,7 @@ def _silence(session: Session, clinic: Clinic, settings: Settings) -> Iterator[F
         message = "nobody is named who phones about a silence that is urgent then"
         yield note(check, message, mend)
         return
-    key, now = ladder.key_of(caller.email, caller.name), SystemClock(settings.clock_offset).now()
+    key, now = caller.key, SystemClock(settings.clock_offset).now()
     away = pages.absences(session, clinic.id, since=now, until=now + _AHEAD)
     days = roster.closed_days_of(file, [one for one in away if one[0] == key], now=now)
     if key in pages.staff_gone(session, clinic.id):

@@ -6,10 +6,11 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, select, text
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, select, text
+from sqlalchemy.orm import Mapped, Session, column_property, mapped_column
 
 from records.base import Base, ClinicId, CreatedAt, Id, within_clinic
+from schedules.absences import Absences
 from schedules.clinic import ClinicFile
 
 
@@ -31,8 +32,10 @@ class Clinic(Base):
 
     @property
     def file(self) -> ClinicFile:
-        """The clinic's settings as values."""
-        return _read(json.dumps(self.settings))
+        """The clinic's settings as values, judged with who of its staff is away."""
+        # A clinic that was only just made has no staff yet, and its row was not read back.
+        staff = self.__dict__.get("staff")
+        return _read(json.dumps(self.settings), json.dumps(staff) if staff else "")
 
 
 class ClinicVersion(Base):
@@ -55,9 +58,24 @@ class ClinicVersion(Base):
 
 
 @lru_cache(maxsize=64)
-def _read(settings: str) -> ClinicFile:
+def _read(settings: str, staff: str) -> ClinicFile:
     """Read a clinic's settings once: each step asks for them many times, and few ever change."""
-    return ClinicFile.from_json(json.loads(settings))
+    file = ClinicFile.from_json(json.loads(settings))
+    return file.with_absences(_absences(json.loads(staff))) if staff else file
+
+
+def _absences(staff: list[dict[str, Any]]) -> Absences:
+    """Read who signs in, who is away when, and who has left."""
+    away = tuple(
+        (member["email"], datetime.fromisoformat(since), datetime.fromisoformat(until))
+        for member in staff
+        for since, until in member["away"] or ()
+    )
+    return Absences(
+        people=frozenset(each["email"] for each in staff if each["acts"] and not each["gone"]),
+        away=away,
+        gone=frozenset(each["email"] for each in staff if each["gone"]),
+    )
 
 
 class Sender(Base):
@@ -127,6 +145,27 @@ class StaffAbsence(Base):
     ends_at: Mapped[datetime]
 
     __table_args__ = (within_clinic("staff_id", "staff"),)
+
+
+_AWAY = (
+    select(func.jsonb_agg(func.jsonb_build_array(StaffAbsence.starts_at, StaffAbsence.ends_at)))
+    .where(StaffAbsence.staff_id == Staff.id, StaffAbsence.clinic_id == Staff.clinic_id)
+    .scalar_subquery()
+)
+_MEMBER = func.jsonb_build_object(
+    "email",
+    func.lower(Staff.email),
+    "acts",
+    Staff.role != "viewer",
+    "gone",
+    Staff.disabled_at.is_not(None),
+    "away",
+    _AWAY,
+)
+# Read with each clinic, so that whatever asks its file who is there hears of today's absences.
+Clinic.staff = column_property(
+    select(func.jsonb_agg(_MEMBER)).where(Staff.clinic_id == Clinic.id).scalar_subquery()
+)
 
 
 def is_away(session: Session, staff_id: UUID, *, at: datetime) -> bool:

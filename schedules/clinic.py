@@ -12,12 +12,14 @@ from zoneinfo import ZoneInfo
 
 from pydantic import (
     Field,
+    PrivateAttr,
     ValidationError,
     ValidationInfo,
     field_validator,
 )
 
 from schedules import clinic_cover, terms
+from schedules.absences import Absences, Span
 from schedules.clinic_faults import faults_of
 from schedules.clinic_fields import (
     Line,
@@ -145,6 +147,9 @@ class ClinicFile(Part):
     forms: dict[str, Link] = Field(default_factory=dict)
     #: What whoever takes an item does first, by its reason: the clinic's own words (care rule 15).
     playbook: dict[Reason, tuple[Line, ...]] = Field(default_factory=dict)
+    #: Who is away: no part of the file, and known only where it comes from the records.
+    _absences: Absences = PrivateAttr(default=Absences())
+    _nobody: tuple[Span, ...] = PrivateAttr(default=())
 
     @field_validator("languages", "protocols")
     @classmethod
@@ -213,18 +218,45 @@ class ClinicFile(Part):
         return SendWindow(opens=self.send_window.opens, closes=self.send_window.closes)
 
     def staffed(self) -> StaffedHours:
-        """Give the staffed hours; equal files share one object and its cache of days."""
+        """Give the staffed hours; equal files share one object and its cache of days.
+
+        By these items fall due and the ladder runs, whoever is away.
+        """
         on_call = self.after_hours is AfterHours.ON_CALL
         return _staffed(self.staffed_hours, self.holidays, self.timezone, on_call=on_call)
 
+    def attended(self) -> StaffedHours:
+        """Give the staffed hours less those in which everybody is away: what texts promise by."""
+        if not self._nobody:
+            return self.staffed()
+        on_call = self.after_hours is AfterHours.ON_CALL
+        return _staffed(
+            self.staffed_hours, self.holidays, self.timezone, on_call=on_call, nobody=self._nobody
+        )
+
+    def with_absences(self, absences: Absences) -> Self:
+        """Return the same file, judged with who is away.
+
+        Whoever is on the ladder for staffed hours counts among those who may be there.
+        """
+        by_day = [one for one in self.on_call if one.hours != "after_hours"]
+        at_work = {one.key for one in (*by_day, *([self.lead] if self.lead else []))}
+        known = self.model_copy()
+        known._absences, known._nobody = absences, absences.nobody(at_work)  # noqa: SLF001
+        return known
+
     def on_call_at(self, at: datetime) -> tuple[OnCall, ...]:
         """Name those whom a page reaches at this instant, in the order of the file."""
-        return tuple(person for person in self.on_call if self._takes_pages(person, at))
+        return tuple(
+            person
+            for person in self.on_call
+            if self._takes_pages(person, at) and not self._absences.is_out(person.key, at)
+        )
 
     def is_covered(self, at: datetime) -> bool:
         """Whether a call can be offered or promised at this instant (care rule 11)."""
         on_call = self.after_hours is AfterHours.ON_CALL
-        return self.staffed().is_staffed(at) or (on_call and bool(self.on_call_at(at)))
+        return self.attended().is_staffed(at) or (on_call and bool(self.on_call_at(at)))
 
     def _takes_pages(self, person: OnCall, at: datetime) -> bool:
         if isinstance(person.hours, Week):
@@ -248,7 +280,14 @@ class ClinicFile(Part):
 
 
 @lru_cache(maxsize=256)
-def _staffed(week: Week, closed: Holidays, timezone: str, *, on_call: bool) -> StaffedHours:
+def _staffed(
+    week: Week,
+    closed: Holidays,
+    timezone: str,
+    *,
+    on_call: bool,
+    nobody: tuple[tuple[datetime, datetime], ...] = (),
+) -> StaffedHours:
     return StaffedHours(
         hours=week.by_weekday(),
         zone=ZoneInfo(timezone),
@@ -257,4 +296,5 @@ def _staffed(week: Week, closed: Holidays, timezone: str, *, on_call: bool) -> S
         extra=frozenset(closed.extra),
         open_on=frozenset(closed.open_on),
         on_call=on_call,
+        nobody=nobody,
     )

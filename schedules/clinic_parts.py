@@ -329,6 +329,16 @@ class Contact(Part):
     phone: Phone
     email: Email | None = None
 
+    @property
+    def key(self) -> str:
+        """Under what a contact and a console user are known as one person."""
+        return key_of(self.email, self.name)
+
+
+def key_of(email: str | None, name: str) -> str:
+    """Return somebody's key: their e-mail address in lower case, or their name."""
+    return (email or name).strip().lower()
+
 
 # The tag keeps pydantic from reporting hours by weekday as a wrong word as well.
 Hours = Annotated[

@@ -54,6 +54,7 @@ class FollowUpReason(StrEnum):
     NOT_READY = "not_ready"
     PAGE_TEST_UNANSWERED = "page_test_unanswered"
     OUTAGE_PAGE_UNANSWERED = "outage_page_unanswered"
+    NOBODY_THERE = "nobody_there"
     CLOSURE_LIST = "closure_list"
     BREACH_ASSESSMENT = "breach_assessment"
     CONVERSATION = "conversation"
@@ -74,7 +75,7 @@ DEFAULT_SEVERITY = {
     **dict.fromkeys((_R.RUNNING_LATE, _R.MAY_HAVE_MEANT_SOMETHING_ELSE, _R.NO_ANSWER), _CALL),
     **dict.fromkeys((_R.INSTRUCTION_NOT_DELIVERED, _R.NOT_REMINDED, _R.CANNOT_REACH), _CALL),
     **dict.fromkeys((_R.VISIT_EVENT_MISSING, _R.CHECK_NOT_DELIVERED, _R.NOT_PLANNED), _CALL),
-    **dict.fromkeys((_R.CRISIS_HOLD_ENDED, _R.OUTAGE_PAGE_UNANSWERED), _CALL),
+    **dict.fromkeys((_R.CRISIS_HOLD_ENDED, _R.OUTAGE_PAGE_UNANSWERED, _R.NOBODY_THERE), _CALL),
     **dict.fromkeys(
         (_R.RISING_SCORE, _R.UNCLEAR_REPLY, _R.QUESTION, _R.MISSED_CHECK_INS), _NEXT_DAY
     ),

@@ -117,15 +117,10 @@ class Turn:
 Rungs = tuple[tuple[Person, ...], ...]
 
 
-def key_of(email: str | None, name: str) -> str:
-    """Return under what a contact and a console user are known as one person."""
-    return (email or name).strip().lower()
-
-
 def person_of(contact: Contact) -> Person:
     """Return a contact of the clinic's file as somebody who can be paged."""
     return Person(
-        key=key_of(contact.email, contact.name),
+        key=contact.key,
         name=contact.name,
         phone=contact.phone,
         email=contact.email,

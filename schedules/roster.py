@@ -6,9 +6,10 @@ Pure, like the ladder itself; absences and people's keys come from the records.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 
 from schedules.clinic import AfterHours, ClinicFile, Contact
-from schedules.ladder import Absent, key_of, on_duty
+from schedules.ladder import Absent, on_duty
 from schedules.staffing import NOON
 from schedules.windows import first_instant
 
@@ -28,12 +29,12 @@ def keys_on_phone(file: ClinicFile, phone: str) -> frozenset[str]:
     Empty for everybody else's number.
     """
     mine = (one for one in contacts(file) if one.phone == phone)
-    return frozenset(key_of(one.email, one.name) for one in mine)
+    return frozenset(one.key for one in mine)
 
 
 def keys_beside(file: ClinicFile, key: str) -> frozenset[str]:
     """Give the keys of everybody who shares a phone with this person, theirs among them."""
-    phones = {one.phone for one in contacts(file) if key_of(one.email, one.name) == key}
+    phones = {one.phone for one in contacts(file) if one.key == key}
     return frozenset({key}).union(*(keys_on_phone(file, phone) for phone in phones))
 
 
@@ -110,6 +111,21 @@ def staffed_days_without(
         day
         for day, at in opened
         if set(keys) <= {key for key, since, until in absences if since <= at < until}
+    )
+
+
+def unattended(file: ClinicFile, *, now: datetime, days: int = 14) -> tuple[date, ...]:
+    """Give the local dates ahead on which everybody is away for some of the staffed hours."""
+    hours, there = file.staffed(), file.attended()
+    today = now.astimezone(hours.zone).date()
+    ends = [
+        first_instant(today + timedelta(days=number), time(), hours.zone)
+        for number in range(days + 1)
+    ]
+    return tuple(
+        start.astimezone(hours.zone).date()
+        for start, end in pairwise(ends)
+        if there.staffed_between(start, end) < hours.staffed_between(start, end)
     )
 
 

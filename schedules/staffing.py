@@ -102,7 +102,8 @@ class StaffedHours:
 
     `hours` maps a weekday (0 is Monday) to spans in order; a day without spans is closed.
     `extra` are more closed dates, `open_on` are public holidays on which the clinic works.
-    `on_call` says whether pages reach somebody outside these hours.
+    `on_call` says whether pages reach somebody outside these hours. In `nobody`, spans of time,
+    everybody is away, so that nothing of them is staffed.
     Raises ScheduleError when no day of the week is staffed, since then nothing could fall due.
     """
 
@@ -113,6 +114,7 @@ class StaffedHours:
     extra: frozenset[date] = frozenset()
     open_on: frozenset[date] = frozenset()
     on_call: bool = True
+    nobody: tuple[tuple[datetime, datetime], ...] = ()
     _days: dict[date, tuple[tuple[datetime, datetime], ...]] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -256,6 +258,7 @@ class StaffedHours:
             closed = self.is_holiday(day)
             spans = () if closed else self.hours.get(day.weekday(), ())
             found = tuple(filter(_not_skipped, (self._instants(day, span) for span in spans)))
+            found = _without(found, self.nobody)
             self._days[day] = found
         return found
 
@@ -283,6 +286,17 @@ class StaffedHours:
             f"the clinic has no staffed hour within {LONGEST_CLOSURE_DAYS} days of {at:%Y-%m-%d}"
             ". Look at staffed_hours and holidays in the clinic file"
         )
+
+
+def _without(
+    spans: tuple[tuple[datetime, datetime], ...], gaps: tuple[tuple[datetime, datetime], ...]
+) -> tuple[tuple[datetime, datetime], ...]:
+    """Take times out of spans; what is left of a span may be two."""
+    for starts, ends in gaps:
+        parts = ((opens, min(closes, starts)) for opens, closes in spans)
+        rests = ((max(opens, ends), closes) for opens, closes in spans)
+        spans = tuple(sorted({part for part in (*parts, *rests) if part[0] < part[1]}))
+    return spans
 
 
 def _not_skipped(span: tuple[datetime, datetime]) -> bool:

@@ -56,7 +56,7 @@ def answer(services: Services, called: str) -> bytes:
 
 
 def _connect_or_close(response: ET.Element, services: Services, file: ClinicFile) -> None:
-    now, staffed = services.now, file.staffed()
+    now, staffed = services.now, file.attended()
     if not staffed.is_staffed(now):
         # A lunch break ends today: the next staffed instant, not the next day's opening.
         opens = staffed.next_staffed(now)

@@ -79,6 +79,7 @@ FOLLOW_UPS: Mapping[str, str] = MappingProxyType(
         "opted_out": "Stopped texts",
         "paused": "Paused check-ins",
         "page_test_unanswered": "A test page was not acknowledged",
+        "nobody_there": "Everybody is away in staffed hours",
         "outage_page_unanswered": "Nobody took the page about texts that do not go",
         "closure_list": "Before closed days: who to look after",
         "conversation": "You wrote to them",

@@ -15,6 +15,7 @@ from records.clinics import Clinic, Staff
 from records.followups import FollowUp, FollowUpEvent
 from schedules import ladder, roster
 from schedules.clinic import ClinicFile
+from schedules.clinic_parts import key_of
 from schedules.followups import LAPSES, WantedFollowUp
 from schedules.lapses import DoseAhead, before_dose
 from schedules.staffing import Severity
@@ -52,7 +53,8 @@ def in_time(
 
 
 def _dose(file: ClinicFile, starts_at: datetime) -> DoseAhead:
-    fasting = timedelta(hours=file.fasting.solids_hours)
+    # The longest fast of any route: too early is no harm here.
+    fasting = timedelta(hours=file.fasting.hours(None)[0])
     return DoseAhead(starts_at=starts_at, food_at=starts_at - fasting)
 
 
@@ -106,7 +108,7 @@ def clinician_for(session: Session, clinic: Clinic, *, at: datetime, now: dateti
     ]
 
     def place(staff: Staff) -> tuple[int, str]:
-        key = ladder.key_of(staff.email, "")
+        key = key_of(staff.email, "")
         return order.index(key) if key in order else len(order), key
 
     return min(here, key=place, default=None)

@@ -7,7 +7,7 @@ from uuid import UUID
 from records import pages
 from records.base import Session
 from records.casework import staff_of
-from schedules import ladder
+from schedules.clinic_parts import key_of
 from schedules.ladder import Absent, Person
 
 #: Roles that can do something about an item.
@@ -28,7 +28,7 @@ def absent_at(session: Session, clinic_id: UUID, at: datetime) -> Absent:
 def desk_of(session: Session, clinic_id: UUID, *, roles: Collection[str] = MAY_ACT) -> list[Person]:
     """Return a clinic's console users with one of these roles."""
     return [
-        Person(key=ladder.key_of(each.email, ""), name=each.email, email=each.email)
+        Person(key=key_of(each.email, ""), name=each.email, email=each.email)
         for each in staff_of(session, clinic_id)
         if each.role in roles
     ]

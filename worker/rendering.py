@@ -100,12 +100,12 @@ def _time(subject: Subject, language: str) -> str:
 
 
 def _until(subject: Subject, language: str) -> str:
-    opens = subject.clinic.staffed().next_opening(subject.now)
+    opens = subject.clinic.attended().next_opening(subject.now)
     return formats.opening(opens, ZoneInfo(subject.clinic.timezone), subject.now, language)
 
 
 def _window(subject: Subject, language: str) -> str:
-    due = subject.clinic.staffed().due("call_today", subject.now)
+    due = subject.clinic.attended().due("call_today", subject.now)
     return formats.call_window(due, ZoneInfo(subject.clinic.timezone), subject.now, language)
 
 

@@ -163,3 +163,24 @@ def test_a_clinic_has_a_clinician_for_lapses_before_doses(world: World) -> None:
     staff.away(world.services, email="doc@clinic.test", first=first, last=last, actor="t")
     [away] = found(world, "clinicians riverside")
     assert "all are away on Dec 04;" in away.message
+
+
+def test_everybody_away_in_staffed_hours_is_wrong(world: World) -> None:
+    """With the days, since texts promise nobody then; one who stays is enough."""
+    word = "a-long-enough-word"
+    for email in ("sam@clinic.test", "kim@clinic.test"):
+        staff.add(
+            world.services,
+            world.clinic_id,
+            email=email,
+            role=Role.CLINICIAN,
+            password=word,
+            actor="t",
+        )
+    day = (world.now + timedelta(days=2)).date()
+    staff.away(world.services, email="sam@clinic.test", first=day, last=day, actor="t")
+    assert found(world, "staffed hours riverside") == []
+    staff.away(world.services, email="kim@clinic.test", first=day, last=day, actor="t")
+    [finding] = found(world, "staffed hours riverside")
+    assert (finding.verdict, finding.message) == (Verdict.WRONG, "everybody is away on Dec 02")
+    assert "holidays" in finding.mend

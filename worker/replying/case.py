@@ -258,8 +258,8 @@ class Case:
             self.acknowledge()
 
     def acknowledge(self) -> None:
-        """Say that nobody reads this now, when that is so; in staffed hours a person answers."""
-        if not self.staffed.is_staffed(self.now):
+        """Say that nobody reads this now, when that is so; while somebody is there they answer."""
+        if not self.file.attended().is_staffed(self.now):
             self.answer("after_hours_ack")
 
     def window(self, due: datetime) -> str:
@@ -270,9 +270,10 @@ class Case:
     def until(self, *, language: str) -> str:
         """Return {until}: when somebody will surely have read this."""
         zone = ZoneInfo(self.file.timezone)
-        reads = self.staffed.next_opening(self.now)
-        if self.staffed.is_staffed(self.now):
-            reads = self.staffed.due(Severity.PAGE_NOW, self.now)
+        attended = self.file.attended()
+        reads = attended.next_opening(self.now)
+        if attended.is_staffed(self.now):
+            reads = attended.due(Severity.PAGE_NOW, self.now)
         return formats.opening(reads, zone, self.now, language)
 
 

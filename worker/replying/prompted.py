@@ -190,8 +190,7 @@ def change_any(case: Case) -> bool:
         return False
     for prompt in visits:
         _hold(case, prompt)
-    due = case.want(FollowUpReason.CHANGE_REQUESTED).due_at
-    case.answer("change_ack", window=case.window(due))
+    _promise_a_call(case, case.want(FollowUpReason.CHANGE_REQUESTED))
     return True
 
 
@@ -203,9 +202,13 @@ def _answers_a_question(case: Case) -> bool:
 
 
 def _change(case: Case, prompt: Prompt) -> None:
-    default = _hold(case, prompt)
-    # The call it names falls into staffed hours, whenever this is (care rule 11).
-    case.answer("change_ack", window=case.window(default.due_at))
+    _promise_a_call(case, _hold(case, prompt))
+
+
+def _promise_a_call(case: Case, wanted: WantedFollowUp) -> None:
+    """Name hours for the call in which somebody is there, whenever this is (care rule 11)."""
+    calls_by = case.file.attended().due(Severity.CALL_TODAY, case.now)
+    case.answer("change_ack", window=case.window(max(wanted.due_at, calls_by)))
 
 
 def _hold(case: Case, prompt: Prompt) -> WantedFollowUp:

@@ -20,6 +20,7 @@ from records.followups import FollowUp, FollowUpEvent
 from records.pages import DeliveryStatus, Page, PageDelivery, PageKind
 from schedules import ladder, roster
 from schedules.clinic import ClinicFile
+from schedules.clinic_parts import key_of
 from schedules.followups import SAFETY, SILENCE
 from schedules.ladder import Absent, Channel, Clock, Person, Turn, Why
 from schedules.staffing import Severity
@@ -137,7 +138,7 @@ def _clock(session: Session, file: ClinicFile, item: FollowUp, now: datetime) ->
 def owner_of(session: Session, file: ClinicFile, item: FollowUp) -> Person | None:
     """Return who has the item, with the numbers of the clinic's file if they stand there."""
     staff = staff_by_id(session, item.owner_id) if item.owner_id else None
-    key = ladder.key_of(staff.email, "") if staff else item.taken_by
+    key = key_of(staff.email, "") if staff else item.taken_by
     if key is None:
         return None
     people = map(ladder.person_of, roster.contacts(file))

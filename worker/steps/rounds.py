@@ -65,6 +65,7 @@ def _of_clinic(services: Services, available: Collection[str], clinic: Clinic) -
             untaken=_untaken(session, services, clinic),
             digests=_digest(session, services, available, clinic),
             closures=_closure_list(session, services, clinic),
+            nobody=_nobody_there(session, services, clinic),
             lapses=lapses.look_again(session, services, clinic),
         )
 
@@ -202,6 +203,22 @@ def _closure_list(session: Session, services: Services, clinic: Clinic) -> int:
         return 0
     reason = FollowUpReason.CLOSURE_LIST
     cause = f"{reason}:{day.isoformat()}"
+    if cause in followups.causes_seen(session, clinic.id, [cause]):
+        return 0
+    wanted = _wanted(clinic, reason, cause, now)
+    open_follow_ups(
+        session, clinic.id, None, [wanted], source_kind="clinic", source_id=clinic.id, now=now
+    )
+    return 1
+
+
+def _nobody_there(session: Session, services: Services, clinic: Clinic) -> int:
+    """Put it before the lead, once a day, that everybody is away while the clinic is to be open."""
+    now, file = services.now, clinic.file
+    if not file.staffed().is_staffed(now) or file.attended().is_staffed(now):
+        return 0
+    reason = FollowUpReason.NOBODY_THERE
+    cause = f"{reason}:{now.astimezone(file.zone).date().isoformat()}"
     if cause in followups.causes_seen(session, clinic.id, [cause]):
         return 0
     wanted = _wanted(clinic, reason, cause, now)
