@@ -8,11 +8,13 @@ patients' deadlines are measured by, is the application's.
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, time
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
+
+from schedules.gates import NOT_NUMBERS
 
 LEASE_SECONDS = 60
 # Longer than the send guard (5 s) and the request's total time (15 s) together.
@@ -55,6 +57,11 @@ class DueMessage:
     anchor_at: datetime | None
     revision: int | None
     attempts: int
+    expects: str | None
+    enrollment_id: UUID | None
+    # The step whose question it asks; of a nudge that which it repeats.
+    question: str | None
+    occurrence: str | None
     recipient: bytes | None = field(repr=False)
     patient_id: UUID | None
     patient_phone: bytes | None = field(repr=False)
@@ -106,7 +113,8 @@ _LOCK_SENDER = text("""
 _DUE = """
     SELECT m.id, m.clinic_id, m.sender_id, m.kind, m.priority, m.template, m.params, m.language,
            m.purpose,
-           m.due_at, m.latest_at, m.anchor_at, m.revision, m.attempts, m.recipient,
+           m.due_at, m.latest_at, m.anchor_at, m.revision, m.attempts, m.expects,
+           m.enrollment_id, COALESCE(m.nudge_for, m.step) AS question, m.occurrence, m.recipient,
            m.patient_id, p.phone AS patient_phone, p.phone_blind AS patient_phone_blind,
            p.language AS patient_language, p.tag AS patient_tag, p.timezone AS patient_zone,
            p.status AS patient_status, p.paused_until, p.conversation_since,
@@ -144,7 +152,11 @@ _SENDERS_DUE = text("""
 """)
 
 _RECENT = text("""
-    SELECT m.patient_id, COALESCE(m.submitted_at, m.due_at) AS at FROM message m
+    SELECT m.id, m.patient_id, COALESCE(m.submitted_at, m.due_at) AS at, m.priority,
+           m.enrollment_id, COALESCE(m.nudge_for, m.step) AS question, m.occurrence,
+           CASE WHEN m.expects <> ALL(CAST(:no_numbers AS text[])) AND m.answered_at IS NULL
+                AND m.status <> 'undelivered' THEN m.answer_until END AS open_until
+    FROM message m
     WHERE m.patient_id = ANY(CAST(:patients AS uuid[])) AND m.due_at > :since AND m.due_at <= :now
       AND m.kind = 'started' AND m.priority >= :counted
       AND m.status IN ('claimed', 'submitting', 'unknown', 'accepted', 'sent', 'delivered',
@@ -262,6 +274,22 @@ def due(
     return [DueMessage(**row) for row in rows.mappings()]
 
 
+class RecentText(NamedTuple):
+    """A started text that went, or is about to go.
+
+    `open_until` is set while it waits for a number.
+    """
+
+    id: UUID
+    patient_id: UUID
+    at: datetime
+    priority: int
+    enrollment_id: UUID | None
+    question: str
+    occurrence: str
+    open_until: datetime | None
+
+
 def recent_texts(
     session: Session,
     patient_ids: Sequence[UUID],
@@ -269,13 +297,28 @@ def recent_texts(
     since: datetime,
     now: datetime,
     counted_from: int,
-) -> list[tuple[UUID, datetime]]:
-    """Return (patient, instant) of each started text since then that counts towards the caps."""
+) -> list[RecentText]:
+    """Return the patients' started texts since then that count towards the caps."""
     values = {"patients": list(patient_ids), "since": since, "now": now}
-    return [
-        (row.patient_id, row.at)
-        for row in session.execute(_RECENT, {**values, "counted": counted_from})
-    ]
+    more = {"counted": counted_from, "no_numbers": sorted(NOT_NUMBERS)}
+    return list(map(RecentText._make, session.execute(_RECENT, values | more)))
+
+
+_END_QUESTIONS = text("""
+    WITH ended AS (
+        UPDATE message SET answer_until = :now
+        WHERE id = ANY(CAST(:ids AS uuid[])) AND answer_until > :now
+        RETURNING id
+    )
+    UPDATE check_in c SET ends_at = :now FROM ended
+    WHERE c.message_id = ended.id AND c.status = 'open'
+""")
+
+
+def end_questions(session: Session, message_ids: Sequence[UUID], *, now: datetime) -> None:
+    """Let the answers to these questions end now: another number is asked."""
+    if message_ids:
+        session.execute(_END_QUESTIONS, {"ids": list(message_ids), "now": now})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

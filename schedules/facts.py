@@ -236,7 +236,8 @@ class AskedFacts:
     """A question that went out: what a nudge hangs on.
 
     `reached` is False once a receipt says undelivered or failed: a nudge is for silence, and
-    silence must be the patient's (care rule 19).
+    silence must be the patient's (care rule 19). `until` is when its answers end, as it went out;
+    None leaves that to the step.
     """
 
     enrollment_id: str
@@ -244,6 +245,7 @@ class AskedFacts:
     occurrence: str
     round: int
     asked_at: datetime
+    until: datetime | None = None
     answered: bool = False
     reached: bool = True
 
@@ -253,8 +255,9 @@ class PlannedText(NamedTuple):
 
     `anchor_at` is the start time the text speaks of (for a check-in, its anchor day): it decides
     whether a text that went out has to be repeated. With `skip_reason` the row is kept and not
-    sent. `short_staffed`: fewer staffed hours follow than the step asks for. A tuple, since two
-    weeks of a clinic are hundreds of thousands of them.
+    sent. `short_staffed`: fewer staffed hours follow than the step asks for. `ended_early`: its
+    answers end when the next number is asked (care rule 8). A tuple, since two weeks of a clinic
+    are hundreds of thousands of them.
     """
 
     enrollment_id: str
@@ -274,6 +277,7 @@ class PlannedText(NamedTuple):
     unknown_policy: UnknownPolicy | None = None
     nudge_for: str | None = None
     short_staffed: bool = False
+    ended_early: bool = False
 
     @property
     def priority(self) -> int:
@@ -283,10 +287,17 @@ class PlannedText(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SentText:
-    """A text that an attempt was made for, as the caps count it."""
+    """A text that an attempt was made for, as the caps count it.
+
+    `open_until` is set while it waits for a number: unanswered, and not known to be undelivered. A
+    nudge then names the step whose `question` it repeats.
+    """
 
     enrollment_id: str
     step: str
     occurrence: str
     anchor_at: datetime | None
     at: datetime
+    open_until: datetime | None = None
+    question: str | None = None
+    priority: int = Importance.CHECK_IN.priority

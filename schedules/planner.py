@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from schedules import gates, repeats
-from schedules.caps import share_caps
+from schedules.asking import Standing, share_out
 from schedules.facts import (
     AppointmentFacts,
     AskedFacts,
@@ -24,7 +24,13 @@ from schedules.moments import Frame, frame_of, local_instant
 from schedules.placement import Placement, place
 from schedules.protocol import COMES_AGAIN, Anchor, Moment, Nudge, Step
 from schedules.reasons import SkipReason
-from schedules.together import news_instead, one_dose_a_day, one_late_text, one_number
+from schedules.together import (
+    news_instead,
+    one_check_a_day,
+    one_dose_a_day,
+    one_late_text,
+    one_number,
+)
 from schedules.windows import is_open, next_open
 
 HORIZON = timedelta(days=14)
@@ -96,10 +102,10 @@ def plan_patient(
     events: Sequence[AskedFacts] = (),
     sent: Sequence[SentText] = (),
 ) -> list[PlannedText]:
-    """Plan all enrollments of a patient and share out the caps over each day (care rule 8).
+    """Plan all enrollments of a patient; share out the caps, and who may ask when (care rule 8).
 
-    `sent` are the texts an attempt was made for in the last eight days: they use up the caps and
-    are not counted again as wanted.
+    `sent` are the texts an attempt was made for in the last eight days: they use up the caps, may
+    still wait for a number, and are not counted again as wanted.
     """
     texts: list[PlannedText] = []
     for enrollment in enrollments:
@@ -115,7 +121,9 @@ def plan_patient(
         )
     texts = news_instead(texts, enrollments)
     texts = one_dose_a_day(texts, enrollments, patient, clinic)
-    return share_caps(texts, sent=sent, caps=clinic.caps, zone=patient.zone or clinic.zone)
+    texts = one_check_a_day(texts, sent, patient.zone or clinic.zone)
+    standing = Standing(enrollments, patient, clinic, now, appointments)
+    return share_out(texts, sent=sent, standing=standing)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -370,7 +378,9 @@ def _nudge(
     work: _Work, asked: AskedFacts, step: Step, base: datetime | date, nudge: Nudge
 ) -> PlannedText:
     frame = work.frame
-    until = _answer_until(frame, step, base, asked.asked_at, _day_offset(asked.occurrence))
+    until = asked.until
+    if until is None:
+        until = _answer_until(frame, step, base, asked.asked_at, _day_offset(asked.occurrence))
     due = _nudge_due(frame, asked.asked_at + timedelta(minutes=nudge.after_minutes))
     latest = due + NUDGE_USEFUL if until is None else min(until, due + NUDGE_USEFUL)
     closed = work.closed or gates.closed_to_step(frame, step)

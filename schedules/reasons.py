@@ -58,6 +58,7 @@ class MoveReason(StrEnum):
     STAFFED_HOURS = "staffed_hours"
     OTHER_FORM = "other_form"
     SENT_LATE = "sent_late"
+    AFTER_OTHER = "after_other"
 
 
 _SENTENCES: dict[str, str] = {
@@ -87,8 +88,8 @@ _SENTENCES: dict[str, str] = {
     SkipReason.CONFIRMED: "The patient has confirmed this start time.",
     SkipReason.NOT_MEANT: "This step is not meant for this visit or patient.",
     SkipReason.BOOKED: "The visit that it asks for is booked.",
-    SkipReason.OTHER_NUMBER: "Another number is asked that day.",
-    SkipReason.SAME_DAY: "The text for an earlier dosing visit on the same day stands for both.",
+    SkipReason.OTHER_NUMBER: "Another number is asked then, and two are never open at once.",
+    SkipReason.SAME_DAY: "The text for another dosing visit on the same day stands for both.",
     SkipReason.DOSE_DAY: "On the day of a dose the evening text takes the place of the check-in.",
     SkipReason.STEP_SKIPPED: "The text it follows will not be sent.",
     SkipReason.ANSWERED: "The patient has answered.",
@@ -109,6 +110,7 @@ _SENTENCES: dict[str, str] = {
     MoveReason.STAFFED_HOURS: "Moved earlier so that staff can act on the answer.",
     MoveReason.OTHER_FORM: "Sent in its other form, since its own minute is not allowed.",
     MoveReason.SENT_LATE: "Sent at once, since the visit became known late.",
+    MoveReason.AFTER_OTHER: "Moved until no other question for a number is open.",
 }
 
 

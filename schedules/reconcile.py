@@ -58,6 +58,7 @@ class ExistingRow(NamedTuple):
     submitted_at: datetime | None = None
     accepted_at: datetime | None = None
     answered_at: datetime | None = None
+    answer_until: datetime | None = None
 
     @property
     def may_go(self) -> bool:
@@ -220,4 +221,5 @@ def _differs(row: ExistingRow, text: PlannedText) -> bool:
         or row.latest_at != text.latest_at
         or row.anchor_at != text.anchor_at
         or row.template != text.template
+        or row.answer_until != text.answer_until
     )

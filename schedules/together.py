@@ -5,7 +5,7 @@ say the same at the same time. The caps are shared out after this (`caps`).
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from schedules.facts import (
@@ -15,11 +15,11 @@ from schedules.facts import (
     EnrollmentStatus,
     PatientFacts,
     PlannedText,
+    SentText,
     VisitStatus,
 )
-from schedules.gates import zone_of
+from schedules.gates import NOT_NUMBERS, zone_of
 from schedules.protocol import (
-    EXPECTS_NOTHING,
     Anchor,
     HistoryKind,
     Importance,
@@ -30,7 +30,9 @@ from schedules.reasons import MoveReason, SkipReason
 
 _TOLD_OF_A_START = frozenset({Anchor.ANNOUNCED_BOOKING, Anchor.ANNOUNCED_MOVE})
 _CONFIRMS = "appointment_reminder"
-_NO_NUMBER = frozenset({EXPECTS_NOTHING, _CONFIRMS, "yes_no"})
+# What one visit's text can't say for another, also where its hour had passed before the visit:
+# the evening check of a dose that ended at night has no minute left, and is a call.
+_OF_EACH_VISIT = frozenset({Importance.NOTICE, Importance.AFTER_DOSE})
 _DOES_NOT_TAKE_PLACE = frozenset({VisitStatus.CANCELLED, VisitStatus.NO_SHOW})
 
 
@@ -102,7 +104,7 @@ def one_dose_a_day(
     return [
         text._replace(skip_reason=SkipReason.SAME_DAY)
         if text.enrollment_id in first
-        and text.importance is not Importance.NOTICE
+        and text.importance not in _OF_EACH_VISIT
         and text.due_at < text.anchor_at
         and not_meant.isdisjoint(
             {(text.enrollment_id, text.step), (first[text.enrollment_id], text.step)}
@@ -110,6 +112,48 @@ def one_dose_a_day(
         else text
         for text in texts
     ]
+
+
+def one_check_a_day(
+    texts: list[PlannedText], sent: Sequence[SentText], zone: ZoneInfo
+) -> list[PlannedText]:
+    """Let the check after the last dose of a day speak for the others of that day.
+
+    A session in several slots is followed by one "how are you tonight": the same text twice at the
+    same minute would be two questions for one answer. What went already is never taken back.
+    """
+    went = {(one.enrollment_id, one.step, one.occurrence) for one in sent}
+    checks: dict[tuple[str, date], list[PlannedText]] = {}
+    for text in texts:
+        if (
+            text.importance is Importance.AFTER_DOSE
+            and text.expects not in NOT_NUMBERS
+            and text.skip_reason is None
+            and text.nudge_for is None
+            and (text.enrollment_id, text.step, text.occurrence) not in went
+        ):
+            day = text.due_at.astimezone(zone).date()
+            checks.setdefault((text.template, day), []).append(text)
+    spoken_for = {
+        (text.enrollment_id, text.step, text.occurrence)
+        for same in checks.values()
+        if len(same) > 1
+        for text in sorted(same, key=lambda one: (one.due_at, one.anchor_at, one.enrollment_id))[
+            :-1
+        ]
+    }
+    if not spoken_for:
+        return texts
+    return [
+        text._replace(skip_reason=SkipReason.SAME_DAY)
+        if (text.enrollment_id, text.step, text.occurrence) in spoken_for
+        else text
+        for text in texts
+    ]
+
+
+def _in_turn(text: PlannedText) -> tuple[datetime, datetime, str]:
+    return text.due_at, text.anchor_at, text.enrollment_id
 
 
 def _first_doses(
@@ -148,7 +192,7 @@ def one_number(texts: list[PlannedText], protocol: Protocol, zone: ZoneInfo) -> 
         for text in texts
         if text.step not in giving_way
         and text.skip_reason is None
-        and text.expects not in _NO_NUMBER
+        and text.expects not in NOT_NUMBERS
     }
     return [
         text._replace(skip_reason=SkipReason.OTHER_NUMBER)

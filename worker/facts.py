@@ -27,6 +27,7 @@ from schedules.facts import (
     SentText,
     VisitStatus,
 )
+from schedules.gates import NOT_NUMBERS
 from schedules.protocol import Importance, Phase, Protocol
 from schedules.reconcile import ExistingRow
 from schedules.terms import Terms
@@ -214,6 +215,7 @@ def _asked(rows: Sequence[ExistingRow], now: datetime) -> list[AskedFacts]:
             occurrence=row.occurrence,
             round=row.round,
             asked_at=row.submitted_at or row.due_at,
+            until=row.answer_until,
             answered=row.answered_at is not None,
             reached=row.status not in {"undelivered", "failed"},
         )
@@ -233,6 +235,9 @@ def _sent(rows: Sequence[ExistingRow], now: datetime) -> list[SentText]:
             occurrence=row.occurrence,
             anchor_at=row.anchor_at,
             at=row.submitted_at or row.due_at,
+            open_until=_open_until(row, now),
+            question=row.nudge_for,
+            priority=row.priority,
         )
         for row in rows
         if row.attempts
@@ -240,6 +245,15 @@ def _sent(rows: Sequence[ExistingRow], now: datetime) -> list[SentText]:
         and row.due_at > now - _CAPS_LOOK_BACK
         and row.priority != Importance.NOTICE.priority
     ]
+
+
+def _open_until(row: ExistingRow, now: datetime) -> datetime | None:
+    """Return until when a text that went waits for a number; None where it does not."""
+    asks = row.expects is not None and row.expects not in NOT_NUMBERS
+    if not asks or row.answered_at is not None or row.status not in _TOLD:
+        return None
+    until = row.answer_until
+    return until if until is not None and until > now else None
 
 
 def _told_start(visit: Appointment, rows: Sequence[ExistingRow]) -> datetime | None:

@@ -22,7 +22,7 @@ from schedules.facts import (
 )
 from schedules.planner import plan_patient
 from schedules.protocol import EXPECTS_NOTHING
-from schedules.reasons import SkipReason
+from schedules.reasons import MoveReason, SkipReason
 
 #: How long a visit takes whose end nobody entered.
 _USUAL_VISIT = timedelta(hours=2)
@@ -65,15 +65,27 @@ def foresee(person: Person, *, at: datetime, days: int) -> list[Foreseen]:
     found = {_key(one): _as(person, one, None) for one in standing}
     happened = _counting(_happened(person, at), standing, at, days)
     then = _planned(happened, at, days)
+    otherwise = []
     for text in then:
-        if _key(text) not in found and text.skip_reason not in _NEVER:
+        known = found.get(_key(text))
+        if known is None and text.skip_reason not in _NEVER:
             found[_key(text)] = _as(happened, text, _condition(happened, text))
+        elif known is not None and _gives_way(known.text, text):
+            otherwise.append(_as(happened, text, IF_THEN))
     questions = [one for one in [*standing, *then] if _is_asked(one)]
     silent = replace(happened, asked=[*person.asked, *_unanswered(questions, person.asked)])
     for text in _planned(silent, at, days):
         if text.nudge_for is not None and _key(text) not in found:
             found[_key(text)] = _as(silent, text, IF_UNANSWERED)
-    return sorted(found.values(), key=lambda one: (one.text.due_at, one.text.step))
+    return sorted([*found.values(), *otherwise], key=lambda one: (one.text.due_at, one.text.step))
+
+
+def _gives_way(standing: PlannedText, then: PlannedText) -> bool:
+    """Whether a question goes as things stand, and gives way to the checks after a dose."""
+    if standing.skip_reason is not None:
+        return False
+    moved = then.moved_reason is MoveReason.AFTER_OTHER
+    return then.skip_reason is SkipReason.OTHER_NUMBER or (moved and then.due_at != standing.due_at)
 
 
 #: What a text is not worth mentioning for, where it is only thought of.
@@ -133,7 +145,8 @@ def _taken_place(visit: AppointmentFacts, at: datetime) -> AppointmentFacts:
 
 def _counting(happened: Person, standing: Sequence[PlannedText], at: datetime, days: int) -> Person:
     """Count what goes before a visit as sent: once it took place, planning knows of it no more."""
-    going = {_key(one) for one in _planned(happened, at, days) if one.skip_reason is None}
+    known = (None, SkipReason.OTHER_NUMBER)
+    going = {_key(one) for one in _planned(happened, at, days) if one.skip_reason in known}
     before = [
         SentText(
             enrollment_id=one.enrollment_id,
@@ -170,6 +183,7 @@ def _unanswered(texts: Sequence[PlannedText], known: Sequence[AskedFacts]) -> li
             occurrence=one.occurrence,
             round=one.round,
             asked_at=one.due_at,
+            until=one.answer_until,
         )
         for key, one in fresh.items()
         if key not in already

@@ -7,12 +7,14 @@ everything (care rule 9); an answer to a patient's own text passes all that limi
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from records.patients import SUSPENDED, in_crisis
-from records.sending import DueMessage
+from records.sending import DueMessage, RecentText
+from schedules.asking import ALWAYS_ASKED, ENOUGH
 from schedules.clinic import ClinicFile
-from schedules.gates import rests
+from schedules.gates import NOT_NUMBERS, rests
 from schedules.reasons import CancelReason, SkipReason
 from schedules.windows import SendWindow, candidate_zones, is_open, narrowed, next_open
 
@@ -134,3 +136,47 @@ def over_cap(
     if weekly is not None and len(sent) >= weekly and "check_ins" not in (due.purposes or ()):
         return End(status="skipped", reason=SkipReason.CAP)
     return None
+
+
+def beside_another(
+    due: DueMessage, recent: Sequence[RecentText], *, now: datetime
+) -> End | Wait | None:
+    """Hold back a question for a number while one that goes first is open (care rule 8).
+
+    The planner shares out who may ask; this is for what became known since.
+    """
+    if due.priority <= ALWAYS_ASKED:
+        return None
+    first = [
+        one.open_until
+        for one in _open_beside(due, recent, now)
+        if one.priority < due.priority or (one.priority == due.priority and now - one.at < ENOUGH)
+    ]
+    if not first:
+        return None
+    until = max(each for each in first if each is not None)
+    if until < due.latest_at:
+        return Wait(until=until, reason=SkipReason.OTHER_NUMBER)
+    return End(status="skipped", reason=SkipReason.OTHER_NUMBER)
+
+
+def ended_by(due: DueMessage, recent: Sequence[RecentText], *, now: datetime) -> list[UUID]:
+    """Return the questions whose answers end as this one is asked: those long enough open.
+
+    A later one stays open beside it, and a number that fits both is asked about again.
+    """
+    return [one.id for one in _open_beside(due, recent, now) if now - one.at >= ENOUGH]
+
+
+def _open_beside(due: DueMessage, recent: Sequence[RecentText], now: datetime) -> list[RecentText]:
+    """Return what else waits for a number; a nudge and its question are one."""
+    if due.kind != "started" or due.expects is None or due.expects in NOT_NUMBERS:
+        return []
+    mine = due.enrollment_id, due.question, due.occurrence
+    return [
+        one
+        for one in recent
+        if one.open_until is not None
+        and one.open_until > now
+        and (one.enrollment_id, one.question, one.occurrence) != mine
+    ]

@@ -413,6 +413,9 @@ def _why(
         said.append(in_plain_words(text.moved_reason))
         if own is not None:
             said.append(f"Its own minute is {own.astimezone(zone):%a %Y-%m-%d %H:%M %Z}.")
+    if text.ended_early and text.answer_until is not None and text.skip_reason is None:
+        ends = f"{text.answer_until.astimezone(zone):%a %Y-%m-%d %H:%M %Z}"
+        said.append(f"Answers to it end {ends}, when the next number is asked.")
     if text.short_staffed and text.skip_reason is None:
         said.append("Fewer staffed hours follow than the step asks for.")
     return " ".join(said) or None

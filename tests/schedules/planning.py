@@ -143,4 +143,5 @@ def _row(key: str, text: PlannedText) -> ExistingRow:
         anchor_at=text.anchor_at,
         template=text.template,
         reason=text.skip_reason,
+        answer_until=text.answer_until,
     )

@@ -45,6 +45,33 @@ def test_two_a_day_go_in_the_order_of_importance():
     assert dropped(shared) == {"booster", "check-in"}
 
 
+def test_a_place_is_kept_for_the_check_after_a_dose_to_come():
+    """Nobody knows of it yet, and a nudge or visit text of the morning would be in its place."""
+    wanted = texts(Importance.RIDE, Importance.VISIT, Importance.CHECK_IN)
+    to_come = frozenset({DAY.date()})
+    for some, gone in ((wanted, {"visit", "check-in"}), (wanted[2:], set())):
+        shared = share_caps(some, sent=(), caps=Caps(), zone=NEW_YORK, checks_to_come=to_come)
+        assert dropped(shared) == gone
+    check = texts(Importance.AFTER_DOSE, Importance.VISIT)
+    shared = share_caps(check, sent=(), caps=Caps(), zone=NEW_YORK, checks_to_come=to_come)
+    assert dropped(shared) == {"visit"}
+
+
+def test_on_a_dose_day_nothing_lesser_takes_the_evening_s_place():
+    """Two visits that day: the second's reminder waits, whatever its hour."""
+    dose = visit(local("2026-12-08 12:00"))
+    talk = visit(local("2026-12-09 10:00"), id="v2", kind="integration")
+    facts = [
+        enrolled("after-dose", dose, id="check"),
+        enrolled("dosing-visit", dose, id="dose"),
+        enrolled("integration", talk, id="talk"),
+    ]
+    visits = [dose, talk]
+    planned = plan_patient(facts, patient(), clinic(), now=DAY, appointments=visits)
+    day = {one.step: one.skip_reason for one in planned if one.due_at.day == 8}
+    assert day == {"visit_2h_ride": None, "followup_24h": SkipReason.CAP}
+
+
 def test_food_and_ride_are_never_dropped():
     """They stay even where the day is full, and notices do not count."""
     wanted = texts(Importance.NOTICE, Importance.FOOD, Importance.RIDE, Importance.VISIT)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,7 +14,7 @@ from records.clinics import by_id
 from schedules.clinic import ClinicFile
 from schedules.loader import load, shipped_files
 from tests.support.world import World
-from worker.foresight import IF_DOSED, IF_UNANSWERED
+from worker.foresight import IF_DOSED, IF_THEN, IF_UNANSWERED
 from worker.preview import (
     CONDITIONAL,
     PLANNED,
@@ -120,6 +120,38 @@ def test_what_hangs_on_a_dose_is_conditional(clinic: World, file: ClinicFile) ->
         one for one in _by_step(shown, "daily_0_10") if one.local_time.date() == starts_at.date()
     ]
     assert (dose_day.status, dose_day.reason) == (SKIPPED, "dose_day")
+
+
+def test_a_question_that_a_dose_would_silence_is_shown_with_that(
+    clinic: World, file: ClinicFile
+) -> None:
+    """Asked at 11:00 as things stand; if the dose is given, that morning's check asks alone."""
+    starts_at = datetime(2026, 12, 10, 10, tzinfo=NEW_YORK)
+    visit = ImaginedVisit(kind="dosing", route="iv", starts_at=starts_at)
+    person = _sample("after-dose", "daily-check-in", visits=[visit], check_in_time=time(11))
+    shown = preview_sample(shipped(), file, person, at=clinic.now, days=14)
+    standing, then = [
+        one for one in _by_step(shown, "daily_0_10") if f"{one.local_time:%m-%d}" == "12-11"
+    ]
+    assert (standing.status, standing.condition) == (PLANNED, None)
+    assert (then.status, then.reason, then.condition) == (SKIPPED, "other_number", IF_THEN)
+
+
+def test_a_question_that_ends_early_is_shown_with_its_end(clinic: World, file: ClinicFile) -> None:
+    """Two daily programmes whose hours lie apart."""
+    person = _sample("relapse-prevention", "daily-check-in", check_in_time=time(14))
+    shown = preview_sample(shipped(), file, person, at=clinic.now, days=3)
+    assert any(one.reason == "other_number" for one in shown.texts)
+    source = shipped_files()["daily-check-in.yaml"].replace(
+        "when: same day as enrollment at 17:00 or their own hour",
+        "when: same day as enrollment at 10:00",
+    )
+    protocols = [PROTOCOLS["relapse-prevention.yaml"], load(source, "daily-check-in.yaml")]
+    person = replace(person, protocols=protocols, check_in_time=time(17))
+    shown = preview_sample(shipped(), file, person, at=clinic.now, days=3)
+    early = [one for one in _by_step(shown, "daily_0_10") if one.status == PLANNED]
+    assert early[-1].why is not None
+    assert "when the next number is asked" in early[-1].why
 
 
 def test_a_nudge_is_conditional_and_caps_are_shared_as_planning_does(

@@ -21,7 +21,7 @@ from messages.gateway import OutboundText
 from records import clinics, outcomes, sending
 from records.base import Session, new_id
 from records.outcomes import AcceptedRow
-from records.sending import Claimed, DueMessage, LockedSender
+from records.sending import Claimed, DueMessage, LockedSender, RecentText
 from schedules.clinic import ClinicFile
 from worker import gates, staffwords
 from worker.carrier import Carrier, Posting
@@ -61,6 +61,8 @@ class _Verdicts:
     ready: list[Ready] = field(default_factory=list)
     ended: list[tuple[UUID, str, str]] = field(default_factory=list)
     waiting: list[tuple[UUID, datetime, str]] = field(default_factory=list)
+    # Questions that went before, whose answers end as another number is asked.
+    answered_no_more: list[UUID] = field(default_factory=list)
 
 
 def run(services: Services, carrier: Carrier, sender_id: UUID) -> Counter[str]:
@@ -104,6 +106,7 @@ def _claim(
         token = new_id()
         sending.settle(session, verdicts.ended, now=now)
         sending.postpone(session, verdicts.waiting)
+        sending.end_questions(session, verdicts.answered_no_more, now=now)
         sending.claim(session, sender_id, [row.claimed for row in verdicts.ready], token=token)
         services.crashpoint("claim.before_commit")
     services.crashpoint("claim.after_commit")
@@ -146,9 +149,10 @@ def _judge_all(
     texted: set[bytes | None] = set()
     for row in due:
         verdict = gates.judge(row, clinic, now=now)
+        recent = sent[row.patient_id] if row.patient_id else []
         if verdict is gates.GO:
-            patient_texts = sent[row.patient_id] if row.patient_id else []
-            verdict = gates.over_cap(row, patient_texts, clinic, now=now) or verdict
+            over = gates.over_cap(row, [one.at for one in recent], clinic, now=now)
+            verdict = over or gates.beside_another(row, recent, now=now) or verdict
         if verdict is gates.GO and row.kind == "started" and row.patient_phone_blind in texted:
             verdict = gates.Wait(until=now + timedelta(seconds=5), reason="recipient_busy")
         if isinstance(verdict, gates.End):
@@ -157,22 +161,24 @@ def _judge_all(
             verdicts.waiting.append((row.id, verdict.until, verdict.reason))
         elif tokens > 0 or row.kind == gates.SAFETY:
             # The last text may run into debt, so that a long one is never stuck.
-            tokens -= _make_ready(services, row, clinic, verdicts, now=now)
+            spent = _make_ready(services, row, clinic, verdicts, now=now)
+            verdicts.answered_no_more += gates.ended_by(row, recent, now=now) if spent else []
+            tokens -= spent
             texted.add(row.patient_phone_blind)
     return verdicts
 
 
 def _sent_lately(
     session: Session, due: Sequence[DueMessage], *, now: datetime
-) -> dict[UUID, list[datetime]]:
+) -> dict[UUID, list[RecentText]]:
     patients = [row.patient_id for row in due if row.patient_id and row.kind == "started"]
-    sent: dict[UUID, list[datetime]] = defaultdict(list)
+    sent: dict[UUID, list[RecentText]] = defaultdict(list)
     if patients:
         texts = sending.recent_texts(
             session, patients, since=now - _WEEK, now=now, counted_from=gates.COUNTED_FROM
         )
-        for patient_id, at in texts:
-            sent[patient_id].append(at)
+        for one in texts:
+            sent[one.patient_id].append(one)
     return sent
 
 
