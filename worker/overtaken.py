@@ -58,5 +58,5 @@ def _may_have_changed(visit: AppointmentFacts) -> bool:
 
 def _is_over(visit: AppointmentFacts, opened_at: datetime) -> bool:
     """Whether an item of then speaks of a visit that is not, or not any more at that time."""
-    moved = visit.moved_at is not None and opened_at <= visit.moved_at
+    moved = visit.moved_at is not None and opened_at < visit.moved_at
     return moved or visit.status in _GONE

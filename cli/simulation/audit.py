@@ -48,9 +48,9 @@ _NOT_COUNTED = frozenset(
     {"welcome", "visit_booked", "visit_moved", "visit_cancelled", "staff_text"}
 )
 _NEVER_DROPPED = frozenset({"visit_24h_prep", "visit_2h_ride", "visit_eve_ride"})
-#: A number is asked for within three hours of its own time, or not at all.
-_NUMBERS = ("daily_0_10", "weekly_days", "weekly_confidence", "weekly_sleep")
-_LATE = dict.fromkeys(_NUMBERS, timedelta(hours=3))
+#: The daily number is asked for within three hours of its own time, a weekly one on its own day.
+_WEEKLY = ("weekly_days", "weekly_confidence", "weekly_sleep")
+_LATE = {"daily_0_10": timedelta(hours=3), **dict.fromkeys(_WEEKLY, timedelta(hours=12))}
 _EVER = timedelta(days=3650)
 _NEVER_ARRIVED = frozenset({"undelivered", "failed"})
 _TWICE_WITHIN = timedelta(minutes=10)

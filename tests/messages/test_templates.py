@@ -88,7 +88,8 @@ def test_texts_for_a_failed_page_promise_no_alert(key):
         *("thanks_score", "welcome", "confirm_ack", "assess_48h", "visit_7d", "visit_48h"),
         *("visit_24h_prep", "visit_2h_ride", "after_evening", "after_morning", "followup_24h"),
         *("followup_2h", "followup_unbooked", "daily_0_10", "weekly_days", "checkin_missed"),
-        *("followup_eve", "no_show", "high_score_ack", "crisis_reply", "crisis_reply_noalert"),
+        *("followup_eve", "count_coach", "no_show", "high_score_ack"),
+        *("crisis_reply", "crisis_reply_noalert"),
         *("emergency_reply", "overdose_reply", "after_hours_ack"),
     ],
 )

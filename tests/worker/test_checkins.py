@@ -295,7 +295,7 @@ def test_one_bad_check_in_holds_up_no_other_and_ends_before_a_person(talk: Talk)
     talk.world.send()
     talk.delivered()
     talk.world.execute("UPDATE patient SET profile = '\\x00' WHERE id = :id", id=first)
-    talk.world.advance(hours=24, minutes=5)
+    talk.world.advance(hours=20, minutes=5)
     assert checkins.run(talk.world.services) == {"missed": 1, "failed": 1}
     assert sorted(row.status for row in talk.rows(CheckIn)) == ["missed", "open"]
     talk.world.advance(hours=2)

@@ -279,9 +279,11 @@ def test_before_an_early_session_at_home_somebody_is_paged_in_time_and_not_days_
     _at_home(desk, "2026-12-04T08:00")
     desk.goes_on()
     assert _pages(desk) == ["Fri 04 07:00"]
+    desk.goes_on(minutes=5)
     _at_home(desk, "2026-12-03T08:00")
     desk.goes_on()
     assert _pages(desk) == ["Thu 03 07:00"]
+    desk.goes_on(minutes=5)
     _at_home(desk, "2026-12-03T08:00", status="cancelled")
     desk.goes_on()
     assert _pages(desk) == []

@@ -91,7 +91,10 @@ def test_rule_2_the_calls_end_with_the_visit_that_they_were_for(desk: Desk) -> N
     desk.says("STOP")
     desk.goes_on()
     assert desk.call_by("instruction_not_delivered") == "Tue 08 12:00"
+    desk.goes_on(minutes=5)
     desk.imports("2026-12-11T10:00")
+    assert desk.call_by("instruction_not_delivered") == "Wed 09 12:00"
+    desk.waits_until("2026-12-02 12:00")
     assert desk.call_by("instruction_not_delivered") == "Wed 09 12:00"
     desk.imports("2026-12-11T10:00", status="cancelled")
     assert "instruction_not_delivered" not in desk.calls()
