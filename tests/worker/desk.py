@@ -5,7 +5,7 @@ the tick would do; texts that the carrier took arrive at once, unless the story 
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -18,7 +18,7 @@ from tests.support.world import World
 from tests.worker.talk import Talk
 from worker.steps import checkins, followups, visits
 
-HEADER = "appointment_id,patient_id,kind,route,starts_at,ends_at,status,location"
+HEADER = "appointment_id,patient_id,kind,route,starts_at,ends_at,status,location,dose_number"
 NEW_YORK = ZoneInfo("America/New_York")
 
 
@@ -55,7 +55,8 @@ class Desk(Talk):
             end = f"{start[:11]}{int(start[11:13]) + 2:02}{start[13:]}"
             kind, route = row.get("kind", "dosing"), row.get("route", "iv")
             who = row.get("patient", "P0")
-            lines.append(f"A{number},{who},{kind},{route},{start},{end},{status},Suite 4")
+            dose = row.get("dose_number", "")
+            lines.append(f"A{number},{who},{kind},{route},{start},{end},{status},Suite 4,{dose}")
         content = "\n".join(lines).encode()
         report = visits.import_appointments(self.world.services, content, actor="desk", quiet=quiet)
         assert report.bad == 0, report.faults
@@ -106,6 +107,11 @@ class Desk(Talk):
         while self.world.now < end:
             left = (end - self.world.now).total_seconds()
             self.goes_on(seconds=min(left, 3600 - self.world.now.timestamp() % 3600))
+
+    def jumps_to(self, local: str) -> None:
+        """Go on to a New York time in one step; what fell due long before is over by then."""
+        self.world.clock.at = at(local).astimezone(UTC)
+        self.goes_on()
 
     def read(self, phone: str | None = None) -> list[str]:
         """Return the templates that went to the patient, in order."""

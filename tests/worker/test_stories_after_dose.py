@@ -5,6 +5,7 @@ Five patients had a dose on Monday and left at one. Each answers otherwise, and 
 
 import json
 from collections.abc import Mapping
+from datetime import UTC
 from uuid import UUID
 
 import pytest
@@ -43,7 +44,7 @@ def _doses(
     desk.world.execute(
         "UPDATE clinic SET settings = settings || CAST(:file AS jsonb)", file=json.dumps(file)
     )
-    desk.world.clock.at = at(f"{day} 10:00")
+    desk.world.clock.at = at(f"{day} 10:00").astimezone(UTC)
     rows = [
         f"A{number},P{number},dosing,lozenge,{day}T11:00,{day}T13:00,booked,Suite 4,{place}"
         for number in range(5)

@@ -60,12 +60,12 @@ def test_a_visit_booked_too_late_for_its_reminders_is_told_once(desk: Desk) -> N
 
 
 def test_a_first_dose_moved_by_two_days_on_its_eve(desk: Desk) -> None:
-    """Told at once in words that void the food notes, confirmed, and then changed after all."""
+    """Told at once, confirmed, asked of health and told of food for Wednesday; then changed."""
     desk.has_imported_before()
-    desk.imports("2026-12-07T08:00")
+    desk.imports("2026-12-07T08:00", dose_number=1)
     desk.waits_until("2026-12-06 15:00")
     assert "visit_24h_prep" in desk.read()
-    desk.imports("2026-12-09T08:00")
+    desk.imports("2026-12-09T08:00", dose_number=1)
     assert desk.read()[-1] == "visit_moved"
     [moved] = [words for words in desk.words() if "moved to" in words]
     assert "Wed Dec 9 at 8 AM" in moved
@@ -73,11 +73,43 @@ def test_a_first_dose_moved_by_two_days_on_its_eve(desk: Desk) -> None:
     assert "instruction_not_delivered" not in desk.calls()
     desk.says("C")
     assert desk.visit().confirmed_start == at("2026-12-09 08:00")
+    # A confirmation ends no other text: Monday asks of health, Tuesday tells of Wednesday's food.
+    desk.waits_until("2026-12-08 09:00")
+    assert desk.read()[-2:] == ["visit_48h", "visit_24h_prep"]
+    health, food = desk.words()[-2:]
+    assert "Wed Dec 9 at 8 AM" in health
+    assert "tomorrow 8 AM. No food after 2 AM; only water until 6 AM" in food
+    assert desk.visit().dose_number == 1
     desk.says("R")
     desk.goes_on()
     assert "change_requested" in desk.calls()
+    assert desk.call_by("change_requested") == "Tue 08 11:00"
     # Until staff have decided, nothing more about this visit goes.
     assert {status for status, _ in desk.why("visit_2h_ride")} == {"skipped"}
+    assert desk.visit().dose_number == 1
+
+
+def test_the_time_that_staff_then_give_is_told_as_news_of_the_same_dose(desk: Desk) -> None:
+    """Friday at one: each instruction is told for Friday, and it is still the first."""
+    desk.has_imported_before()
+    desk.imports("2026-12-09T08:00", dose_number=1)
+    desk.waits_until("2026-12-02 10:00")
+    desk.says("R")
+    desk.goes_on(hours=1)
+    desk.imports("2026-12-11T13:00", dose_number=1)
+    assert desk.read()[-1] == "visit_moved"
+    assert not desk.visit().change_requested_at
+    desk.says("C")
+    for until, answer in (("2026-12-09 13:00", "N"), ("2026-12-10 13:00", "C")):
+        desk.waits_until(until)
+        desk.says(answer)
+    assert "No food after 7 AM" in desk.words()[-1]
+    desk.waits_until("2026-12-11 11:00")
+    assert desk.read()[-3:] == ["visit_48h", "visit_24h_prep", "visit_2h_ride"]
+    desk.says("N")
+    assert desk.visit().dose_number == 1
+    # "No" to the ride on the day itself is called now.
+    assert desk.call_by("ride_missing") == "Fri 11 11:00"
 
 
 def test_a_move_told_too_late_by_text_is_called_at_once(desk: Desk) -> None:
