@@ -6,6 +6,7 @@ from datetime import datetime
 import pytest
 
 from records.followups import FollowUp
+from records.pages import Page
 from records.patients import Patient
 from tests.support.world import World, make_visits
 from tests.worker.desk import NEW_YORK, at
@@ -46,6 +47,12 @@ def item_of(duty: Duty) -> FollowUp:
     [item] = duty.talk.rows(FollowUp)
     assert isinstance(item, FollowUp)
     return item
+
+
+def paged(duty: Duty) -> list[str]:
+    """Return who was called to the item first, when its ladder began."""
+    rows = [row for row in duty.talk.rows(Page) if row.kind == "item" and row.why == "opened"]
+    return [row.person for row in rows]
 
 
 def due(duty: Duty) -> str:
@@ -118,7 +125,7 @@ def test_at_night_with_nobody_on_call_it_is_paged_at_the_opening(duty: Duty) -> 
     assert [job.address for job in duty.mailed] == [DOC, "kim@clinic.test"]
     assert duty.rung(KIM) == 0
     goes_to(duty, "2026-12-01 08:00")
-    assert {page[1] for page in duty.pages if page[2] == "opened"} == {"doc"}
+    assert paged(duty) == [DOC]
 
 
 def test_a_visit_before_the_opening_rings_those_who_are_at_it(duty: Duty) -> None:
@@ -133,7 +140,7 @@ def test_a_visit_before_the_opening_rings_those_who_are_at_it(duty: Duty) -> Non
     goes_to(duty, "2026-12-01 06:00")
     duty.waits(minutes=15)
     assert duty.rung(KIM) == 1
-    assert [page[1:] for page in duty.pages if page[2] == "opened"] == [("doc", "opened")]
+    assert paged(duty) == [DOC]
 
 
 def test_what_nobody_has_taken_is_paged_while_somebody_is_there(duty: Duty) -> None:
