@@ -142,14 +142,22 @@ def confirmed(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         refuse("Nothing was changed. Without a terminal say --yes once you have seen the above.")
-    if not typer.confirm(question):
+    if not agreed(question):
         refuse("Nothing was changed.")
+
+
+def agreed(question: str) -> bool:
+    """Ask on standard error, since programs read the other; nobody there to ask means no."""
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort:
+        return False
 
 
 def password(email: str) -> str:
     """Ask for somebody's password on a terminal; else read one line from standard input."""
     if sys.stdin.isatty():
-        return str(typer.prompt(f"Password of {email}", hide_input=True))
+        return str(typer.prompt(f"Password of {email}", hide_input=True, err=True))
     given = sys.stdin.readline().rstrip("\r\n")
     if not given:
         refuse("No password: type it, or give it as one line on standard input.")

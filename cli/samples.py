@@ -5,12 +5,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from cli.errors import refuse
 from cli.session import an_instant, services, the_clinic
 from messages.templates import Catalog, shipped
 from schedules.clinic import ClinicFile, read_clinic
+from schedules.clinic_fields import is_zone, zone_meant
 from schedules.loader import SETTINGS, VISIT_KINDS, load
 from schedules.moments import local_instant
 from schedules.protocol import Protocol
@@ -136,33 +137,35 @@ def _visit(text: str, zone: ZoneInfo, terms: Terms) -> ImaginedVisit:
 def _usual_visits(
     protocols: Sequence[Protocol], file: ClinicFile, at: datetime
 ) -> Iterator[ImaginedVisit]:
-    """Give one visit for each kind that the protocols are for, on the next staffed day."""
-    seen: set[tuple[str, str | None]] = set()
+    """Give one visit for each kind that the protocols are for, in the course of a treatment."""
+    found: dict[tuple[int, str], str | None] = {}
     for protocol in protocols:
         filter_ = protocol.visits
         if filter_ is None:
             continue
-        kind = "dosing" if "dosing" in filter_.kinds else min(filter_.kinds)
-        place = None if "clinic" in (filter_.settings or SETTINGS) else "home"
-        if (kind, place) in seen:
-            continue
-        seen.add((kind, place))
-        day = at.astimezone(file.zone).date() + timedelta(days=_DAYS_AHEAD + 2 * (len(seen) - 1))
+        place = "" if "clinic" in (filter_.settings or SETTINGS) else "home"
+        for kind in filter_.kinds:
+            route = min(filter_.routes, default=None) if kind == "dosing" else None
+            stage = (VISIT_KINDS.index(kind), place)
+            found[stage] = found.get(stage) or route
+    day = at.astimezone(file.zone).date() + timedelta(days=_DAYS_AHEAD)
+    for (kind_at, place), route in sorted(found.items(), key=lambda one: one[0]):
         while not file.staffed().is_staffed_day(day):
             day += timedelta(days=1)
         yield ImaginedVisit(
-            kind=kind,
-            route=min(filter_.routes, default=None),
-            setting=place,
+            kind=VISIT_KINDS[kind_at],
+            route=route,
+            setting=place or None,
             starts_at=local_instant(day, _AT, file.zone),
         )
+        day += timedelta(days=2)
 
 
 def _zone(text: str | None) -> ZoneInfo | None:
     if not text:
         return None
-    if text not in available_timezones():
-        refuse(f"--timezone {text}: write an IANA name, such as America/Denver.")
+    if not is_zone(text):
+        refuse(f"--timezone {text} is no place in the IANA time zone list. {zone_meant(text)}.")
     return ZoneInfo(text)
 
 

@@ -7,6 +7,7 @@ Every reader here turns a YAML value into a typed one, or raises a fault in the 
 import difflib
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date, time
 from functools import lru_cache
 from typing import Annotated
@@ -29,6 +30,10 @@ ZONES_SPOKEN = {
     **dict.fromkeys(("PT", "PST", "PDT", "PACIFIC"), "America/Los_Angeles"),
     **dict.fromkeys(("AKST", "AKDT"), "America/Anchorage"),
     "HST": "Pacific/Honolulu",
+    "EST5EDT": "America/New_York",
+    "CST6CDT": "America/Chicago",
+    "MST7MDT": "America/Denver",
+    "PST8PDT": "America/Los_Angeles",
 }
 E_MAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
 
@@ -65,19 +70,28 @@ def _e164(text: str) -> str | None:
 def _zone(value: object) -> object:
     if not isinstance(value, str):
         return value
-    # "EST" and its kin load too, but they stay in winter all year.
-    if value in _zones():
+    if is_zone(value):
         return value
-    meant = ZONES_SPOKEN.get(value.upper())
-    near = difflib.get_close_matches(value.replace(" ", "_"), _zones(), n=1, cutoff=0.7)
-    found = meant or (near[0] if near else None)
-    mend = f'Did you mean "{found}"' if found else 'Write a name such as "America/New_York"'
-    raise wrong(f'"{value}" is not a place in the IANA time zone list', mend)
+    raise wrong(f'"{value}" is not a place in the IANA time zone list', zone_meant(value))
+
+
+def is_zone(name: str) -> bool:
+    """Whether this is a place of the IANA list; "EST" and its kin load too, in winter all year."""
+    return name in _zones()
+
+
+def zone_meant(name: str) -> str:
+    """Say what to write in the place of a name that is no zone."""
+    near = difflib.get_close_matches(name.replace(" ", "_"), _zones(), n=1, cutoff=0.7)
+    found = ZONES_SPOKEN.get(name.strip().upper()) or (near[0] if near else None)
+    return f'Did you mean "{found}"' if found else 'Write a name such as "America/New_York"'
 
 
 @lru_cache(maxsize=1)
 def _zones() -> frozenset[str]:
-    return frozenset(zone for zone in available_timezones() if "/" in zone) | {"UTC"}
+    # "Etc/GMT+5" is an offset, and on the other side of Greenwich than it looks.
+    places = (zone for zone in available_timezones() if "/" in zone and zone[:4] != "Etc/")
+    return frozenset(places) | {"UTC", "Etc/UTC"}
 
 
 def _clock(value: object) -> object:
@@ -148,8 +162,8 @@ WholeHours = Annotated[float, Field(ge=0, le=24, strict=True)]
 def _reason(value: object) -> object:
     """Accept the reason of an item, as the work list has it."""
     known = tuple(map(str, FollowUpReason))
-    if value in known:
-        return value
+    with suppress(ValueError):
+        return str(FollowUpReason(str(value)))
     near = difflib.get_close_matches(str(value), known, n=1, cutoff=0.6)
     mend = f"Did you mean {near[0]}" if near else "Write a reason such as crisis or overdose"
     raise wrong(f'no item has the reason "{value}"', mend)

@@ -58,8 +58,13 @@ class FollowUpReason(StrEnum):
     CLOSURE_LIST = "closure_list"
     BREACH_ASSESSMENT = "breach_assessment"
     CONVERSATION = "conversation"
-    NOT_PLANNED = "not_planned"
+    CANNOT_PLAN = "cannot_plan"
     CRISIS_HOLD_ENDED = "crisis_hold_ended"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "FollowUpReason | None":
+        """Read a name of before: protocols and playbooks that have it are still in force."""
+        return cls.CANNOT_PLAN if value == "not_planned" else None
 
 
 _PAGE, _CALL, _NEXT_DAY, _DIGEST = Severity
@@ -74,7 +79,7 @@ DEFAULT_SEVERITY = {
     **dict.fromkeys((_R.SIDE_EFFECT, _R.USE_DISCLOSED, _R.CALLBACK, _R.WRONG_NUMBER), _CALL),
     **dict.fromkeys((_R.RUNNING_LATE, _R.MAY_HAVE_MEANT_SOMETHING_ELSE, _R.NO_ANSWER), _CALL),
     **dict.fromkeys((_R.INSTRUCTION_NOT_DELIVERED, _R.NOT_REMINDED, _R.CANNOT_REACH), _CALL),
-    **dict.fromkeys((_R.VISIT_EVENT_MISSING, _R.CHECK_NOT_DELIVERED, _R.NOT_PLANNED), _CALL),
+    **dict.fromkeys((_R.VISIT_EVENT_MISSING, _R.CHECK_NOT_DELIVERED, _R.CANNOT_PLAN), _CALL),
     **dict.fromkeys((_R.CRISIS_HOLD_ENDED, _R.OUTAGE_PAGE_UNANSWERED, _R.NOBODY_THERE), _CALL),
     **dict.fromkeys(
         (_R.RISING_SCORE, _R.UNCLEAR_REPLY, _R.QUESTION, _R.MISSED_CHECK_INS), _NEXT_DAY

@@ -5,6 +5,7 @@ then noted why; the loader builds its values only when no fault was noted.
 """
 
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
@@ -74,8 +75,10 @@ class Section:
     def choice(self, key: str, kind: type[E]) -> E | None:
         """Read one word out of a closed list."""
         text = self.text(key)
-        if text is None or text in list(kind):
-            return None if text is None else kind(text)
+        if text is None:
+            return None
+        with suppress(ValueError):
+            return kind(text)
         near = get_close_matches(text, list(kind), n=1)
         hint = f"Did you mean `{near[0]}`? " if near else ""
         self.fault(key, f"`{text}` is no {key}", f"{hint}Known are {', '.join(kind)}")

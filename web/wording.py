@@ -83,6 +83,8 @@ FOLLOW_UPS: Mapping[str, str] = MappingProxyType(
         "outage_page_unanswered": "Nobody took the page about texts that do not go",
         "closure_list": "Before closed days: who to look after",
         "conversation": "You wrote to them",
+        "cannot_plan": "Texts can't be planned for them",
+        # What a process of the release before opens while an installation is restarted.
         "not_planned": "Texts can't be planned for them",
         "crisis_hold_ended": "An import closed the record and ended a crisis hold",
         "breach_assessment": "Texts went to a wrong number: assess the disclosure",

@@ -48,5 +48,5 @@ def item(file: ClinicFile, patient_id: UUID, *, now: datetime) -> WantedFollowUp
     """Return the item about a patient whose record can't be read; one a day by its cause."""
     day = now.astimezone(file.zone).date()
     return wanted(
-        FollowUpReason.NOT_PLANNED, now=now, staffed=file.staffed(), about=f"{patient_id}:{day}"
+        FollowUpReason.CANNOT_PLAN, now=now, staffed=file.staffed(), about=f"{patient_id}:{day}"
     )

@@ -7,7 +7,7 @@ from cli.errors import FAILED
 from cli.session import services
 from records import audit, clinics
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
 @app.callback()

@@ -5,7 +5,7 @@ import typer
 from worker.run import beat_main
 from worker.settings import load
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command(

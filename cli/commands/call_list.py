@@ -7,7 +7,7 @@ from cli.session import ACTOR, services, the_clinic
 from records import audit, harm, outages, patients
 from worker import reasons
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 _TEXTS_GO = "Texts are going out. This is whom to call if they stop."
 _COLUMNS = ("rank", "why", "first_name", "phone", "about_at", "detail", "patient_id")

@@ -25,7 +25,7 @@ from worker.protocols import parsed
 from worker.services import Services
 from worker.steps import clinics, closing, visits
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
 @app.callback()
@@ -117,7 +117,7 @@ def _put_into_force(
     running, as_json = showing.running, showing.as_json
     compared = clinicfiles.compare(running, described)
     if compared is None and dry_run:
-        output.result(f"{described.id}: would be created.")
+        _would_be_created(described, as_json=as_json)
         return
     for warning in clinicfiles.one_sided(described):
         output.say(f"warning: {warning}")
@@ -130,7 +130,14 @@ def _put_into_force(
         if dry_run:
             return
         if compared.safety and compared.enforced and not _approved(running, compared):
-            _propose(running, compared, person, end_running=end_running, restores=restores)
+            _propose(
+                running,
+                compared,
+                person,
+                end_running=end_running,
+                restores=restores,
+                as_json=as_json,
+            )
             return
         if moves and not yes and sys.stdin.isatty():
             effects.confirmed(f"Apply it to {compared.key}?", yes=False)
@@ -181,6 +188,8 @@ def approve(
         )
         if standing.waits:
             output.say(f"{which.key}: still to be approved: {', '.join(standing.waits)}.")
+            if as_json:
+                output.result(output.json_line({"clinic": which.key, "waits": standing.waits}))
             return
         done = clinics.apply(
             running,
@@ -229,8 +238,7 @@ def close(
     with services() as running:
         with running.database.transaction() as session:
             which = the_clinic(session, clinic)
-        if not yes and not typer.confirm(f"Close {which.key} on {date} and cancel its visits?"):
-            refuse("Nothing was changed.")
+        effects.confirmed(f"Close {which.key} on {date} and cancel its visits?", yes=yes)
         done = closing.close_day(running, which.id, day=date, actor=ACTOR)
         for visit_id in done.visits:
             visits.record_event(running, visit_id, VisitStatus.CANCELLED, actor=ACTOR)
@@ -298,6 +306,7 @@ def _propose(
     *,
     end_running: bool,
     restores: int | None,
+    as_json: bool,
 ) -> None:
     if person is None:
         raise signoff.NeedsApprovalError(compared.safety)
@@ -313,9 +322,13 @@ def _propose(
         restores=restores,
         end_running=end_running,
     )
-    output.result(f"{compared.key}: proposed, and nothing is changed yet. It changes")
-    for each in compared.safety:
-        output.result(f"  {each}")
+    if as_json:
+        said = {"clinic": compared.key, "proposed": True, "safety": list(compared.safety)}
+        output.result(output.json_line(said))
+    else:
+        output.result(f"{compared.key}: proposed, and nothing is changed yet. It changes")
+        for each in compared.safety:
+            output.result(f"  {each}")
     output.say(f"A clinician approves: aftercare clinic approve --clinic {compared.key} --by EMAIL")
 
 
@@ -337,8 +350,18 @@ def _changes_as_json(compared: Compared) -> None:
     for template, count in compared.reached.items():
         said = {"reworded": template, "unsent_texts": count}
         output.result(output.json_line({"clinic": compared.key, **said}))
+    for name, number in compared.published:
+        said = {"protocol": name, "version": number}
+        output.result(output.json_line({"clinic": compared.key, **said}))
     for each in compared.safety:
         output.result(output.json_line({"clinic": compared.key, "safety": each}))
+
+
+def _would_be_created(described: ClinicFile, *, as_json: bool) -> None:
+    if as_json:
+        output.result(output.json_line({"clinic": described.id, "would_create": True}))
+    else:
+        output.result(f"{described.id}: would be created.")
 
 
 #: A change of these changes which answers somebody is there for, and which minutes are allowed.

@@ -9,7 +9,7 @@ from cli.errors import refuse
 from cli.session import ACTOR, services, the_patient
 from worker.steps import people
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 class Action(StrEnum):
@@ -20,7 +20,7 @@ class Action(StrEnum):
 
 
 @app.command(
-    epilog="Example: aftercare consent P1001 grant --method paper --purposes 'visits;check_ins'"
+    epilog="Example: aftercare consent P-1001 grant --method paper --purposes 'visits;check_ins'"
 )
 def consent(
     patient: str = typer.Argument(help="The patient's id.", show_default=False),

@@ -9,7 +9,7 @@ from cli.errors import refuse
 from records.migrate import upgrade as migrate
 from worker.settings import FileSource
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
 class _Addresses(BaseSettings):

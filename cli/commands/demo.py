@@ -4,7 +4,7 @@ import importlib
 
 import typer
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command(epilog="Example: aftercare demo --reset")

@@ -14,7 +14,7 @@ from records import accounting, audit, clinics
 from records.accounting import NOTICE, ListedDisclosure
 from worker.services import Services
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 _FIELDS = tuple(field.name for field in fields(ListedDisclosure))
 _COLUMNS = ("at", "patient_id", "recipient", "told", "nature", "by")

@@ -13,7 +13,7 @@ from cli.paging_checks import paging
 from worker import logs
 from worker.settings import SettingsError, load
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 _MARKS = {Verdict.OK: "ok   ", Verdict.NOTE: "note ", Verdict.WRONG: "WRONG"}
 

@@ -9,10 +9,10 @@ from worker.intake.table import CellError
 from worker.intake.values import day
 from worker.steps import visits
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
-@app.command(epilog="Example: aftercare enroll P1001 daily-check-in --on 2026-12-01")
+@app.command(epilog="Example: aftercare enroll P-1001 daily-check-in --on 2026-12-01")
 def enroll(
     patient: str = typer.Argument(help="The patient's id.", show_default=False),
     protocol: str = typer.Argument(help="The protocol's id.", show_default=False),

@@ -9,13 +9,15 @@ from cli.session import ACTOR, an_instant, services, the_visit, zone_of_visit
 from schedules.facts import Dose, VisitStatus
 from worker.steps import visits
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 _AT_THE_CLINIC = frozenset({VisitStatus.ARRIVED, VisitStatus.CHECKED_OUT, VisitStatus.FULFILLED})
 _EARLY = timedelta(hours=12)
 
 
-@app.command(epilog="Example: aftercare event A2001 checked_out --dose given --at 2026-12-01T11:05")
+@app.command(
+    epilog="Example: aftercare event V-2001 checked_out --dose given --at 2026-12-01T11:05"
+)
 def event(
     appointment: str = typer.Argument(help="The appointment_id.", show_default=False),
     kind: VisitStatus = typer.Argument(help="What happened.", show_default=False),

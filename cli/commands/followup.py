@@ -17,7 +17,7 @@ from worker.services import Services
 from worker.steps import followup_actions as actions
 from worker.steps.followup_actions import Actor
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 class Action(StrEnum):

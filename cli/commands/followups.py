@@ -6,7 +6,7 @@ from cli import listing, output
 from cli.session import services
 from records import worklist
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 #: Other programs read these: names are added, never changed.
 FIELDS = (

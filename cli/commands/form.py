@@ -7,10 +7,10 @@ from cli.errors import refuse
 from cli.session import ACTOR, an_instant, services, the_patient, zone_of_clinic
 from worker.steps import forms
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
-@app.command(epilog="Example: aftercare form P1001 mood --score phq2=4 --score gad2=1")
+@app.command(epilog="Example: aftercare form P-1001 mood --score phq2=4 --score gad2=1")
 def form(
     patient: str = typer.Argument(help="The patient's id.", show_default=False),
     key: str = typer.Argument(help="The form, as its protocol calls it.", show_default=False),

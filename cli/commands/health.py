@@ -13,7 +13,7 @@ from records import progress
 from records.base import Database
 from worker.settings import Settings, load
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 #: Seconds without progress after which a process counts as stuck. Both mark every 5 s.
 STUCK_SECONDS = 30

@@ -13,7 +13,7 @@ from records import outbox, worklist
 from records.base import Session
 from worker.reasons import in_plain_words
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 _COLUMNS = ("at", "what", "status", "number", "detail")
 

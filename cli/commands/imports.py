@@ -23,7 +23,7 @@ from worker.services import Services
 from worker.steps import forms as form_step
 from worker.steps import people, visits
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 _FILE = typer.Argument(help="The CSV file; - reads standard input.", show_default=False)
 _MAP = typer.Option(None, "--map", help="A mapping file: how this file's columns become ours.")

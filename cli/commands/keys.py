@@ -11,7 +11,7 @@ from records.keys import rewrap
 from records.vault import KEY_BYTES
 from worker.settings import load
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
 @app.callback()

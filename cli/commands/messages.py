@@ -7,7 +7,7 @@ from cli.session import services
 from messages.status import MessageStatus
 from records import worklist
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 #: Other programs read these: names are added, never changed.
 FIELDS = (
@@ -35,7 +35,7 @@ FIELDS = (
 _COLUMNS = ("id", "patient_id", "step", "due_at", "status", "reason", "segments")
 
 
-@app.command(epilog="Example: aftercare messages --patient P1001 --status planned,sent --json")
+@app.command(epilog="Example: aftercare messages --patient P-1001 --status planned,sent --json")
 def messages(
     patient: str | None = listing.PATIENT,
     clinic: str | None = listing.CLINIC,

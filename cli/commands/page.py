@@ -11,7 +11,7 @@ from records.pages import PageKind
 from worker.paging.transports import transports
 from worker.steps import followup_actions, rounds
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 _CLINIC = typer.Option(None, help="The clinic's id; the only one unless given.")
 _COLUMNS = ("id", "kind", "why", "person", "at", "sent_at", "acknowledged_at", "channels")

@@ -9,7 +9,7 @@ from worker.steps import people, tailoring
 from worker.steps.people import Reason
 from worker.steps.tailoring import Reach
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 _PATIENT = typer.Argument(help="The patient's id.", show_default=False)
 _CLINIC = typer.Option(None, help="The clinic, if several use this patient id.")
@@ -21,7 +21,7 @@ def main() -> None:
     """One patient: hold, resume or close their texts (never their own stop), tailor, reach."""
 
 
-@app.command(epilog="Example: aftercare patient hold P1001 --reason hospital --until 2026-12-08")
+@app.command(epilog="Example: aftercare patient hold P-1001 --reason hospital --until 2026-12-08")
 def hold(
     patient: str = _PATIENT,
     reason: Reason = _REASON,
@@ -36,7 +36,7 @@ def hold(
     output.result(f"On hold ({reason.value}). {done.cancelled} unsent texts were cancelled.")
 
 
-@app.command(epilog="Example: aftercare patient resume P1001")
+@app.command(epilog="Example: aftercare patient resume P-1001")
 def resume(
     patient: str = _PATIENT,
     reason: Reason | None = typer.Option(None, help="Why, for the audit trail."),
@@ -52,7 +52,7 @@ def resume(
         output.say("The patient has stopped texts. Only their START lifts that.")
 
 
-@app.command(epilog="Example: aftercare patient close P1001 --reason discharged")
+@app.command(epilog="Example: aftercare patient close P-1001 --reason discharged")
 def close(patient: str = _PATIENT, reason: Reason = _REASON, clinic: str | None = _CLINIC) -> None:
     """Close a record: texts and enrollments end, open follow-ups get an owner."""
     with services() as running:
@@ -64,7 +64,7 @@ def close(patient: str = _PATIENT, reason: Reason = _REASON, clinic: str | None 
     )
 
 
-@app.command(epilog='Example: aftercare patient tailor P1001 --set "cadence=daily: every 2 days"')
+@app.command(epilog='Example: aftercare patient tailor P-1001 --set "cadence=daily: every 2 days"')
 def tailor(
     patient: str = _PATIENT,
     setting: list[str] = typer.Option(
@@ -87,7 +87,7 @@ def _setting(text: str) -> tuple[str, str]:
     return column.strip(), value.strip()
 
 
-@app.command(epilog="Example: aftercare patient reach P1002 tag --tag J")
+@app.command(epilog="Example: aftercare patient reach P-1002 tag --tag J")
 def reach(
     patient: str = _PATIENT,
     how: Reach = typer.Argument(help="How they are reached.", show_default=False),

@@ -8,7 +8,7 @@ from cli import output
 from cli.session import ACTOR, an_instant, chosen_clinics, services
 from worker.steps import clinics
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command(epilog="Example: aftercare pause --clinic riverside --until 2026-12-01T12:00")

@@ -19,12 +19,12 @@ from worker.preview import preview as preview_texts
 from worker.protocols import of_clinic
 from worker.services import Services
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 _SAMPLE = "With --sample: "
 
 
-@app.command(epilog="Example: aftercare preview P1001 --protocol my-protocol.yaml --days 30")
+@app.command(epilog="Example: aftercare preview P-1001 --protocol my-protocol.yaml --days 30")
 def preview(
     patient: str | None = typer.Argument(None, help="The patient's id.", show_default=False),
     protocol: list[str] = typer.Option(

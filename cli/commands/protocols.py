@@ -22,7 +22,7 @@ from worker.clinicfiles import shipped_sources
 from worker.intake.table import near
 from worker.protocols import known_templates
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
 @app.callback()

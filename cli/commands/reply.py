@@ -13,7 +13,7 @@ from worker.services import Services
 from worker.steps import corrections
 from worker.steps.corrections import Corrected
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 _CHANGED = {
     corrections.NUMBER: "The check-in has this number now.",

@@ -4,7 +4,7 @@ import typer
 
 from sandbox.__main__ import main as run
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command(

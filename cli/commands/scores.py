@@ -13,7 +13,7 @@ from cli.session import ACTOR, services, the_patient
 from records import audit, scores
 from records.scores import Mark
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 _FIELDS = tuple(field.name for field in fields(Mark))
 _COLUMNS = ("at", "kind", "item", "value", "status", "route", "days_since_dose")

@@ -8,7 +8,7 @@ import typer
 from cli import output
 from cli.errors import FAILED
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command(epilog="Example: aftercare simulate --patients 50 --days 30 --seed 1 --faults")

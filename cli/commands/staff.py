@@ -13,7 +13,7 @@ from worker.intake.values import day
 from worker.steps import staff
 from worker.steps.staff import Role
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 _EMAIL = typer.Argument(help="Their e-mail address.", show_default=False)
 
@@ -67,7 +67,7 @@ def disable(email: str = _EMAIL) -> None:
 def _password() -> str:
     """Ask twice on a terminal; else read one line, so that scripts need no argument for it."""
     if sys.stdin.isatty():
-        return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+        return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
     password = sys.stdin.readline().rstrip("\r\n")
     if not password:
         refuse("No password: type it, or give it as one line on standard input.")

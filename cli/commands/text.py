@@ -8,7 +8,7 @@ from cli.session import ACTOR, an_instant, services, the_patient, zone_of_clinic
 from records import clinics
 from worker.steps import staff_texts
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command(

@@ -19,7 +19,7 @@ from messages.reading import OpenPrompt, Reading
 from messages.replies import read
 from worker.intake.table import TableError, near, read_table
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 _CONTEXTS = ("appointment_reminder", "craving_scale", "side_effect_check", "yes_no", "none")
 _SCALE = re.compile(r"scale:(\d{1,3})-(\d{1,3})")

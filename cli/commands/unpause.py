@@ -6,7 +6,7 @@ from cli import output
 from cli.session import ACTOR, chosen_clinics, services
 from worker.steps import clinics
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command(epilog="Example: aftercare unpause --all")

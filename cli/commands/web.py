@@ -8,7 +8,7 @@ from web.app import create_app, settle
 from worker import logs, wiring
 from worker.settings import load
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command(epilog="Example: AFTERCARE_PORT=8000 aftercare web")

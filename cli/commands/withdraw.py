@@ -6,10 +6,10 @@ from cli import output
 from cli.session import ACTOR, services, the_patient
 from worker.steps import visits
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
-@app.command(epilog="Example: aftercare withdraw P1001 daily-check-in")
+@app.command(epilog="Example: aftercare withdraw P-1001 daily-check-in")
 def withdraw(
     patient: str = typer.Argument(help="The patient's id.", show_default=False),
     protocol: str = typer.Argument(help="The protocol's id.", show_default=False),

@@ -1,5 +1,6 @@
 """Every command is there, says what it does with an example, and starts quickly."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -103,3 +104,36 @@ def test_version_is_that_of_the_package(run: Run) -> None:
     """What to tell when something is reported."""
     ran = run("--version")
     assert (ran.code, bool(re.fullmatch(r"\d+\.\d+\.\d+\S*\n", ran.out))) == (0, True)
+
+
+def _questions() -> Iterator[tuple[str, str]]:
+    for path in (ROOT / "cli").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in {
+                "typer.confirm",
+                "typer.prompt",
+            }:
+                given = {each.arg: ast.unparse(each.value) for each in node.keywords}
+                yield f"{path.relative_to(ROOT)}:{node.lineno}", given.get("err", "False")
+
+
+def test_what_is_asked_stands_on_standard_error() -> None:
+    """Standard output is for results: with --json each line of it is an object."""
+    found = list(_questions())
+    assert len(found) >= 4
+    assert [place for place, err in found if err != "True"] == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_command_offers_completion_of_its_own(name: str) -> None:
+    """A shell completes `aftercare`, or nothing."""
+    assert not [each.name for each in load(name).params if "completion" in str(each.name)]
+
+
+def test_examples_name_patients_and_visits_as_the_product_does() -> None:
+    """P-1001 and V-2001, as in the demo: what is copied from the help works there."""
+    for leaf in _all():
+        command = load(leaf[0])
+        for part in leaf[1:]:
+            command = command.commands[part]
+        assert not re.findall(r"\b[A-Z]\d{3,}\b", command.epilog or ""), leaf

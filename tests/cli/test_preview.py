@@ -64,6 +64,9 @@ def test_a_sample_is_described_by_options(clinic: Path, run: Run) -> None:
         (("--sample", "--visit", "massage@2026-12-10T08:30"), "Kinds are"),
         (("--sample", "--visit", "dosing"), "Kinds are"),
         (("--sample", "--timezone", "EST5"), "IANA"),
+        (("--sample", "--timezone", "EST"), "America/New_York"),
+        (("--sample", "--timezone", "PST8PDT"), "America/Los_Angeles"),
+        (("--sample", "--timezone", "Etc/GMT+5"), "IANA"),
         (("--sample", "--language", "fr"), "en, es"),
         (("--sample", "--substance", "tea"), "opioids"),
         (("--sample", "--visit", "dosing/nasal@2026-12-10T08:30"), "lozenge"),
@@ -149,3 +152,14 @@ def test_the_last_meal_is_that_of_the_visits_route(
     words = ("preview", "--sample", "--clinic", clinic, "--protocol", "dosing-visit", "--json")
     [food] = [row for row in run(*words, *visit).rows if row["step"] == "visit_24h_prep"]
     assert (food["status"], meal in food["body"], drink in food["body"]) == ("planned", True, True)
+
+
+def test_visits_that_nobody_named_come_in_the_course_of_a_treatment(
+    tmp_path: Path, run: Run
+) -> None:
+    """First the assessment, then the dose, then what follows it."""
+    clinic = write(tmp_path, "clinic.yaml", CLINIC)
+    rows = run("preview", "--sample", "--clinic", clinic, "--days", 30, "--json").rows
+    first = dict(sorted(((row["step"], row["local_time"]) for row in rows), reverse=True))
+    steps = ["assess_48h", "visit_24h_prep", "after_evening", "followup_24h"]
+    assert sorted(steps, key=first.__getitem__) == steps

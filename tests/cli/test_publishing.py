@@ -286,3 +286,31 @@ def test_doctor_is_red_for_words_that_a_release_no_longer_takes(
     finally:
         database.close()
     assert any("visit_day (en) goes in the shipped words" in message for message in found)
+
+
+def test_each_line_of_an_apply_for_programs_is_an_object(house: Path, run: Run) -> None:
+    """Also where nothing is changed yet: looked at, proposed, and approved in one language only."""
+    text = CLINIC + "fasting: {solids_hours: 8, fluids_hours: 2}\n"
+    file = write(house, "clinic.yaml", text)
+    looked = run("clinic", "apply", file, "--dry-run", "--json")
+    [changed] = [row for row in looked.rows if "field" in row]
+    assert (changed["field"], changed["after"]) == ("fasting.solids_hours", 8.0)
+    new = write(house, "new.yaml", text.replace("id: riverside", "id: lakeside"))
+    assert run("clinic", "apply", new, "--dry-run", "--json").rows == [
+        {"clinic": "lakeside", "would_create": True}
+    ]
+    lee = ("--by", "lee@clinic.test", "--json")
+    [proposed] = run("clinic", "apply", file, *lee, stdin=PASSWORD).rows
+    assert (proposed["proposed"], len(proposed["safety"])) == (True, 1)
+    ray = ("--by", "ray@clinic.test", "--yes", "--json")
+    half = run("clinic", "approve", *ray, "--language", "en", stdin=PASSWORD)
+    assert half.rows[-1] == {"clinic": "riverside", "waits": ["es"]}
+    done = run("clinic", "approve", *ray, stdin=PASSWORD)
+    assert {"clinic": "riverside", "field": "fasting.solids_hours"}.items() <= done.rows[-1].items()
+
+
+def test_closing_a_day_without_a_terminal_asks_nobody(house: Path, run: Run) -> None:
+    """It says what to write, and cancels nothing."""
+    closed = run("clinic", "close", "2026-12-10")
+    assert (closed.code, closed.out, "--yes" in closed.err) == (2, "", True)
+    assert run("clinic", "close", "2026-12-10", "--yes").code == 0

@@ -11,11 +11,11 @@ from zoneinfo import ZoneInfo
 
 import phonenumbers
 
+from schedules.clinic_fields import is_zone, zone_meant
 from schedules.errors import Fault, FileFaults
 from schedules.phrases import PhraseError
 from schedules.sections import Section
 from schedules.yamlfile import Located, parse
-from worker.intake import tailored
 from worker.intake.mapped import APPOINTMENTS, PARTS, PATIENTS, MappingFile, Source, word
 from worker.intake.sheet import DELIMITERS
 from worker.intake.table import CellError
@@ -234,8 +234,8 @@ def _date_form(text: str) -> DateForm:
 
 
 def _zone(text: str) -> ZoneInfo:
-    if not tailored.is_zone(text):
-        raise PhraseError(f"`{text}` is no time zone", "Write a name such as America/New_York")
+    if not is_zone(text):
+        raise PhraseError(f"`{text}` is no time zone", zone_meant(text))
     return ZoneInfo(text)
 
 

@@ -56,7 +56,7 @@ _YES_OR_NO = ("sms_risk_ack", "phone_shared", "voicemail_ok", "interpreter", "sh
 #: The columns that know a closed list of words, which a mapping file may translate into.
 WORDS: Mapping[str, Callable[[str], Any]] = {
     "language": values.word(tailored.LANGUAGES),
-    "timezone": values.zone(tailored.is_zone),
+    "timezone": values.zone,
     "consent_purposes": values.words(PURPOSES),
     "status": values.word(STATUSES),
     **dict.fromkeys(_YES_OR_NO, values.yes_no),

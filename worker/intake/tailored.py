@@ -2,9 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from functools import cache
 from itertools import pairwise
-from zoneinfo import available_timezones
 
 from schedules import phrases
 from schedules.phrases import PhraseError
@@ -13,16 +11,6 @@ from worker.intake import values
 from worker.intake.table import CellError
 
 LANGUAGES = ("en", "es")
-
-
-def is_zone(name: str) -> bool:
-    """Whether this is the name of a time zone that people live in."""
-    return name == "UTC" or ("/" in name and name in _zones())
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
 
 
 def substances(text: str) -> list[str]:

@@ -7,7 +7,7 @@ they are for what the product itself asks for, in the one form that can't be mis
 import re
 from collections.abc import Callable, Collection
 
-from schedules.clinic_fields import ZONES_SPOKEN
+from schedules.clinic_fields import is_zone, zone_meant
 from schedules.staffing import Span
 from schedules.terms import NAME
 from worker.intake.table import CellError, near
@@ -62,17 +62,13 @@ def yes_no(text: str) -> bool:
     return folded in _YES
 
 
-def zone(known: Callable[[str], bool]) -> Callable[[str], str]:
-    """Return a reader of an IANA zone name."""
-
-    def read(text: str) -> str:
-        if known(text):
-            return text
-        meant = ZONES_SPOKEN.get(text.upper())
-        mend = f'did you mean "{meant}"?' if meant else 'write a name such as "America/New_York"'
-        raise CellError(f'"{text[:40]}" is no time zone; {mend}')
-
-    return read
+def zone(text: str) -> str:
+    """Read the IANA name of a zone that people live in."""
+    if is_zone(text):
+        return text
+    mend = zone_meant(text)
+    end = "?" if mend.startswith("Did") else ""
+    raise CellError(f'"{text[:40]}" is no time zone; {mend[0].lower()}{mend[1:]}{end}')
 
 
 def hours(text: str) -> Span:

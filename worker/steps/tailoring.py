@@ -115,7 +115,7 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "cadence": tailored.cadences,
     "steps_off": values.several,
     "language": values.word(tailored.LANGUAGES),
-    "timezone": values.zone(tailored.is_zone),
+    "timezone": values.zone,
     "safe_hours": values.hours,
     "quit_date": lambda text: values.day(text).isoformat(),
     "substances": tailored.substances,
