@@ -19,6 +19,7 @@ from records.clinics import Clinic, Sender, SenderNumber, Staff, StaffAbsence
 from records.enrollments import Enrollment
 from records.followups import FollowUp
 from records.patients import Consent, OptOut, Patient, PatientToken
+from schedules.protocol import Importance
 
 
 def take_turn(session: Session, name: str) -> None:
@@ -122,6 +123,21 @@ def lock_visit(session: Session, appointment_id: UUID) -> Appointment | None:
     """Lock and return the visit."""
     mine = select(Appointment).where(Appointment.id == appointment_id)
     return session.scalars(mine.with_for_update(key_share=True)).first()
+
+
+_TOLD_OF_FOOD = text("""
+    SELECT EXISTS (
+        SELECT 1 FROM message
+        WHERE appointment_id = :visit AND kind = 'started' AND priority = :priority
+          AND anchor_at = :start AND attempts > 0
+          AND status NOT IN ('undelivered', 'failed', 'expired', 'cancelled', 'skipped'))
+""")
+
+
+def was_told_of_food(session: Session, appointment_id: UUID, start: datetime) -> bool:
+    """Return whether a food text about this start of a visit went, or may have."""
+    values = {"visit": appointment_id, "start": start, "priority": Importance.FOOD.priority}
+    return bool(session.execute(_TOLD_OF_FOOD, values).scalar_one())
 
 
 def newest_consents(session: Session, patient_ids: Collection[UUID]) -> dict[UUID, Consent]:

@@ -262,3 +262,27 @@ def test_the_last_meal_told_is_that_of_the_visits_route(
     desk.waits_until("2026-12-09 13:00")
     [food] = [body for body in desk.words() if "No food after" in body]
     assert f"No food after {last_meal}" in food
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "calls"),
+    [("im", "iv", ["instruction_not_delivered"]), ("iv", "im", []), ("im", "im", [])],
+)
+def test_a_longer_fast_after_the_food_text_is_called(
+    desk: Desk, before: str, after: str, calls: list[str]
+) -> None:
+    """The patient was told to stop eating at 11, and by the new route it is 8: before that."""
+    desk.world.execute(
+        "UPDATE clinic SET version = version + 1, settings = jsonb_set(settings,"
+        " '{fasting,routes}', '{\"im\": {\"solids_hours\": 3}}')"
+    )
+    desk.imports("2026-12-10T14:00", route=before)
+    desk.waits_until("2026-12-09 15:00")
+    assert "visit_24h_prep" in desk.read()
+    had = desk.calls()
+    desk.imports("2026-12-10T14:00", route=after)
+    desk.imports("2026-12-10T14:00", route=after)
+    assert [one for one in desk.calls() if one not in had] == calls
+    if calls:
+        assert desk.call_by("instruction_not_delivered") == "Wed 09 17:00"
+    assert desk.read().count("visit_24h_prep") == 1

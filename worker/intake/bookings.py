@@ -16,7 +16,7 @@ from records import clinics, intake
 from records.appointments import Appointment, AppointmentEvent
 from records.base import Session, new_id
 from worker import enrolling, protocols
-from worker.intake import merging
+from worker.intake import fasts, merging
 from worker.intake.batches import BatchResult
 from worker.intake.table import RowFault
 from worker.intake.visits import VisitRow, span
@@ -124,7 +124,9 @@ class VisitBatch:
         elif row.status not in {visit.status, told}:
             reason = f"the visit is {visit.status} by what was recorded since; that stays"
             result.notes.append(_fault(row, "status", reason))
+        was = visit.route
         self._set(visit, row, merged.taken)
+        fasts.tell_if_longer(session, visit, was, row.patient.clinic.file, now=self._now)
         kept = {
             each: row.details[each] if each in merged.taken else details.get(each)
             for each in _DETAILS
