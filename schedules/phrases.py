@@ -45,6 +45,7 @@ _PHASE = re.compile(
     r"from day (\d{1,4}) to day (\d{1,4}),"
     r" (?:every (?:(\d{1,3}) )?(day|week)s?|on ([a-z]+(?:(?:, | and )[a-z]+)*))"
 )
+_ON_DAY = re.compile(r"^on day (\d{1,4})$")
 _AGAIN = re.compile(r"for (\d{1,2}) days? after ([a-z ]+?)(?: or ([a-z ]+))?")
 _DURATION = re.compile(r"(\d{1,4}) (minute|hour|day)s?")
 _NUMBER_TEST = re.compile(r"(?:up by (\d{1,3})|(\d{1,3})(?: or (more|less))?)")
@@ -134,12 +135,12 @@ def duration_minutes(text: str) -> int:
 
 def phase(text: str) -> Phase:
     """Read one part of a repeat. Raises PhraseError."""
-    found = _PHASE.fullmatch(_tidy(text))
+    found = _PHASE.fullmatch(_ON_DAY.sub(r"from day \1 to day \1, every day", _tidy(text)))
     if not found:
         raise PhraseError(
             f"`{text}` is not a repeat this language knows",
-            "Write it like `from day 1 to day 14, every day` or `from day 21 to day 84, every 7 "
-            "days`",
+            "Write it like `from day 1 to day 14, every day`, `from day 21 to day 84, every 7 "
+            "days` or `on day 90`",
         )
     first, last = int(found[1]), int(found[2])
     every = int(found[3] or 1) * _UNIT_DAYS[found[4] or "day"]

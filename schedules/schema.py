@@ -41,7 +41,10 @@ _MOMENT = (
     rf"^((\d+ (minute|hour|day|week)s? (before|after))|same day as|at) (the )?({_ANCHORS}|step \S+)"
     r"( at \d{1,2}:\d{2}( or their own hour)?)?(,? between \d{1,2}:\d{2} and \d{1,2}:\d{2})?$"
 )
-_PHASE = r"^from day \d+ to day \d+, (every (\d+ )?(day|week)s?|on [a-z]+((, | and )[a-z]+)*)$"
+_PHASE = (
+    r"^(on day \d+"
+    r"|from day \d+ to day \d+, (every (\d+ )?(day|week)s?|on [a-z]+((, | and )[a-z]+)*))$"
+)
 _AGAIN = rf"^for \d+ days? after ({Anchor.LAST_DOSE}|{Anchor.LAPSE})( or [a-z ]+)?$"
 _LENGTH = r"^\d+ (minute|hour|day)s?$"
 _ID = "^[a-z][a-z0-9_-]{0,63}$"

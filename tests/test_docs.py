@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from uuid import uuid4
 
 import pytest
+import yaml
 
 from cli import main as command_line
 from messages.status import MessageStatus
@@ -22,7 +23,15 @@ from schedules.clinic import read_clinic
 from schedules.errors import ProtocolError
 from schedules.followups import FollowUpReason
 from schedules.loader import PROTOCOL_KEYS, STEP_KEYS, TASK_KEYS, load
-from schedules.protocol import Anchor, ConditionKind, HistoryKind, Importance
+from schedules.protocol import (
+    Anchor,
+    AnswerTest,
+    ConditionKind,
+    HistoryKind,
+    Importance,
+    LateBooking,
+    Purpose,
+)
 from schedules.reasons import CancelReason, MoveReason, SkipReason
 from tests.support.source import ROOT, modules
 from worker.crashpoints import NAMES
@@ -263,6 +272,54 @@ def test_protocol_examples_load() -> None:
     blocks = [text for kind, text in _fences(_text("docs/protocols.md")) if kind == "yaml"]
     loaded = [load(text, "example.yaml", templates=_templates()) for text in blocks]
     assert len({protocol.id for protocol in loaded}) == len(blocks) > 3
+
+
+def _keys_of(value: Any, under: str = "") -> Iterator[str]:
+    """Give every key of an example with the one above it: `nudge.after`."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield f"{under}{key}"
+            yield from _keys_of(each, f"{key}.")
+    elif isinstance(value, list):
+        for each in value:
+            yield from _keys_of(each, under)
+
+
+_NESTED = {
+    "for": ("visit", "routes", "setting"),
+    "detached": ("within", "recheck"),
+    "otherwise": ("template", "when", "stays_on"),
+    "nudge": ("after", "template"),
+    "on_answer": ("when", "open", "severity", "by"),
+    "unanswered": ("open", "severity", "misses", "at"),
+    "if_not_delivered": ("open", "severity", "call_by", "unproved_minutes"),
+    "steps": STEP_KEYS,
+    "tasks": TASK_KEYS,
+}
+
+
+def test_every_key_of_a_protocol_stands_in_an_example_that_loads() -> None:
+    """Whoever looks a key up finds it in use."""
+    blocks = [text for kind, text in _fences(_text("docs/protocols.md")) if kind == "yaml"]
+    found = {key for text in blocks for key in _keys_of(yaml.safe_load(text))}
+    wanted = {f"{outer}.{key}" for outer, keys in _NESTED.items() for key in keys}
+    assert {*PROTOCOL_KEYS, *wanted} - found == set()
+
+
+def test_every_word_of_the_language_stands_in_an_example_that_loads() -> None:
+    """What a time counts from, conditions, tests of answers, and each closed list."""
+    blocks = [text for kind, text in _fences(_text("docs/protocols.md")) if kind == "yaml"]
+    loaded = [load(text, "example.yaml", templates=_templates()) for text in blocks]
+    steps = [step for protocol in loaded for step in protocol.steps]
+    parts = [*steps, *(duty for protocol in loaded for duty in protocol.duties)]
+    conditions = {one.kind for part in parts for one in part.only_if}
+    assert {*ConditionKind, *HistoryKind} - conditions == set()
+    assert set(AnswerTest) - {rule.when.test for step in steps for rule in step.on_answer} == set()
+    assert set(Importance) - {step.importance for step in steps} == set()
+    assert set(Purpose) - {step.purpose for step in steps} == set()
+    assert set(LateBooking) - {step.late_booking for step in steps} == set()
+    written = "\n".join(blocks)
+    assert [anchor for anchor in Anchor if not re.search(rf"\b{anchor}\b", written)] == []
 
 
 def test_the_faulty_example_has_the_faults_shown() -> None:

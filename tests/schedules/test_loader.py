@@ -344,3 +344,10 @@ def test_answers_are_told_by_number(text, test, number):
     """The thresholds of the clinical brief, section 3 can be said."""
     found = answer(text)
     assert (found.test, found.number) == (test, number)
+
+
+def test_one_day_is_written_as_one():
+    """A question after three months is no span of days."""
+    assert phase("on day 90") == phase("from day 90 to day 90, every day")
+    with pytest.raises(PhraseError, match="`on day 0` holds no day"):
+        phase("on day 0")
