@@ -116,7 +116,7 @@ def test_an_answer_that_nobody_would_read_is_warned_of(house: Path, run: Run) ->
         house,
         run,
         hour=("at 17:00 or their own hour", "at 18:00"),
-        until=("answer_until: 24 hours", "answer_until: 3 hours"),
+        until=("answer_until: 20 hours", "answer_until: 3 hours"),
     )
     shown = run("protocols", "publish", file, "--dry-run")
     assert "warning: step `daily_0_10`: asked on" in shown.out

@@ -222,7 +222,7 @@ def _was_not_planned(clinic: World) -> None:
         "UPDATE follow_up SET reason = 'not_planned',"
         " cause = replace(cause, 'cannot_plan', 'not_planned')"
     )
-    renamed = importlib.import_module("records.migrations.versions.0014_cannot_plan").RENAMED
+    renamed = importlib.import_module("records.migrations.versions.0017_cannot_plan").RENAMED
     clinic.execute(renamed)
 
 
