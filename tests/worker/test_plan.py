@@ -262,7 +262,7 @@ def test_a_patient_whose_duties_can_not_be_told_holds_up_nobody(clinic: World) -
     clinic.advance(hours=1)
     clinic.plan()
     opened = clinic.execute("SELECT patient_id, reason FROM follow_up")
-    assert set(opened) == {(booked[0][1], "not_planned"), (booked[1][1], "visit_missed")}
+    assert set(opened) == {(booked[0][1], "cannot_plan"), (booked[1][1], "visit_missed")}
 
 
 def test_a_protocol_that_a_newer_check_refuses_is_followed_as_it_was_published(

@@ -131,7 +131,7 @@ def test_editing_wording_moves_no_time(clinic: World) -> None:
 
 def test_an_answer_window_that_changes_reaches_texts_that_are_planned(clinic: World) -> None:
     """What a text expects is the new version's, also where its minute stays."""
-    source = DAILY.replace("answer_until: 24 hours", "answer_until: 20 hours")
+    source = DAILY.replace("answer_until: 20 hours", "answer_until: 19 hours")
     assert source != DAILY
     doctor, nurse = (_person(clinic, "lee", Role.CLINICIAN), _person(clinic, "kim", Role.ADMIN))
     before = {each.id: each.answer_until for each in clinic.texts() if each.step == "daily_0_10"}
@@ -139,7 +139,7 @@ def test_an_answer_window_that_changes_reaches_texts_that_are_planned(clinic: Wo
     _publish(clinic, source)
     for each in clinic.texts():
         if each.id in before and before[each.id] is not None:
-            assert each.answer_until == before[each.id] - timedelta(hours=4)
+            assert each.answer_until == before[each.id] - timedelta(hours=1)
             assert each.protocol_number == 2
 
 
