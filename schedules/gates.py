@@ -26,6 +26,7 @@ from schedules.protocol import (
     Condition,
     ConditionKind,
     HistoryKind,
+    Importance,
     Purpose,
     Step,
 )
@@ -48,6 +49,8 @@ WHATEVER_CAME_OF_IT = frozenset(
 )
 
 _ASKING = frozenset({Purpose.CHECK_INS, Purpose.HEALTH_QUESTIONS})
+#: What invites to book, by its priority in the outbox.
+_INVITES = frozenset({Importance.UNBOOKED.priority, Importance.BOOSTER.priority})
 
 
 def closed_to_all(enrollment: EnrollmentFacts, patient: PatientFacts) -> SkipReason | None:
@@ -133,6 +136,7 @@ def closed_at(
         paused_until=patient.paused_until,
         conversation_since=patient.conversation_since,
         in_crisis=patient.in_crisis,
+        invites=invites(step.importance.priority, frame.visit and frame.visit.status),
     ):
         return SkipReason.PAUSED
     if dose_days and due.astimezone(frame.zone).date() in dose_days and asks_no_dose(step):
@@ -147,18 +151,29 @@ def rests(
     paused_until: datetime | None,
     conversation_since: datetime | None,
     in_crisis: bool,
+    invites: bool = False,
 ) -> bool:
     """Whether a text of this purpose rests at `at`; the planner and the claim both ask here.
 
     A pause, and staff who write, concern check-ins only: the check after a dose is for safety, and
-    visits can't wait (care rule 20). While a crisis is open nothing asks on its own; visits go on.
+    visits can't wait (care rule 20). While a crisis is open nothing asks on its own, and nothing
+    `invites` to book as if nothing had happened: a person speaks with the patient, and the calls
+    about a missed or unbooked visit stand. What is booked goes on, its food and ride with it.
     """
-    if in_crisis and purpose in _ASKING:
+    if in_crisis and (invites or purpose in _ASKING):
         return True
     if purpose != Purpose.CHECK_INS:
         return False
     paused = paused_until is not None and at < paused_until
     return paused or (conversation_since is not None and at >= conversation_since)
+
+
+def invites(priority: int, visit_status: str | None) -> bool:
+    """Whether a text asks to book: after a dose, for the next one, or after a missed visit.
+
+    `priority` is its importance in the outbox. Once a visit was missed, nothing else goes about it.
+    """
+    return priority in _INVITES or visit_status == VisitStatus.NO_SHOW
 
 
 def asks_no_dose(step: Step) -> bool:

@@ -79,7 +79,9 @@ _SENTENCES: dict[str, str] = {
     SkipReason.PHONE_SHARED: "Others read this phone, so that no number or mood is asked.",
     SkipReason.NO_CONSENT: "The patient has not agreed to texts of this kind.",
     SkipReason.NUMBER_UNPROVED: "The number is not yet proved to be the patient's.",
-    SkipReason.PAUSED: "Questions rest: a pause, staff who are writing, or an open crisis.",
+    SkipReason.PAUSED: (
+        "Questions and invitations rest: a pause, staff who are writing, or an open crisis."
+    ),
     SkipReason.SILENT: (
         "The patient left several of these unanswered; it is not asked until staff have acted."
     ),

@@ -14,7 +14,7 @@ from records.patients import SUSPENDED, in_crisis
 from records.sending import DueMessage, RecentText
 from schedules.asking import ALWAYS_ASKED, ENOUGH
 from schedules.clinic import ClinicFile
-from schedules.gates import NOT_NUMBERS, rests
+from schedules.gates import NOT_NUMBERS, invites, rests
 from schedules.reasons import CancelReason, SkipReason
 from schedules.windows import SendWindow, candidate_zones, is_open, narrowed, next_open
 
@@ -88,6 +88,7 @@ def _not_wanted(due: DueMessage, now: datetime) -> End | None:
         paused_until=due.paused_until,
         conversation_since=due.conversation_since,
         in_crisis=in_crisis(due.paused_until, now),
+        invites=invites(due.priority, due.appointment_status),
     ):
         return End(status="skipped", reason=SkipReason.PAUSED)
     if due.question_answered:

@@ -6,7 +6,8 @@ from schedules.facts import Dose, VisitStatus
 from tests.support.world import World
 from tests.worker.desk import Desk, at
 from tests.worker.duty import CRISIS
-from worker.steps import staff_texts
+from worker import resting
+from worker.steps import staff_texts, visits
 
 
 @pytest.fixture
@@ -74,3 +75,57 @@ def test_a_check_that_did_not_arrive_is_a_call(desk: Desk) -> None:
     desk.waits_until("2026-12-03 20:00")
     assert "after_evening" in desk.read()
     assert "check_not_delivered" in desk.calls()
+
+
+def test_in_an_open_crisis_nobody_is_told_that_they_were_missed(desk: Desk) -> None:
+    """It would speak as if nothing had happened; a person phones about the visit all the same."""
+    desk.switches_on("no-show-dosing")
+    desk.imports("2026-12-03T10:00", status="cancelled", quiet=True)
+    desk.imports("2026-12-01T10:00", first=2)
+    desk.jumps_to("2026-12-01 10:00")
+    desk.says(CRISIS)
+    desk.records(VisitStatus.NO_SHOW, visit="A2")
+    desk.waits_until("2026-12-01 11:00")
+    assert desk.why("no_show") == [("skipped", "paused")]
+    assert "visit_missed" in desk.calls()
+
+
+def test_a_no_show_text_that_was_planned_before_the_crisis_is_held_at_the_claim(desk: Desk) -> None:
+    """Planner and claim agree."""
+    desk.switches_on("no-show-dosing")
+    desk.imports("2026-12-01T10:00", first=2)
+    desk.jumps_to("2026-12-01 10:00")
+    desk.records(VisitStatus.NO_SHOW, visit="A2")
+    desk.world.execute("UPDATE patient SET paused_until = now() + interval '36500 days'")
+    desk.waits_until("2026-12-01 11:00")
+    assert desk.why("no_show") == [("skipped", "paused")]
+
+
+def test_in_an_open_crisis_nobody_is_invited_to_book_until_it_has_ended(desk: Desk) -> None:
+    """After a dose and four weeks on; ended by a clinician, what is still useful goes."""
+    desk.switches_on("integration-unbooked", "booster")
+    desk.imports("2026-12-03T10:00")
+    _doses(desk)
+    visits.enroll(desk.world.services, desk.patient().id, "booster", actor="desk")
+    desk.says(CRISIS)
+    desk.waits_until("2026-12-04 10:00")
+    assert desk.why("unbooked_20h") == [("skipped", "paused")]
+    with desk.world.database.transaction() as session:
+        resting.end_for_crisis(session, desk.patient().id, now=desk.world.now)
+    desk.goes_on()
+    assert desk.read()[-1] == "followup_unbooked"
+    desk.jumps_to("2026-12-20 10:00")
+    assert desk.due("plan_next") == ["Thu 31 11:00"]
+    desk.says(CRISIS)
+    desk.goes_on()
+    assert desk.due("plan_next") == []
+    desk.jumps_to("2026-12-31 11:00")
+    assert "plan_next" not in desk.read()
+
+
+def test_in_an_open_crisis_a_booked_dose_keeps_its_food_and_its_ride(desk: Desk) -> None:
+    """Whether the dose is given is decided by people; until then fasting and driving matter."""
+    desk.waits_until("2026-12-01 12:00")
+    desk.says(CRISIS)
+    desk.waits_until("2026-12-02 16:00")
+    assert {"visit_24h_prep", "visit_eve_ride"} <= set(desk.read())
