@@ -136,7 +136,7 @@ def closed_at(
         paused_until=patient.paused_until,
         conversation_since=patient.conversation_since,
         in_crisis=patient.in_crisis,
-        invites=invites(step.importance.priority, frame.visit and frame.visit.status),
+        invites=invites(step.importance.priority, frame.visit.status if frame.visit else None),
     ):
         return SkipReason.PAUSED
     if dose_days and due.astimezone(frame.zone).date() in dose_days and asks_no_dose(step):

@@ -40,6 +40,13 @@ def pause(session: Session, person: Patient, *, until: datetime) -> None:
     enrollments.request_plan_of_patient(session, person.id)
 
 
+def end_pause(person: Patient, *, now: datetime) -> None:
+    """End a pause before its time; the rest of an open crisis is not a pause."""
+    person.own_pause_until = None
+    if not patients.in_crisis(person.paused_until, now):
+        person.paused_until = None
+
+
 def rest_for_crisis(session: Session, patient_id: UUID, *, now: datetime) -> None:
     """Let no automatic question go to a patient whose crisis is open."""
     person = patients.by_id(session, patient_id)

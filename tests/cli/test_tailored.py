@@ -48,17 +48,27 @@ def _set(run: Run, *settings: str) -> None:
         # The same three hours before closing, on the clock of Denver.
         ("timezone=America/Denver", ["30 12:00", "01 12:00", "02 12:00", "03 12:00"]),
         ("steps_off=daily_0_10", []),
+        ("pause_until=2026-12-02", ["02 14:00", "03 14:00"]),
     ],
 )
 def test_what_is_set_for_one_patient_shows_in_the_preview_and_is_taken_back(
     asked: Path, run: Run, setting: str, hours: list[str]
 ) -> None:
-    """Own hour, safe hours, cadence, zone, a step off."""
+    """Own hour, safe hours, cadence, zone, a step off, a pause."""
     assert _hours(run) == AS_SHIPPED
     _set(run, setting)
     assert _hours(run) == hours
     column = setting.partition("=")[0]
     _set(run, "timezone=America/New_York" if column == "timezone" else f"{column}=")
+    assert _hours(run) == AS_SHIPPED
+
+
+@pytest.mark.parametrize("day", ["2026-11-30", "2028-01-01", "soon"])
+def test_a_pause_lies_ahead_and_ends_within_a_year(asked: Path, run: Run, day: str) -> None:
+    """Anything else is refused with what to write, and nothing is changed."""
+    ran = run("patient", "tailor", "P1", "--set", f"pause_until={day}")
+    assert ran.code == 2
+    assert "pause_until" in ran.err
     assert _hours(run) == AS_SHIPPED
 
 
@@ -73,6 +83,7 @@ def test_another_language_is_another_wording(asked: Path, run: Run) -> None:
     ("command", "reason"),
     [
         (("patient", "tailor", "P1", "--set", "steps_off=daily_0_10"), SkipReason.STEP_OFF),
+        (("patient", "tailor", "P1", "--set", "pause_until=2026-12-20"), SkipReason.PAUSED),
         (("patient", "hold", "P1", "--reason", "hospital"), SkipReason.PATIENT_HELD),
         (
             ("consent", "P1", "revoke", "--method", "verbal", "--purposes", "check_ins"),
@@ -83,7 +94,7 @@ def test_another_language_is_another_wording(asked: Path, run: Run) -> None:
 def test_the_preview_says_in_words_why_something_will_not_go(
     asked: Path, run: Run, command: tuple[str, ...], reason: SkipReason
 ) -> None:
-    """A step off, a hold, a consent taken back."""
+    """A step off, a pause, a hold, a consent taken back."""
     assert run(*command).code == 0
     rows = _preview(run)
     assert {(row["status"], row["reason"]) for row in rows} == {("skipped", reason)}

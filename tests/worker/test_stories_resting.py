@@ -2,12 +2,13 @@
 
 import pytest
 
+from records import patients
 from schedules.facts import Dose, VisitStatus
 from tests.support.world import World
 from tests.worker.desk import Desk, at
 from tests.worker.duty import CRISIS
 from worker import resting
-from worker.steps import staff_texts, visits
+from worker.steps import staff_texts, tailoring, visits
 
 
 @pytest.fixture
@@ -129,3 +130,13 @@ def test_in_an_open_crisis_a_booked_dose_keeps_its_food_and_its_ride(desk: Desk)
     desk.says(CRISIS)
     desk.waits_until("2026-12-02 16:00")
     assert {"visit_24h_prep", "visit_eve_ride"} <= set(desk.read())
+
+
+def test_staff_who_take_a_pause_back_do_not_end_a_crisis(desk: Desk) -> None:
+    """Only a clinician does (care rule 10)."""
+    desk.says(CRISIS)
+    services, who = desk.world.services, desk.patient().id
+    tailoring.tailor(services, who, {"pause_until": "2026-12-10"}, actor="desk")
+    tailoring.tailor(services, who, {"pause_until": ""}, actor="desk")
+    assert patients.in_crisis(desk.patient().paused_until, desk.world.now)
+    assert patients.own_pause(desk.patient(), desk.world.now) is None

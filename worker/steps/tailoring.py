@@ -6,21 +6,25 @@ unchanged (care rule 25). Every change asks for a new plan, and unsent texts fol
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, time, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
-from records import audit, enrollments, intake, patients, stopping
+from records import audit, clinics, enrollments, intake, patients, stopping
 from records.base import Session
 from records.patients import Patient
 from schedules.reasons import SkipReason
-from worker import protocols
+from schedules.windows import first_instant
+from worker import protocols, resting
 from worker.intake import tailored, values
 from worker.intake.table import CellError, near
 from worker.refusal import RefusedError
 from worker.services import Services
 
-#: What may be set, as the columns of `patients.csv` call it; an empty value takes it back.
+#: What may be set, as the columns of `patients.csv` call it; an empty value takes it back. A pause
+#: is set by hand only.
 SETTINGS = (
     "check_in_time",
     "cadence",
@@ -30,8 +34,11 @@ SETTINGS = (
     "safe_hours",
     "quit_date",
     "substances",
+    "pause_until",
 )
 _LONGEST_TAG = 8
+# Whoever is away for longer has no use for check-ins that begin again by themselves.
+_LONGEST_PAUSE = timedelta(days=366)
 
 
 class Reach(StrEnum):
@@ -62,7 +69,11 @@ def tailor(services: Services, patient_id: UUID, said: Mapping[str, str], *, act
         known = _steps(session, person)
         details = patients.profile(services.vault, person)
         for column, text in said.items():
-            _set(person, details, column, _read(column, text.strip(), known))
+            value = _read(column, text.strip(), known)
+            if column == "pause_until":
+                _pause(session, services, person, value)
+            else:
+                _set(person, details, column, value)
         patients.seal_profile(services.vault, person, details)
         person.updated_at = services.now
         session.flush()
@@ -110,6 +121,22 @@ def _set(person: Patient, details: dict[str, Any], column: str, value: Any) -> N
         details[column] = value
 
 
+def _pause(session: Session, services: Services, person: Patient, day: date | None) -> None:
+    """Rest check-ins until a day begins where the patient lives; without one they go on at once."""
+    now = services.now
+    resting.end_pause(person, now=now)
+    if day is None:
+        return
+    zone = person.timezone or clinics.by_id(session, person.clinic_id).file.timezone
+    until = first_instant(day, time(), ZoneInfo(zone))
+    if not now < until <= now + _LONGEST_PAUSE:
+        raise RefusedError(
+            f"pause_until: {day} is not ahead, or more than a year. Write the day on which "
+            "check-ins are to go again, such as 2026-12-10"
+        )
+    resting.pause(session, person, until=until)
+
+
 _READERS: Mapping[str, Callable[[str], Any]] = {
     "check_in_time": values.clock,
     "cadence": tailored.cadences,
@@ -119,6 +146,7 @@ _READERS: Mapping[str, Callable[[str], Any]] = {
     "safe_hours": values.hours,
     "quit_date": lambda text: values.day(text).isoformat(),
     "substances": tailored.substances,
+    "pause_until": values.day,
 }
 
 
