@@ -81,22 +81,22 @@ def test_rapidpro_schedules_a_pause_that_ends_replays_nothing(desk: Desk) -> Non
     """RapidPro schedules: on resuming, what had been missed came at once."""
     desk.world.enroll_by_hand()
     desk.says("PAUSE", phone=phone_of(1))
-    for _ in range(7):
-        desk.goes_on(days=1)
-    desk.goes_on(hours=1)
+    for evening in ("11-30", *(f"12-{day:02}" for day in range(1, 7))):
+        _goes_to(desk, f"2026-{evening} 17:00")
+        assert desk.read() == []
+    _goes_to(desk, "2026-12-07 10:00")
     assert desk.read() == []
-    desk.goes_on(hours=7)
+    _goes_to(desk, "2026-12-07 17:00")
     assert desk.read() == ["daily_0_10"]
 
 
-def test_bahmni_one_patient_without_a_usable_record_costs_nobody_else_a_text(desk: Desk) -> None:
+def test_bahmni_a_patient_who_cannot_be_texted_costs_nobody_else_a_text(world: World) -> None:
     """Bahmni: a patient without a phone ended the loop, and all after them got nothing."""
-    world = desk.world
-    broken, whole = (world.enroll_by_hand() for _ in range(2))
-    world.execute("UPDATE enrollment SET anchor_day = '0001-01-01' WHERE patient_id = :who",
-                  who=broken)  # fmt: skip
-    world.plan()
-    assert {text.patient_id for text in world.texts()} == {whole}
+    world.due(3)
+    world.execute("UPDATE patient SET phone = 'no sealed text' WHERE phone_blind ="
+                  " (SELECT phone_blind FROM patient ORDER BY id LIMIT 1)")  # fmt: skip
+    world.send()
+    assert sorted(text.to for text in world.gateway.created()) == [phone_of(1), phone_of(2)]
 
 
 # --- moved, cancelled, shared slots

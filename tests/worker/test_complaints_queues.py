@@ -6,8 +6,10 @@ Each test is named after its thread; `tests/complaints.csv` lists them all.
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from threading import Barrier, BrokenBarrierError
 from uuid import UUID
 
 import pytest
@@ -30,14 +32,27 @@ from worker.steps import outcomes, plan, receipts, reconcile, replies, send
 
 @pytest.fixture
 def processes(world: World) -> Iterator[list[WorkerProcess]]:
-    """Two worker processes at one database and one carrier, without their timers."""
-    carriers = [
-        Carrier(
-            lambda: world.gateway, in_flight=64, write=lambda it: outcomes.write(world.services, it)
+    """Two worker processes at one database and one carrier, without their timers.
+
+    Each waits a moment before it commits a claim, so that the other is at it too if it can be.
+    """
+    together = Barrier(2)
+
+    def waits(name: str) -> None:
+        if name == "claim.before_commit":
+            with suppress(BrokenBarrierError):
+                together.wait(timeout=1)
+
+    services = replace(world.services, crashpoint=waits)
+    made = [
+        WorkerProcess(
+            services,
+            Carrier(
+                lambda: world.gateway, in_flight=64, write=lambda it: outcomes.write(services, it)
+            ),
         )
         for _ in range(2)
     ]
-    made = [WorkerProcess(world.services, carrier) for carrier in carriers]
     yield made
     for each in made:
         each.close()
