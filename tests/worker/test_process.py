@@ -106,12 +106,16 @@ def test_a_step_asked_for_while_it_runs_goes_once_more(process: WorkerProcess) -
 def test_a_step_that_fails_does_not_end_the_process(process: WorkerProcess) -> None:
     """The rows are as they were; the next tick finds them again."""
 
+    tried = []
+
     def broken() -> Counter[str]:
+        tried.append("broken")
         raise RuntimeError("broken")
 
     process._steps["broken"] = broken
     process.run("broken")
     process.run("broken")
+    assert len(tried) == 2
 
 
 def test_the_tick_names_exactly_what_waits(world: World) -> None:
