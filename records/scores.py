@@ -1,6 +1,6 @@
 """A patient's answers over time, with the doses among them: what is looked at before the next."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -14,8 +14,9 @@ from records.checkins import CheckIn
 from records.outbox import Message
 
 _GIVEN = ("given", "partial")
-#: Where a low number is the worrying one; of all other questions a high one is.
-_LOW_IS_WORSE = ("confidence", "sleep", "mood")
+_NO_SCALE = frozenset({"yes_no", "appointment_reminder", "none"})
+#: Which end worries, by protocol, version and step; None where nobody can say.
+Direction = Callable[[str | None, int | None, str], str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +41,13 @@ class Mark:
     days_since_dose: float | None = None
 
 
-def series(session: Session, patient_id: UUID) -> list[Mark]:
-    """Return the answers and doses of a patient in order of time."""
+def series(session: Session, patient_id: UUID, *, worse: Direction) -> list[Mark]:
+    """Return the answers and doses of a patient in order of time.
+
+    `worse` says of a step which end of its scale worries: a protocol says so, and no row does.
+    """
     doses = list(_doses(session, patient_id))
-    marks = [*doses, *_answers(session, patient_id, [dose.at for dose in doses])]
+    marks = [*doses, *_answers(session, patient_id, [dose.at for dose in doses], worse)]
     return sorted(marks, key=lambda mark: (mark.at, mark.kind))
 
 
@@ -56,7 +60,9 @@ def _doses(session: Session, patient_id: UUID) -> Iterator[Mark]:
         yield Mark(at=at, kind="dose", route=visit.route, status=visit.dose)
 
 
-def _answers(session: Session, patient_id: UUID, doses: list[datetime]) -> Iterator[Mark]:
+def _answers(
+    session: Session, patient_id: UUID, doses: list[datetime], worse: Direction
+) -> Iterator[Mark]:
     mine = (
         select(CheckIn, Message.protocol, Message.protocol_number)
         .join(Message, Message.id == CheckIn.message_id)
@@ -71,7 +77,7 @@ def _answers(session: Session, patient_id: UUID, doses: list[datetime]) -> Itera
             kind="answer",
             item=row.item,
             scale=row.context,
-            direction=_direction(row.item, row.context),
+            direction=None if row.context in _NO_SCALE else worse(protocol, number, row.item),
             value=row.value,
             answer=row.value_text,
             status=row.status,
@@ -79,9 +85,3 @@ def _answers(session: Session, patient_id: UUID, doses: list[datetime]) -> Itera
             version=number,
             days_since_dose=None if since is None else round(since, 2),
         )
-
-
-def _direction(item: str, context: str) -> str | None:
-    if context in {"yes_no", "appointment_reminder", "none"}:
-        return None
-    return "low_is_worse" if any(word in item for word in _LOW_IS_WORSE) else "high_is_worse"

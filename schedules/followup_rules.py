@@ -8,8 +8,8 @@ texts, missing events) names its message or visit in `cause`: open it once, not 
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from statistics import median
 
+from schedules.answer_tests import answer_fits, rises_by
 from schedules.followups import (
     FollowUpReason,
     WantedFollowUp,
@@ -18,7 +18,7 @@ from schedules.followups import (
     one_a_cause,
     wanted,
 )
-from schedules.protocol import Anchor, AnswerCondition, AnswerTest, FollowUpRule, Moment, Step
+from schedules.protocol import Anchor, AnswerTest, FollowUpRule, Moment, Step, Worse
 from schedules.reasons import CancelReason, SkipReason
 from schedules.silence import call_before, silence_counts_at
 from schedules.staffing import Severity, StaffedHours
@@ -68,7 +68,7 @@ REASON_OF_UNASKED = {
 AMBIGUOUS_STOPS = frozenset({"cancel", "end", "quit", "cancelar", "fin", "terminar"})
 
 #: Thresholds of a 0-10 item; no cut-off is validated (the clinical brief, section 3).
-PAGE_SCORE, HIGH_SCORE, RISE, RISE_ANSWERS = 10, 7, 3, 3
+PAGE_SCORE, HIGH_SCORE, RISE, LOW_OF_TEN = 10, 7, 3, 3
 #: Unanswered questions in a row (clinical brief, section 3), and undelivered ones (care rule 19).
 MISSES_FLAGGED, MISSES_PHONED, UNDELIVERED_RUNNING = 2, 3, 2
 
@@ -200,7 +200,7 @@ def for_answer(
     """
     number = _number(intent, value)
     matching = [
-        rule for rule in step.on_answer if _matches(rule.when, intent, number, previous, before)
+        rule for rule in step.on_answer if answer_fits(rule.when, intent, number, previous, before)
     ] or _any_other(step, intent)
     if matching:
         items = [_from_rule(rule, now, staffed, resolve, about) for rule in matching]
@@ -218,7 +218,7 @@ def for_score(
         reason = FollowUpReason.PAGE_SCORE
     elif number >= HIGH_SCORE:
         reason = FollowUpReason.HIGH_SCORE
-    elif _rises_by(number, previous, RISE):
+    elif rises_by(number, previous, RISE):
         reason = FollowUpReason.RISING_SCORE
     else:
         return ()
@@ -407,29 +407,11 @@ def _without_rules(
     if intent == "decline_reschedule" and step.expects == "appointment_reminder":
         return (wanted(FollowUpReason.CHANGE_REQUESTED, now=now, staffed=staffed, about=about),)
     if number is not None and step.expects in ("scale:0-10", "craving_scale"):
+        if step.worse is Worse.LOW:
+            low = (FollowUpReason.LOW_SCORE,) if number <= LOW_OF_TEN else ()
+            return tuple(wanted(one, now=now, staffed=staffed, about=about) for one in low)
         return for_score(number, previous, now=now, staffed=staffed, about=about)
     return ()
-
-
-def _matches(
-    when: AnswerCondition,
-    intent: str,
-    number: int | None,
-    previous: Sequence[int],
-    before: Sequence[str] = (),
-) -> bool:
-    if when.test is AnswerTest.INTENT:
-        running = [*before, intent][-when.times :]
-        return len(running) == when.times and set(running) == {when.intent}
-    if number is None or when.number is None:
-        return False
-    limit = when.number
-    return {
-        AnswerTest.NUMBER_IS: number == limit,
-        AnswerTest.NUMBER_AT_LEAST: number >= limit,
-        AnswerTest.NUMBER_AT_MOST: number <= limit,
-        AnswerTest.NUMBER_RISES_BY: _rises_by(number, previous, limit),
-    }.get(when.test, False)
 
 
 def _any_other(step: Step, intent: str) -> list[FollowUpRule]:
@@ -442,9 +424,3 @@ def _any_other(step: Step, intent: str) -> list[FollowUpRule]:
 def _number(intent: str, value: str | None) -> int | None:
     """Read a score's number; one out of range is no answer, whatever its value."""
     return int(value) if intent == "score" and value is not None and value.isdecimal() else None
-
-
-def _rises_by(number: int, previous: Sequence[int], rise: int) -> bool:
-    """Compare with the median of the last three answers; fewer say nothing yet."""
-    last = previous[-RISE_ANSWERS:]
-    return len(last) == RISE_ANSWERS and number - median(last) >= rise

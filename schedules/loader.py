@@ -33,6 +33,7 @@ from schedules.protocol import (
     Step,
     UnansweredRule,
     VisitFilter,
+    Worse,
 )
 from schedules.sections import Section
 from schedules.staffing import Severity
@@ -75,6 +76,7 @@ STEP_KEYS = (
     "purpose",
     "importance",
     "expects",
+    "worse",
     "answer_until",
     "form",
     "nudge",
@@ -95,10 +97,9 @@ _EXPECTS = re.compile(
 
 #: Care rule 2: these become a call when they do not arrive, unless the file says otherwise.
 BECOMES_A_CALL = frozenset({Importance.FOOD, Importance.RIDE})
-UNPROVED_MINUTES = 60
+UNPROVED_MINUTES, MISSES_AT_MOST = 60, 30
 #: Written after `if_not_delivered:` to switch that default off.
 NOTHING = "nothing"
-MISSES_AT_MOST = 30
 
 
 def load(
@@ -291,7 +292,7 @@ def _step(section: Section, defaults: _Defaults) -> Step | None:
     for key, value in (("purpose", purpose), ("importance", importance)):
         if value is None and key not in section.values.keys() | defaults.given:
             section.fault(None, f"`{key}` is missing", "Give it here or once for the protocol")
-    hours = section.number("needs_staffed_hours", low=0, high=80) or 0
+    hours = section.number("needs_staffed_hours", low=0, high=80)
     step = Step(
         id=step_id or "",
         template=template or "",
@@ -304,13 +305,14 @@ def _step(section: Section, defaults: _Defaults) -> Step | None:
         stays_on=section.choice("stays_on", StaysOn),
         otherwise=_otherwise(section),
         expects=_expects(section),
+        worse=section.choice("worse", Worse),
         answer_until=section.phrase("answer_until", phrases.moment),
         nudges=tuple(filter(None, map(_nudge, section.sections("nudge", "nudge")))),
         form=_id(section, "form"),
         pause_after=_whole(section.number("pause_after", low=1, high=MISSES_AT_MOST)),
         only_if=section.phrases("only_if", phrases.condition),
         late_booking=section.choice("late_booking", LateBooking) or LateBooking.SKIP,
-        needs_staffed_minutes=round(hours * 60),
+        needs_staffed_minutes=round((hours or 0) * 60),
         unknown=section.choice("unknown", UnknownPolicy) or defaults.unknown,
         on_answer=tuple(filter(None, map(_on_answer, section.sections("on_answer", "on_answer")))),
         unanswered=tuple(

@@ -48,7 +48,7 @@ _PHASE = re.compile(
 _ON_DAY = re.compile(r"^on day (\d{1,4})$")
 _AGAIN = re.compile(r"for (\d{1,2}) days? after ([a-z ]+?)(?: or ([a-z ]+))?")
 _DURATION = re.compile(r"(\d{1,4}) (minute|hour|day)s?")
-_NUMBER_TEST = re.compile(r"(?:up by (\d{1,3})|(\d{1,3})(?: or (more|less))?)")
+_NUMBER_TEST = re.compile(r"(?:(up|down) by (\d{1,3})|(\d{1,3})(?: or (more|less))?)")
 _SCORES = re.compile(r"(any|every) score (\d{1,3}) or more")
 _CADENCE = re.compile(r"([a-z][a-z0-9_/.-]*): *(?:every (?:(\d{1,3}) )?(day|week)s?|(from .+))")
 _NAMES = rf"{NAME}(?:(?:, | or ){NAME})*"
@@ -232,22 +232,26 @@ def answer(text: str) -> AnswerCondition:
         test = AnswerTest.EVERY_SCORE_AT_LEAST if every else AnswerTest.ANY_SCORE_AT_LEAST
         return AnswerCondition(test=test, number=int(scores[2]))
     running = _RUNNING.fullmatch(tidy)
-    if running and running[1] in INTENT_WORDS:
-        return AnswerCondition(
-            test=AnswerTest.INTENT, intent=INTENT_WORDS[running[1]], times=int(running[3] or 2)
-        )
-    found = _NUMBER_TEST.fullmatch(tidy)
-    if not found:
+    times = int(running[3] or 2) if running else 1
+    said = running[1] if running else tidy
+    if said in INTENT_WORDS:
+        return AnswerCondition(test=AnswerTest.INTENT, intent=INTENT_WORDS[said], times=times)
+    found = _NUMBER_TEST.fullmatch(said)
+    # The median of the last answers is no answer that could be given twice.
+    if not found or (found[1] and running):
         raise PhraseError(
             f"`{text}` is no answer a rule can look for",
             f"Write {', '.join(INTENT_WORDS)}, `no twice running`, a number, `7 or more`, "
-            "`3 or less`, `up by 3`, `any score 3 or more` (of a form) or `any other answer`",
+            "`3 or less`, `3 or less twice running`, `up by 3`, `down by 3`, `any score 3 or more` "
+            "(of a form) or `any other answer`",
         )
     if found[1]:
-        return AnswerCondition(test=AnswerTest.NUMBER_RISES_BY, number=int(found[1]))
+        rises = found[1] == "up"
+        test = AnswerTest.NUMBER_RISES_BY if rises else AnswerTest.NUMBER_FALLS_BY
+        return AnswerCondition(test=test, number=int(found[2]))
     side = {"more": AnswerTest.NUMBER_AT_LEAST, "less": AnswerTest.NUMBER_AT_MOST}
-    test = side.get(found[3] or "", AnswerTest.NUMBER_IS)
-    return AnswerCondition(test=test, number=int(found[2]))
+    test = side.get(found[4] or "", AnswerTest.NUMBER_IS)
+    return AnswerCondition(test=test, number=int(found[3]), times=times)
 
 
 def _tidy(text: str) -> str:

@@ -206,6 +206,12 @@ class Condition:
     substances: frozenset[str] = frozenset()
 
 
+class Worse(StrEnum):
+    """Which end of a scale worries."""
+
+    HIGH, LOW = "high", "low"
+
+
 class AnswerTest(StrEnum):
     """How a rule looks at an answer. Bounds include their number."""
 
@@ -213,8 +219,9 @@ class AnswerTest(StrEnum):
     NUMBER_IS = "number is"
     NUMBER_AT_LEAST = "number at least"
     NUMBER_AT_MOST = "number at most"
-    #: Above the median of the patient's own last three answers to this step by this much.
+    #: Against the median of the patient's own last three answers to this step.
     NUMBER_RISES_BY = "number rises by"
+    NUMBER_FALLS_BY = "number falls by"
     #: Any answer that could be read and that no other rule of this step matched.
     ANY_OTHER = "any other"
     #: The scores of a form that was filled in: one of them, or all.
@@ -233,7 +240,7 @@ class AnswerCondition:
     test: AnswerTest
     intent: str | None = None
     number: int | None = None
-    #: How often running an answer must have been given; only for intents.
+    #: How often running an answer must have been given; each of a number's has to meet the test.
     times: int = 1
 
 
@@ -338,6 +345,7 @@ class Step:
     stays_on: StaysOn | None = None
     otherwise: Alternative | None = None
     expects: str = EXPECTS_NOTHING
+    worse: Worse | None = None
     answer_until: Moment | None = None
     nudges: tuple[Nudge, ...] = ()
     form: str | None = None

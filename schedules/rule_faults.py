@@ -16,6 +16,7 @@ from schedules.protocol import (
     FollowUpRule,
     Protocol,
     Step,
+    Worse,
 )
 
 #: A fault of a step: the key it is about, what is wrong, and how to mend it.
@@ -23,6 +24,11 @@ Found = Iterator[tuple[str | None, str, str]]
 
 _SCORE_TESTS = {AnswerTest.ANY_SCORE_AT_LEAST, AnswerTest.EVERY_SCORE_AT_LEAST}
 _NUMBER_TESTS = frozenset(AnswerTest) - {AnswerTest.INTENT, AnswerTest.ANY_OTHER} - _SCORE_TESTS
+#: How a test against the patient's own median is written, and what the number does.
+_MEDIAN_TESTS = {
+    AnswerTest.NUMBER_RISES_BY: ("up", "rise"),
+    AnswerTest.NUMBER_FALLS_BY: ("down", "fall"),
+}
 _SCALES = {"craving_scale": (0, 10), "side_effect_check": (0, 3)}
 _KEEP_ONE = "Take it out, or give it a reason or a severity of its own"
 
@@ -36,6 +42,7 @@ def of_step(protocol: Protocol, step: Step) -> Found:
         mend = "Write until when an answer counts, such as `24 hours after sending`"
         yield None, "it asks something, and `answer_until` is missing", mend
     yield from _answers(step)
+    yield from _wrong_way(step)
     yield from _shadowed(step)
     yield from _once_only(protocol, step)
 
@@ -57,15 +64,32 @@ def _answers(step: Step) -> Found:
     low, high = scale_of(step.expects)
     for at, rule in enumerate(step.on_answer):
         number, test = rule.when.number, rule.when.test
-        if test is AnswerTest.NUMBER_RISES_BY and high and not 0 < (number or 0) <= high - low:
-            mend = f"Its scale has {high - low + 1} numbers: write `up by {high - low}` or less"
-            yield f"on_answer.{at}", f"no number can rise by {number} here", mend
+        if test in _MEDIAN_TESTS and high and not 0 < (number or 0) <= high - low:
+            way, word = _MEDIAN_TESTS[test]
+            mend = f"Its scale has {high - low + 1} numbers: write `{way} by {high - low}` or less"
+            yield f"on_answer.{at}", f"no number can {word} by {number} here", mend
         elif test in _NUMBER_TESTS and (number is None or not low <= number <= high):
             mend = "Name a number of its scale" if high else "Ask for a number in `expects`"
             yield f"on_answer.{at}", f"no answer can ever be `{number}` here", mend
         if (test in _SCORE_TESTS) is not (step.form is not None):
             mend = "Say `form: ...` for scores, and test nothing else of a form"
             yield f"on_answer.{at}", "scores are those of a form, and it has nothing else", mend
+
+
+def _wrong_way(step: Step) -> Found:
+    """Find rules that call for somebody who gets better, by the end of the scale that worries."""
+    if step.worse is Worse.LOW and scale_of(step.expects) == (0, 0):
+        yield "worse", "it asks for no number, so no end of it can be worse", "Leave `worse` out"
+        return
+    away, towards = ("up", "down") if step.worse is Worse.LOW else ("down", "up")
+    for at, rule in enumerate(step.on_answer):
+        if rule.when.test in _MEDIAN_TESTS and _MEDIAN_TESTS[rule.when.test][0] == away:
+            mend = f"Write `{towards} by {rule.when.number}`, or say `worse:` of the step"
+            yield (
+                f"on_answer.{at}",
+                f"{step.worse or Worse.HIGH} numbers worry here, and this is better",
+                mend,
+            )
 
 
 def scale_of(expects: str) -> tuple[int, int]:
@@ -115,8 +139,10 @@ def _covers(wide: AnswerCondition, narrow: AnswerCondition, low: int, high: int)
     if _SCORE_TESTS & {wide.test, narrow.test}:
         easier = wide.test in (narrow.test, AnswerTest.ANY_SCORE_AT_LEAST)
         return easier and (wide.number or 0) <= (narrow.number or 0)
-    if wide.test is AnswerTest.NUMBER_RISES_BY:
+    if wide.test in _MEDIAN_TESTS:
         return wide.test is narrow.test and (wide.number or 0) <= (narrow.number or 0)
+    if wide.times > narrow.times:
+        return False
     return _numbers(narrow, low, high) <= _numbers(wide, low, high)
 
 
@@ -128,6 +154,7 @@ def _numbers(when: AnswerCondition, low: int, high: int) -> set[int]:
         AnswerTest.NUMBER_AT_LEAST: set(range(number, high + 1)),
         AnswerTest.NUMBER_AT_MOST: set(range(low, number + 1)),
         AnswerTest.NUMBER_RISES_BY: set(range(low + number, high + 1)),
+        AnswerTest.NUMBER_FALLS_BY: set(range(low, high - number + 1)),
     }[when.test]
 
 

@@ -112,7 +112,7 @@ def _of_step(step: Step) -> Iterator[tuple[SafetyContent, object]]:
     words = tuple(step.templates()) if asks_number else ()
     yield (
         SafetyContent.THRESHOLDS,
-        step.on_answer and (step.expects, words, _plain(step.on_answer)),
+        step.on_answer and (step.expects, step.worse, words, _plain(step.on_answer)),
     )
     yield (
         SafetyContent.SILENCE,

@@ -30,6 +30,7 @@ from schedules.protocol import (
     LateBooking,
     Purpose,
     StaysOn,
+    Worse,
 )
 from schedules.staffing import Severity
 from schedules.terms import Terms, shipped
@@ -53,7 +54,8 @@ _EXPECTS = (
 )
 _ANSWERS = (
     rf"^(({'|'.join(INTENT_WORDS)})( (twice|\d times) running)?"
-    r"|\d+( or (more|less))?|up by \d+|any other answer|(any|every) score \d+ or more)$"
+    r"|\d+( or (more|less))?( (twice|\d times) running)?|(up|down) by \d+|any other answer"
+    r"|(any|every) score \d+ or more)$"
 )
 
 
@@ -122,6 +124,7 @@ def _step(terms: Terms) -> Schema:
         "latest": moment,
         **_defaults(),
         "expects": _pattern(_EXPECTS),
+        "worse": _enum(Worse),
         "answer_until": moment,
         "form": _pattern(_ID),
         "nudge": _one_or_more(

@@ -9,6 +9,7 @@ from babel import Locale
 from records import casework, clinics, patients, scores
 from records.base import Session
 from records.worklist import ListedFollowUp
+from worker import protocols
 from worker.services import Services
 
 _SCORES_SHOWN = 6
@@ -45,7 +46,8 @@ def of(session: Session, services: Services, item: ListedFollowUp) -> Mapping[st
     if who is None:
         return {}
     profile = patients.profile(services.vault, who)
-    series = scores.series(session, who.id)
+    worse = protocols.direction_of(session, who.clinic_id)
+    series = scores.series(session, who.id, worse=worse)
     doses = [mark for mark in series if mark.kind == "dose"]
     answers = [mark for mark in series if mark.kind == "answer" and mark.status == "answered"]
     return {

@@ -1,7 +1,7 @@
 """Published protocols as values: the rows hold their YAML, parsed once a version."""
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from uuid import UUID
 
 from messages.templates import shipped
@@ -9,8 +9,9 @@ from records import enrollments
 from records.base import Session
 from records.enrollments import ProtocolVersion
 from records.outbox import Message
+from records.scores import Direction
 from schedules.loader import load
-from schedules.protocol import Protocol, Step
+from schedules.protocol import Protocol, Step, Worse
 
 
 def known_templates() -> dict[str, frozenset[str]]:
@@ -83,3 +84,19 @@ def step_asked(
             return found
     newest = of_clinic(session, clinic_id).get(protocol)
     return newest[0].step(step) if newest else None
+
+
+#: Of versions from before a step could say which end of its scale worries.
+_LOW_BY_NAME = ("confidence", "sleep", "mood")
+
+
+def direction_of(session: Session, clinic_id: UUID) -> Direction:
+    """Return what says which end of a step's scale worries, as the version that asked has it."""
+
+    @cache
+    def found(protocol: str | None, number: int | None, step: str) -> str:
+        asked = step_asked(session, clinic_id, protocol, number, step)
+        named = Worse.LOW if any(word in step for word in _LOW_BY_NAME) else Worse.HIGH
+        return f"{(asked and asked.worse) or named}_is_worse"
+
+    return found

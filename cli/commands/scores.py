@@ -12,6 +12,7 @@ from cli.errors import refuse
 from cli.session import ACTOR, services, the_patient
 from records import audit, scores
 from records.scores import Mark
+from worker import protocols
 
 app = typer.Typer(add_completion=False)
 
@@ -32,7 +33,8 @@ def show(
     with services() as running:
         person = the_patient(running, patient, clinic)
         with running.database.transaction() as session:
-            found = scores.series(session, person.id)
+            worse = protocols.direction_of(session, person.clinic_id)
+            found = scores.series(session, person.id, worse=worse)
             audit.record(
                 session,
                 running.vault,

@@ -5,12 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from records import progress
+from records import progress, scores
 from records.checkins import CheckIn
 from records.followups import FollowUp
 from tests.support.world import NUMBER, World
 from tests.worker.duty import Duty
 from tests.worker.talk import Talk
+from worker import protocols
 from worker.replying import hearing
 from worker.steps import checkins
 
@@ -301,3 +302,32 @@ def test_one_bad_check_in_holds_up_no_other_and_ends_before_a_person(talk: Talk)
     talk.world.advance(hours=2)
     assert checkins.run(talk.world.services) == {"given_up": 1}
     assert talk.item("no_answer").patient_id == first
+
+
+def test_a_low_number_twice_running_calls_and_its_direction_is_printed(talk: Talk) -> None:
+    """A clinic's own rule, by the version that asked; the first low answer alone calls nobody."""
+    world = talk.world
+    world.publish_protocols()
+    world.execute(
+        "UPDATE protocol_version SET source = replace(replace(source,"
+        " 'when: up by 3, open: rising_score', 'when: 3 or less twice running, open: low_score'),"
+        " 'expects: craving_scale', E'expects: craving_scale\n    worse: low')"
+        " WHERE protocol = 'daily-check-in'"
+    )
+    patient_id = world.enroll_by_hand()
+    world.plan()
+    world.advance(hours=7)
+    talk.send_due("daily_0_10")
+    talk.says("2")
+    assert talk.reasons == []
+    world.advance(hours=24)
+    _ask_again(talk)
+    talk.says("3")
+    assert talk.reasons == ["low_score"]
+    with world.database.transaction() as session:
+        worse = protocols.direction_of(session, world.clinic_id)
+        marks = scores.series(session, patient_id, worse=worse)
+    assert [(mark.value, mark.direction) for mark in marks] == [
+        (2, "low_is_worse"),
+        (3, "low_is_worse"),
+    ]

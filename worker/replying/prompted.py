@@ -269,8 +269,7 @@ def judge_score(case: Case, prompt: Prompt) -> tuple[WantedFollowUp, ...]:
     """Return what a number asks for as the answer to this question."""
     question, previous = question_of(case, prompt), _previous(case, prompt)
     wanted = _judge(case, prompt, question, previous)
-    ruled = question.step is not None and bool(question.step.on_answer)
-    if wanted or ruled or scale_of(prompt.context) != (0, 10):
+    if question.step is not None or scale_of(prompt.context) != (0, 10):
         return wanted
     return followup_rules.for_score(
         int(case.inbound.value or 0),

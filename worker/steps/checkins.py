@@ -23,6 +23,7 @@ from schedules import followup_rules
 from schedules.clinic import ClinicFile
 from schedules.followups import FollowUpReason, WantedFollowUp
 from schedules.ladder import FIRST_WAIT_AFTER_HOURS
+from schedules.protocol import Worse
 from schedules.silence import silence_counts_at
 from schedules.staffing import Severity, StaffedHours
 from worker import pulled
@@ -342,7 +343,7 @@ def _of_silence(
     """Apply the step's own rules; a scale without any has the default ones."""
     row, now = asked.check_in, services.now
     misses, question = _misses_running(rows), _question(session, services, asked)
-    early = _phoned_early(session, services, asked, rows)
+    early = _phoned_early(session, services, asked, rows, question)
     wanted: tuple[WantedFollowUp, ...] = ()
     if question.step is not None and question.step.unanswered:
         wanted = followup_rules.for_silence(
@@ -374,7 +375,11 @@ def _question(session: Session, services: Services, asked: Asked) -> Question:
 
 
 def _phoned_early(
-    session: Session, services: Services, asked: Asked, rows: Sequence[tuple[CheckIn, Message]]
+    session: Session,
+    services: Services,
+    asked: Asked,
+    rows: Sequence[tuple[CheckIn, Message]],
+    question: Question,
 ) -> bool:
     """Return whether silence weighs more: urgent in the first weeks, or after a high score."""
     since = services.now - _FIRST_WEEKS
@@ -384,6 +389,8 @@ def _phoned_early(
         return True
     last = next((row for row, _ in rows if row.status == "answered"), None)
     high = asked.check_in.context in {"craving_scale", "scale:0-10"}
+    if question.step is not None and question.step.worse is Worse.LOW:
+        return False
     value = last.value if last is not None else None
     return high and value is not None and value >= followup_rules.HIGH_SCORE
 
