@@ -1,11 +1,14 @@
 """The texts that ship, and what a clinic may do to their wording."""
 
 import re
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from messages import formats
 from messages.errors import (
     MissingVariable,
     TemplateError,
@@ -29,6 +32,48 @@ def test_every_text_is_one_gsm_part(key, language):
     size = count(CATALOG.sample(key, language))
     allowed = CATALOG.template(key).max_segments
     assert (size.encoding, size.segments <= allowed) == (Encoding.gsm7, True)
+
+
+def _longest(language, write, *, midnight=True):
+    """Draw every day of a year, at clock times of the most letters, as seen from weeks before."""
+    zone, now = ZoneInfo("America/New_York"), datetime(2026, 1, 1, 12, tzinfo=UTC)
+    clocks = (time(10, 30), time(12, 30), time(22, 30), *([time(0)] if midnight else []))
+    days = (date(2026, 1, 10) + timedelta(days=number) for number in range(366))
+    written = (
+        write(datetime.combine(day, clock, zone), zone, now, language)
+        for day in days
+        for clock in clocks
+    )
+    return max(written, key=len)
+
+
+WAITING = [
+    (key, language) for key, language in EACH if {"until", "window"} & set(CATALOG.variables(key))
+]
+
+
+@pytest.mark.parametrize(("key", "language"), WAITING)
+def test_a_text_of_closed_hours_is_one_part_on_any_day(key, language):
+    """The day and the hour at which somebody reads or calls may take the most letters there are."""
+    longest = {
+        "until": _longest(language, formats.opening),
+        "window": _longest(language, formats.call_window),
+    }
+    names = CATALOG.variables(key)
+    values = {name: CATALOG.samples[name][language] for name in names}
+    values |= {name: text for name, text in longest.items() if name in names}
+    size = count(CATALOG.render(key, language, values))
+    assert (size.encoding, size.segments) == (Encoding.gsm7, 1)
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize(
+    ("name", "write"), [("until", formats.opening), ("window", formats.call_window)]
+)
+def test_the_samples_of_closed_hours_are_as_long_as_real_ones(language, name, write):
+    """But for midnight, at which few open: what is measured with them holds for patients."""
+    by_day = _longest(language, write, midnight=False)
+    assert len(CATALOG.samples[name][language]) == len(by_day)
 
 
 @pytest.mark.parametrize(("key", "language"), EACH)
