@@ -231,14 +231,14 @@ def _wait(clock: Clock, until: datetime) -> Turn:
 def _page(
     clock: Clock, file: ClinicFile, now: datetime, desk: Sequence[Person], absent: Absent
 ) -> Turn:
+    # A run that is ahead was put off, or waits for the opening: a new text does not wait with it.
+    if clock.joined and (clock.acknowledged_at is not None or clock.run_at > now):
+        return _anew(clock, file, now, desk, absent, why=Why.JOINED)
     if clock.acknowledged_at is not None:
         again_at = outcome_due(clock.run_at, clock.acknowledged_at)
-        if now < again_at and not clock.joined:
+        if now < again_at:
             return _wait(clock, again_at)
-        again = replace(clock, run_at=now, rung=0, acknowledged_at=None, joined=False)
-        turn = _climb(again, file, now, desk, absent)
-        why = Why.JOINED if clock.joined else Why.NO_OUTCOME
-        return replace(turn, why=why) if turn.whom else turn
+        return _anew(clock, file, now, desk, absent, why=Why.NO_OUTCOME)
     due = fires_at(clock.run_at, clock.rung, staffed=file.staffed().is_staffed(clock.run_at))
     if clock.joined and clock.rung > 0 and now < due:
         # Whoever was paged hears of the new text; how far the climb has come does not change.
@@ -248,14 +248,31 @@ def _page(
     return _climb(clock, file, now, desk, absent)
 
 
+def _anew(
+    clock: Clock,
+    file: ClinicFile,
+    now: datetime,
+    desk: Sequence[Person],
+    absent: Absent,
+    *,
+    why: Why,
+) -> Turn:
+    """Start a run of pages: nobody has acknowledged it yet."""
+    again = replace(clock, run_at=now, rung=0, acknowledged_at=None, joined=False)
+    turn = _climb(again, file, now, desk, absent)
+    return replace(turn, why=why) if turn.whom else turn
+
+
 def outcome_due(run_at: datetime, acknowledged_at: datetime) -> datetime:
     """Give when a page that was acknowledged, and has no outcome yet, is paged again.
 
     Acknowledging does not stop the clock (care rule 10): every 30 minutes from the run's start an
-    outcome is asked for, the first time after the acknowledgement.
+    outcome is asked for, the first time after the acknowledgement. A run that waited for the
+    opening has begun when somebody acknowledged it before.
     """
-    passed = max((acknowledged_at - run_at) // OUTCOME_WAIT, 0)
-    return (run_at + OUTCOME_WAIT * (passed + 1)).astimezone(UTC)
+    began = min(run_at, acknowledged_at)
+    passed = (acknowledged_at - began) // OUTCOME_WAIT
+    return (began + OUTCOME_WAIT * (passed + 1)).astimezone(UTC)
 
 
 def fires_at(run_at: datetime, rung: int, *, staffed: bool) -> datetime:

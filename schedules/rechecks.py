@@ -38,7 +38,11 @@ def rechecked(
     if rule is None or checked_out_at is None or not _soon(rule, checked_out_at, now):
         return tuple(wanted)
     again = now + timedelta(minutes=rule.recheck_minutes)
-    item = WantedFollowUp(reason=reason, severity=Severity.CALL_TODAY, due_at=again, cause=cause)
+    # A call of today rings nobody in closed hours, and the recheck is not for the next morning.
+    severity = Severity.CALL_TODAY if staffed.is_staffed(again) else Severity.PAGE_NOW
+    item = WantedFollowUp(
+        reason=reason, severity=severity, due_at=again, cause=cause, pages_from=again
+    )
     return (item, *(one for one in wanted if one.reason not in _ANSWERED_BY_IT))
 
 

@@ -235,6 +235,27 @@ def test_who_has_a_page_reads_of_a_new_text_after_hours() -> None:
     assert turn.channels == {Channel.EMAIL}
 
 
+@pytest.mark.parametrize("extra", [ON_CALL, NOBODY], ids=["put off", "waits for the opening"])
+def test_a_new_text_waits_for_no_run_that_is_ahead(extra: str) -> None:
+    """Care rule 10: it pages again, also what was put off or lies before the opening."""
+    now = at("2026-11-30 02:00")
+    clock = page(now, run_at=now + timedelta(minutes=20), owner=OWNER, joined=True)
+    turn = ladder.turn(clock, clinic(extra), now=now)
+    assert (turn.whom[0], turn.why) == (OWNER, Why.JOINED)
+
+
+def test_who_takes_a_page_before_the_opening_is_asked_for_an_outcome() -> None:
+    """Care rule 10: half an hour on its owner and the lead read of it, and not at 08:30."""
+    taken = at("2026-11-30 02:10")
+    opens = at("2026-11-30 08:00")
+    clock = page(opens, acknowledged_at=taken, owner=OWNER)
+    assert follow(replace(clock, run_at=taken), clinic(NOBODY), until=opens) == [
+        "Mon 02:40 sam@clinic.test no_outcome",
+        "Mon 02:40 kim@clinic.test no_outcome",
+    ]
+    assert ladder.outcome_due(opens, taken) == taken + timedelta(minutes=30)
+
+
 def test_a_call_of_today_is_paged_when_due_and_climbs_by_the_half_hour() -> None:
     """Its owner first, then the lead; after that it is due again the next day."""
     due = at("2026-12-01 11:00")

@@ -32,6 +32,20 @@ def test_rule_12_detached_soon_after_a_dose_is_rechecked_within_the_hour(desk: D
     assert _item(desk) == ("call_today", at("2026-12-02 13:00"))
 
 
+def test_rule_12_the_recheck_of_the_night_pages_when_its_hour_is_over(world: World) -> None:
+    """A call of today would ring nobody before the morning."""
+    made = Desk(world)
+    made.admits()
+    made.imports("2026-12-02T18:00")
+    made.waits_until("2026-12-02 22:00")
+    made.records(VisitStatus.CHECKED_OUT, dose=Dose.GIVEN)
+    made.waits_until("2026-12-03 02:00")
+    made.says("still feeling detached")
+    assert _item(made) == ("page_now", at("2026-12-03 03:00"))
+    [row] = world.execute("SELECT climbs_at FROM follow_up WHERE reason = 'side_effect'")
+    assert row.climbs_at == at("2026-12-03 03:00")
+
+
 @pytest.mark.parametrize(
     "words",
     ["i feel detached and im alone", "nothing feels real, i'm scared", "detached and confused"],
