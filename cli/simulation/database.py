@@ -79,7 +79,7 @@ def throwaway(server: EmbeddedPostgres) -> Iterator[OwnDatabase]:
     server.ensure_role(OWNER, "CREATEDB CREATEROLE")
     _as_superuser(server, "postgres", f'CREATE DATABASE "{name}" OWNER "{OWNER}"')
     try:
-        _as_superuser(server, name, _SHIM + _SETTINGS.format(name=name))
+        drive(server.dsn(name), name)
         migrate.upgrade(server.url(name, OWNER), server.url(name, PROCESS))
         _as_superuser(server, name, _INDEXES)
         with psycopg.connect(
@@ -88,6 +88,15 @@ def throwaway(server: EmbeddedPostgres) -> Iterator[OwnDatabase]:
             yield OwnDatabase(url=server.url(name, PROCESS), own=connection)
     finally:
         _as_superuser(server, "postgres", f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def drive(dsn: str, name: str) -> None:
+    """Have whoever connects to a database from now on read the clock that `DrivenClock` sets.
+
+    `dsn` is psycopg's address of the database `name`, for a role that owns it.
+    """
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute((_SHIM + _SETTINGS.format(name=name)).encode())
 
 
 def _as_superuser(server: EmbeddedPostgres, database: str, statements: str) -> None:

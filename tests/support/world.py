@@ -1,7 +1,7 @@
 """A clinic with patients, visits and due texts, for tests of the steps and for the benchmarks."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import func, insert, select, text
 
+from messages.gateway import Gateway
 from messages.gateways.fake import FakeGateway
 from messages.templates import shipped
 from records.appointments import Appointment
@@ -210,8 +211,15 @@ def make_due(
 class World:
     """One clinic on a clock that the test sets, with a carrier in memory."""
 
-    def __init__(self, database_url: str, *, at: datetime = MONDAY_MORNING, **clinic: Any) -> None:
-        self.settings = settings_for(database_url)
+    def __init__(
+        self,
+        database_url: str,
+        *,
+        at: datetime = MONDAY_MORNING,
+        settings: Mapping[str, Any] | None = None,
+        **clinic: Any,
+    ) -> None:
+        self.settings = settings_for(database_url, **(settings or {}))
         self.clock = SetClock(at)
         self._sync_offset()
         self.database = Database.connect(database_url, application="test")
@@ -227,7 +235,7 @@ class World:
         )
         self.gateway = FakeGateway(clock=self.clock.now)
         self.carrier = Carrier(
-            lambda: self.gateway,
+            self.make_gateway,
             in_flight=64,
             write=lambda posted: outcomes.write(self.services, posted),
         )
@@ -238,6 +246,10 @@ class World:
     def __exit__(self, *_: object) -> None:
         self.carrier.close()
         self.database.close()
+
+    def make_gateway(self) -> Gateway:
+        """Return what texts go out by; called on the carrier's own loop."""
+        return self.gateway
 
     def use(self, database: Database) -> None:
         """Go on with another database, such as one restored from a backup."""

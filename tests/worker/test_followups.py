@@ -112,7 +112,7 @@ def test_a_record_that_can_not_be_read_costs_nobody_else_a_call(clinic: World) -
     calls = {who: due for who, reason, due in opened if reason == "instruction_not_delivered"}
     assert calls.keys() == {spoilt, fine}
     assert calls[spoilt] == clinic.now
-    assert [who for who, reason, _ in opened if reason == "not_planned"] == [spoilt]
+    assert [who for who, reason, _ in opened if reason == "cannot_plan"] == [spoilt]
     assert clinic.execute("SELECT 1 FROM message WHERE final_at <= :now AND reviewed_at IS NULL",
                           now=clinic.now) == []  # fmt: skip
 
@@ -126,7 +126,7 @@ def test_a_visit_that_can_not_be_read_is_told_of_and_the_others_are_asked_about(
     for _ in range(2):
         followups.ask_about_visits(clinic.services)
     opened = clinic.execute("SELECT patient_id, reason, times_joined FROM follow_up")
-    assert set(opened) == {(whose, "not_planned", 0), (fine, "visit_event_missing", 0)}
+    assert set(opened) == {(whose, "cannot_plan", 0), (fine, "visit_event_missing", 0)}
 
 
 def test_an_unknown_that_can_not_be_settled_is_put_before_a_person(world: World) -> None:
