@@ -1,8 +1,6 @@
-"""Follow-ups, as stories: crises that rest questions, lapses before a dose, a year of anything."""
+"""Follow-ups, as stories: crises that rest questions, and lapses before a dose."""
 
-import random
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -13,12 +11,11 @@ from records.followups import FollowUp
 from records.patients import Patient
 from schedules import followup_rules
 from schedules.staffing import StaffedHours
-from tests.support.world import World, make_visits, phone_of
-from tests.worker.duty import CRISIS, KIM, SAM, Duty
+from tests.support.world import World, make_visits
+from tests.worker.duty import CRISIS, Duty
 from worker.opening import open_follow_ups
 from worker.steps import compare
 from worker.steps import followup_actions as actions
-from worker.steps import staff as staff_step
 
 
 @pytest.fixture
@@ -122,72 +119,3 @@ def test_a_page_to_staff_is_no_strange_text_of_the_night(duty: Duty) -> None:
     day = duty.world.now.date()
     counts = compare.compare(duty.world.services, duty.world.carrier, day)
     assert (counts["listed"], counts["strange"]) == (2, 0)
-
-
-PAT = "+12125550195"
-NOBODY = {"on_call": [], "after_hours": "none"}
-CALLER = {"closed_day_caller": {"name": "Pat", "phone": PAT, "email": "pat@clinic.test"}}
-
-
-@pytest.mark.parametrize(
-    ("seed", "file"),
-    [(0, {}), (2, NOBODY | CALLER), (3, NOBODY), (4, NOBODY | {"lead": None})],
-    ids=["on call", "a caller for closed days", "the lead", "nobody at all"],
-)
-def test_a_random_year_leaves_no_item_without_an_owner_or_a_clock(
-    duty: Duty, seed: int, file: dict[str, object]
-) -> None:
-    """Texts, takings, hand-overs, absences, snoozes and silence, through the real steps."""
-    duty.file(**file)
-    chance = random.Random(seed)
-    emails = ("sam@clinic.test", "kim@clinic.test", "doc@clinic.test")
-    for email in emails:
-        duty.staff(email, "clinician")
-    for _ in range(40):
-        duty.world.advance(minutes=chance.choice([1, 7, 31, 240, 1440, 20_000]))
-        _something_happens(duty, chance, emails)
-        duty.rounds()
-        duty.tick()
-        duty.tick()
-        for item in duty.talk.rows(FollowUp):
-            if item.status == "resolved":
-                assert item.climbs_at is None
-            else:
-                assert item.climbs_at is not None
-                assert item.climbs_at > duty.world.now
-                assert item.climbs_at < duty.world.now + timedelta(days=31)
-
-
-def _something_happens(duty: Duty, chance: random.Random, emails: Sequence[str]) -> None:
-    services, now = duty.world.services, duty.world.now
-    words = [CRISIS, "call me", "can I bring my dog?", "he hit me and i am scared to go home"]
-    if chance.random() < 0.4:
-        duty.talk.says(chance.choice(words), phone=chance.choice([phone_of(0), "+12125550177"]))
-        return
-    if chance.random() < 0.2:
-        # Staff answer a page by text, rightly or not.
-        duty.talk.says(
-            chance.choice(["1", "2", "take", "ok"]), phone=chance.choice([SAM, KIM, PAT])
-        )
-        return
-    if chance.random() < 0.2:
-        day = now.date() + timedelta(days=chance.randrange(3))
-        staff_step.away(services, email=chance.choice(emails), first=day, last=day, actor="test")
-        return
-    items = [row for row in duty.talk.rows(FollowUp) if row.status != "resolved"]
-    if not items:
-        return
-    item = chance.choice(items)
-    actor = actions.actor_by_email(services, chance.choice(emails), item.id)
-    with suppress(actions.FollowUpActionError):
-        match chance.randrange(4):
-            case 0:
-                actions.take(services, item.id, actor=actor)
-            case 1:
-                actions.assign(services, item.id, email=chance.choice(emails), actor=actor)
-            case 2:
-                until = now + timedelta(minutes=chance.choice([5, 25, 600, 5000]))
-                actions.snooze(services, item.id, until=until, actor=actor)
-            case _:
-                outcome = "misread" if actions.is_safety(item.reason) else "handled"
-                actions.resolve(services, item.id, outcome=outcome, actor=actor)
