@@ -48,6 +48,7 @@ WHATEVER_CAME_OF_IT = frozenset(
     }
 )
 
+_IN_ORDER = tuple(SkipReason)
 _ASKING = frozenset({Purpose.CHECK_INS, Purpose.HEALTH_QUESTIONS})
 #: What invites to book, by its priority in the outbox.
 _INVITES = frozenset({Importance.UNBOOKED.priority, Importance.BOOSTER.priority})
@@ -82,10 +83,11 @@ def closed_to_step(frame: Frame, step: Step) -> SkipReason | None:
         return reason
     if frame.visit is not None and (reason := _closed_by_visit(frame, frame.visit, step)):
         return reason
-    for condition in step.only_if:
-        if (reason := condition_unmet(condition, frame)) is not None:
-            return reason
-    return None
+    unmet = [reason for each in step.only_if if (reason := condition_unmet(each, frame))]
+    if unmet:
+        return min(unmet, key=_IN_ORDER.index)
+    silent = step.pause_after is not None and misses_of(frame, step) >= step.pause_after
+    return SkipReason.SILENT if silent else None
 
 
 def condition_unmet(condition: Condition, frame: Frame) -> SkipReason | None:
@@ -111,8 +113,7 @@ def _closed_by_patient(frame: Frame, step: Step) -> SkipReason | None:
         return SkipReason.PHONE_SHARED
     if not patient.proved and step.purpose is not Purpose.VISITS:
         return SkipReason.NUMBER_UNPROVED
-    silent = step.pause_after is not None and misses_of(frame, step) >= step.pause_after
-    return SkipReason.SILENT if silent else None
+    return None
 
 
 def misses_of(frame: Frame, step: Step) -> int:

@@ -191,7 +191,8 @@ def one_number(texts: list[PlannedText], protocol: Protocol, zone: ZoneInfo) -> 
         text.due_at.astimezone(zone).date()
         for text in texts
         if text.step not in giving_way
-        and text.skip_reason is None
+        # What is over by now may well have gone.
+        and text.skip_reason in (None, SkipReason.TOO_LATE)
         and text.expects not in NOT_NUMBERS
     }
     return [

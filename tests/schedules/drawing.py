@@ -33,6 +33,16 @@ from schedules.protocol import (
 )
 from schedules.staffing import Span, StaffedHours
 from schedules.windows import SendWindow
+from tests.schedules.drawing_history import (
+    ASKS,
+    OF_A_VISIT,
+    OF_ANYONE,
+    again,
+    closed,
+    histories,
+    other_visits,
+    phases,
+)
 
 ZONES = tuple(
     ZoneInfo(name)
@@ -69,6 +79,15 @@ WINDOWS = (
     SendWindow(opens=time(2, 15), closes=time(2, 45)),
     SendWindow(opens=time(0), closes=time(0, 30)),
     SendWindow(opens=time(22), closes=time(0)),
+)
+#: Public holidays of the United States on which an office is closed, in several years.
+HOLIDAYS = (
+    date(2019, 7, 4),
+    date(2021, 11, 25),
+    date(2023, 1, 2),
+    date(2024, 5, 27),
+    date(2025, 12, 25),
+    date(2026, 7, 3),
 )
 WEEKDAYS = (Span.parse("08:00-12:00"), Span.parse("13:00-17:00"))
 
@@ -217,6 +236,11 @@ def happenings(draw, visit: AppointmentFacts) -> AppointmentFacts:
         "dose": draw(st.sampled_from((Dose.GIVEN, Dose.PARTIAL, Dose.NOT_GIVEN, None))),
     }
     moved = {"moved_at": start - timedelta(minutes=draw(st.integers(1, ahead)))}
+    if draw(st.booleans()):
+        # The patient is told of it: a quiet import announces nothing.
+        moved["announced_at"] = moved["moved_at"]
+        visit = replace(visit, announced_at=visit.booked_at)
+    gone = draw(st.sampled_from(({}, {"cancelled_at": start - DAY, "announced_at": start - DAY})))
     kinds = (
         *([{}] * 6),
         *([out] * 4),
@@ -224,8 +248,9 @@ def happenings(draw, visit: AppointmentFacts) -> AppointmentFacts:
         {"confirmed_start": start},
         {"confirmed_start": start - DAY},
         {"change_requested": True},
-        {"status": VisitStatus.CANCELLED},
+        {"status": VisitStatus.CANCELLED, **gone},
         {"status": VisitStatus.NO_SHOW},
+        {"status": VisitStatus.NO_SHOW, "no_show_at": start + timedelta(minutes=20)},
         {"status": VisitStatus.ARRIVED, "arrived_at": start},
     )
     return replace(visit, **draw(st.sampled_from(kinds)))
@@ -242,6 +267,7 @@ def calendar(anchor: Anchor, days_: int, clock: time | None, **more) -> Moment:
     return Moment(anchor=anchor, days=days_, clock=clock, **more)
 
 
+DAYS = (Anchor.ENROLLMENT, Anchor.QUIT_DATE)
 BEFORE = st.sampled_from((-20, -45, -60, -90, -120, -360, -1440, -2880, -4320, -10080))
 AFTER = st.sampled_from((0, 15, 60, 120, 240, 600, 1440))
 SPANS = st.sampled_from(((time(17), time(19, 45)), (time(1, 30), time(2, 30)), (time(9), time(12))))
@@ -260,7 +286,15 @@ def before_visit(draw) -> Moment:
 
 @st.composite
 def after_visit(draw) -> Moment:
-    anchors = (Anchor.CHECK_OUT, Anchor.DOSE_CHECK_OUT, Anchor.VISIT_END, Anchor.BOOKING)
+    anchors = (
+        *((Anchor.CHECK_OUT, Anchor.DOSE_CHECK_OUT, Anchor.VISIT_END, Anchor.BOOKING) * 2),
+        Anchor.NO_SHOW,
+        Anchor.ANNOUNCED_BOOKING,
+        Anchor.ANNOUNCED_MOVE,
+        Anchor.ANNOUNCED_CANCELLATION,
+        Anchor.FIRST_DOSE,
+        Anchor.LAST_DOSE,
+    )
     anchor = draw(st.sampled_from(anchors))
     if draw(st.booleans()):
         return elapsed(anchor, draw(AFTER), between=draw(maybe(SPANS)))
@@ -270,6 +304,15 @@ def after_visit(draw) -> Moment:
 @st.composite
 def after_day(draw) -> Moment:
     anchor = draw(st.sampled_from((Anchor.ENROLLMENT, Anchor.QUIT_DATE)))
+    return calendar(anchor, draw(st.integers(0, 6)), draw(clocks), own_hour=draw(st.booleans()))
+
+
+@st.composite
+def after_event(draw) -> Moment:
+    """After a dose or a lapse of somebody who was enrolled by hand."""
+    anchor = draw(st.sampled_from((Anchor.FIRST_DOSE, Anchor.LAST_DOSE, Anchor.LAPSE)))
+    if draw(st.booleans()):
+        return elapsed(anchor, draw(AFTER), between=draw(maybe(SPANS)))
     return calendar(anchor, draw(st.integers(0, 6)), draw(clocks), own_hour=draw(st.booleans()))
 
 
@@ -324,7 +367,7 @@ def steps(draw, id_: str, when: Moment, *, of_visit: bool) -> Step:
             stays = StaysOn.SAME_DAY
         elif when.days == -1 or when.minutes == -1440:
             stays = StaysOn.DAY_BEFORE
-    repeats = not elapsed_ and not ahead and when.anchor is not Anchor.STEP
+    repeats = not elapsed_ and when.anchor in (*DAYS, Anchor.CHECK_OUT)
     repeat = draw(phases()) if repeats and draw(st.booleans()) else ()
     otherwise = None
     if ahead and not draw(st.integers(0, 2)):
@@ -336,7 +379,9 @@ def steps(draw, id_: str, when: Moment, *, of_visit: bool) -> Step:
     conditions = ()
     if not draw(st.integers(0, 3)):
         known = st.just(Condition(kind=ConditionKind.NO_DOSE_THAT_DAY))
-        conditions = (draw(CONDITIONS if of_visit else known),)
+        plain = CONDITIONS if of_visit else known
+        history = st.sampled_from(OF_A_VISIT if of_visit else OF_ANYONE)
+        conditions = tuple(draw(st.lists(st.one_of(plain, known, history), min_size=1, max_size=2)))
     return Step(
         id=id_,
         template=id_,
@@ -346,7 +391,10 @@ def steps(draw, id_: str, when: Moment, *, of_visit: bool) -> Step:
         importance=draw(st.sampled_from(Importance)),
         stays_on=stays,
         repeat=repeat,
+        again=draw(again()) if repeat else None,
         otherwise=otherwise,
+        expects=draw(ASKS),
+        pause_after=draw(st.sampled_from((None, None, 2))),
         only_if=conditions,
         late_booking=draw(st.sampled_from(LateBooking)),
         needs_staffed_minutes=draw(st.sampled_from((0, 0, 60, 120, 240))) if ahead else 0,
@@ -354,20 +402,12 @@ def steps(draw, id_: str, when: Moment, *, of_visit: bool) -> Step:
 
 
 @st.composite
-def phases(draw) -> tuple[Phase, ...]:
-    first = Phase(first_day=1, last_day=draw(st.integers(1, 9)), every_days=1)
-    if draw(st.booleans()):
-        return (first,)
-    later = Phase(first_day=first.last_day + 2, last_day=first.last_day + 9, every_days=3)
-    return (first, later)
-
-
-@st.composite
 def protocols(draw, *, of_visit: bool) -> Protocol:
     found: list[Step] = []
     for at in range(draw(st.integers(1, 3))):
         sources = [step.id for step in found if not step.repeat]
-        options = [before_visit(), before_visit(), after_visit()] if of_visit else [after_day()]
+        hanging = [after_day(), after_day(), after_event()]
+        options = [before_visit(), before_visit(), after_visit()] if of_visit else hanging
         if sources:
             options.append(after_step(draw(st.sampled_from(sources))))
         when = draw(st.one_of(options))
@@ -382,14 +422,23 @@ def protocols(draw, *, of_visit: bool) -> Protocol:
 # --- the whole question
 
 
+MISSES = st.sampled_from(({}, {}, {"s0": 2}, {"s1": 1}))
+
+
 @st.composite
 def visit_cases(draw) -> Case:
     clinic = draw(clinics())
     visit = draw(visits(clinic))
-    patient = draw(states(draw(patients(clinic)), visit.starts_at.date()))
+    day = visit.starts_at.date()
+    clinic = draw(closed(clinic, day))
+    patient = draw(histories(draw(states(draw(patients(clinic)), day)), day))
     protocol = draw(protocols(of_visit=True))
     enrollment = EnrollmentFacts(
-        id="e1", protocol=protocol, enrolled_at=visit.booked_at, appointment=visit
+        id="e1",
+        protocol=protocol,
+        enrolled_at=visit.booked_at,
+        appointment=visit,
+        misses=draw(MISSES),
     )
     since = max(visit.known_at, visit.checked_out_at or visit.known_at)
     later = timedelta(minutes=draw(st.sampled_from((0, 0, 0, 1, 600, 3000))))
@@ -398,7 +447,7 @@ def visit_cases(draw) -> Case:
         patient=patient,
         clinic=clinic,
         now=since + later,
-        appointments=(visit,),
+        appointments=(visit, *draw(other_visits(visit.starts_at))),
     )
 
 
@@ -468,7 +517,8 @@ def check_in_cases(draw) -> Case:
     patient = draw(patients(clinic))
     home = patient.zone or clinic.zone
     day = draw(days(home))
-    patient = draw(states(patient, day))
+    clinic = draw(closed(clinic, day))
+    patient = draw(histories(draw(states(patient, day)), day))
     if draw(st.booleans()):
         patient = replace(patient, quit_date=day + draw(st.integers(-3, 3)) * DAY)
     at = datetime.combine(day, draw(clocks), home).astimezone(UTC)
@@ -477,10 +527,175 @@ def check_in_cases(draw) -> Case:
         protocol=draw(protocols(of_visit=False)),
         enrolled_at=at - draw(st.sampled_from((0, 0, 5))) * DAY,
         anchor_day=day,
+        misses=draw(MISSES),
     )
-    doses = ()
-    if draw(st.booleans()):
-        dose = draw(visits(clinic, "v2"))
-        start = at + timedelta(hours=draw(st.integers(-30, 200)))
-        doses = (replace(dose, starts_at=start, ends_at=start + DAY / 12),)
-    return Case(enrollment=enrollment, patient=patient, clinic=clinic, now=at, appointments=doses)
+    others = draw(other_visits(at))
+    return Case(enrollment=enrollment, patient=patient, clinic=clinic, now=at, appointments=others)
+
+
+@st.composite
+def closed_day_cases(draw) -> Case:
+    """A text that needs staffed hours, before a visit beside public holidays and closed days."""
+    zone = draw(st.sampled_from(ZONES))
+    day = draw(st.sampled_from(HOLIDAYS)) + draw(st.integers(0, 3)) * DAY
+    start = datetime.combine(day, draw(st.sampled_from((time(8), time(13)))), zone).astimezone(UTC)
+    near = st.integers(-3, 0).map(lambda days_: day + days_ * DAY)
+    staffed = StaffedHours(
+        hours=dict.fromkeys(range(draw(st.sampled_from((5, 7)))), WEEKDAYS),
+        zone=zone,
+        extra=frozenset(draw(st.lists(near, max_size=2))),
+        country=draw(st.sampled_from((None, "US", "US"))),
+        open_on=frozenset(draw(st.lists(near, max_size=2))),
+    )
+    clinic = ClinicFacts(zone=zone, window=WINDOWS[1], staffed=staffed)
+    visit = AppointmentFacts(
+        id="v1",
+        kind="dosing",
+        starts_at=start,
+        ends_at=start + DAY / 12,
+        booked_at=start - 20 * DAY,
+    )
+    step = Step(
+        id="s0",
+        template="s0",
+        when=elapsed(Anchor.VISIT_START, draw(st.sampled_from((-360, -1440, -2880)))),
+        latest=elapsed(Anchor.VISIT_START, -120),
+        purpose=Purpose.VISITS,
+        importance=Importance.VISIT,
+        needs_staffed_minutes=draw(st.sampled_from((60, 240, 600))),
+    )
+    return Case(
+        enrollment=EnrollmentFacts(
+            id="e1",
+            protocol=Protocol(
+                id="drawn",
+                title="Drawn",
+                visits=VisitFilter(kinds=frozenset({"dosing"})),
+                steps=(step,),
+            ),
+            enrolled_at=visit.booked_at,
+            appointment=visit,
+        ),
+        patient=PatientFacts(id="p1", language="en", zone=zone, purposes=frozenset({"visits"})),
+        clinic=clinic,
+        now=start - 10 * DAY,
+        appointments=(visit,),
+    )
+
+
+@st.composite
+def event_cases(draw) -> Case:
+    """What hangs on doses, lapses and other visits, with several of them to hang on."""
+    case = draw(check_in_cases())
+    now = case.now
+    visits_ = tuple(
+        AppointmentFacts(
+            id=f"dose{number}",
+            kind="dosing",
+            starts_at=at,
+            ends_at=at + DAY / 12,
+            booked_at=now - 40 * DAY,
+            **draw(
+                st.sampled_from(
+                    (
+                        {},
+                        *(
+                            {
+                                "status": VisitStatus.CHECKED_OUT,
+                                "checked_out_at": at + DAY / 12,
+                                "dose": dose,
+                            }
+                            for dose in (Dose.GIVEN, Dose.PARTIAL, Dose.NOT_GIVEN)
+                        ),
+                    )
+                )
+            ),
+        )
+        for number in range(draw(st.integers(1, 3)))
+        for at in (now + timedelta(hours=draw(st.integers(-90, 60))),)
+    )
+    condition = st.sampled_from((*OF_ANYONE, Condition(kind=ConditionKind.NO_DOSE_THAT_DAY)))
+    day = calendar(Anchor.ENROLLMENT, draw(st.integers(-2, 1)), draw(clocks))
+    found = (
+        draw(steps("s0", draw(after_event()), of_visit=False)),
+        replace(
+            draw(steps("s1", day, of_visit=False)),
+            only_if=tuple(draw(st.lists(condition, max_size=2))),
+        ),
+        # Another number of that day, whose time may be over while the first waits for its own.
+        replace(
+            draw(steps("s2", day, of_visit=False)),
+            repeat=(),
+            again=None,
+            only_if=(),
+            expects="scale:0-7",
+            latest=elapsed(Anchor.SENDING, 60),
+        ),
+    )
+    everything = frozenset(map(str, Purpose))
+    return replace(
+        case,
+        enrollment=replace(
+            case.enrollment,
+            protocol=replace(case.enrollment.protocol, steps=found),
+            enrolled_at=now - 20 * DAY,
+        ),
+        patient=PatientFacts(
+            id="p1",
+            language="en",
+            zone=case.patient.zone,
+            purposes=everything,
+            lapsed_at=draw(maybe(st.just(now - timedelta(hours=draw(st.integers(0, 90)))))),
+            substances=frozenset({draw(st.sampled_from(("alcohol", "nicotine")))}),
+        ),
+        appointments=visits_,
+    )
+
+
+@st.composite
+def news_cases(draw) -> Case:
+    """A visit whose patient is told of a booking, a move or a cancellation, or is not."""
+    case = draw(visit_cases())
+    visit = case.enrollment.appointment
+    assert visit is not None
+    moved = visit.booked_at + (visit.starts_at - visit.booked_at) / 2
+    happened = draw(
+        st.sampled_from(
+            (
+                {},
+                {"moved_at": moved},
+                {"moved_at": visit.booked_at},
+                {"status": VisitStatus.CANCELLED, "cancelled_at": moved},
+            )
+        )
+    )
+    visit = replace(
+        visit,
+        **{
+            "status": VisitStatus.BOOKED,
+            "moved_at": None,
+            "cancelled_at": None,
+            "checked_out_at": None,
+            "arrived_at": None,
+            "no_show_at": None,
+            "dose": None,
+            **happened,
+        },
+        announced_at=draw(st.sampled_from((None, visit.booked_at, moved))),
+    )
+    anchors = (Anchor.ANNOUNCED_BOOKING, Anchor.ANNOUNCED_MOVE, Anchor.ANNOUNCED_CANCELLATION)
+    found = tuple(
+        replace(
+            draw(steps(f"s{at}", elapsed(anchor, draw(AFTER)), of_visit=True)),
+            latest=elapsed(Anchor.VISIT_START, draw(st.sampled_from((0, -60)))),
+        )
+        for at, anchor in enumerate(anchors)
+    )
+    enrolled = visit.booked_at + draw(st.sampled_from((0, 0, 1))) * DAY
+    enrollment = replace(
+        case.enrollment,
+        protocol=replace(case.enrollment.protocol, steps=found),
+        appointment=visit,
+        enrolled_at=enrolled,
+    )
+    return replace(case, enrollment=enrollment, now=max(moved, enrolled), appointments=(visit,))

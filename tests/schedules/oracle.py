@@ -24,6 +24,7 @@ from schedules.protocol import (
     Anchor,
     Condition,
     ConditionKind,
+    HistoryKind,
     LateBooking,
     Moment,
     Purpose,
@@ -31,6 +32,13 @@ from schedules.protocol import (
     Step,
 )
 from schedules.reasons import SkipReason
+from tests.schedules.oracle_history import (
+    ABOUT_BOOKINGS,
+    NAMED_BY_INSTANT,
+    Around,
+    Closings,
+    at_work,
+)
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
@@ -43,6 +51,26 @@ STAFFED_LOOKBACK = timedelta(days=14)
 NO_PLACE = frozenset({SkipReason.NO_ALLOWED_MINUTE, SkipReason.TOO_LATE, SkipReason.LATE_BOOKING})
 #: The windows of all candidate zones are known to meet, or never to, within this time.
 WALK = timedelta(days=8)
+
+
+_HAPPENINGS = frozenset(
+    {
+        Anchor.FIRST_DOSE,
+        Anchor.LAST_DOSE,
+        Anchor.LAPSE,
+        Anchor.NO_SHOW,
+        Anchor.ANNOUNCED_BOOKING,
+        Anchor.ANNOUNCED_MOVE,
+        Anchor.ANNOUNCED_CANCELLATION,
+    }
+)
+
+
+def asks_number(step: Step) -> bool:
+    """Whether a step waits for a number."""
+    return step.expects in {"craving_scale", "side_effect_check"} or step.expects.startswith(
+        "scale:"
+    )
 
 
 # --- the wall clock -------------------------------------------------------------------------
@@ -110,7 +138,7 @@ class Span:
 
 
 @dataclass(slots=True, kw_only=True)
-class Oracle:
+class Oracle(Around):
     """Answers for one enrollment and one instant of planning."""
 
     enrollment: EnrollmentFacts
@@ -129,7 +157,7 @@ class Oracle:
             for step in self.enrollment.protocol.steps
             for occurrence, verdict in self._step(step).items()
         }
-        found = self._one_at_once(found)
+        found = self._one_number(self._one_at_once(found))
         return {
             key: each
             for key, each in found.items()
@@ -137,10 +165,6 @@ class Oracle:
         }
 
     # --- places and calendars
-
-    @property
-    def visit(self) -> AppointmentFacts | None:
-        return self.enrollment.appointment
 
     @property
     def home(self) -> ZoneInfo:
@@ -180,7 +204,9 @@ class Oracle:
 
     # --- moments
 
-    def anchor(self, moment: Moment, sending: datetime | None) -> datetime | date | None:
+    def anchor(  # noqa: PLR0911 - One answer for each kind of anchor.
+        self, moment: Moment, sending: datetime | None
+    ) -> datetime | date | None:
         """Give the instant or the day from which a moment counts, None when there is none yet."""
         visit = self.visit
         match moment.anchor:
@@ -192,8 +218,10 @@ class Oracle:
                 return sending
             case Anchor.STEP:
                 source = self.enrollment.protocol.step(moment.step or "")
-                verdict = self._step(source).get("1") if source is not None else None
+                verdict = self._only(source) if source is not None else None
                 return verdict.due if verdict is not None else None
+        if moment.anchor in _HAPPENINGS:
+            return self.happened(moment.anchor)
         if visit is None:
             return None
         dosed = visit.dose in (Dose.GIVEN, Dose.PARTIAL)
@@ -224,9 +252,18 @@ class Oracle:
             day, clock = origin, time()
         if moment.clock is not None:
             clock = moment.clock
-        if moment.own_hour and self.patient.check_in_time is not None:
-            clock = self.patient.check_in_time
-        return first_minute(day + timedelta(days=(moment.days or 0) + plus_days), clock, zone)
+        day += timedelta(days=(moment.days or 0) + plus_days)
+        if moment.own_hour:
+            clock = self.patient.check_in_time or self._before_closing(day, zone) or clock
+        return first_minute(day, clock, zone)
+
+    def _before_closing(self, day: date, zone: ZoneInfo) -> time | None:
+        """With nobody there after hours: so long before the clinic closes that day."""
+        staffed, lead = self.clinic.staffed, self.clinic.before_closing
+        if staffed is None or lead is None:
+            return None
+        closing = Closings(staffed).of(day)
+        return None if closing is None else on_wall(closing - lead, zone).time()
 
     def _held(self, origin: datetime, at: datetime, moment: Moment, zone: ZoneInfo) -> datetime:
         """Hold an instant between two times of its anchor's day."""
@@ -272,14 +309,38 @@ class Oracle:
     def _occurrences(self, step: Step) -> dict[str, Verdict]:
         if not step.repeat:
             one = self._one(step, 0)
-            return {} if one is None else {"1": one}
-        numbers = [number for phase in step.repeat for number in phase.days()]
-        each = {f"day-{number}": self._one(step, number - 1) for number in numbers}
+            return {} if one is None else {self._name(step): one}
+        at = self.instant(step.when)
+        if at is None:
+            return {}
+        zone = self.calendar(step.when.anchor)
+        numbers = self.day_numbers(
+            step, on_wall(at, zone).date(), lambda event: on_wall(event, zone).date()
+        )
+        # The days that the horizon, and a day before now, can have anything to do with.
+        soon = [number for number in numbers if self._is_near(step, number - 1)]
+        each = {f"day-{number}": self._one(step, number - 1) for number in soon}
         return {key: one for key, one in each.items() if one is not None}
+
+    def _is_near(self, step: Step, plus_days: int) -> bool:
+        at = self.instant(step.when, plus_days=plus_days)
+        return at is not None and self.now - 9 * DAY < at < self.now + self.horizon + 3 * DAY
+
+    def _name(self, step: Step) -> str:
+        """What comes again is told apart by its instant."""
+        if step.when.anchor not in NAMED_BY_INSTANT:
+            return "1"
+        since = self.anchor(step.when, None)
+        assert isinstance(since, datetime)
+        return since.astimezone(UTC).strftime("%Y%m%dT%H%M%S")
+
+    def _only(self, step: Step) -> Verdict | None:
+        """Give the one occurrence of a step that does not repeat."""
+        return next(iter(self._step(step).values()), None)
 
     def _one(self, step: Step, plus_days: int) -> Verdict | None:
         source = self.enrollment.protocol.step(step.when.step or "")
-        before = self._step(source).get("1") if source is not None else None
+        before = self._only(source) if source is not None else None
         if source is not None and before is None:
             return None
         at = self.instant(step.when, plus_days=plus_days)
@@ -409,21 +470,9 @@ class Oracle:
             minute, have = visit.starts_at.astimezone(UTC), 0
             while have < key[1] and minute > visit.starts_at - STAFFED_LOOKBACK:
                 minute -= MINUTE
-                have += self._at_work(minute)
+                have += at_work(staffed, minute)
             self._staffed[key] = minute if have >= key[1] else None
         return self._staffed[key]
-
-    def _at_work(self, minute: datetime) -> bool:
-        staffed = self.clinic.staffed
-        assert staffed is not None
-        wall = on_wall(minute, staffed.zone)
-        day, clock = wall.date(), wall.time()
-        if day in staffed.extra:
-            return False
-        return any(
-            span.opens <= clock and (clock < span.closes or span.closes == time())
-            for span in staffed.hours.get(day.weekday(), ())
-        )
 
     # --- who may be texted at all
 
@@ -440,7 +489,13 @@ class Oracle:
         patient, visit = self.patient, self.visit
         asks = step.purpose is not Purpose.VISITS
         return [
-            (SkipReason.VISIT_CANCELLED, lambda: self._is(VisitStatus.CANCELLED)),
+            (
+                SkipReason.VISIT_CANCELLED,
+                lambda: (
+                    self._is(VisitStatus.CANCELLED)
+                    and step.when.anchor is not Anchor.ANNOUNCED_CANCELLATION
+                ),
+            ),
             (
                 SkipReason.NO_SHOW,
                 lambda: self._is(VisitStatus.NO_SHOW) and self._before_visit(step),
@@ -452,15 +507,38 @@ class Oracle:
             (SkipReason.PATIENT_CLOSED, lambda: patient.status is PatientStatus.CLOSED),
             (SkipReason.PATIENT_HELD, lambda: patient.status is PatientStatus.HELD),
             (SkipReason.OPTED_OUT, lambda: patient.opted_out),
+            (SkipReason.NUMBER_TAKEN, lambda: patient.number_taken),
+            (SkipReason.CALLS_ONLY, lambda: patient.calls_only),
+            (SkipReason.WELCOME_FAILED, lambda: patient.welcome_failed),
+            (SkipReason.STEP_OFF, lambda: self._off(step)),
+            (SkipReason.PHONE_SHARED, lambda: patient.phone_shared and self._private(step)),
+            (SkipReason.SILENT, lambda: self._silent(step)),
             (SkipReason.NO_CONSENT, lambda: step.purpose not in patient.purposes),
             (SkipReason.NUMBER_UNPROVED, lambda: asks and not patient.proved),
             (SkipReason.PAUSED, lambda: self._paused(step, due)),
             (SkipReason.ARRIVED, lambda: self._arrived(step)),
             (SkipReason.CHANGE_REQUESTED, lambda: visit is not None and self._in_doubt(step)),
             (SkipReason.CONFIRMED, lambda: self._confirmed_ends(step)),
-            (SkipReason.NOT_MEANT, lambda: not all(map(self._meets, step.only_if))),
+            (SkipReason.NOT_MEANT, lambda: not all(map(self._meets, self._told(step, "meant")))),
+            (SkipReason.BOOKED, lambda: not all(map(self._meets, self._told(step, "booked")))),
             (SkipReason.DOSE_DAY, lambda: self._dose_day(step, due)),
         ]
+
+    def _told(self, step: Step, how: str) -> list[Condition]:
+        """Give the conditions whose failing is told in this way."""
+        booked = [each for each in step.only_if if each.kind in ABOUT_BOOKINGS]
+        return booked if how == "booked" else [one for one in step.only_if if one not in booked]
+
+    def _off(self, step: Step) -> bool:
+        names = (step.id, f"{self.enrollment.protocol.id}/{step.id}")
+        return any(name in self.patient.steps_off for name in names)
+
+    def _private(self, step: Step) -> bool:
+        return step.purpose is Purpose.HEALTH_QUESTIONS or asks_number(step)
+
+    def _silent(self, step: Step) -> bool:
+        missed = self.enrollment.misses.get(step.id, 0)
+        return step.pause_after is not None and missed >= step.pause_after
 
     def _is(self, status: VisitStatus) -> bool:
         return self.visit is not None and self.visit.status is status
@@ -468,15 +546,22 @@ class Oracle:
     def _paused(self, step: Step, due: datetime) -> bool:
         if self.patient.in_crisis and step.purpose is not Purpose.VISITS:
             return True
-        until = self.patient.paused_until
-        return step.purpose is Purpose.CHECK_INS and until is not None and due < until
+        until, staff = self.patient.paused_until, self.patient.conversation_since
+        rests = (until is not None and due < until) or (staff is not None and due >= staff)
+        return step.purpose is Purpose.CHECK_INS and rests
 
     def _before_visit(self, step: Step) -> bool:
         """Whether a step leads up to the visit, rather than following it."""
         when = self._first(step)
         if when.anchor in (Anchor.CHECK_OUT, Anchor.DOSE_CHECK_OUT):
             return False
-        return when.anchor in (Anchor.VISIT_START, Anchor.VISIT_END, Anchor.BOOKING)
+        return when.anchor in (
+            Anchor.VISIT_START,
+            Anchor.VISIT_END,
+            Anchor.BOOKING,
+            Anchor.ANNOUNCED_BOOKING,
+            Anchor.ANNOUNCED_MOVE,
+        )
 
     def _first(self, step: Step) -> Moment:
         """Give what the first step of a chain counts from."""
@@ -518,6 +603,8 @@ class Oracle:
         """Tell whether a condition holds; two of them have reasons of their own elsewhere."""
         if condition.kind in (ConditionKind.NOT_CONFIRMED, ConditionKind.NO_DOSE_THAT_DAY):
             return True
+        if isinstance(condition.kind, HistoryKind):
+            return self.meets_history(condition)
         visit = self.visit
         assert visit is not None
         return {
@@ -568,3 +655,34 @@ class Oracle:
                 skip = frozenset({SkipReason.LATE_BOOKING, SkipReason.TOO_LATE})
                 found[key] = Verdict(due=each.due, latest=each.latest, skip=skip, late=True)
         return found
+
+    # --- one number a day
+
+    def _one_number(self, found: dict[tuple[str, str], Verdict]) -> dict[tuple[str, str], Verdict]:
+        """Skip what says "no other number that day" on the days of the others' numbers."""
+        steps = {step.id: step for step in self.enrollment.protocol.steps}
+        gives_way = {
+            name
+            for name, step in steps.items()
+            if HistoryKind.NO_OTHER_NUMBER in {each.kind for each in step.only_if}
+        }
+        asked, doubtful = set(), False
+        for (name, _), each in found.items():
+            if name in gives_way or not asks_number(steps[name]):
+                continue
+            doubtful = doubtful or each.unsaid or each.rival
+            if each.due is not None and not each.skip:
+                asked.add(self._home_day(each.due))
+        for key, each in found.items():
+            if key[0] not in gives_way or each.due is None or each.skip:
+                continue
+            if doubtful:
+                found[key] = replace(each, unsaid=True)
+            elif self._home_day(each.due) in asked:
+                skip = frozenset({SkipReason.OTHER_NUMBER, SkipReason.TOO_LATE})
+                found[key] = replace(each, skip=skip)
+        return found
+
+    def _home_day(self, at: datetime) -> date:
+        zone = self.home if self.visit is None else self._calendar_of(self.visit)
+        return on_wall(at, zone).date()

@@ -255,6 +255,39 @@ def test_what_gives_way_leaves_its_place_of_the_day_to_another_text():
     }
 
 
+def test_a_number_asked_that_day_counts_also_when_its_time_is_over():
+    """Asked at ten, useful until one: at two nobody may think that the day is free."""
+    shipped_one = shipped()["relapse-prevention"]
+    steps = [
+        replace(step, when=replace(step.when, clock=time(10), own_hour=False))
+        if step.id == "days_off_plan"
+        else step
+        for step in shipped_one.steps
+    ]
+    protocol = replace(shipped_one, steps=tuple(steps))
+    day = date(2026, 11, 17)
+    facts = [enrolled(protocol, day=day, id="daily")]
+    person = patient(lapsed_at=local("2026-12-06 12:00"))
+    for now in ("2026-12-07 08:00", "2026-12-07 14:00"):
+        texts = plan_patient(facts, person, clinic(), now=local(now))
+        assert on(texts, "Mon 07")["daily"] is SkipReason.OTHER_NUMBER
+
+
+def test_what_a_visit_makes_needless_is_not_told_as_silence():
+    """Confirmed, and two earlier questions missed: nobody is called for a text nobody needs."""
+    shipped_one = shipped()["dosing-visit"]
+    steps = [replace(step, pause_after=2) for step in shipped_one.steps]
+    coming = visit(local("2026-12-17 10:00"), booked_at=local("2026-12-01 10:00"))
+    coming = replace(coming, confirmed_start=coming.starts_at)
+    protocol = replace(shipped_one, steps=tuple(steps))
+    missed = {"visit_7d": 2, "visit_48h": 2}
+    facts = [enrolled(protocol, coming, misses=missed)]
+    texts = plan_patient(facts, patient(), clinic(), now=local("2026-12-07 08:00"))
+    reasons = {text.step: text.skip_reason for text in texts}
+    assert reasons["visit_7d"] is SkipReason.CONFIRMED
+    assert reasons["visit_48h"] is SkipReason.SILENT
+
+
 # --- everything together --------------------------------------------------------------------------
 
 

@@ -18,9 +18,12 @@ from schedules.reasons import MoveReason, SkipReason
 from tests.schedules.drawing import (
     Case,
     check_in_cases,
+    closed_day_cases,
+    event_cases,
     late_cases,
     lost_hour_cases,
     neighbours,
+    news_cases,
     visit_cases,
 )
 from tests.schedules.oracle import HORIZON, Oracle, Verdict
@@ -147,6 +150,27 @@ def test_what_patients_share_is_what_each_would_get_alone(case, others):
 @given(case=check_in_cases())
 def test_check_ins_are_where_the_documentation_puts_them(case):
     """The same for what counts from an enrolment day or a quit date."""
+    compare(case)
+
+
+@examples(120)
+@given(case=event_cases())
+def test_what_hangs_on_doses_lapses_and_other_visits_is_where_it_belongs(case):
+    """First and last dose, a lapse, repeats taken up again, bookings, another number that day."""
+    compare(case)
+
+
+@examples(80)
+@given(case=news_cases())
+def test_the_news_of_a_visit_is_told_where_the_documentation_says(case):
+    """A booking, a move, a cancellation: announced or quiet, or older than the protocol's use."""
+    compare(case)
+
+
+@examples(80)
+@given(case=closed_day_cases())
+def test_closed_days_count_for_no_staffed_hour(case):
+    """Public holidays, those on which a clinic works all the same, and closed days of its own."""
     compare(case)
 
 
