@@ -14,7 +14,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from cli.simulation.carrier import Made, Network
-from cli.simulation.clinic import CLOSES, OPENS, PER_DAY, ZONE
+from cli.simulation.clinic import CLOSES, OPENS, OWN_WORDS, PER_DAY, ZONE
 from cli.simulation.courses import Booking
 from cli.simulation.database import OwnDatabase
 from cli.simulation.desk import Desk
@@ -124,6 +124,7 @@ class Audit:
             again = made.message_id in self._sids
             self._once(made, person, row)
             self._stop(made, person, row)
+            self._words(made, person, row)
             if row.kind == "started":
                 self._started(made, person, row, again=again)
 
@@ -195,6 +196,12 @@ class Audit:
             return
         if row.kind != "safety" and row.template not in _AFTER_A_STOP:
             self.note("no text after a stop", person, made.at, f"{row.template} ({row.kind})")
+
+    def _words(self, made: Made, person: Person, row: Any) -> None:
+        own = OWN_WORDS.get((row.template, person.language))
+        if own is not None and own not in made.body:
+            what = f"{row.template} goes in other words than the clinic's"
+            self.note("in the clinic's own words", person, made.at, what)
 
     # --- at the end ---
 

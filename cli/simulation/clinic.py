@@ -38,7 +38,18 @@ optout_handled_by: app
 unknown: {policy: verify_then_retry, grace_seconds: 180, recheck_seconds: 60}
 protocols: [assessment-visit, dosing-visit, after-dose, integration, integration-unbooked,
   daily-check-in, relapse-prevention, no-show, no-show-dosing]
+wording:
+  daily_0_10:
+    en: "{sms_name}: checking in with you. From 0 (none) to 10 (strongest), what's your number?
+      Want to talk? Call {phone}"
+  visit_booked:
+    es: "{sms_name}: le esperamos {when}. Responda C para confirmar o R para cambiar. {phone}"
 """
+#: What of it a patient reads, by template and language.
+OWN_WORDS = {
+    ("daily_0_10", "en"): "checking in with you",
+    ("visit_booked", "es"): "le esperamos",
+}
 
 
 def phones() -> Iterator[str]:

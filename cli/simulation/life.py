@@ -1,5 +1,6 @@
 """The run: puts a clinic and its people together, and jumps from one instant to the next."""
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
@@ -38,7 +39,9 @@ from worker.steps.followup_actions import Actor
 
 #: What patients write and the carrier tells within so long comes together, as one group: the
 #: larger the clinic, the more there is to each group anyway.
-GRAIN, GRAIN_OF_A_LARGE_CLINIC = timedelta(minutes=5), timedelta(minutes=15)
+GRAIN, GRAIN_OF_A_LARGE_CLINIC = timedelta(minutes=5), timedelta(hours=1)
+#: Nothing that a run makes in cycles is large, and looking through all it keeps is dear.
+_COLLECT_AFTER = 100_000
 _STAFF = "kim@clinic.test"
 
 
@@ -76,7 +79,7 @@ def simulate(server: EmbeddedPostgres, plan: Plan) -> Report:
     """Live a clinic's days in a database of their own, which is dropped afterwards."""
     # Compiled before anything waits for it; the product does that at its first text.
     lexicon()
-    with throwaway(server) as own, collected() as failed:
+    with _few_collections(), throwaway(server) as own, collected() as failed:
         clock = DrivenClock(START, own.own)
         settings = _settings(own.url)
         database = Database.connect(own.url, application="simulation", ping=False)
@@ -89,6 +92,19 @@ def simulate(server: EmbeddedPostgres, plan: Plan) -> Report:
             return _Run(services, own, clock, plan, failed).live()
         finally:
             database.close()
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Leave what is there already out of the search for cycles, and search rarely."""
+    thresholds = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER, *thresholds[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
 
 
 def _settings(url: str) -> Settings:

@@ -95,12 +95,7 @@ def run_tests(root: Path, nodes: Sequence[str]) -> subprocess.CompletedProcess[s
     return subprocess.run(
         [*command, "-p", "no:cacheprovider", *nodes],
         cwd=root,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(root),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "AFTERCARE_TEST_MONTH": "1",
-        },
+        env={**os.environ, "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": "1"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
