@@ -9,14 +9,15 @@ _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
        color: #1d2327; background: #fff; }
 h2 { font-size: 1.05rem; margin: 2rem 0 .4rem; }
-svg { max-width: 100%; height: auto; }
+.plot { overflow-x: auto; }
+svg { width: 100%; max-width: 860px; min-width: 34rem; height: auto; }
 svg text { font: 11px system-ui, sans-serif; fill: #1d2327; }
 rect { fill: #2f6f8f; }
 table { border-collapse: collapse; margin: 1.5rem 0; }
 th { text-align: left; font-weight: normal; padding-right: 2rem; }
 td { text-align: right; font-variant-numeric: tabular-nums; }
 pre { background: #f6f3ee; padding: .8rem; overflow-x: auto; white-space: pre-wrap; }
-@media print { h2 { break-after: avoid; } svg { break-inside: avoid; } }
+@media print { h2 { break-after: avoid; } svg { break-inside: avoid; min-width: 0; } }
 """
 _DAYS = "Started texts a day"
 _WIDTH, _ROW, _LABEL, _COUNT = 860, 18, 230, 70
@@ -74,4 +75,5 @@ def columns(head: str, figures: Mapping[str, int]) -> str:
 def _svg(head: str, width: float, height: float, inside: str) -> str:
     size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
     label = f'role="img" aria-label="{escape(head, quote=True)}"'
-    return f'<svg xmlns="http://www.w3.org/2000/svg" {label} {size}>{inside}</svg>'
+    drawn = f'<svg xmlns="http://www.w3.org/2000/svg" {label} {size}>{inside}</svg>'
+    return f'<div class="plot">{drawn}</div>'

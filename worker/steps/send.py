@@ -71,8 +71,6 @@ def run(services: Services, carrier: Carrier, sender_id: UUID) -> Counter[str]:
     while not carrier.closing and (chunk := _claim(services, sender_id, counts)) is not None:
         if chunk.ready:
             _post(services, carrier, chunk, counts, slots=True)
-        if chunk.is_last:
-            break
     return counts
 
 
@@ -82,8 +80,6 @@ def run_safety(services: Services, carrier: Carrier, sender_id: UUID) -> Counter
     while (chunk := _claim(services, sender_id, counts, safety=True)) is not None:
         if chunk.ready:
             _post(services, carrier, chunk, counts, slots=False)
-        if chunk.is_last:
-            break
     return counts
 
 
@@ -92,8 +88,6 @@ class _Chunk:
     sender: LockedSender
     token: UUID
     ready: Sequence[Ready]
-    # Fewer were due than it had room for: what falls due meanwhile is the next tick's.
-    is_last: bool
 
 
 def _claim(
@@ -117,7 +111,7 @@ def _claim(
         services.crashpoint("claim.before_commit")
     services.crashpoint("claim.after_commit")
     counts.update(ended=len(verdicts.ended), waiting=len(verdicts.waiting))
-    return _Chunk(sender=sender, token=token, ready=verdicts.ready, is_last=len(due) < limit)
+    return _Chunk(sender=sender, token=token, ready=verdicts.ready)
 
 
 def _sender(
