@@ -132,10 +132,12 @@ _GRAVER = frozenset({Intent.side_effect, Intent.use_disclosed})
 
 def _other(heard: Heard, likely: Mapping[str, float], limits: Thresholds) -> Hit | None:
     label = max(likely, key=lambda each: likely[each])
-    # Thanks are the one thing that nobody looks at.
-    least = limits.nobody_looks if label == Intent.thanks_no_action else limits.other
-    if likely[label] < least:
+    if likely[label] < limits.other:
         return None
+    if label == Intent.thanks_no_action and likely[label] < limits.nobody_looks:
+        # Nobody looks at thanks; at what only resembles them, somebody does.
+        severity = Severity.next_business_day
+        return Hit(intent=Intent.thanks_no_action, severity=severity, hint=Hint.resembles)
     if label in _OTHERS:
         return Hit(intent=Intent(label), severity=_OTHERS[label], hint=Hint.resembles)
     return answered(Intent(label), heard) if label in _ANSWERS else None

@@ -23,8 +23,6 @@ from messages.replies import hear, plain_words
 from tests.corpus.reading import OPEN, digest, rows
 
 _HERE = Path(__file__).parent
-#: What is learned from: every file of replies but the held-out ones.
-SOURCES = tuple(sorted(path for path in _HERE.glob("*.csv") if not path.name.startswith("heldout")))
 _WEIGHTS = _HERE.parents[1] / "messages" / classifier.WEIGHTS
 # A feature of a single text says more of that text than of its meaning.
 _SEEN_AT_LEAST = 2

@@ -80,3 +80,11 @@ def test_thresholds_rise_with_what_they_do() -> None:
     assert 0 < limits.look < limits.page < 1
     assert 0 < limits.maybe_stop < limits.stop < 1
     assert limits.other < limits.nobody_looks < 1
+
+
+def test_what_only_resembles_thanks_is_still_read_by_a_person() -> None:
+    """Nobody looks at thanks, so that they have to be sure; news of a life are somebody's to see."""
+    found = reading("my daughter made the honor roll today just wanted to tell somebody")
+    assert (found.intent, found.hint) == (Intent.thanks_no_action, Hint.resembles)
+    assert found.severity is Severity.next_business_day
+    assert reading("Thank you!").severity is None

@@ -59,6 +59,10 @@ NIGHT = timedelta(hours=12)
 
 UNPROMPTED: dict[str, Story] = {
     "thanks": Story(texts=("Thank you!",)),
+    "what resembles thanks": Story(
+        texts=("my daughter made the honor roll today just wanted to tell somebody",),
+        reasons=("unclear_reply",),
+    ),
     "a question": Story(texts=("Can I take my vitamins?",), reasons=("question",)),
     "words nobody understands": Story(
         texts=("purple monkey dishwasher",),

@@ -68,6 +68,11 @@ class Case:
         """What the text says, the most urgent first."""
         return (Intent(self.inbound.intent or Intent.unclear), *map(Intent, self.inbound.also))
 
+    @property
+    def needs_nobody(self) -> bool:
+        """Whether it asks nothing of anybody: thanks and no more, read as such without a doubt."""
+        return self.intents == (Intent.thanks_no_action,) and self.inbound.severity is None
+
     @cached_property
     def body(self) -> str:
         """The words received."""

@@ -60,7 +60,7 @@ def helped(case: Case) -> None:
 
 def stranger(case: Case) -> None:
     """Hand a text from an unknown or a shared number to a person; nobody is named to anybody."""
-    if case.intents == (Intent.thanks_no_action,):
+    if case.needs_nobody:
         return
     if case.people:
         # Care rule 22: which of the two wrote, only a person can find out.

@@ -11,7 +11,6 @@ import re
 from collections.abc import Collection
 from datetime import timedelta
 
-from messages.replies import Intent
 from records import pages
 from records.pages import Page, PageKind
 from schedules import ladder, roster
@@ -55,7 +54,7 @@ def staff_reply(case: Case) -> bool:
         if said != "which":
             return False
         _tell(case, people, said)
-    elif case.intents != (Intent.thanks_no_action,):
+    elif not case.needs_nobody:
         _tell(case, people, said)
     return True
 

@@ -42,7 +42,7 @@ def paused(case: Case) -> None:
 def unasked(case: Case) -> None:
     """Handle what is bound to no question: ask once, or hand it to a person."""
     intent = case.intents[0]
-    if intent is Intent.thanks_no_action and not case.inbound.also:
+    if case.needs_nobody:
         return
     scale = _open_scale(case)
     if scale is not None and intent in _NOT_A_NUMBER and not case.inbound.ambiguous:
