@@ -259,6 +259,8 @@ class ClinicFile(Part):
         return self.attended().is_staffed(at) or (on_call and bool(self.on_call_at(at)))
 
     def _takes_pages(self, person: OnCall, at: datetime) -> bool:
+        if person.weeks is not None and not person.weeks.holds(at.astimezone(self.zone)):
+            return False
         if isinstance(person.hours, Week):
             return _staffed(person.hours, Holidays(), self.timezone, on_call=True).is_staffed(at)
         return person.hours == "always" or not self.staffed().is_staffed(at)

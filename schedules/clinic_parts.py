@@ -5,7 +5,7 @@
 
 import re
 from collections.abc import Mapping
-from datetime import time
+from datetime import datetime, time, timedelta
 from enum import StrEnum
 from itertools import pairwise
 from typing import Annotated, Literal
@@ -348,10 +348,28 @@ Hours = Annotated[
 ]
 
 
+class Weeks(Part):
+    """One of several weeks in turn: that of a date, and each so many weeks after.
+
+    A turn begins on the date's weekday at `at`, by the clinic's clock. Weeks are counted from the
+    date and not by the calendar's numbers: a year of 53 would give somebody two in a row.
+    """
+
+    every: Annotated[int, Field(ge=2, le=52, strict=True)]
+    begins: Date = Field(alias="from")
+    at: Opening = MIDNIGHT
+
+    def holds(self, local: datetime) -> bool:
+        """Whether a local time lies in such a week; never before the first one."""
+        passed = local.replace(tzinfo=None) - datetime.combine(self.begins, self.at)
+        return passed >= timedelta() and passed // timedelta(weeks=1) % self.every == 0
+
+
 class OnCall(Contact):
-    """A contact with the hours in which pages go there."""
+    """A contact with the hours, and perhaps the weeks, in which pages go there."""
 
     hours: Hours = "always"
+    weeks: Weeks | None = None
 
     @field_validator("hours")
     @classmethod
