@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from cli.checks import Finding, Found, note, ok, wrong
-from records import clinics, pages
+from records import clinics, pagefigures, pages
 from records.base import Database, Session
 from records.clinics import Clinic
-from records.pages import PageKind
+from records.pages import DeliveryStatus, PageKind
 from schedules import roster
 from schedules.clinic import AfterHours
 from worker import presence
@@ -18,6 +18,7 @@ from worker.settings import Settings
 _AHEAD = timedelta(days=14)
 _TESTS = timedelta(days=15)
 _SHOWN = 3
+_NOT_PICKED_UP = frozenset({"busy", "no-answer", "canceled"})
 
 
 def paging(database: Database, settings: Settings) -> Found:
@@ -32,6 +33,8 @@ def paging(database: Database, settings: Settings) -> Found:
             yield from _attended(clinic, settings)
             yield from _silence(session, clinic, settings)
             yield from _clinicians(session, clinic, settings)
+            yield from _nobody(session, clinic)
+            yield from _addresses(session, clinic, settings)
             yield from _tests(session, clinic, settings)
     if not settings.heartbeat_url:
         message = "no address outside is called while ticks succeed"
@@ -110,6 +113,27 @@ def _clinicians(session: Session, clinic: Clinic, settings: Settings) -> Iterato
         yield bad(check, f"all are away on {named}; a lapse before a dose reaches none", mend)
     else:
         yield ok(check, f"{len(keys)}; one at least is there on each staffed day")
+
+
+def _nobody(session: Session, clinic: Clinic) -> Iterator[Finding]:
+    """Say that there is nobody at all whom an item could be brought before."""
+    gone = pages.staff_gone(session, clinic.id)
+    ladder = [one for one in roster.contacts(clinic.file) if one.key not in gone]
+    if not ladder and not presence.desk_of(session, clinic.id):
+        mend = "Add lead: {name, phone, email} to the clinic's file and apply it."
+        yield wrong(f"ladder {clinic.key}", "nobody stands on it: a plea pages nobody", mend)
+
+
+def _addresses(session: Session, clinic: Clinic, settings: Settings) -> Iterator[Finding]:
+    """Name whom the last page did not reach, by the channel; that nobody picked up is no fault."""
+    now = SystemClock(settings.clock_offset).now()
+    ends = pagefigures.last_ends(session, clinic.id, since=now - _TESTS)
+    for (person, channel), (status, error) in sorted(ends.items()):
+        if status != DeliveryStatus.FAILED or error in _NOT_PICKED_UP:
+            continue
+        message = f"the last page to {person} by {channel} did not arrive ({error})"
+        mend = "Mend their address in the clinic's file, apply it, then `aftercare page test`."
+        yield wrong(f"page address {clinic.key}", message, mend)
 
 
 def _tests(session: Session, clinic: Clinic, settings: Settings) -> Iterator[Finding]:

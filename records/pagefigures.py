@@ -1,17 +1,19 @@
 """Figures about paging, read when Prometheus asks: counts and seconds, never an id or a person.
 
 They are counted from the rows, so that a page taken by a command or in another process is among
-them; pages are few, some thousands a year and clinic.
+them; pages are few, some thousands a year and clinic. `last_ends` alone names people, for `doctor`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from records.pages import DeliveryStatus, Page, PageDelivery
 from records.worklist import SEVERITIES
 
 #: Seconds from an item's first page to its being taken: the ladder's rungs, and beyond.
@@ -74,3 +76,24 @@ def read(session: Session, *, now: datetime) -> PageFigures:
         untaken=session.scalar(_UNTAKEN) or 0,
         past_clock={name: past.get(name, 0) for name in SEVERITIES},
     )
+
+
+#: What tells whether an address works.
+_TOLD_OF = (DeliveryStatus.ACCEPTED, DeliveryStatus.DELIVERED, DeliveryStatus.FAILED)
+
+
+def last_ends(
+    session: Session, clinic_id: UUID, *, since: datetime
+) -> dict[tuple[str, str], tuple[str, str | None]]:
+    """Return how the last page to each person by each channel ended: its status and fault."""
+    mine = (
+        select(Page.person, PageDelivery.channel, PageDelivery.status, PageDelivery.error)
+        .join(Page, Page.id == PageDelivery.page_id)
+        .where(
+            Page.clinic_id == clinic_id,
+            Page.at >= since,
+            PageDelivery.status.in_(_TOLD_OF),
+        )
+        .order_by(Page.at, PageDelivery.id)
+    )
+    return {(row[0], row[1]): (row[2], row[3]) for row in session.execute(mine)}

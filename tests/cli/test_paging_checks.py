@@ -12,7 +12,9 @@ from records.base import new_id
 from records.pages import Page
 from schedules.clinic import read_clinic
 from tests.support.world import CLINIC, NUMBER, World, settings_for
+from tests.worker.duty import TAKEN, Duty
 from worker.paging import paths
+from worker.paging.transports import Result, Sent
 from worker.steps import staff
 from worker.steps.staff import Role
 
@@ -184,3 +186,37 @@ def test_everybody_away_in_staffed_hours_is_wrong(world: World) -> None:
     [finding] = found(world, "staffed hours riverside")
     assert (finding.verdict, finding.message) == (Verdict.WRONG, "everybody is away on Dec 02")
     assert "holidays" in finding.mend
+
+
+def test_a_page_address_that_bounces_is_named_with_its_mend(world: World) -> None:
+    """Until a later page arrives there; a phone that nobody picked up is none."""
+    with Duty(world=world) as duty:
+        duty.talk.someone()
+        duty.mail = Sent(result=Result.REFUSED, error="smtp_550")
+        duty.says()
+        world.execute(
+            "UPDATE page_delivery SET status = 'failed', error = 'no-answer'"
+            " WHERE channel = 'voice'"
+        )
+        [fault] = found(world, "page address riverside")
+        assert fault.verdict is Verdict.WRONG
+        assert fault.message == (
+            "the last page to sam@clinic.test by email did not arrive (smtp_550)"
+        )
+        assert "aftercare page test" in fault.mend
+        duty.mail = TAKEN
+        world.advance(minutes=1)
+        duty.rounds()
+        duty.says("i want to die")
+        assert found(world, "page address riverside") == []
+
+
+def test_nobody_on_the_ladder_is_named_with_its_mend(world: World) -> None:
+    """No lead, nobody on call, and nobody who signs in."""
+    assert found(world, "ladder riverside") == []
+    world.execute(
+        """UPDATE clinic SET settings = settings || '{"lead": null, "on_call": [],
+        "after_hours": "none"}'::jsonb"""
+    )
+    [fault] = found(world, "ladder riverside")
+    assert (fault.verdict, "Add lead:" in fault.mend) == (Verdict.WRONG, True)
