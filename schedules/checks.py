@@ -6,7 +6,7 @@ these rules let through is played through at last (`rehearsal`).
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -63,29 +63,37 @@ def check(
     """Give every fault of a readable protocol, seen from a clinic that knows these `terms`."""
     faults = [*_same_ids(protocol.steps, "steps", file), *_same_ids(protocol.duties, "tasks", file)]
     faults += _chains(protocol, file)
+    told_apart = not faults
     faults += term_faults.of(protocol, file, terms)
+    faulty: set[Step | Duty] = set()
     for at, step in enumerate(protocol.steps):
-        faults += _placed(file, ("steps", at), f"step `{step.id}`", _step_faults(protocol, step))
+        found = [*_step_faults(protocol, step)]
         if templates is not None:
-            wording = _wording(protocol, step, templates)
-            faults += _placed(file, ("steps", at), f"step `{step.id}`", wording)
+            found += _wording(protocol, step, templates)
+        faulty |= {step} if found else set()
+        faults += _placed(file, ("steps", at), f"step `{step.id}`", found)
     for at, duty in enumerate(protocol.duties):
-        faults += _placed(file, ("tasks", at), f"task `{duty.id}`", _duty_faults(protocol, duty))
-    return faults or [*_played(protocol, file)]
+        found = [*_duty_faults(protocol, duty)]
+        faulty |= {duty} if found else set()
+        faults += _placed(file, ("tasks", at), f"task `{duty.id}`", found)
+    return [*faults, *_played(protocol, file, faulty)] if told_apart else faults
 
 
-def _played(protocol: Protocol, file: Located) -> Iterator[Fault]:
+def _played(protocol: Protocol, file: Located, faulty: set[Step | Duty]) -> Iterator[Fault]:
     """Play through what no rule objects to: what never comes about has a fault after all."""
     for at, step in enumerate(protocol.steps):
-        yield from _placed(file, ("steps", at), f"step `{step.id}`", _never(protocol, step))
+        if faulty.isdisjoint((step, *protocol.sources(step))):
+            yield from _placed(file, ("steps", at), f"step `{step.id}`", _never(protocol, step))
     for at, duty in enumerate(protocol.duties):
-        if not comes_about(protocol, duty):
+        if duty not in faulty and not comes_about(protocol, duty):
             mend = "Correct `when`, or what stands under `only_if`"
-            never = iter([("when", "it never comes about, for no visit or patient", mend)])
+            never = [("when", "it never comes about, for no visit or patient", mend)]
             yield from _placed(file, ("tasks", at), f"task `{duty.id}`", never)
 
 
-def _placed(file: Located, path: KeyPath, what: str, found: Found) -> Iterator[Fault]:
+def _placed(
+    file: Located, path: KeyPath, what: str, found: Iterable[tuple[str | None, str, str]]
+) -> Iterator[Fault]:
     for key, message, mend in found:
         where: KeyPath = path if key is None else (*path, *_keys(key))
         yield file.fault(where, f"{what}: {message}", mend)

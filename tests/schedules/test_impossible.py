@@ -205,6 +205,17 @@ def test_an_impossible_shape_is_refused_with_its_line(text, old, new, line, mess
     assert [fault.line for fault in faults if message in fault.message][:1] == [line], faults
 
 
+def test_what_is_played_through_is_told_with_the_other_faults():
+    """A coordinator mends a file in one go: one step's number, and another one's nudge."""
+    step = BY_HAND[BY_HAND.index("  - id: a") : BY_HAND.index("tasks:")]
+    late = step.replace("id: a", "id: z").replace("after: 2 hours", "after: 21 hours")
+    text = BY_HAND.replace("when: 10,", "when: 12,").replace("tasks:", f"{late}tasks:")
+    with pytest.raises(ProtocolError) as caught:
+        load(text, "own.yaml")
+    found = [fault.message.split(":")[0] for fault in caught.value.faults]
+    assert found == ["step `a`", "step `z`"]
+
+
 # --- a shipped file with one thing changed
 
 
