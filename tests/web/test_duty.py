@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from records.appointments import Appointment
 from records.base import new_id
 from records.clinics import Clinic, Staff
 from records.followups import FollowUp
@@ -116,6 +117,38 @@ def test_the_card_says_in_words_what_is_known(
     assert "<dd>no</dd>" in text
     assert "<dd>yes</dd>" in text
     assert "alcohol, opioids" in text
+
+
+def test_the_card_names_the_last_doses_route_in_words(
+    house: House, clinic: Clinic, client: Client, item: FollowUp, ana: Patient
+) -> None:
+    """The clinic's own words, where it has some for the route."""
+    left, known_as = NOW - timedelta(hours=20), new_id()
+    house.add(
+        Appointment(
+            id=known_as,
+            details=house.services.vault.seal("appointment", "details", known_as, "{}"),
+            clinic_id=clinic.id,
+            patient_id=ana.id,
+            external_id="A1",
+            kind="dosing",
+            route="nasal",
+            status="checked_out",
+            dose="given",
+            starts_at=left - timedelta(hours=2),
+            ends_at=left,
+            checked_out_at=left,
+            booked_at=left - timedelta(days=9),
+            created_at=left,
+            revision=1,
+        )
+    )
+    assert ", nasal</dd>" in client.get(f"/follow-ups/{item.id}").text
+    with house.services.database.transaction() as session:
+        row = session.merge(clinic)
+        row.settings = {**row.settings, "routes": {"nasal": {"shown": "nose spray"}}}
+        row.version += 1
+    assert ", nose spray</dd>" in client.get(f"/follow-ups/{item.id}").text
 
 
 def test_an_item_shows_every_text_and_whether_our_reply_arrived(
