@@ -53,6 +53,15 @@ def test_applying_again_changes_nothing(house: World) -> None:
     ]
 
 
+def test_what_a_release_adds_with_its_default_is_no_change(house: World) -> None:
+    """Settings kept before routes and substances were data: the same file changes nothing."""
+    house.execute(
+        "UPDATE clinic SET version = version + 1,"
+        " settings = (settings - 'routes' - 'substances') #- '{fasting,routes}'"
+    )
+    assert not _apply(house).changed
+
+
 def test_any_change_raises_the_version(house: World) -> None:
     """Workers that keep a clinic's settings see by it that theirs are old."""
     before = _version(house)
