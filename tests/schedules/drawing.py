@@ -89,6 +89,8 @@ HOLIDAYS = (
     date(2025, 12, 25),
     date(2026, 7, 3),
 )
+#: Hours without food and drink of some routes, where a clinic has them.
+FASTS = ({}, {"im": (3, 1)}, {"iv": (9, 4), "lozenge": (1.5, 0.5)})
 WEEKDAYS = (Span.parse("08:00-12:00"), Span.parse("13:00-17:00"))
 
 
@@ -152,6 +154,7 @@ def clinics(draw) -> ClinicFacts:
         staffed=StaffedHours(hours=hours, zone=zone) if draw(st.booleans()) else None,
         solids_hours=draw(st.sampled_from((6, 8, 2.5))),
         fluids_hours=2,
+        fasting_by_route=draw(st.sampled_from(FASTS)),
         candidate_zones=draw(st.sampled_from(((), UNITED_STATES, (ZONES[9], ZONES[10])))),
     )
 

@@ -231,9 +231,17 @@ class Oracle(Around):
             Anchor.BOOKING: visit.booked_at,
             Anchor.CHECK_OUT: visit.checked_out_at,
             Anchor.DOSE_CHECK_OUT: visit.checked_out_at if dosed else None,
-            Anchor.FOOD_CUT_OFF: visit.starts_at - timedelta(hours=self.clinic.solids_hours),
-            Anchor.DRINK_CUT_OFF: visit.starts_at - timedelta(hours=self.clinic.fluids_hours),
+            Anchor.FOOD_CUT_OFF: visit.starts_at - self._fast(visit, 0),
+            Anchor.DRINK_CUT_OFF: visit.starts_at - self._fast(visit, 1),
         }[moment.anchor]
+
+    def _fast(self, visit: AppointmentFacts, which: int) -> timedelta:
+        """Give how long before a visit food (0) or drink (1) ends; the longest for no route."""
+        usual = (self.clinic.solids_hours, self.clinic.fluids_hours)
+        own = self.clinic.fasting_by_route
+        if visit.route is None:
+            return timedelta(hours=max(fast[which] for fast in [usual, *own.values()]))
+        return timedelta(hours=own.get(visit.route, usual)[which])
 
     def instant(
         self, moment: Moment, sending: datetime | None = None, *, plus_days: int = 0
