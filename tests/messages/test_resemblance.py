@@ -82,9 +82,17 @@ def test_thresholds_rise_with_what_they_do() -> None:
     assert limits.other < limits.nobody_looks < 1
 
 
-def test_what_only_resembles_thanks_is_still_read_by_a_person() -> None:
-    """Nobody looks at thanks, so that they have to be sure; news of a life are somebody's to see."""
-    found = reading("my daughter made the honor roll today just wanted to tell somebody")
+@pytest.mark.parametrize(
+    "body",
+    [
+        "my daughter made the honor roll today just wanted to tell somebody",
+        # It may be a farewell.
+        "thank you for everything",
+    ],
+)
+def test_what_only_resembles_thanks_is_still_read_by_a_person(body: str) -> None:
+    """Nobody looks at thanks, so that they have to be sure."""
+    found = reading(body)
     assert (found.intent, found.hint) == (Intent.thanks_no_action, Hint.resembles)
     assert found.severity is Severity.next_business_day
     assert reading("Thank you!").severity is None
