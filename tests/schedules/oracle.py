@@ -25,6 +25,7 @@ from schedules.protocol import (
     Condition,
     ConditionKind,
     HistoryKind,
+    Importance,
     LateBooking,
     Moment,
     Purpose,
@@ -552,7 +553,9 @@ class Oracle(Around):
         return self.visit is not None and self.visit.status is status
 
     def _paused(self, step: Step, due: datetime) -> bool:
-        if self.patient.in_crisis and step.purpose is not Purpose.VISITS:
+        asks = step.purpose is not Purpose.VISITS
+        invites = step.importance in (Importance.UNBOOKED, Importance.BOOSTER)
+        if self.patient.in_crisis and (asks or invites or self._is(VisitStatus.NO_SHOW)):
             return True
         until, staff = self.patient.paused_until, self.patient.conversation_since
         rests = (until is not None and due < until) or (staff is not None and due >= staff)
