@@ -133,15 +133,18 @@ def one_at_a_time(
     `sent` are the texts that went out; those among them that still wait for a number stand as they
     are. Order and other texts stay.
     """
-    went = {(one.enrollment_id, one.step, one.occurrence, one.anchor_at) for one in sent}
-    asking = [
+    numbers = [
         at
         for at, text in enumerate(texts)
-        if text.expects not in NOT_NUMBERS
-        and text.skip_reason is None
-        and text.nudge_for is None
-        and (not went or _identity(text) not in went)
+        if text.skip_reason is None and text.expects not in NOT_NUMBERS
     ]
+    if not numbers:
+        return texts
+    went = {(one.enrollment_id, one.step, one.occurrence, one.anchor_at) for one in sent}
+    repeats = [at for at in numbers if texts[at].nudge_for is not None]
+    asking = [at for at in numbers if texts[at].nudge_for is None] if repeats else numbers
+    if went:
+        asking = [at for at in asking if _identity(texts[at]) not in went]
     placed = _open_now(sent)
     changes: dict[int, PlannedText] = {}
     if _meet(texts, asking, placed):
@@ -150,7 +153,7 @@ def one_at_a_time(
             sharing.take(at, texts[at])
         changes = sharing.changes(texts)
         placed = sharing.placed
-    changes |= _nudges(texts, placed)
+    changes |= _nudges(texts, repeats, placed)
     return [changes.get(at, text) for at, text in enumerate(texts)] if changes else texts
 
 
@@ -180,7 +183,8 @@ def _ends(text: PlannedText) -> datetime:
 
 def _meet(texts: Sequence[PlannedText], asking: Sequence[int], placed: Sequence[_Open]) -> bool:
     """Whether any two windows overlap. For most patients none do, and nothing else is looked at."""
-    spans = [(texts[at].due_at, _ends(texts[at])) for at in asking]
+    asked = [texts[at] for at in asking]
+    spans = [(text.due_at, text.answer_until or text.latest_at) for text in asked]
     spans += [(one.start, one.until) for one in placed]
     spans.sort()
     over = LONG_AGO
@@ -306,15 +310,10 @@ def _may_end(one: _Open, minute: datetime, text: PlannedText, enough: timedelta)
     return one.priority == text.priority and minute - one.start >= enough
 
 
-def _nudges(texts: Sequence[PlannedText], placed: Iterable[_Open]) -> dict[int, PlannedText]:
+def _nudges(
+    texts: Sequence[PlannedText], repeats: Sequence[int], placed: Iterable[_Open]
+) -> dict[int, PlannedText]:
     """Let no nudge repeat a question after its end."""
-    repeats = [
-        at
-        for at, text in enumerate(texts)
-        if text.nudge_for is not None
-        and text.skip_reason is None
-        and text.expects not in NOT_NUMBERS
-    ]
     ends = {one.question: one.until for one in placed} if repeats else {}
     changed = {}
     for at in repeats:

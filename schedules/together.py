@@ -122,16 +122,20 @@ def one_check_a_day(
     A session in several slots is followed by one "how are you tonight": the same text twice at the
     same minute would be two questions for one answer. What went already is never taken back.
     """
+    found = [
+        text
+        for text in texts
+        if text.importance is Importance.AFTER_DOSE
+        and text.expects not in NOT_NUMBERS
+        and text.skip_reason is None
+        and text.nudge_for is None
+    ]
+    if len(found) < 2:
+        return texts
     went = {(one.enrollment_id, one.step, one.occurrence) for one in sent}
     checks: dict[tuple[str, date], list[PlannedText]] = {}
-    for text in texts:
-        if (
-            text.importance is Importance.AFTER_DOSE
-            and text.expects not in NOT_NUMBERS
-            and text.skip_reason is None
-            and text.nudge_for is None
-            and (text.enrollment_id, text.step, text.occurrence) not in went
-        ):
+    for text in found:
+        if (text.enrollment_id, text.step, text.occurrence) not in went:
             day = text.due_at.astimezone(zone).date()
             checks.setdefault((text.template, day), []).append(text)
     spoken_for = {

@@ -20,7 +20,7 @@ from schedules.facts import (
 from schedules.gates import NOT_NUMBERS
 from schedules.loader import shipped
 from schedules.planner import plan_patient
-from schedules.protocol import Importance
+from schedules.protocol import Anchor, Importance, Moment
 from schedules.reasons import MoveReason, SkipReason
 from schedules.windows import SendWindow
 from tests.schedules.drawing import CLOCKS, ZONES
@@ -124,9 +124,9 @@ def test_a_check_in_after_the_morning_check_waits_for_its_end():
     texts = week(time(14))
     assert on(texts, "Wed 09") == {"after_morning": "09:30", "daily_0_10": "16:30"}
     [moved] = [text for text in texts if text.moved_reason is MoveReason.AFTER_OTHER]
-    # The next day's question at 14:00 ends it, and nothing sooner.
-    assert moved.answer_until == local("2026-12-10 14:00")
-    assert moved.ended_early
+    # Twenty hours, as at any other minute.
+    assert moved.answer_until == local("2026-12-10 12:30")
+    assert not moved.ended_early
 
 
 def test_a_check_in_of_the_evening_is_untouched():
@@ -138,7 +138,10 @@ def test_a_check_in_of_the_evening_is_untouched():
 
 def test_a_question_asked_before_a_dose_ends_when_the_evening_asks():
     """Asked at 19:00 the day before with a window of 24 hours; the evening check comes at 17:00."""
-    texts = week(time(19))
+    shipped_one = shipped()["daily-check-in"]
+    [step] = shipped_one.steps
+    whole_day = replace(step, answer_until=Moment(anchor=Anchor.SENDING, minutes=24 * 60))
+    texts = week(time(19), protocol=replace(shipped_one, steps=(whole_day,)))
     [before] = [t for t in texts if t.step == "daily_0_10" and wall(t) == "Mon 07 19:00"]
     [evening] = [t for t in texts if t.step == "after_evening"]
     assert (before.answer_until, before.ended_early) == (evening.due_at, True)

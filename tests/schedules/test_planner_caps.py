@@ -69,7 +69,9 @@ def test_on_a_dose_day_nothing_lesser_takes_the_evening_s_place():
     visits = [dose, talk]
     planned = plan_patient(facts, patient(), clinic(), now=DAY, appointments=visits)
     day = {one.step: one.skip_reason for one in planned if one.due_at.day == 8}
-    assert day == {"visit_2h_ride": None, "followup_24h": SkipReason.CAP}
+    assert day.pop("visit_2h_ride") is None
+    assert "followup_24h" in day
+    assert set(day.values()) == {SkipReason.CAP}
 
 
 def test_food_and_ride_are_never_dropped():
