@@ -31,7 +31,7 @@ def event(
     """Record what happened at the clinic.
 
     Texts after a dose wait for checked_out with --dose given or partial; "fulfilled" does not say
-    that a dose was given.
+    that a dose was given. "booked" keeps a visit whose patient asked for another time.
     """
     with services() as running:
         visit_id = the_visit(running, appointment, clinic)

@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from messages.gateways.fake import refuse
+from schedules.facts import VisitStatus
 from tests.support.world import World, phone_of
 from tests.web.house import PUBLIC_URL, TOKEN, inbound_form, post
 from tests.web.served import Client, served
@@ -181,6 +182,18 @@ def test_an_r_holds_each_visit_it_may_mean(phone: Phone) -> None:
     assert phone.calls().count("change_requested") == 2
     assert phone.answers == ["change_ack"]
     assert {each.reason for each in phone.texts("visit_24h_prep")} == {"change_requested"}
+
+
+def test_what_staff_keep_is_reminded_again_and_the_rest_waits(phone: Phone) -> None:
+    """The visit that was not meant stands after a call; the other one is still to be decided."""
+    _asked_about_both(phone)
+    phone.writes("R")
+    phone.records(VisitStatus.BOOKED, visit="A1")
+    assert (phone.held(), phone.calls().count("change_requested")) == ([False, True], 1)
+    phone.waits_until("2026-12-09 12:00")
+    assert phone.read()[-1] == "visit_24h_prep"
+    phone.writes("C")
+    assert phone.confirmed() == [True, False]
 
 
 def test_an_r_after_a_c_may_mean_the_visit_just_confirmed(phone: Phone) -> None:

@@ -11,14 +11,14 @@ from functools import partial
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from records import audit, clinics, enrollments, intake
+from records import audit, clinics, enrollments, followups, intake
 from records.appointments import Appointment, AppointmentEvent
 from records.base import Session
 from records.enrollments import Enrollment
-from records.followups import FollowUpEvent
+from records.followups import FollowUp, FollowUpEvent
 from records.patients import Patient
 from schedules.facts import Dose, VisitStatus
-from schedules.followups import FollowUpReason
+from schedules.followups import FollowUpReason, wanted
 from worker import enrolling, protocols
 from worker.intake import batches, ids, visits, whole
 from worker.intake.bookings import VisitBatch, book_again, cancel
@@ -178,6 +178,7 @@ def record_event(
 ) -> RecordedEvent:
     """Record what happened at the clinic; the plan follows at the next tick.
 
+    `booked` says that a visit stands as planned, also after its patient asked for another time.
     `at` is now unless given. `dose` belongs to a dosing visit's check-out. Raises RefusedError for
     what can't have happened.
     """
@@ -204,6 +205,8 @@ def record_event(
         intake.release_of_visits(session, [visit.id])
         enrollments.request_plan_of_patient(session, visit.patient_id)
         _answer_questions(session, visit, actor, now)
+        if kind is VisitStatus.BOOKED:
+            _keep(session, visit, actor, now)
         _record(session, services, visit, actor, kind, at or now, dose)
         return RecordedEvent(
             appointment_id=visit.id,
@@ -240,6 +243,8 @@ def _apply(
             news = visit.status == VisitStatus.CANCELLED
             book_again(visit, now=now)
             visit.announced_at = now if news else None
+        # Staff have spoken with whoever asked for another time: it stands as planned (care rule 1).
+        visit.change_requested_at = None
         return
     if kind is VisitStatus.CANCELLED:
         if visit.status != VisitStatus.CANCELLED:
@@ -264,8 +269,20 @@ def _answer_questions(session: Session, visit: Appointment, actor: str, now: dat
     took_place = visit.status in {"arrived", "checked_out", "fulfilled"}
     if visit.kind == "dosing" and took_place and (not visit.checked_out_at or not visit.dose):
         return
-    for item in intake.open_items_of_visit(session, visit.id, asked):
+    _end(session, intake.open_items_of_visit(session, visit.id, asked), actor, now)
+
+
+def _keep(session: Session, visit: Appointment, actor: str, now: datetime) -> None:
+    """End the item about another time, now that staff say that the visit stands."""
+    staffed = clinics.by_id(session, visit.clinic_id).file.staffed()
+    asked = wanted(FollowUpReason.CHANGE_REQUESTED, now=now, staffed=staffed, about=str(visit.id))
+    _end(session, followups.open_with_causes(session, visit.clinic_id, [asked.cause]), actor, now)
+
+
+def _end(session: Session, items: Sequence[FollowUp], actor: str, now: datetime) -> None:
+    for item in items:
         item.status, item.outcome, item.resolved_at = "resolved", "recorded", now
+        item.climbs_at = None
         session.add(
             FollowUpEvent(
                 clinic_id=item.clinic_id,
