@@ -174,10 +174,17 @@ def _open_beside(due: DueMessage, recent: Sequence[RecentText], now: datetime) -
     if due.kind != "started" or due.expects is None or due.expects in NOT_NUMBERS:
         return []
     mine = due.enrollment_id, due.question, due.occurrence
-    return [
+    waiting = [
         one
         for one in recent
-        if one.open_until is not None
-        and one.open_until > now
-        and (one.enrollment_id, one.question, one.occurrence) != mine
+        if one.open_until is not None and one.open_until > now and _question_of(one) != mine
     ]
+    asked: dict[object, datetime] = {}
+    for one in waiting:
+        asked[_question_of(one)] = min(one.at, asked.get(_question_of(one), one.at))
+    # A question is as old as its first text, whenever it was repeated.
+    return [one._replace(at=asked[_question_of(one)]) for one in waiting]
+
+
+def _question_of(one: RecentText) -> tuple[UUID | None, str, str]:
+    return one.enrollment_id, one.question, one.occurrence

@@ -187,3 +187,27 @@ def test_a_nudge_is_no_other_question(line: Line) -> None:
         occurrence=asked.occurrence,
     )
     assert _claimed(line, nudge)[0] == "accepted"
+
+
+def test_a_question_is_as_old_as_its_first_text(line: Line) -> None:
+    """Asked seven hours ago and repeated two hours later: the next number may go."""
+    [who] = line.someone()
+    line.world.execute(
+        "UPDATE clinic SET settings = jsonb_set(settings, '{caps,per_day}', '5'),"
+        " version = version + 1"
+    )
+    now = line.world.now
+    first = _question(line, who, sent=True, due_at=now - timedelta(hours=7))
+    asked = line.world.message(first)
+    _question(
+        line,
+        who,
+        sent=True,
+        due_at=now - timedelta(hours=5),
+        step=f"{asked.step}.nudge",
+        nudge_for=asked.step,
+        occurrence=asked.occurrence,
+        enrollment_id=asked.enrollment_id,
+    )
+    assert _claimed(line, _question(line, who, sent=False))[0] == "accepted"
+    assert line.world.message(first).answer_until == now

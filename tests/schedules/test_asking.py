@@ -465,7 +465,8 @@ def _asked_beside(text, sent, now):
         if one.open_until is None or one.open_until <= now or name[:3] == key(text):
             continue
         note(f"{now}: {key(text)} beside {name} of {one.at}, open until {one.open_until}")
-        if now - one.at >= ENOUGH:
+        # A question is as old as its first text, whenever it was repeated.
+        if now - min(each.at for other, each in sent.items() if other[:3] == name[:3]) >= ENOUGH:
             sent[name] = replace(one, open_until=None)
         else:
             assert text.importance is Importance.AFTER_DOSE
