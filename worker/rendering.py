@@ -20,8 +20,9 @@ from messages import formats, wording
 from messages.errors import MessageError
 from messages.lint import lint
 from messages.segments import count
-from messages.templates import Catalog
+from messages.templates import Catalog, TemplateKind
 from schedules.clinic import ClinicFile
+from schedules.clinic_parts import StopFooter
 
 
 class UnfitTextError(MessageError):
@@ -156,6 +157,9 @@ def said_now(template: str, clinic: ClinicFile, now: datetime) -> str:
 
 _FOR = {"en": "for", "es": "para"}
 _DIGITS = re.compile(r"[0-9]")
+_SAYS_STOP = re.compile(r"\bSTOP\b")
+# As short as can be: most texts have little room left in their segment.
+_STOP_ENDS = {"en": "STOP ends texts.", "es": "STOP termina textos."}
 
 
 @lru_cache(maxsize=4096)
@@ -217,10 +221,27 @@ def render(
     body = catalog.render(template, language, variables)
     if subject.tag:
         body = f"{_FOR.get(language, _FOR['en'])} {subject.tag}: {body}"
+    if subject.clinic.stop_footer is StopFooter.ALWAYS:
+        body += _footer(catalog, template, language, subject, body)
     rule = None if safety else _first_fault(_DIGITS.sub("0", body), language, template)
     if rule is not None:
         raise UnfitTextError(f"{template} ({language}): {rule}")
     return Rendered(body=body, segments=count(body).segments, language=language)
+
+
+def _footer(catalog: Catalog, template: str, language: str, subject: Subject, body: str) -> str:
+    """Return what a started text leaves unsaid of how to stop and whom to call (care rule 30)."""
+    if catalog.template(template).kind is not TemplateKind.started:
+        return ""
+    phone, stop = spoken_phone(subject.clinic.phone), _STOP_ENDS.get(language, _STOP_ENDS["en"])
+    unsaid = [] if _SAYS_STOP.search(body) else [stop]
+    if phone not in body:
+        unsaid.append(phone)
+    if not unsaid:
+        return ""
+    # A full stop after a link would be taken for a part of it.
+    opened = body[-1].isalnum() and "/" not in body.rsplit(maxsplit=1)[-1]
+    return (". " if opened else " ") + " ".join(unsaid)
 
 
 def details_of(sealed: str | None) -> dict[str, Any]:

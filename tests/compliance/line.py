@@ -130,6 +130,10 @@ class Line(Desk):
         """Set who confirms keywords: twilio or app."""
         self._set("{optout_handled_by}", f'"{who}"')
 
+    def footer(self, when: str) -> None:
+        """Set which started texts say how to stop: always or monthly."""
+        self._set("{stop_footer}", f'"{when}"')
+
     def _set(self, path: str, value: str) -> None:
         self.world.execute(
             "UPDATE clinic SET settings = jsonb_set(settings, CAST(:path AS text[]),"

@@ -351,6 +351,19 @@ RULES: tuple[Rule, ...] = (
             what="whoever proposes safety content approves it too",
         ),
     ),
+    Rule(
+        id="care 30",
+        words="STOP and the clinic's phone stand in the welcome, in HELP, and in what a patient is"
+        " texted: in each text that we start, or once every 30 days.",
+        how="With `stop_footer: always` a started text gets at the claim what its words leave"
+        " unsaid; the preview and the forecast write texts by the same function.",
+        sabotage=Sabotage(
+            file="worker/rendering.py",
+            old="if subject.clinic.stop_footer is StopFooter.ALWAYS:",
+            new="if False:",
+            what="a clinic's `stop_footer: always` is not looked at",
+        ),
+    ),
 )
 
 _SENDING, _SEND_TESTS = "records/sending.py", "tests/worker/test_send.py"
