@@ -34,7 +34,7 @@ def rechecked(
     if alarmed:
         page, due = Severity.PAGE_NOW, staffed.due(Severity.PAGE_NOW, now)
         item = WantedFollowUp(reason=reason, severity=page, due_at=due, cause=cause)
-        return one_a_cause([*wanted, item])
+        return one_a_cause([item, *_beside(wanted)])
     if rule is None or checked_out_at is None or not _soon(rule, checked_out_at, now):
         return tuple(wanted)
     again = now + timedelta(minutes=rule.recheck_minutes)
@@ -43,7 +43,7 @@ def rechecked(
     item = WantedFollowUp(
         reason=reason, severity=severity, due_at=again, cause=cause, pages_from=again
     )
-    return (item, *(one for one in wanted if one.reason not in _ANSWERED_BY_IT))
+    return (item, *_beside(wanted))
 
 
 def the_same_day(
@@ -65,8 +65,13 @@ def the_same_day(
     )
 
 
-#: What a person who looks again after an hour has dealt with.
+#: What a person who looks again, or is paged, has dealt with.
 _ANSWERED_BY_IT = frozenset({FollowUpReason.SIDE_EFFECT, FollowUpReason.UNCLEAR_REPLY})
+
+
+def _beside(wanted: Sequence[WantedFollowUp]) -> list[WantedFollowUp]:
+    """Give what else the text asks for."""
+    return [one for one in wanted if one.reason not in _ANSWERED_BY_IT]
 
 
 def _soon(rule: Detachment, checked_out_at: datetime, now: datetime) -> bool:

@@ -57,6 +57,26 @@ def test_rule_12_alone_frightened_or_confused_is_paged(desk: Desk, words: str) -
     assert _item(desk)[0] == "page_now"
 
 
+@pytest.mark.parametrize(
+    ("when", "answer"), [("17:30", "unwell_closed"), ("12:00", "high_score_ack")]
+)
+def test_rule_12_whoever_is_alone_is_answered_that_and_not_asked_for_a_number(
+    desk: Desk, when: str, answer: str
+) -> None:
+    """Nor does a second item ask what the text meant, whether a question waits for a number."""
+    desk.world.execute(
+        'UPDATE clinic SET settings = settings || \'{"after_hours": "none", "on_call": []}\''
+    )
+    desk.waits_until(f"2026-12-02 {when}")
+    asked = [text for text in desk.texts("after_evening") if text.attempts]
+    assert bool(asked) == (when == "17:30")
+    said = desk.says("detached and im alone")
+    answers = desk.world.execute("SELECT template FROM message WHERE inbound_id = :id", id=said.id)
+    assert [row.template for row in answers] == [answer]
+    assert _item(desk)[0] == "page_now"
+    assert desk.world.execute("SELECT 1 FROM follow_up WHERE reason = 'unclear_reply'") == []
+
+
 def test_rule_12_after_six_hours_it_is_what_the_words_say(desk: Desk) -> None:
     """Not real, seven hours on: the reading pages, and nothing softens it."""
     desk.waits_until("2026-12-02 17:00")

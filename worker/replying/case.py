@@ -80,6 +80,16 @@ class Case:
         return vault.open("inbound", "body", row.id, row.body)
 
     @cached_property
+    def detached(self) -> Detached:
+        """What the text tells of feeling detached; one that tells of danger is read as that."""
+        return Detached.NOT if hearing.SAFETY & set(self.intents) else look(self.body)
+
+    @property
+    def alarmed(self) -> bool:
+        """Whether the patient feels detached and is alone, frightened or confused (rule 12)."""
+        return self.patient is not None and self.detached is Detached.ALARMED
+
+    @cached_property
     def number(self) -> str:
         """The number that wrote (E.164)."""
         vault, row = self.services.vault, self.inbound
@@ -215,14 +225,13 @@ class Case:
 
     def _rechecked(self, wanted: tuple[WantedFollowUp, ...]) -> tuple[WantedFollowUp, ...]:
         """Soften or sharpen what a text that tells of feeling detached asks for (care rule 12)."""
-        said = Detached.NOT if hearing.SAFETY & set(self.intents) else look(self.body)
-        if said is Detached.NOT or self.patient is None:
+        if self.detached is Detached.NOT or self.patient is None:
             return wanted
         rule, left_at = after_last_dose(self.session, self.patient)
         return rechecked(
             wanted,
             rule,
-            alarmed=said is Detached.ALARMED,
+            alarmed=self.alarmed,
             checked_out_at=left_at,
             now=self.now,
             staffed=self.staffed,

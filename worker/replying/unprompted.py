@@ -45,6 +45,9 @@ def unasked(case: Case) -> None:
     if case.needs_nobody:
         return
     scale = _open_scale(case)
+    if case.alarmed:
+        _alarmed(case, scale)
+        return
     if scale is not None and intent in _NOT_A_NUMBER and not case.inbound.ambiguous:
         _ask_again(case, scale)
         return
@@ -58,6 +61,15 @@ def unasked(case: Case) -> None:
         wanted = wanted or (case.want(FollowUpReason.UNCLEAR_REPLY),)
     case.open(*wanted)
     _say(case, intent, wanted)
+
+
+def _alarmed(case: Case, scale: Prompt | None) -> None:
+    """Page for whoever is detached and alone, and answer that alone: no number is asked for now."""
+    wanted = case.read_as(bound=False)
+    case.open(*wanted)
+    reassure(case, wanted, side_effects=True)
+    if scale is not None:
+        record(case, scale, status="unclear")
 
 
 def _say(case: Case, intent: Intent, wanted: tuple[WantedFollowUp, ...]) -> None:
