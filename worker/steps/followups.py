@@ -29,6 +29,7 @@ from schedules.followup_rules import (
     missing_events,
     wanted,
 )
+from schedules.followups import one_a_cause
 from schedules.moments import frame_of
 from schedules.protocol import Step
 from schedules.resolving import resolver
@@ -66,7 +67,10 @@ class _Instruction:
 
     def not_arrived(self, file: ClinicFile, *, now: datetime) -> Sequence[WantedFollowUp]:
         """Want the call, if it has come to that."""
-        message = self.message
+        message, rule = self.message, self.step.if_not_delivered
+        # A number that can't be reached is one matter, whatever told us of it.
+        of_number = rule is not None and rule.reason == FollowUpReason.CANNOT_REACH
+        about = message.patient_id if of_number else message.appointment_id or message.enrollment_id
         return for_undelivered(
             self.step,
             message.status,
@@ -77,7 +81,7 @@ class _Instruction:
             text_due_at=message.due_at,
             starts_at=self.starts_at,
             answered=message.answered_at is not None,
-            about=str(message.appointment_id or message.enrollment_id),
+            about=str(about),
         )
 
 
@@ -153,7 +157,7 @@ def _wanted(
         items.append(wanted(unreachable, now=now, staffed=file.staffed(), about=str(patient_id)))
     if told is not None:
         items += told.not_arrived(file, now=now)
-    return [*items, *_not_reminded(session, message, file, now=now)]
+    return [*one_a_cause(items), *_not_reminded(session, message, file, now=now)]
 
 
 def _unreadable(
