@@ -52,6 +52,7 @@ _UNSENT = text("""
            OR (a.status = 'booked' AND a.starts_at > :now
                AND a.starts_at <= CAST(:now AS timestamptz) + CAST(:ahead AS interval)))
       AND (m.status <> 'planned' OR m.due_at <= CAST(:now AS timestamptz) + interval '12 hours')
+    ORDER BY m.priority, m.due_at, m.id
 """)
 # Silence stands last, but where it is urgent it stands before other texts of near visits.
 _SILENT = text("""
@@ -59,6 +60,7 @@ _SILENT = text("""
     FROM follow_up f
     WHERE f.clinic_id = :clinic AND f.status <> 'resolved' AND f.patient_id IS NOT NULL
       AND f.reason IN ('missed_check_ins', 'no_answer', 'cannot_reach')
+    ORDER BY f.opened_at, f.id
 """)
 
 
@@ -66,7 +68,11 @@ _RANK_OF_URGENT_SILENCE = 3
 
 
 def call_list(session: Session, vault: Vault, clinic_id: UUID, *, now: datetime) -> list[Call]:
-    """Return whom to call while texts do not go, the worst harm first (care rule 16)."""
+    """Return whom to call while texts do not go, the worst harm first (care rule 16).
+
+    What is the same visit's stands together, as the queries order it: food before ride, then by
+    when the text was due.
+    """
     values = {"clinic": clinic_id, "now": now, "ahead": _VISITS_AHEAD, "after": _AFTER_DOSE}
     found = [Call(**row) for row in session.execute(_UNSENT, values).mappings()]
     silent = [Call(**row) for row in session.execute(_SILENT, values).mappings()]

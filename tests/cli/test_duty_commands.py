@@ -98,6 +98,30 @@ def test_the_call_list_has_the_worst_harm_first(run: Run, clinic: Path) -> None:
     assert closing["why"] == "missed_check_ins"
 
 
+def test_one_visits_food_stands_before_its_ride(run: Run, clinic: Path) -> None:
+    """However they were stored: what must not be eaten is said first, then by when it was due."""
+    execute(
+        "UPDATE appointment SET starts_at = '2026-12-01T14:00Z', kind = 'dosing'"
+        " WHERE external_id = 'A1'"
+    )
+    texts = (("day_ride", 30, 18), ("eve_ride", 30, 16), ("late_prep", 20, 17), ("prep", 20, 15))
+    for step, priority, hour in texts:
+        execute(
+            "INSERT INTO message (id, clinic_id, sender_id, patient_id, appointment_id, step,"
+            " priority, template, due_at, latest_at, next_at, status)"
+            f" SELECT gen_random_uuid(), a.clinic_id, s.id, a.patient_id, a.id, '{step}',"
+            f" {priority}, 'visit_24h_prep', '2026-11-30T{hour}:00Z', '2026-11-30T20:00Z', now(),"
+            " 'failed' FROM appointment a JOIN sender s ON true WHERE a.external_id = 'A1'"
+        )
+    rows = run("call-list", "--json").rows
+    assert [(row["why"], row["detail"]) for row in rows] == [
+        ("food", "prep: failed"),
+        ("food", "late_prep: failed"),
+        ("ride", "eve_ride: failed"),
+        ("ride", "day_ride: failed"),
+    ]
+
+
 def test_the_call_list_has_an_opioid_patients_silence_before_another(
     run: Run, clinic: Path
 ) -> None:
