@@ -122,11 +122,14 @@ _HIGH_SCORES = text("""
 def closure_list(session: Session, clinic_id: UUID, *, now: datetime) -> list[Call]:
     """Return whom silence over closed days would hide (care rule 19), the most recent doses first.
 
-    Doses of the last 72 h, open misses, and scores of 7 or more within a week.
+    Doses of the last 72 h, open misses, and scores of 7 or more within a week. A dose's detail is
+    its route in the words that staff read.
     """
     values = {"clinic": clinic_id, "now": now, "doses": _DOSES_SINCE, "scores": _SCORES_SINCE}
-    found: list[Call] = []
-    for query in (_RECENT_DOSES, _OPEN_MISSES, _HIGH_SCORES):
+    terms = clinics.by_id(session, clinic_id).file.terms
+    doses = [Call(**row) for row in session.execute(_RECENT_DOSES, values).mappings()]
+    found = [replace(dose, detail=terms.route_shown(dose.detail)) for dose in doses]
+    for query in (_OPEN_MISSES, _HIGH_SCORES):
         found += [Call(**row) for row in session.execute(query, values).mappings()]
     return sorted(found, key=lambda one: (one.rank, -(one.about_at or now).timestamp()))
 

@@ -21,6 +21,7 @@ FIELDS = (
     "escalation_level",
     "outcome",
     "source",
+    "dose_at",
 )
 _COLUMNS = ("id", "patient_id", "reason", "severity", "status", "owner", "due_at", "outcome")
 _STATUSES = ("open", "acknowledged", "resolved")

@@ -168,6 +168,7 @@ def test_the_closure_list_names_whom_silence_would_hide(run: Run, answered: Path
         ("recent_dose", "P1"),
         ("high_score", "P1"),
     ]
+    assert rows[0]["detail"] == "IV infusion"
     execute("UPDATE appointment SET checked_out_at = checked_out_at - interval '72 hours'")
     execute("UPDATE check_in SET value = 6")
     assert run("call-list", "--closure", "--json").rows == []

@@ -1,5 +1,6 @@
 """`messages`, `replies`, `followups`, `history`, `preview`, `understand`: fields and filters."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -57,6 +58,7 @@ FOLLOWUP = (
     "escalation_level",
     "outcome",
     "source",
+    "dose_at",
 )
 
 
@@ -147,7 +149,17 @@ def test_follow_ups_have_the_contracts_fields(planned: Path, run: Run) -> None:
     assert rows
     assert all(tuple(row) == FOLLOWUP for row in rows)
     assert rows[0]["severity"] == "page_now"
+    assert rows[0]["dose_at"] is None
     assert run("followups", "--status", "resolved", "--json").rows == []
+
+
+def test_a_follow_up_says_before_which_dose_it_is_decided(planned: Path, run: Run) -> None:
+    """So that a program can bring it before a clinician in time."""
+    _receive("I want to die")
+    with services() as running, running.database.transaction() as session:
+        session.execute(text("UPDATE follow_up SET dose_at = '2026-12-09T15:00Z'"))
+    told = {row["dose_at"] for row in run("followups", "--json").rows}
+    assert set(map(datetime.fromisoformat, told)) == {datetime(2026, 12, 9, 15, tzinfo=UTC)}
 
 
 def _one_item(run: Run) -> dict[str, Any]:
