@@ -293,8 +293,7 @@ def test_a_confirmation_of_a_moved_visit_goes_to_a_person(visit: Talk) -> None:
     )
 
 
-def test_two_visits_that_fit_are_asked_about(visit: Talk) -> None:
-    """C could mean either: nothing is confirmed, a person sees it."""
+def _second_visit(visit: Talk) -> None:
     world, start = visit.world, visit.world.now + timedelta(days=3)
     people = [visit.patient().id]
     with world.database.transaction() as session:
@@ -303,6 +302,20 @@ def test_two_visits_that_fit_are_asked_about(visit: Talk) -> None:
         rows = (session, world.clinic_id, world.sender_id, people, second)
         make_due(*rows, due_at=world.now, starts_at=start)
     visit.send_due("visit-7d")
+
+
+def test_two_visits_that_an_alarmed_patient_gives_up_are_held(visit: Talk) -> None:
+    """Somebody is paged for how they are, and neither visit goes on as if they came (rule 12)."""
+    _second_visit(visit)
+    row = visit.says("cant make it, disconnected and scared")
+    assert row.ambiguous
+    assert visit.item("side_effect").severity == "page_now"
+    assert all(each.change_requested_at for each in visit.rows(Appointment))
+
+
+def test_two_visits_that_fit_are_asked_about(visit: Talk) -> None:
+    """C could mean either: nothing is confirmed, a person sees it."""
+    _second_visit(visit)
     row = visit.says("C")
     assert (row.ambiguous, row.prompt_message_id) == (True, None)
     assert (visit.answers, visit.reasons) == (["which_one"], ["unclear_reply"])

@@ -45,15 +45,16 @@ def unasked(case: Case) -> None:
     if case.needs_nobody:
         return
     scale = _open_scale(case)
-    if case.alarmed:
-        _alarmed(case, scale)
-        return
-    if scale is not None and intent in _NOT_A_NUMBER and not case.inbound.ambiguous:
+    unread = intent in _NOT_A_NUMBER and not case.inbound.ambiguous and not case.alarmed
+    if scale is not None and unread:
         _ask_again(case, scale)
         return
     if case.inbound.ambiguous and intent is Intent.decline_reschedule and change_any(case):
         # What else the text says goes to a person beside it.
         case.open(*case.read_as(bound=True))
+        return
+    if case.alarmed:
+        _alarmed(case, scale)
         return
     wanted = case.read_as(bound=False)
     wanted = (*wanted, *_most_worrying(case))
@@ -65,7 +66,7 @@ def unasked(case: Case) -> None:
 
 def _alarmed(case: Case, scale: Prompt | None) -> None:
     """Page for whoever is detached and alone, and answer that alone: no number is asked for now."""
-    wanted = case.read_as(bound=False)
+    wanted = (*case.read_as(bound=False), *_most_worrying(case))
     case.open(*wanted)
     reassure(case, wanted, side_effects=True)
     if scale is not None:
