@@ -105,7 +105,8 @@ def _closed_by_patient(frame: Frame, step: Step) -> SkipReason | None:
     patient = frame.patient
     if patient.welcome_failed and step.when.anchor is not Anchor.CONSENT:
         return SkipReason.WELCOME_FAILED
-    if {step.id, f"{frame.enrollment.protocol.id}/{step.id}"} & patient.steps_off:
+    off = patient.steps_off
+    if off and {step.id, f"{frame.enrollment.protocol.id}/{step.id}"} & off:
         return SkipReason.STEP_OFF
     if step.purpose not in patient.purposes:
         return SkipReason.NO_CONSENT
@@ -131,7 +132,8 @@ def closed_at(
 ) -> SkipReason | None:
     """Name what stops a text at this hour: a pause, an open crisis, or a dose that day."""
     patient = frame.patient
-    if rests(
+    resting = patient.in_crisis or patient.paused_until or patient.conversation_since
+    if resting and rests(
         step.purpose,
         due,
         paused_until=patient.paused_until,

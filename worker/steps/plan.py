@@ -295,8 +295,7 @@ class _Writing:
             status = "cancelled" if str(reason) in _WITHDRAWN else "skipped"
             writes.ended.append((row_id, status, str(reason)))
 
-    def _prove_by(self, text: PlannedText) -> datetime | None:
-        step = self._steps[text.nudge_for or text.step]
+    def _prove_by(self, step: Step, text: PlannedText) -> datetime | None:
         rule = step.if_not_delivered
         if rule is None or text.nudge_for is not None:
             return None
@@ -309,7 +308,7 @@ class _Writing:
 
     def _new(self, text: PlannedText) -> NewText:
         step = self._steps[text.nudge_for or text.step]
-        prove_by = self._prove_by(text)
+        prove_by = self._prove_by(step, text)
         skipped = text.skip_reason
         return NewText(
             kind=_kind(step, text.step, text.template, text.nudge_for),
@@ -362,7 +361,7 @@ class _Writing:
             revision=self._of.revision,
             expects=_expects(text.expects),
             answer_until=text.answer_until,
-            prove_by=self._prove_by(text),
+            prove_by=self._prove_by(self._steps[text.nudge_for or text.step], text),
             status="planned" if text.skip_reason is None else "skipped",
             reason=_reason(text),
         )
