@@ -266,7 +266,7 @@ def test_weave_a_sentence_is_never_called_invalid(desk: Desk) -> None:
     """Weave and Luma: "Sorry, invalid response" to what somebody had written in words."""
     desk.has_imported_before()
     desk.imports("2026-12-16T10:00")
-    desk.says("my sister may have to bring the kids along that day")
+    desk.says("my sister may want to sit with me")
     assert (desk.answers, desk.calls()) == ([], ["unclear_reply"])
 
 
