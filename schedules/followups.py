@@ -179,6 +179,7 @@ def joined(items: Sequence[WantedFollowUp]) -> WantedFollowUp:
     """Keep the most severe, due as early as any, and name the other reasons under it."""
     first = min(items, key=lambda item: _URGENCY[item.severity])
     others = tuple(dict.fromkeys(i.reason for i in items if i.reason != first.reason))
+    starts = [item.pages_from for item in items]
     return WantedFollowUp(
         reason=first.reason,
         severity=first.severity,
@@ -186,6 +187,8 @@ def joined(items: Sequence[WantedFollowUp]) -> WantedFollowUp:
         cause=first.cause,
         also=others,
         for_lead=first.for_lead,
+        # One that can't wait takes the wait from all of them.
+        pages_from=None if None in starts else min(start for start in starts if start),
     )
 
 
