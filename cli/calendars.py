@@ -82,8 +82,8 @@ def _row(text: PreviewedText) -> dict[str, Any]:
 
 def _table(calendar: Calendar) -> None:
     from rich.console import Console  # noqa: PLC0415 - Only a terminal needs it.
-    from rich.table import Table  # noqa: PLC0415 - As above.
-    from rich.text import Text  # noqa: PLC0415 - As above.
+    from rich.table import Table  # noqa: PLC0415 - Only a terminal needs it.
+    from rich.text import Text  # noqa: PLC0415 - Only a terminal needs it.
 
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 1, 0))
     table.add_column("when", no_wrap=True)

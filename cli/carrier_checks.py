@@ -24,7 +24,7 @@ def said_by(url: str) -> str | None:
     # No words of anybody's are sent; the carrier posts a text's form here.
     request = urllib.request.Request(url, data=b"", method="POST")  # noqa: S310  The operator's.
     try:
-        with urllib.request.urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310  As above.
+        with urllib.request.urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310  The operator wrote it.
             return str(answer.read(_LARGEST).decode("utf-8", "replace"))
     except (OSError, ValueError):
         return None

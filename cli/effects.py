@@ -36,7 +36,7 @@ def progress(label: str) -> Iterator[tuple[Told, Told]]:
         yield (lambda _: None), (lambda _: None)
         return
     from rich.console import Console  # noqa: PLC0415 - Only a terminal needs it.
-    from rich.progress import Progress  # noqa: PLC0415 - As above.
+    from rich.progress import Progress  # noqa: PLC0415 - Only a terminal needs it.
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=None)

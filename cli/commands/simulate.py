@@ -27,8 +27,8 @@ def simulate(
     broken.
     """
     from cli.simulation.life import Plan  # noqa: PLC0415 - Slow to import.
-    from cli.simulation.page import page  # noqa: PLC0415
-    from cli.simulation.sites import live  # noqa: PLC0415 - As above.
+    from cli.simulation.page import page  # noqa: PLC0415 - Slow to import.
+    from cli.simulation.sites import live  # noqa: PLC0415 - Slow to import.
 
     began = time.monotonic()
     plan = Plan(patients=patients, days=days, seed=seed, faults=faults)

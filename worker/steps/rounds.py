@@ -203,15 +203,7 @@ def _closure_list(session: Session, services: Services, clinic: Clinic) -> int:
     at = hours.closure_list_at(day)
     if at is None or now < at:
         return 0
-    reason = FollowUpReason.CLOSURE_LIST
-    cause = f"{reason}:{day.isoformat()}"
-    if cause in followups.causes_seen(session, clinic.id, [cause]):
-        return 0
-    wanted = _wanted(clinic, reason, cause, now)
-    open_follow_ups(
-        session, clinic.id, None, [wanted], source_kind="clinic", source_id=clinic.id, now=now
-    )
-    return 1
+    return _open_once_a_day(session, clinic, FollowUpReason.CLOSURE_LIST, now)
 
 
 def _nobody_there(session: Session, services: Services, clinic: Clinic) -> int:
@@ -219,8 +211,14 @@ def _nobody_there(session: Session, services: Services, clinic: Clinic) -> int:
     now, file = services.now, clinic.file
     if not file.staffed().is_staffed(now) or file.attended().is_staffed(now):
         return 0
-    reason = FollowUpReason.NOBODY_THERE
-    cause = f"{reason}:{now.astimezone(file.zone).date().isoformat()}"
+    return _open_once_a_day(session, clinic, FollowUpReason.NOBODY_THERE, now)
+
+
+def _open_once_a_day(
+    session: Session, clinic: Clinic, reason: FollowUpReason, now: datetime
+) -> int:
+    """Open the clinic's item of this reason unless its day has seen it; return how many."""
+    cause = f"{reason}:{now.astimezone(clinic.file.zone).date().isoformat()}"
     if cause in followups.causes_seen(session, clinic.id, [cause]):
         return 0
     wanted = _wanted(clinic, reason, cause, now)
