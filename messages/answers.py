@@ -126,8 +126,11 @@ def _is_doubted(heard: Heard) -> bool:
 
 
 def _made_of(heard: Heard) -> Hit | None:
-    """Read a text made of nothing but agreement, thanks and a time: "got it see you at 8"."""
-    if heard.asks:
+    """Read a text made of nothing but agreement, thanks and a time: "got it see you at 8".
+
+    With no question open it is no answer: "good morning".
+    """
+    if heard.asks or not any(prompt.context in _CONTEXTS for prompt in heard.prompts):
         return None
     for answer in _ANSWERS[:1]:
         language = heard.words[answer.group].is_made_up(heard.flat)

@@ -92,14 +92,17 @@ def _stop_sentence(heard: Heard) -> Hit | None:
 def wrong_number(heard: Heard) -> Hit | None:
     """The number reaches somebody else: stop at once, and a person looks at what went there."""
     category = heard.words["wrong_number"]
-    for match in category.matches(heard.spoken):
-        return Hit(
-            intent=Intent.wrong_number,
-            severity=Severity.call_today,
-            opt_out=True,
-            language=match.language,
-        )
-    return None
+    whole = (category.is_whole(core) for core in heard.cores)
+    language = next((each for each in whole if each), None)
+    match = None if language else next(category.matches(heard.spoken), None)
+    if language is None and match is None:
+        return None
+    return Hit(
+        intent=Intent.wrong_number,
+        severity=Severity.call_today,
+        opt_out=True,
+        language=match.language if match else language,
+    )
 
 
 def start(heard: Heard) -> Hit | None:

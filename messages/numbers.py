@@ -8,6 +8,7 @@ amount of something. What was so yesterday or before is not what was asked about
 
 import re
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from messages.lexicon import Lexicon
 
@@ -70,7 +71,7 @@ def pointed_at(text: str, lists: Lexicon, *, of_days: bool) -> str | None:
     `of_days`: the scale counts days, so that a number of days is the answer and no amount.
     """
     found = [
-        _Candidate(value=match.group(), now=_says(text[: match.start()], lists.present))
+        _Candidate(value=match.group(), now=_when(text[: match.start()], lists) is _When.NOW)
         for match in NUMBER.finditer(text)
         if _answers(match, lists, of_days=of_days)
     ]
@@ -81,20 +82,34 @@ def pointed_at(text: str, lists: Lexicon, *, of_days: bool) -> str | None:
 
 def _answers(match: re.Match[str], lists: Lexicon, *, of_days: bool) -> bool:
     before = match.string[: match.start()]
+    when = _when(before, lists)
     if (
         _DENIED.search(before)
-        or _says(before, lists.past)
+        or when is _When.BEFORE
         or not _is_no_amount(match, lists, of_days=of_days)
     ):
         return False
     counts = of_days and _unit(match) in lists.days
-    return counts or _is_cued(before, lists) or _opens(match, lists)
+    told_now = when is _When.NOW and WORD.findall(before)[-1] in lists.present
+    return counts or told_now or _is_cued(before, lists) or _opens(match, lists)
 
 
-def _says(before: str, words: frozenset[str]) -> bool:
-    """Say whether one of these words stands shortly before, within the clause."""
+class _When(Enum):
+    NOW, BEFORE = auto(), auto()
+
+
+def _when(before: str, lists: Lexicon) -> _When | None:
+    """Return what the last word of time says that stands shortly before, within the clause.
+
+    "Yesterday 8 today 5": of two such words the nearer one speaks of the number.
+    """
     clause = re.split(r"[,;!?\n.]", before)[-1]
-    return bool(words & set(WORD.findall(clause)[-_WINDOW:]))
+    for word in reversed(WORD.findall(clause)[-_WINDOW:]):
+        if word in lists.present:
+            return _When.NOW
+        if word in lists.past:
+            return _When.BEFORE
+    return None
 
 
 def _opens(match: re.Match[str], lists: Lexicon) -> bool:

@@ -15,6 +15,8 @@ _TIME_OF_DAY = re.compile(r"\b\d{1,2}(?::\d\d)?\s?[ap]\.?\s?m\b")
 _CLAUSES = re.compile(r"[,;!?\n]+|\.+(?!\d)")
 # "See you, at 3" tells a time.
 _AT_A_TIME = (["at"], ["by"], ["a"], ["on"], ["around"], ["til"], ["until"])
+_ASKED = re.compile(r"[^.!?\n]*\?")
+_WORDS = re.compile(r"\w+")
 _NEARLY = re.compile(r"(?<=\d)\s?-?ish\b")
 
 # "Ill be in at 8" is no late answer to a scale.
@@ -117,13 +119,23 @@ def _said(heard: Heard, prompts: Sequence[OpenPrompt]) -> _Said | None:
     return _Said(numbers=(chosen,) if chosen else numbers, alone=False, leads=chosen is not None)
 
 
+def _told(heard: Heard) -> str:
+    """Return a text without its questions: in "is 10 good or bad?" nobody says a number."""
+
+    def left(match: re.Match[str]) -> str:
+        words = f" {' '.join(_WORDS.findall(match.group()))} "
+        return " " if heard.words["question"].opens(words) else match.group()
+
+    return _ASKED.sub(left, heard.folded) if heard.asks else heard.folded
+
+
 def _written(heard: Heard, prompts: Sequence[OpenPrompt]) -> str:
     """Return a text with its numbers in figures, and of two the one that was meant.
 
     Of a range the higher one counts only where higher is known to be worse.
     """
     lists, highs = heard.words, {str(high) for _, high in _scales(prompts)}
-    text = _NEARLY.sub("", _TIME_OF_DAY.sub(" / ", heard.folded))
+    text = _NEARLY.sub("", _TIME_OF_DAY.sub(" / ", _told(heard)))
     text = _chosen(_without_ratios(text, highs, lists), lists)
     if not highs:
         return text

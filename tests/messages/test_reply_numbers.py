@@ -163,3 +163,32 @@ def test_zero_means_zero_on_the_evening_check():
     """0-3 is the range of the side-effect check."""
     assert reading("0", "side_effect_check").value == "0"
     assert reading("4", "side_effect_check").intent is Intent.score_out_of_range
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        ("yesterday 8 today 5", "5"),
+        ("was a 9 yesterday but today its down to 4", "4"),
+        ("ayer 8 hoy 5", "5"),
+        ("hoy 5, ayer fue 8", "5"),
+    ],
+)
+def test_of_two_numbers_the_one_of_today_counts(body, value):
+    """The word of time that stands nearest says which day a number is about."""
+    found = reading(body, WIDE)
+    assert (found.intent, found.value) == (Intent.score, value)
+
+
+@pytest.mark.parametrize("body", ["is 10 good or bad?", "what is a 3?", "is 7 high?"])
+def test_a_number_that_is_asked_about_is_no_answer(body):
+    """The question goes to a person, and nothing is recorded."""
+    found = reading(body, WIDE)
+    assert (found.intent, found.number) == (Intent.question_for_staff, None)
+
+
+@pytest.mark.parametrize("body", ["5 stop", "5. stop please", "3. and stop w the robot texts"])
+def test_a_stop_after_a_number_stops(body):
+    """And the number is kept for a person to see."""
+    found = reading(body, WIDE)
+    assert (found.intent, found.opt_out) == (Intent.stop, True)
