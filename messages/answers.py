@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from messages.binding import APPOINTMENT, YES_NO, asked, first_fit
 from messages.quoting import Reaction
 from messages.reading import Heard, Hint, Hit, Intent, OpenPrompt, Severity
+from messages.wordtools import flattened, spoken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,16 +110,21 @@ def _is_undecided(heard: Heard) -> bool:
 def _said_clearly(heard: Heard) -> Hit | None:
     """Read a yes to a visit inside a story: "got the day off so we good, see yall at 1030".
 
-    Never with a question mark, with a doubt ("hopefully", "if"), or beside words that decline.
+    Never with a doubt ("hopefully", "if"), or beside words that decline. What is asked beside it
+    ("ill come, is it the same floor?") takes nothing away, and says nothing itself.
     """
-    if heard.asks or not any(prompt.context == APPOINTMENT for prompt in heard.prompts):
+    if not any(prompt.context == APPOINTMENT for prompt in heard.prompts) or _is_doubted(heard):
         return None
-    if _is_doubted(heard):
-        return None
-    for match in heard.words["confirm_said"].matches(heard.flat):
+    told = heard.flat if not heard.asks else flattened(spoken(_ASKED.sub(" ", heard.folded)))
+    for match in heard.words["confirm_said"].matches(told):
         hit = _bound(_ANSWERS[0], heard.prompts, match.language)
-        return _with_words(hit) if hit and len(heard.flat.split()) >= _MANY_WORDS else hit
+        wordy = heard.asks or len(heard.flat.split()) >= _MANY_WORDS
+        return _with_words(hit) if hit and wordy else hit
     return None
+
+
+# The clause that a question mark ends.
+_ASKED = re.compile(r"[^,.;:!?\n]*\?")
 
 
 def _is_doubted(heard: Heard) -> bool:

@@ -111,6 +111,7 @@ class Lexicon:
     present: frozenset[str]
     past: frozenset[str]
     days: frozenset[str]
+    amounts: tuple[re.Pattern[str], Mapping[str, str]]
     markers: Mapping[str, frozenset[str]]
     denied: re.Pattern[str]
     polite: tuple[re.Pattern[str], re.Pattern[str]]
@@ -129,6 +130,16 @@ def _ratio(between: Iterable[str], numbers: Iterable[str]) -> re.Pattern[str]:
     number = rf"(\d{{1,3}}|{_longest_first(numbers)})"
     words = _longest_first(between)
     return re.compile(rf"(?<![\w.,:/-]){number} (?:{words}) {number}(?![\w:/]|[.,]\d)")
+
+
+def _amounts(
+    files: Mapping[str, Mapping[str, Any]],
+) -> tuple[re.Pattern[str], Mapping[str, str]]:
+    """Return a pattern for amounts that are said without a number, and the number of each."""
+    said = {
+        words: str(number) for file in files.values() for words, number in file["amounts"].items()
+    }
+    return re.compile(rf"\b(?:{_longest_first(said)})\b"), MappingProxyType(said)
 
 
 def _between_numbers(words: Iterable[str]) -> re.Pattern[str]:
@@ -289,6 +300,7 @@ def _compiled(extension: str) -> Lexicon:
         present=_union(files, "present"),
         past=_union(files, "past"),
         days=_union(files, "days"),
+        amounts=_amounts(files),
         markers={language: frozenset(words["markers"]) for language, words in files.items()},
         denied=_denials(files),
         polite=_polite(files),

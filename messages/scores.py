@@ -135,10 +135,13 @@ def _written(heard: Heard, prompts: Sequence[OpenPrompt]) -> str:
     Of a range the higher one counts only where higher is known to be worse.
     """
     lists, highs = heard.words, {str(high) for _, high in _scales(prompts)}
+    pattern, amounts = lists.amounts
     text = _NEARLY.sub("", _TIME_OF_DAY.sub(" / ", _told(heard)))
     text = _chosen(_without_ratios(text, highs, lists), lists)
     if not highs:
         return text
+    if str(_DAYS) in highs:
+        text = pattern.sub(lambda match: amounts[match.group()], text)
     text = in_figures(text, lists)
     worse = all(prompt.context in _HIGHER_IS_WORSE for prompt in prompts)
     return one_of_neighbours(text) if worse else text
