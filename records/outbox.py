@@ -61,6 +61,8 @@ class Message(Base):
     recipient_blind: Mapped[Blind | None]
     body: Mapped[Sealed | None]
     segments: Mapped[int | None] = mapped_column(SmallInteger)
+    # Set at the claim where the words say STOP and the clinic's phone (care rule 30); else null.
+    tells_stop: Mapped[bool | None]
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
     sid: Mapped[str | None]
     error_code: Mapped[int | None]
@@ -127,6 +129,7 @@ class Message(Base):
         ),
         Index("uq_message_sid", "sid", unique=True, postgresql_where=text("sid IS NOT NULL")),
         Index("ix_message_patient", "patient_id", "due_at"),
+        Index("ix_message_tells_stop", "patient_id", "due_at", postgresql_where=text("tells_stop")),
         {"postgresql_with": {"fillfactor": "80"}},
     )
 

@@ -7,7 +7,7 @@ patients' deadlines are measured by, is the application's.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -168,10 +168,11 @@ _CLAIM = text("""
     SET status = 'claimed', reason = NULL, claim_token = :token,
         lease_until = clock_timestamp() + make_interval(secs => :lease),
         recipient = v.recipient, recipient_blind = v.blind, body = v.body,
-        segments = v.segments, language = v.language
+        segments = v.segments, language = v.language, tells_stop = NULLIF(v.tells_stop, false)
     FROM unnest(CAST(:ids AS uuid[]), CAST(:recipients AS bytea[]), CAST(:blinds AS bytea[]),
-                CAST(:bodies AS bytea[]), CAST(:segments AS int[]), CAST(:languages AS text[]))
-         AS v(id, recipient, blind, body, segments, language)
+                CAST(:bodies AS bytea[]), CAST(:segments AS int[]), CAST(:languages AS text[]),
+                CAST(:tells AS bool[]))
+         AS v(id, recipient, blind, body, segments, language, tells_stop)
     WHERE m.id = v.id AND m.status = 'planned'
 """)
 
@@ -304,6 +305,32 @@ def recent_texts(
     return list(map(RecentText._make, session.execute(_RECENT, values | more)))
 
 
+# A text that said it counts while it may have reached the number that the patient has now, from its
+# claim on: one that goes after it says it no more. What came back or ended unsent told nobody.
+_TOLD_TO_STOP = text("""
+    SELECT m.patient_id,
+           max(CASE WHEN m.status = 'claimed' THEN :now ELSE m.submitted_at END) AS at
+    FROM message m JOIN patient p ON p.id = m.patient_id AND p.clinic_id = m.clinic_id
+    WHERE m.patient_id = ANY(CAST(:patients AS uuid[])) AND m.tells_stop AND m.due_at > :since
+      AND m.recipient_blind = p.phone_blind
+      AND m.status IN ('claimed', 'submitting', 'unknown', 'accepted', 'sent', 'delivered')
+    GROUP BY m.patient_id
+""")
+# A text may go a day after it was due, and is looked for 30 days on.
+_TOLD_WITHIN = timedelta(days=40)
+
+
+def told_to_stop(
+    session: Session, patient_ids: Sequence[UUID], *, now: datetime
+) -> dict[UUID, datetime]:
+    """Return when each of these was last told how to stop and whom to call (care rule 30).
+
+    Whoever was not, or not for longer than the rule looks back, is left out.
+    """
+    values = {"patients": list(patient_ids), "now": now, "since": now - _TOLD_WITHIN}
+    return {row.patient_id: row.at for row in session.execute(_TOLD_TO_STOP, values) if row.at}
+
+
 _END_QUESTIONS = text("""
     WITH ended AS (
         UPDATE message SET answer_until = :now
@@ -331,6 +358,7 @@ class Claimed:
     body: bytes = field(repr=False)
     segments: int
     language: str
+    tells_stop: bool
 
 
 def claim(session: Session, sender_id: UUID, rows: Sequence[Claimed], *, token: UUID) -> None:
@@ -346,6 +374,7 @@ def claim(session: Session, sender_id: UUID, rows: Sequence[Claimed], *, token: 
         "bodies": [row.body for row in rows],
         "segments": [row.segments for row in rows],
         "languages": [row.language for row in rows],
+        "tells": [row.tells_stop for row in rows],
     }
     session.execute(_CLAIM, values)
     spent = sum(row.segments for row in rows)

@@ -79,10 +79,7 @@ class DetailLevel(StrEnum):
 
 
 class StopFooter(StrEnum):
-    """Whether every text says how to stop, or one every 30 days (care rule 30).
-
-    Only ALWAYS adds something today; MONTHLY leaves it to the texts whose own words say it.
-    """
+    """Whether every text that we start says how to stop, or one every 30 days (care rule 30)."""
 
     ALWAYS = "always"
     MONTHLY = "monthly"

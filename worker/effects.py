@@ -6,7 +6,7 @@ clinic of ten thousand holds nothing up.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -14,7 +14,7 @@ from uuid import UUID
 
 from messages.errors import MessageError
 from messages.templates import Catalog
-from records import enrollments, publishing
+from records import enrollments, publishing, sending
 from schedules.clinic import ClinicFile
 from schedules.duties import duties_of
 from schedules.facts import EnrollmentFacts, PatientFacts, PlannedText
@@ -22,10 +22,11 @@ from schedules.planner import HORIZON, plan_patient
 from schedules.protocol import EXPECTS_NOTHING, Protocol
 from schedules.reasons import CancelReason
 from schedules.reconcile import NEEDS_NO_ROW, ExistingRow, reconcile
+from schedules.telling import Telling, telling
 from worker import facts, imagined
 from worker.facts import ClinicContext, PatientContext
 from worker.imagined import Scope
-from worker.rendering import Subject, language_for, render
+from worker.rendering import Rendered, Subject, language_for, render
 from worker.services import Services
 
 BATCH = 300
@@ -139,8 +140,11 @@ def effects_of(
     segments = _Segments(services.catalog)
     for start in range(0, len(people), BATCH):
         chunk = people[start : start + BATCH]
-        for context in _contexts(services, clinic, chunk, now):
-            _Comparison(services, context, clinic, after, scope, now, segments).into(found)
+        contexts, told = _contexts(services, clinic, chunk, now)
+        for context in contexts:
+            told_at = told.get(context.row.id)
+            compared = _Comparison(services, context, clinic, after, scope, now, segments, told_at)
+            compared.into(found)
         on_progress(len(chunk))
     found.texts.sort(key=lambda one: (one.now_at or one.was_at or now, one.patient, one.step))
     return found
@@ -148,36 +152,63 @@ def effects_of(
 
 def _contexts(
     services: Services, clinic: ClinicContext, people: Sequence[UUID], now: datetime
-) -> list[PatientContext]:
+) -> tuple[list[PatientContext], Mapping[UUID, datetime]]:
+    """Return what is known about patients, and when they were last told how to stop."""
     with services.database.transaction() as session:
         rows = enrollments.of_patients(session, people)
-        return facts.patient_contexts(session, services, rows, {clinic.id: clinic}, now=now)
+        contexts = facts.patient_contexts(session, services, rows, {clinic.id: clinic}, now=now)
+        return contexts, sending.told_to_stop(session, people, now=now)
 
 
 class _Segments:
-    """How many segments a text of a clinic has, with values of usual length; looked up once."""
+    """How many segments texts of a clinic have, with values of usual length; written once each."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._known: dict[tuple[int, str, str], int] = {}
+        self._known: dict[tuple[int, str, str, Telling], Rendered | None] = {}
 
-    def __call__(self, clinic: ClinicFile, template: str, language: str) -> int:
-        key = (id(clinic), template, language)
+    def of(
+        self,
+        clinic: ClinicFile,
+        language: str,
+        texts: Iterable[tuple[datetime, str]],
+        told_at: datetime | None,
+    ) -> int:
+        """Return the segments of one patient's texts, as (due, template); some say how to stop."""
+        segments = 0
+        for due_at, template in sorted(texts):
+            says = telling(told_at, due_at, clinic.zone)
+            written = self._written(clinic, template, language, says)
+            # What can't be written now is counted as one.
+            segments += written.segments if written else 1
+            if written and written.tells_stop:
+                told_at = due_at
+        return segments
+
+    def _written(
+        self, clinic: ClinicFile, template: str, language: str, says: Telling
+    ) -> Rendered | None:
+        key = (id(clinic), template, language, says)
         if key not in self._known:
-            self._known[key] = self._counted(clinic, template, language)
+            self._known[key] = self._fresh(clinic, template, language, says)
         return self._known[key]
 
-    def _counted(self, clinic: ClinicFile, template: str, language: str) -> int:
+    def _fresh(
+        self, clinic: ClinicFile, template: str, language: str, says: Telling
+    ) -> Rendered | None:
         at = _USUAL_MORNING
-        form = next(iter(clinic.forms), None)
         subject = Subject(
-            clinic=clinic, now=at, starts_at=at + timedelta(days=1), params={"form": form}
+            clinic=clinic,
+            now=at,
+            starts_at=at + timedelta(days=1),
+            params={"form": next(iter(clinic.forms), None)},
+            telling=says,
         )
         written = language_for(self._catalog, template, language, clinic)
         try:
-            return render(self._catalog, template, written, subject).segments
+            return render(self._catalog, template, written, subject)
         except MessageError:
-            return 1
+            return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,8 +234,9 @@ class _Comparison:
         scope: Scope,
         now: datetime,
         segments: _Segments,
+        told_at: datetime | None,
     ) -> None:
-        self._vault = services.vault
+        self._vault, self._told_at = services.vault, told_at
         self._context, self._before, self._after = context, before, after
         self._scope, self._now, self._segments = scope, now, segments
 
@@ -266,9 +298,10 @@ class _Comparison:
         forecast: Forecast,
     ) -> None:
         forecast.texts += len(going)
+        texts = [(text.due_at, text.template) for text in going.values()]
         language = self._context.row.language
-        for key, text in going.items():
-            forecast.segments += self._segments(clinic.file, text.template, language)
+        forecast.segments += self._segments.of(clinic.file, language, texts, self._told_at)
+        for key in going:
             asked = wanted.get(key)
             forecast.questions += asked is not None and asked.expects != EXPECTS_NOTHING
         of = {each.id: each for each in enrolled}

@@ -6,7 +6,7 @@ is read from the database; somebody imagined needs none.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -14,22 +14,22 @@ from zoneinfo import ZoneInfo
 
 from messages.errors import MessageError
 from messages.templates import Catalog
-from records import appointments, enrollments, planning
+from records import appointments, enrollments, planning, sending
 from records import patients as people
 from records.appointments import Appointment
 from records.base import Session
 from records.patients import Patient
 from schedules.clinic import ClinicFile
-from schedules.explaining import ClockChange, clock_changes, own_minute, takes_its_place
+from schedules.explaining import ClockChange, clock_changes, own_minute
 from schedules.facts import AppointmentFacts, EnrollmentFacts, PatientFacts, PlannedText
 from schedules.moments import frame_of
 from schedules.protocol import Protocol
-from schedules.reasons import SkipReason
+from schedules.telling import telling
 from worker import facts
 from worker.costs import Price, price_of
 from worker.facts import ClinicContext, PatientContext
 from worker.foresight import Foreseen, Person, foresee
-from worker.reasons import in_plain_words
+from worker.reasons import why
 from worker.rendering import Rendered, Subject, details_of, render
 from worker.services import Services
 
@@ -45,6 +45,7 @@ class PreviewedText:
     (then `condition` says on what), or that of the row if an attempt was made. `own_minute` is what
     the protocol asks for where the text goes at another. `body` is None where the text can't be
     written yet; `problem` then says why. `clock_change` is set in a week in which clocks change.
+    `tells_stop`: its words say how to stop and whom to call (care rule 30).
     """
 
     protocol: str
@@ -66,6 +67,7 @@ class PreviewedText:
     clock_change: str | None
     segments: int | None
     cost: Decimal | None
+    tells_stop: bool
     body: str | None = field(repr=False)
     problem: str | None
 
@@ -138,6 +140,8 @@ class _Scene:
     tag: str | None
     places: Mapping[str, _Place]
     went: Mapping[tuple[str, str, str], str]
+    #: When they were last told how to stop; None: never.
+    told_at: datetime | None
 
     @property
     def zone(self) -> ZoneInfo:
@@ -189,6 +193,7 @@ def preview(
             tag=services.vault.open("patient", "tag", row.id, row.tag) if row.tag else None,
             places={str(key): _place(services, visit) for key, (visit, _) in visits.items()},
             went=_went(session, patient_id, at),
+            told_at=sending.told_to_stop(session, [patient_id], now=at).get(patient_id),
         )
     return _calendar(scene, at=at, days=days, price=price)
 
@@ -243,6 +248,8 @@ def preview_sample(
         tag=None,
         places=places,
         went={},
+        # Whoever proved their number was welcomed.
+        told_at=at,
     )
     return _calendar(scene, at=at, days=days, price=price)
 
@@ -336,7 +343,13 @@ def _calendar(scene: _Scene, *, at: datetime, days: int, price: float | None) ->
     changes = [change for zone in zones for change in clock_changes(zone, first, days)]
     asked = price_of(scene.file, price)
     everything = [one.text for one in found]
-    shown = [_previewed(scene, one, everything, changes, asked, at) for one in found]
+    shown = []
+    for one in found:
+        text = _previewed(scene, one, everything, changes, asked, at)
+        shown.append(text)
+        if text.tells_stop and text.status == PLANNED:
+            # What is conditional may not go: what follows then tells them instead.
+            scene = replace(scene, told_at=text.due_at)
     return Calendar(
         texts=[one for one in shown if one.due_at >= at or one.status in (PLANNED, CONDITIONAL)],
         first=at,
@@ -380,10 +393,11 @@ def _previewed(
         status=_status(scene, foreseen),
         condition=foreseen.condition,
         reason=reason.value if reason else None,
-        why=_why(text, texts, own, scene.zone),
+        why=why(text, texts, own, scene.zone),
         clock_change=next((str(one) for one in changes if one.in_its_week(local.date())), None),
         segments=rendered.segments if rendered else None,
         cost=price.of(rendered.segments) if rendered and text.skip_reason is None else None,
+        tells_stop=rendered is not None and rendered.tells_stop,
         body=rendered.body if rendered else None,
         problem=problem,
     )
@@ -397,28 +411,6 @@ def _status(scene: _Scene, foreseen: Foreseen) -> str:
     if text.skip_reason is not None:
         return SKIPPED
     return PLANNED if foreseen.condition is None else CONDITIONAL
-
-
-def _why(
-    text: PlannedText, texts: Sequence[PlannedText], own: datetime | None, zone: ZoneInfo
-) -> str | None:
-    """Say in plain words why a text does not go, or goes at another minute."""
-    said = []
-    if text.skip_reason is SkipReason.CAP:
-        taken = ", ".join(takes_its_place(text, texts, zone))
-        said.append(f"The patient gets more important texts that day: {taken}.")
-    elif text.skip_reason is not None:
-        said.append(in_plain_words(text.skip_reason))
-    elif text.moved_reason is not None:
-        said.append(in_plain_words(text.moved_reason))
-        if own is not None:
-            said.append(f"Its own minute is {own.astimezone(zone):%a %Y-%m-%d %H:%M %Z}.")
-    if text.ended_early and text.answer_until is not None and text.skip_reason is None:
-        ends = f"{text.answer_until.astimezone(zone):%a %Y-%m-%d %H:%M %Z}"
-        said.append(f"Answers to it end {ends}, when the next number is asked.")
-    if text.short_staffed and text.skip_reason is None:
-        said.append("Fewer staffed hours follow than the step asks for.")
-    return " ".join(said) or None
 
 
 def _written(
@@ -444,5 +436,6 @@ def _rendered(scene: _Scene, foreseen: Foreseen, place: _Place | None) -> Render
         details=place.details() if place else {},
         params={"form": step.form} if step is not None and step.form else {},
         tag=scene.tag,
+        telling=telling(scene.told_at, text.due_at, scene.file.zone),
     )
     return render(scene.catalog, text.template, scene.language, subject)

@@ -4,13 +4,17 @@ The planner's reasons have theirs in `schedules.reasons`; these are the send pat
 carrier's error codes with their meaning.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from messages.errorcodes import classify
 from records.outages import Down, Outage
 from schedules import reasons
+from schedules.explaining import takes_its_place
+from schedules.facts import PlannedText
+from schedules.reasons import SkipReason
 
 _NOTHING_CREATED = "Nothing was created at the carrier. It is tried again."
 _MAYBE_SENT = "No definite answer. It may have been sent."
@@ -101,3 +105,25 @@ def _sentence(reason: str) -> str:
     known = _SENTENCES.get(reason) or reasons.in_plain_words(reason)
     # A code without words is still shown as words, never hidden.
     return known if known != reason else f"{reason.replace('_', ' ').capitalize()}."
+
+
+def why(
+    text: PlannedText, texts: Sequence[PlannedText], own: datetime | None, zone: ZoneInfo
+) -> str | None:
+    """Say in plain words why a text does not go, or goes at another minute."""
+    said = []
+    if text.skip_reason is SkipReason.CAP:
+        taken = ", ".join(takes_its_place(text, texts, zone))
+        said.append(f"The patient gets more important texts that day: {taken}.")
+    elif text.skip_reason is not None:
+        said.append(in_plain_words(text.skip_reason))
+    elif text.moved_reason is not None:
+        said.append(in_plain_words(text.moved_reason))
+        if own is not None:
+            said.append(f"Its own minute is {own.astimezone(zone):%a %Y-%m-%d %H:%M %Z}.")
+    if text.ended_early and text.answer_until is not None and text.skip_reason is None:
+        ends = f"{text.answer_until.astimezone(zone):%a %Y-%m-%d %H:%M %Z}"
+        said.append(f"Answers to it end {ends}, when the next number is asked.")
+    if text.short_staffed and text.skip_reason is None:
+        said.append("Fewer staffed hours follow than the step asks for.")
+    return " ".join(said) or None

@@ -23,6 +23,8 @@ from messages.segments import count
 from messages.templates import Catalog, TemplateKind
 from schedules.clinic import ClinicFile
 from schedules.clinic_parts import StopFooter
+from schedules.telling import Telling
+from worker import footer
 
 
 class UnfitTextError(MessageError):
@@ -44,6 +46,8 @@ class Subject:
     params: Mapping[str, Any] = field(default_factory=dict)
     #: What one of several patients on a number picked; it stands before the text.
     tag: str | None = field(default=None, repr=False)
+    #: Whether a text that we start ends with how to stop; a clinic's `always` stands above it.
+    telling: Telling = Telling.NOT_YET
 
     @property
     def zone(self) -> ZoneInfo:
@@ -66,11 +70,12 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """The words, and how many segments they are billed as."""
+    """The words, how many segments they are billed as, and whether they say STOP and the phone."""
 
     body: str = field(repr=False)
     segments: int
     language: str
+    tells_stop: bool
 
 
 @lru_cache(maxsize=1024)
@@ -157,9 +162,6 @@ def said_now(template: str, clinic: ClinicFile, now: datetime) -> str:
 
 _FOR = {"en": "for", "es": "para"}
 _DIGITS = re.compile(r"[0-9]")
-_SAYS_STOP = re.compile(r"\bSTOP\b")
-# As short as can be: most texts have little room left in their segment.
-_STOP_ENDS = {"en": "STOP ends texts.", "es": "STOP termina textos."}
 
 
 @lru_cache(maxsize=4096)
@@ -221,27 +223,21 @@ def render(
     body = catalog.render(template, language, variables)
     if subject.tag:
         body = f"{_FOR.get(language, _FOR['en'])} {subject.tag}: {body}"
-    if subject.clinic.stop_footer is StopFooter.ALWAYS:
-        body += _footer(catalog, template, language, subject, body)
+    phone = spoken_phone(subject.clinic.phone)
+    if catalog.template(template).kind is TemplateKind.started:
+        body = footer.told(body, phone, language, _telling(subject))
     rule = None if safety else _first_fault(_DIGITS.sub("0", body), language, template)
     if rule is not None:
         raise UnfitTextError(f"{template} ({language}): {rule}")
-    return Rendered(body=body, segments=count(body).segments, language=language)
+    tells_stop = footer.tells(body, phone)
+    return Rendered(
+        body=body, segments=count(body).segments, language=language, tells_stop=tells_stop
+    )
 
 
-def _footer(catalog: Catalog, template: str, language: str, subject: Subject, body: str) -> str:
-    """Return what a started text leaves unsaid of how to stop and whom to call (care rule 30)."""
-    if catalog.template(template).kind is not TemplateKind.started:
-        return ""
-    phone, stop = spoken_phone(subject.clinic.phone), _STOP_ENDS.get(language, _STOP_ENDS["en"])
-    unsaid = [] if _SAYS_STOP.search(body) else [stop]
-    if phone not in body:
-        unsaid.append(phone)
-    if not unsaid:
-        return ""
-    # A full stop after a link would be taken for a part of it.
-    opened = body[-1].isalnum() and "/" not in body.rsplit(maxsplit=1)[-1]
-    return (". " if opened else " ") + " ".join(unsaid)
+def _telling(subject: Subject) -> Telling:
+    always = subject.clinic.stop_footer is StopFooter.ALWAYS
+    return Telling.NOW if always else subject.telling
 
 
 def details_of(sealed: str | None) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def render() -> str:
     promises = "".join(map(_row, PROMISES))
     approvals = _APPROVALS + "".join(map(_row, APPROVALS))
     months = _MONTHS + "".join(map(_row, MONTHS))
-    return _HEAD + rules + _OPEN + "\n" + _open() + _PROMISES + promises + approvals + months
+    return _HEAD + rules + "\n" + _OPEN + "\n" + _open() + _PROMISES + promises + approvals + months
 
 
 def _of(rule: Rule) -> str:

@@ -355,13 +355,14 @@ RULES: tuple[Rule, ...] = (
         id="care 30",
         words="STOP and the clinic's phone stand in the welcome, in HELP, and in what a patient is"
         " texted: in each text that we start, or once every 30 days.",
-        how="With `stop_footer: always` a started text gets at the claim what its words leave"
-        " unsaid; the preview and the forecast write texts by the same function.",
+        how="A started text gets at the claim what its words leave unsaid: each with `stop_footer:"
+        " always`, else where no text said it for 30 days. A text counts from its claim on, and as"
+        " long as it may have reached the number; previews and forecasts write by the same rule.",
         sabotage=Sabotage(
-            file="worker/rendering.py",
-            old="if subject.clinic.stop_footer is StopFooter.ALWAYS:",
+            file="schedules/telling.py",
+            old="if days >= AGAIN_AFTER_DAYS:",
             new="if False:",
-            what="a clinic's `stop_footer: always` is not looked at",
+            what="a text without room never says it, however long ago it was said",
         ),
     ),
 )
@@ -468,6 +469,29 @@ PROMISES: tuple[Promise, ...] = (
             old='raise RefusedError("bad_signature")',
             new="pass",
             what="a wrong signature is let through",
+        ),
+    ),
+    Promise(
+        words="A text that came back, or ended unsent, told nobody how to stop",
+        node="tests/compliance/test_stop_footer.py::"
+        "test_care_rule_30_a_text_that_came_back_told_nobody",
+        sabotage=Sabotage(
+            file=_SENDING,
+            old="AND m.status IN ('claimed', 'submitting', 'unknown', 'accepted', 'sent',"
+            " 'delivered')",
+            new="AND m.attempts >= 0",
+            what="a text counts as telling whatever became of it",
+        ),
+    ),
+    Promise(
+        words="A clinic that wants each text to say how to stop gets that",
+        node="tests/compliance/test_stop_footer.py::"
+        "test_care_rule_30_always_says_stop_in_each_started_text",
+        sabotage=Sabotage(
+            file="worker/rendering.py",
+            old="always = subject.clinic.stop_footer is StopFooter.ALWAYS",
+            new="always = False",
+            what="a clinic's `always` is not looked at",
         ),
     ),
 )

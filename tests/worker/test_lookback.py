@@ -94,6 +94,29 @@ def test_wording_that_changed_with_the_hour_is_known_again(world: World, backups
     assert len(world.gateway.created()) == 1
 
 
+def test_a_text_that_said_how_to_stop_is_known_again_without(
+    world: World, backups: Backups
+) -> None:
+    """Two texts of one patient went, the first with STOP; the other is looked for before it."""
+    [first] = world.due(template="visit_booked")
+    [second] = world.due(template="visit_booked", priority=51)
+    world.execute("UPDATE message SET patient_id = (SELECT min(id::text)::uuid FROM patient)")
+    backups.take()
+    world.send()
+    world.advance(seconds=6)
+    world.send()
+    told, plain = world.gateway.created()
+    assert ("STOP" in told.body, "STOP" in plain.body) == (True, False)
+    world.advance(minutes=30)
+    backups.restore()
+    world.execute("UPDATE message SET priority = 49 WHERE id = :id", id=second)
+    for _ in range(2):
+        world.send()
+        world.advance(seconds=6)
+    assert {world.message(one).sid for one in (first, second)} == {told.sid, plain.sid}
+    assert len(world.gateway.created()) == 2
+
+
 def test_a_text_of_yesterday_with_the_same_words_is_not_taken_for_it(
     world: World, backups: Backups
 ) -> None:

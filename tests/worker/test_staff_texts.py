@@ -27,14 +27,14 @@ def write(talk: Talk, patient: UUID, words: str = WORDS, **more: object) -> UUID
 
 
 def test_a_message_goes_with_the_clinics_name(talk: Talk) -> None:
-    """As it was written; the row shows none of it before it is rendered."""
+    """As it was written, with how to stop the first time; the row shows none of it before."""
     [patient] = talk.someone()
     write(talk, patient)
     [row] = talk.rows(Message)
     assert WORDS not in str(row.params)
     talk.world.send()
     [text] = talk.world.gateway.created()
-    assert text.body == f"Riverside Care: {WORDS}"
+    assert text.body == f"Riverside Care: {WORDS} STOP ends texts. 212-555-0100"
 
 
 def test_a_message_for_later_waits(talk: Talk) -> None:

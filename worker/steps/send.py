@@ -23,6 +23,7 @@ from records.base import Session, new_id
 from records.outcomes import AcceptedRow
 from records.sending import Claimed, DueMessage, LockedSender, RecentText
 from schedules.clinic import ClinicFile
+from schedules.telling import Telling, telling
 from worker import gates, staffwords
 from worker.carrier import Carrier, Posting
 from worker.logs import get_logger
@@ -144,7 +145,9 @@ def _judge_all(
     now: datetime,
 ) -> _Verdicts:
     clinic = clinic_file(session, sender.clinic_id, sender.clinic_version)
-    sent = _sent_lately(session, due, now=now)
+    patients = [row.patient_id for row in due if row.patient_id and row.kind == "started"]
+    sent = _sent_lately(session, patients, now=now)
+    told = sending.told_to_stop(session, patients, now=now) if patients else {}
     verdicts, tokens = _Verdicts(), sender.tokens
     texted: set[bytes | None] = set()
     for row in due:
@@ -161,7 +164,9 @@ def _judge_all(
             verdicts.waiting.append((row.id, verdict.until, verdict.reason))
         elif tokens > 0 or row.kind == gates.SAFETY:
             # The last text may run into debt, so that a long one is never stuck.
-            spent = _make_ready(services, row, clinic, verdicts, now=now)
+            told_at = told.get(row.patient_id) if row.patient_id else None
+            says = telling(told_at, now, clinic.zone)
+            spent = _make_ready(services, row, clinic, verdicts, now=now, says=says)
             verdicts.answered_no_more += gates.ended_by(row, recent, now=now) if spent else []
             tokens -= spent
             texted.add(row.patient_phone_blind)
@@ -169,9 +174,8 @@ def _judge_all(
 
 
 def _sent_lately(
-    session: Session, due: Sequence[DueMessage], *, now: datetime
+    session: Session, patients: Sequence[UUID], *, now: datetime
 ) -> dict[UUID, list[RecentText]]:
-    patients = [row.patient_id for row in due if row.patient_id and row.kind == "started"]
     sent: dict[UUID, list[RecentText]] = defaultdict(list)
     if patients:
         texts = sending.recent_texts(
@@ -183,11 +187,17 @@ def _sent_lately(
 
 
 def _make_ready(
-    services: Services, row: DueMessage, clinic: ClinicFile, verdicts: _Verdicts, *, now: datetime
+    services: Services,
+    row: DueMessage,
+    clinic: ClinicFile,
+    verdicts: _Verdicts,
+    *,
+    now: datetime,
+    says: Telling,
 ) -> int:
     try:
         to, blind = _recipient(services, row)
-        rendered = _rendered(services, row, clinic, now=now)
+        rendered = _rendered(services, row, clinic, now=now, says=says)
     except Exception as error:
         if _is_the_machines(error):
             # The step fails, and its rows stay planned.
@@ -213,9 +223,16 @@ def _is_the_machines(error: Exception) -> bool:
 
 
 def _overdue(services: Services, row: DueMessage, clinic: ClinicFile, ready: Ready) -> Overdue:
-    """Say what to look for: the words as they would be now, and as they were when it was due."""
-    when_due = _rendered(services, row, clinic, now=row.due_at)
-    bodies = frozenset({ready.body, when_due.body})
+    """Say what to look for: the words as they would be now, and as they were when it was due.
+
+    With how to stop and without: who was told when is not known of a past that was restored.
+    """
+    wordings = [
+        _rendered(services, row, clinic, now=at, says=says)
+        for at in (services.now, row.due_at)
+        for says in Telling
+    ]
+    bodies = frozenset({ready.body, *(one.body for one in wordings)})
     return Overdue(message_id=row.id, to=ready.to, bodies=bodies, since=row.due_at)
 
 
@@ -228,6 +245,7 @@ def _ready(services: Services, row: DueMessage, to: str, blind: bytes, text: Ren
         body=vault.seal("message", "body", row.id, text.body),
         segments=text.segments,
         language=text.language,
+        tells_stop=text.tells_stop,
     )
     return Ready(
         claimed=claimed,
@@ -257,7 +275,7 @@ def _may_be_texted(services: Services, to: str) -> bool:
 
 
 def _rendered(
-    services: Services, row: DueMessage, clinic: ClinicFile, *, now: datetime
+    services: Services, row: DueMessage, clinic: ClinicFile, *, now: datetime, says: Telling
 ) -> Rendered:
     subject = Subject(
         clinic=clinic,
@@ -269,6 +287,7 @@ def _rendered(
         details=_details(services, row),
         params=staffwords.opened(services.vault, row.id, row.params),
         tag=_tag(services, row),
+        telling=says,
     )
     # A safety reply is in the language of the text received (care rule 23): the row says which.
     wanted = row.language if row.kind != "started" and row.language else row.patient_language
