@@ -198,9 +198,15 @@ def _heard(entry: dict[str, str]) -> str:
     return f"{name} ({words})" if entry["kind"] == "blocked" else f"{name} {words}"
 
 
+#: How to stop, as it stands at the end of one text in 30 days (care rule 30).
+_FOOTER = re.compile(r"STOP (?:ends texts|to end|termina textos|termina)(?:\. [\d-]+)?$")
+
+
 def wording(body: str) -> str:
     """Return which text of the catalogue this is, by its words alone."""
-    found = [name for name, pattern in _patterns() if pattern.fullmatch(body)]
+    plain = _FOOTER.sub("", body).removesuffix(" ")
+    bodies = dict.fromkeys((body, plain, plain.removesuffix(".")))
+    found = [name for each in bodies for name, known in _patterns() if known.fullmatch(each)]
     return found[0] if found else body
 
 

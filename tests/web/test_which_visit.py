@@ -227,3 +227,55 @@ def test_an_r_to_one_visit_leaves_the_other(phone: Phone) -> None:
     phone.writes("R")
     assert phone.held() == [True, False]
     assert phone.calls().count("change_requested") == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "need to reschedule, i feel detached and im alone",
+        "me siento desconectada y sola, no puedo ir, necesito otra fecha",
+    ],
+)
+def test_visits_given_up_beside_alarm_are_held(phone: Phone, body: str) -> None:
+    """Somebody is paged for how they are; neither visit goes on as if they came."""
+    _asked_about_both(phone)
+    phone.writes(body)
+    assert phone.held() == [True, True]
+    assert phone.answers == ["high_score_ack"]
+    assert [phone.calls().count(each) for each in ("change_requested", "side_effect")] == [2, 1]
+
+
+@pytest.mark.parametrize("body", ["R, disconnected and scared", "cant make it, floating and alone"])
+def test_a_visit_given_up_first_is_held_beside_alarm(phone: Phone, body: str) -> None:
+    """As after any R, with one visit asked about."""
+    phone.waits_until(ASKED_FIRST)
+    phone.writes(body)
+    assert (phone.held(), phone.answers) == ([True, False], ["high_score_ack"])
+    assert [phone.calls().count(each) for each in ("change_requested", "side_effect")] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("i cant come tmrw, i drank last night and feel ashamed", "use_disclosed"),
+        ("I been throwing up since breakfast so I better not come, put me on another day", None),
+    ],
+)
+def test_visits_given_up_beside_a_lapse_or_a_symptom_are_held(
+    phone: Phone, body: str, reason: str | None
+) -> None:
+    """Nobody fasts for a visit that they gave up, whatever they said first."""
+    _asked_about_both(phone)
+    phone.writes(body)
+    assert phone.held() == [True, True]
+    assert phone.calls().count("change_requested") == 2
+    assert (reason or "side_effect") in phone.calls()
+    assert "which_one" not in phone.answers
+
+
+@pytest.mark.parametrize("body", ["cant sleep. like at all", "no pude dormir y me duele la cabeza"])
+def test_a_symptom_with_a_no_in_it_holds_no_visit(phone: Phone, body: str) -> None:
+    """Words that give nothing up by themselves are about how they are."""
+    _asked_about_both(phone)
+    phone.writes(body)
+    assert phone.held() == [False, False]

@@ -45,6 +45,8 @@ class Case:
     inbound: Inbound
     people: list[Patient] = field(repr=False)
     now: datetime
+    #: Whether each visit that the text gives up is held, with its own call: no other is asked for.
+    visits_held: bool = False
     #: Which steps to nudge once this is committed.
     nudges: set[tuple[str, str]] = field(default_factory=set)
 
@@ -217,7 +219,7 @@ class Case:
             now=self.now,
             staffed=self.staffed,
             about=self.subject,
-            prompt_open=bound,
+            prompt_open=bound or self.visits_held,
             also=row.also,
             keyword=keyword,
         )
@@ -276,10 +278,10 @@ class Case:
         if not self.file.attended().is_staffed(self.now):
             self.answer("after_hours_ack")
 
-    def window(self, due: datetime) -> str:
-        """Return {window} for a call due then, in the clinic's clock."""
+    def window(self, due: datetime, kind: str = "answer") -> str:
+        """Return {window} for a call due then, in the clinic's clock and an answer's language."""
         zone = ZoneInfo(self.file.timezone)
-        return formats.call_window(due, zone, self.now, self.language())
+        return formats.call_window(due, zone, self.now, self.language(kind))
 
     def until(self, *, language: str) -> str:
         """Return {until}: when somebody will surely have read this."""

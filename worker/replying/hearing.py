@@ -89,7 +89,7 @@ def hear(text: Received, around: Around) -> Reading:
 
 def _read(body: str, prompts: Iterable[Prompt], around: Around) -> Reading:
     return replies.read(
-        body, prompts=_as_read(prompts), language=around.language, words=around.words
+        body, prompts=as_read(prompts), language=around.language, words=around.words
     )
 
 
@@ -157,7 +157,8 @@ def _question_of(prompt: Prompt) -> tuple[object, ...]:
     return (prompt.enrollment_id or prompt.message_id, prompt.question, prompt.occurrence)
 
 
-def _as_read(prompts: Iterable[Prompt]) -> tuple[OpenPrompt, ...]:
+def as_read(prompts: Iterable[Prompt]) -> tuple[OpenPrompt, ...]:
+    """Return prompts as the pure reading takes them."""
     return tuple(
         OpenPrompt(
             id=str(prompt.message_id),

@@ -27,6 +27,8 @@ from worker.replying.questions import Question, question_of
 
 SIDE_EFFECTS = "side_effect_check"
 _DECIDED = frozenset({Intent.confirm, Intent.decline_reschedule})
+# A number beside these may be an amount that was taken, or how long it lasts.
+_AMOUNTS = frozenset({Intent.overdose, Intent.medical_emergency})
 _PREVIOUS = 10
 
 
@@ -53,9 +55,17 @@ def answered(case: Case) -> bool:
 
 
 def record(
-    case: Case, prompt: Prompt, *, status: str = "answered", number: str | None = None
+    case: Case,
+    prompt: Prompt,
+    *,
+    status: str = "answered",
+    number: str | None = None,
+    said: Intent | None = None,
 ) -> CheckIn | None:
-    """Write the answer on the question's check-in, and on each text that asked it."""
+    """Write the answer on the question's check-in, and on each text that asked it.
+
+    `said` is what the text says to this question, where it says something else first.
+    """
     own = check_in_of(case, prompt)
     if status == "answered":
         conversation.mark_answered(case.session, prompt, at=case.inbound.received_at)
@@ -64,7 +74,7 @@ def record(
     if own is not None and (status == "answered" or own.status != "answered"):
         own.status = status
         own.value = Decimal(number) if number is not None else None
-        own.value_text = case.intents[0].value
+        own.value_text = said.value if said else case.intents[0].value
         own.answered_at = case.inbound.received_at
         own.inbound_id = case.inbound.id
     return own
@@ -119,16 +129,19 @@ def _judge(
     case: Case,
     prompt: Prompt,
     question: Question,
+    *,
+    said: Intent | None = None,
+    number: str | None = None,
     previous: Sequence[int] = (),
     before: Sequence[str] = (),
 ) -> tuple[WantedFollowUp, ...]:
-    """Return what the asking step's rules want for this answer."""
+    """Return what the asking step's rules want for this answer: what the text says, or `said`."""
     if question.step is None:
         return ()
     return followup_rules.for_answer(
         question.step,
-        case.intents[0].value,
-        case.inbound.value,
+        (said or case.intents[0]).value,
+        number or case.inbound.value,
         now=case.now,
         staffed=case.staffed,
         previous=previous,
@@ -183,9 +196,7 @@ def change_any(case: Case) -> bool:
     A confirmation of the wrong visit harms, and so does a visit that goes on unchanged though the
     patient gave it up; a visit that is held without need costs a call.
     """
-    unanswered, settled = case.asked
-    visits = [prompt for prompt in unanswered if _of_visit(prompt)]
-    visits += hearing.settled_later(unanswered, settled) if visits else filter(_of_visit, settled)
+    visits = _visits_meant(case)
     if len(visits) < 2 or _answers_a_question(case):
         return False
     for prompt in visits:
@@ -194,11 +205,46 @@ def change_any(case: Case) -> bool:
     return True
 
 
+def hold_beside(case: Case) -> None:
+    """Hold the visits that a text gives up beside something graver: a symptom, a lapse, alarm.
+
+    The graver is answered, and each visit is a call of its own. Where the text says something else
+    first, only words count that give a visit up by themselves: "can't sleep" does not.
+    """
+    no, first = Intent.decline_reschedule, case.intents[0]
+    if no not in case.intents or (first is no and not case.alarmed):
+        return
+    asked = case.prompt
+    if _answers_a_question(case) or (asked is not None and asked.context == YES_NO):
+        return
+    if first is not no and not _gives_up(case):
+        return
+    bound = asked is not None and _of_visit(asked) and not case.inbound.ambiguous
+    visits = [asked] if asked is not None and bound else _visits_meant(case)
+    for prompt in visits:
+        _hold(case, prompt)
+    case.visits_held = bool(visits)
+
+
+def _visits_meant(case: Case) -> list[Prompt]:
+    """Return the question about each visit that an R may be about (docs/understanding.md)."""
+    unanswered, settled = case.asked
+    visits = [prompt for prompt in unanswered if _of_visit(prompt)]
+    return visits + (
+        hearing.settled_later(unanswered, settled) if visits else list(filter(_of_visit, settled))
+    )
+
+
+def _gives_up(case: Case) -> bool:
+    """Whether the words say that they can't come, whatever was asked."""
+    by_itself = replies.read(case.body)
+    return Intent.decline_reschedule in (by_itself.intent, *by_itself.also)
+
+
 def _answers_a_question(case: Case) -> bool:
     """Whether a "no" belongs to one of several yes-or-no questions rather than to a visit."""
     questions = [prompt for prompt in case.open_prompts if prompt.context == YES_NO]
-    by_itself = replies.read(case.body).intent
-    return bool(questions) and by_itself is not Intent.decline_reschedule
+    return bool(questions) and not _gives_up(case)
 
 
 def _change(case: Case, prompt: Prompt) -> None:
@@ -216,10 +262,11 @@ def _hold(case: Case, prompt: Prompt) -> WantedFollowUp:
     if prompt.appointment_id is not None:
         start = _start_meant(case, prompt)
         conversation.request_change(case.session, prompt.appointment_id, start=start, now=case.now)
-    wanted = _judge(case, prompt, question_of(case, prompt))
+    no = Intent.decline_reschedule
+    wanted = _judge(case, prompt, question_of(case, prompt), said=no)
     default = case.want(FollowUpReason.CHANGE_REQUESTED, about=_about(prompt))
     case.open(*wanted or (default,))
-    record(case, prompt)
+    record(case, prompt, said=no)
     return default
 
 
@@ -239,13 +286,42 @@ def _late(case: Case, prompt: Prompt) -> None:
 
 
 def _yes_or_no(case: Case, prompt: Prompt) -> None:
+    case.promise("callback_ack", _decided(case, prompt, case.intents[0]))
+
+
+def _decided(case: Case, prompt: Prompt, said: Intent) -> tuple[WantedFollowUp, ...]:
+    """Record a yes or no, and open what the asking step's rules want for it."""
     question = question_of(case, prompt)
-    wanted = _judge(case, prompt, question, before=_said_before(case, prompt))
+    wanted = _judge(case, prompt, question, said=said, before=_said_before(case, prompt))
     if question.step is None:
         wanted = (case.want(FollowUpReason.UNCLEAR_REPLY, about=_about(prompt)),)
-    record(case, prompt)
+    record(case, prompt, said=said)
     case.open(*wanted)
-    case.promise("callback_ack", wanted)
+    return wanted
+
+
+def answered_beside(case: Case) -> bool:
+    """Record the answer that a text in danger gives as well, if it is clear; say whether it does.
+
+    A yes or no and a number count; a visit is never confirmed by it. A number beside a crisis asks
+    for nobody more: whoever has that item reads both.
+    """
+    prompt = case.prompt
+    if prompt is None or case.patient is None or _AMOUNTS & set(case.intents):
+        return False
+    said = next((each for each in case.intents if each in _DECIDED), None)
+    if prompt.context == YES_NO and said is not None:
+        _decided(case, prompt, said)
+        return True
+    reading = replies.read(case.body, prompts=hearing.as_read([prompt]))
+    scored = Intent.score in (reading.intent, *reading.also) and scale_of(prompt.context)
+    own = check_in_of(case, prompt)
+    if not scored or reading.number is None or (own is not None and own.status == "answered"):
+        return False
+    if case.alarmed:
+        case.open(*judge_score(case, prompt, reading.number))
+    record(case, prompt, number=reading.number, said=Intent.score)
+    return True
 
 
 def _score(case: Case, prompt: Prompt) -> bool:
@@ -265,14 +341,17 @@ def _score(case: Case, prompt: Prompt) -> bool:
     return holds or not doubtful
 
 
-def judge_score(case: Case, prompt: Prompt) -> tuple[WantedFollowUp, ...]:
-    """Return what a number asks for as the answer to this question."""
+def judge_score(
+    case: Case, prompt: Prompt, number: str | None = None
+) -> tuple[WantedFollowUp, ...]:
+    """Return what a number, the reading's unless given, asks for as the answer to this question."""
     question, previous = question_of(case, prompt), _previous(case, prompt)
-    wanted = _judge(case, prompt, question, previous)
+    number = number or case.inbound.value
+    wanted = _judge(case, prompt, question, said=Intent.score, number=number, previous=previous)
     if question.step is not None or scale_of(prompt.context) != (0, 10):
         return wanted
     return followup_rules.for_score(
-        int(case.inbound.value or 0),
+        int(number or 0),
         previous,
         now=case.now,
         staffed=case.staffed,

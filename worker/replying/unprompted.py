@@ -44,38 +44,30 @@ def unasked(case: Case) -> None:
     intent = case.intents[0]
     if case.needs_nobody:
         return
-    scale = _open_scale(case)
-    unread = intent in _NOT_A_NUMBER and not case.inbound.ambiguous and not case.alarmed
-    if scale is not None and unread:
+    scale = open_scale(case)
+    if scale is not None and intent in _NOT_A_NUMBER and not case.inbound.ambiguous:
         _ask_again(case, scale)
         return
     if case.inbound.ambiguous and intent is Intent.decline_reschedule and change_any(case):
         # What else the text says goes to a person beside it.
         case.open(*case.read_as(bound=True))
         return
-    if case.alarmed:
-        _alarmed(case, scale)
-        return
     wanted = case.read_as(bound=False)
-    wanted = (*wanted, *_most_worrying(case))
-    if case.inbound.ambiguous:
+    wanted = (*wanted, *most_worrying(case))
+    if _unsettled(case):
         wanted = wanted or (case.want(FollowUpReason.UNCLEAR_REPLY),)
     case.open(*wanted)
     _say(case, intent, wanted)
 
 
-def _alarmed(case: Case, scale: Prompt | None) -> None:
-    """Page for whoever is detached and alone, and answer that alone: no number is asked for now."""
-    wanted = (*case.read_as(bound=False), *_most_worrying(case))
-    case.open(*wanted)
-    reassure(case, wanted, side_effects=True)
-    if scale is not None:
-        record(case, scale, status="unclear")
+def _unsettled(case: Case) -> bool:
+    """Whether several questions fit, and not because each visit that may be meant is held."""
+    return case.inbound.ambiguous and not case.visits_held
 
 
 def _say(case: Case, intent: Intent, wanted: tuple[WantedFollowUp, ...]) -> None:
     """Answer what a person will deal with, in words that fit the hour."""
-    if case.inbound.ambiguous:
+    if _unsettled(case):
         case.answer("which_one")
     elif intent is Intent.running_late:
         case.answer("late_ack")
@@ -92,13 +84,13 @@ def _worries(intent: Intent, wanted: tuple[WantedFollowUp, ...]) -> bool:
     return intent is Intent.score and any(one.severity in soon for one in wanted)
 
 
-def _open_scale(case: Case) -> Prompt | None:
+def open_scale(case: Case) -> Prompt | None:
     """Return the one question that waits for a number; None if there are none or several."""
     scales = [prompt for prompt in case.open_prompts if scale_of(prompt.context)]
     return scales[0] if len(scales) == 1 else None
 
 
-def _most_worrying(case: Case) -> tuple[WantedFollowUp, ...]:
+def most_worrying(case: Case) -> tuple[WantedFollowUp, ...]:
     """Judge a number as the answer to each question that it may be about (care rule 8).
 
     It may also stand beside an answer just given, which it does not say to correct.

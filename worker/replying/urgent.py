@@ -11,14 +11,19 @@ from datetime import timedelta
 from messages.replies import Intent
 from records import pages
 from schedules import ladder
+from schedules.staffing import Severity
+from worker import resting
 from worker.logs import get_logger
 from worker.replying.answering import SAFETY_AGAIN
-from worker.replying.case import Case
-from worker.replying.prompted import record
+from worker.replying.case import SAFETY, Case
+from worker.replying.prompted import answered_beside, hold_beside, record
+from worker.replying.unprompted import PAUSE, most_worrying, open_scale
 
 log = get_logger(__name__)
 
 _ABUSE = "abuse"
+#: What whoever is alarmed is told: that somebody calls, or when to call 911.
+_CALLED, _NOBODY_THERE = "high_score_ack", "unwell_closed"
 #: Care rule 11: so long the reply waits for the page to go out.
 PAGE_WAIT = timedelta(seconds=3)
 _NO_ALERT = "_noalert"
@@ -31,13 +36,30 @@ _REPLY = {
 
 def safety(case: Case) -> None:
     """Put a safety text before a person at once, and answer it unless that was just done."""
+    _open(case)
+    _try(case, _reply)
+    _try(case, _no_silence)
+
+
+def alarmed(case: Case) -> None:
+    """Page for whoever is detached and alone, frightened or confused; answer that alone (rule 12).
+
+    No number is asked for now, and no visit is confirmed; what the text answers clearly is kept,
+    and a visit that it gives up is held.
+    """
+    _try(case, hold_beside)
+    _open(case)
+    _try(case, _reply_to_alarmed)
+    _try(case, _no_silence)
+    _try(case, _rest)
+
+
+def _open(case: Case) -> None:
     # The item comes first and for itself: no trouble with the reply may cost the page.
     stopped = case.inbound.opt_change in {"stop", "stop_again"}
     bound = case.prompt is not None or (stopped and bool(case.open_prompts))
     case.open(*case.read_as(bound=bound, keyword=case.body))
     case.nudges.add(("pages", str(case.clinic.id)))
-    _try(case, _reply)
-    _try(case, _no_silence)
 
 
 def _try(case: Case, act: Callable[[Case], None]) -> None:
@@ -49,9 +71,31 @@ def _try(case: Case, act: Callable[[Case], None]) -> None:
 
 
 def _no_silence(case: Case) -> None:
-    """Note that the question was answered: what the number in such a text means, a person reads."""
-    if case.prompt is not None:
-        record(case, case.prompt, status="unclear")
+    """Keep what a text in danger answers clearly; else note that the question was answered."""
+    if answered_beside(case):
+        return
+    case.open(*most_worrying(case))
+    asked = case.prompt or (open_scale(case) if case.alarmed else None)
+    if asked is not None and not case.visits_held:
+        # What such a text means as an answer, a person reads.
+        record(case, asked, status="unclear")
+
+
+def _rest(case: Case) -> None:
+    """Pause check-ins for whoever asks for that as well."""
+    if Intent.pause in case.intents and case.patient is not None:
+        resting.pause(case.session, case.patient, until=case.now + PAUSE)
+
+
+def _reply_to_alarmed(case: Case) -> None:
+    """Say that somebody calls, or what to do where nobody is there (care rule 11)."""
+    due = case.staffed.due(Severity.PAGE_NOW, case.now)
+    if any(case.answered_with(each, within=SAFETY_AGAIN) for each in (_CALLED, _NOBODY_THERE)):
+        return
+    if case.file.is_covered(case.now) and case.file.is_covered(due):
+        case.safety_answer(_CALLED, window=case.window(due, SAFETY))
+    else:
+        case.safety_answer(_NOBODY_THERE)
 
 
 def _reply(case: Case) -> None:

@@ -19,10 +19,10 @@ from worker.logs import get_logger
 from worker.replying import arriving, hearing
 from worker.replying.case import Case
 from worker.replying.leaving import closed_record, helped, started, stopped, stranger
-from worker.replying.prompted import answered
+from worker.replying.prompted import answered, hold_beside
 from worker.replying.staffreply import staff_reply
 from worker.replying.unprompted import paused, unasked
-from worker.replying.urgent import safety
+from worker.replying.urgent import alarmed, safety
 from worker.services import Services
 
 _PROVED_FOR = timedelta(days=1)
@@ -89,6 +89,8 @@ def handle(case: Case) -> None:
     intents = set(case.intents)
     if intents & hearing.SAFETY:
         safety(case)
+    elif case.alarmed:
+        alarmed(case)
     elif case.inbound.opt_change in {"stop", "stop_again"}:
         stopped(case)
     elif Intent.start in intents:
@@ -109,6 +111,7 @@ def _converse(case: Case, intents: set[Intent]) -> None:
         stranger(case)
     else:
         _prove(case)
+        hold_beside(case)
         if Intent.pause in intents:
             paused(case)
         elif case.inbound.ambiguous or not answered(case):
