@@ -2,8 +2,9 @@
 
     words of a text -> features -> weights (`data/classifier.tsv`) -> a probability for each label
 
-A feature is a word, a piece of one, two words near each other, or what they mean
-(`data/concepts.yaml`), which ties the languages together.
+A feature is a word, a piece of one, two words near each other, what they mean
+(`data/concepts.yaml`), which ties the languages together, or what was asked: beside a question
+about a visit "my truck is in the shop" says that nobody comes.
 
 The word lists know what was written down for them; people find other words. The weights are learned
 from the corpora of replies beside the tests (`make classifier`), and `messages.resemblance` decides
@@ -30,6 +31,8 @@ _LEAST = 0.05
 # Whoever writes more than this has said it within.
 _MOST_WORDS = 120
 _BEGIN, _END = "^", "$"
+# The context of a text that no question was open for.
+_NOTHING = "none"
 _CONCEPTS = "data/concepts.yaml"
 # So many concepts after one another are seen together: "who gets the truck when im gone".
 _REACH = 5
@@ -46,11 +49,15 @@ class Classifier:
     weights: Mapping[str, _Row]
     _words: dict[str, _Row] = field(default_factory=dict, repr=False)
 
-    def probabilities(self, words: Sequence[str]) -> dict[str, float]:
-        """Return for each label how likely the text is one of it; they add up to 1."""
+    def probabilities(self, words: Sequence[str], asked: Iterable[str] = ()) -> dict[str, float]:
+        """Return for each label how likely the text is one of it; they add up to 1.
+
+        `asked` are the contexts of the questions that are open.
+        """
         said = normal(words)
         rows = [self._of_word(word) for word in said]
-        rows += [self.weights[each] for each in pairs(said) if each in self.weights]
+        others = chain(pairs(said), questions(asked))
+        rows += [self.weights[each] for each in others if each in self.weights]
         damped = scale(said)
         sums = map(sum, zip(*rows, strict=True)) if rows else [0.0] * len(self.labels)
         logits = [bias + each * damped for bias, each in zip(self.bias, sums, strict=True)]
@@ -84,9 +91,15 @@ def scale(said: Sequence[str]) -> float:
     return 1 / math.sqrt(len(said) + _DAMPING)
 
 
-def features(said: Sequence[str]) -> Iterator[str]:
+def features(said: Sequence[str], asked: Iterable[str] = ()) -> Iterator[str]:
     """Yield every feature of a text as often as it stands there; the training counts the same."""
-    return chain(chain.from_iterable(map(pieces, said)), pairs(said))
+    return chain(chain.from_iterable(map(pieces, said)), pairs(said), questions(asked))
+
+
+def questions(asked: Iterable[str]) -> Iterator[str]:
+    """Yield what was asked, twice, as it says much about an answer."""
+    for context in sorted({each.partition(":")[0] for each in asked} or {_NOTHING}):
+        yield from (f"?{context}",) * 2
 
 
 def pieces(word: str) -> Iterator[str]:

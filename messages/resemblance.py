@@ -55,7 +55,8 @@ def resembling(heard: Heard, words: Sequence[str], hits: Sequence[Hit]) -> list[
     told = sum(word.isalpha() for word in words)
     if told < _LEAST_WORDS or any(hit.severity is Severity.page_now for hit in hits):
         return []
-    likely, limits = classifier().probabilities(words), thresholds()
+    asked = [prompt.context for prompt in heard.prompts]
+    likely, limits = classifier().probabilities(words, asked), thresholds()
     found = [_danger(likely, limits, hits), _stop(likely, limits, hits)]
     if any(not hit.aside for hit in hits):
         found.append(_graver(likely, limits, hits))

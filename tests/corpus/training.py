@@ -32,9 +32,10 @@ _STRENGTH = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """A reply's words and the one label that it teaches."""
+    """A reply's words, what had been asked, and the one label that it teaches."""
 
     words: tuple[str, ...]
+    asked: str
     label: str
 
 
@@ -49,7 +50,8 @@ def _example(row: dict[str, str]) -> Example:
     label = f"crisis:{row['value'] or 'self_harm'}" if intent == "crisis" else intent
     if intent not in _GRAVE and row["severity"] == "page_now":
         label = "grave"
-    return Example(words=tuple(plain_words(hear(row["text"], (), lexicon()))), label=label)
+    words = tuple(plain_words(hear(row["text"], (), lexicon())))
+    return Example(words=words, asked=row["context"], label=label)
 
 
 _GRAVE = frozenset({"crisis", "overdose", "medical_emergency"})
@@ -57,7 +59,9 @@ _GRAVE = frozenset({"crisis", "overdose", "medical_emergency"})
 
 def learn(found: Sequence[Example]) -> Classifier:
     """Fit a multinomial logistic regression, every label weighing the same."""
-    counts = [Counter(classifier.features(classifier.normal(row.words))) for row in found]
+    counts = [
+        Counter(classifier.features(classifier.normal(row.words), (row.asked,))) for row in found
+    ]
     seen = Counter(name for each in counts for name in each)
     names = sorted(name for name, times in seen.items() if times >= _SEEN_AT_LEAST)
     place = {name: at for at, name in enumerate(names)}
