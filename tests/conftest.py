@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import redis
+import structlog
 from hypothesis import HealthCheck, settings
 
 from cli.embedded import THROWAWAY_SETTINGS, EmbeddedPostgres, EmbeddedRedis
@@ -31,6 +32,17 @@ settings.register_profile(
     "facts", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.load_profile("facts")
+
+# Drawn with the locals of each frame, as is usual, a logged error takes seconds.
+structlog.configure(
+    processors=[
+        structlog.stdlib.add_log_level,
+        structlog.dev.set_exc_info,
+        structlog.dev.ConsoleRenderer(
+            colors=False, exception_formatter=structlog.dev.plain_traceback
+        ),
+    ]
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
