@@ -83,6 +83,19 @@ def test_a_fault_reads_as_one_line():
     assert str(fault) == "a.yaml:3: this is wrong. Mend it."
 
 
+def test_an_open_bracket_is_told_on_its_own_line():
+    """Not on the line after it, where libyaml notices."""
+    with pytest.raises(YamlFileError) as refused:
+        parse("a: 1\nb: [1, 2", "f")
+    assert [fault.line for fault in refused.value.faults] == [2]
+
+
+def test_half_a_character_is_refused():
+    """What no file of UTF-8 can hold, a caller's text can."""
+    with pytest.raises(YamlFileError, match="a character YAML refuses"):
+        parse("a: \ud800", "f")
+
+
 @given(st.text(max_size=80))
 def test_any_text_is_read_or_refused(text):
     """Nothing but the product's own error comes out."""
