@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from messages.gateway import Refused
 from messages.gateways.fake import refuse
 from records.followups import FollowUp
 from records.outbox import Message
@@ -53,7 +54,7 @@ def test_the_reply_says_that_the_team_was_told_once_it_was(duty: Duty, later: ti
 def test_the_reply_waits_three_seconds_and_not_longer(duty: Duty) -> None:
     """With every channel down it goes without the team's sentence (care rule 11)."""
     duty.world.gateway.always(SAM, refuse(21610))
-    duty.world.gateway.lines[SAM] = refuse(21214).answer
+    duty.world.gateway.lines[SAM] = Refused(code=21214, http_status=400)
     duty.mail = Sent(result=Result.AGAIN, error="timeout")
     duty.says()
     assert duty.safety_goes() == []
@@ -248,7 +249,7 @@ def test_an_address_that_bounces_makes_the_ladder_climb_at_once(duty: Duty) -> N
     """Nobody waits ten minutes for whom no channel reached."""
     world = duty.world
     world.gateway.always(SAM, refuse(21211))
-    world.gateway.lines[SAM] = refuse(21211).answer
+    world.gateway.lines[SAM] = Refused(code=21211, http_status=400)
     duty.mail = Sent(result=Result.REFUSED, error="smtp_550")
     duty.says()
     duty.tick()
@@ -274,7 +275,7 @@ def test_who_has_no_channel_is_not_waited_for(world: World) -> None:
 def test_the_climb_past_somebody_at_night_waits_for_no_other_clock(duty: Duty) -> None:
     """Also where the word to the patient is due before the next rung was."""
     duty.world.gateway.always(KIM, refuse(21211))
-    duty.world.gateway.lines[KIM] = refuse(21211).answer
+    duty.world.gateway.lines[KIM] = Refused(code=21211, http_status=400)
     duty.mail = Sent(result=Result.REFUSED, error="smtp_550")
     duty.world.advance(seconds=NIGHT.total_seconds())
     duty.says()
