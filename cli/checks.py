@@ -179,6 +179,11 @@ def senders(database: Database, settings: Settings) -> Found:
 def _clinic(session: Session, clinic: Clinic, settings: Settings) -> Found:
     check = f"clinic {clinic.key}"
     apply = "Apply the clinic's file again."
+    if clinic.stand_in is not None or not clinic.can_be_read:
+        goes_on = "the one before holds" if clinic.can_be_read else "the clinic stands still"
+        yield wrong(check, f"its file can't be read; {goes_on}", apply)
+    if not clinic.can_be_read:
+        return
     sender = intake.current_sender(session, clinic.id)
     if sender is None:
         yield wrong(check, "it has no sender", apply)

@@ -30,12 +30,25 @@ class Clinic(Base):
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[CreatedAt]
 
+    # The settings of the newest version that can be read, where the present ones can't; no column.
+    __allow_unmapped__ = True
+    stand_in: dict[str, Any] | None = None
+
     @property
     def file(self) -> ClinicFile:
-        """The clinic's settings as values, judged with who of its staff is away."""
+        """The clinic's settings as values, judged with who of its staff is away.
+
+        Where they can't be read, those that held last: its patients are answered and its staff are
+        paged by them until the file is mended. Raises what reading them raises where none can be.
+        """
         # A clinic that was only just made has no staff yet, and its row was not read back.
         staff = self.__dict__.get("staff")
-        return _read(json.dumps(self.settings), json.dumps(staff) if staff else "")
+        return _read(json.dumps(self.stand_in or self.settings), json.dumps(staff) if staff else "")
+
+    @property
+    def can_be_read(self) -> bool:
+        """Whether there is a file to go by: the present one, or one that held before."""
+        return self.stand_in is not None or _is_readable(self.settings)
 
 
 class ClinicVersion(Base):
@@ -62,6 +75,22 @@ def _read(settings: str, staff: str) -> ClinicFile:
     """Read a clinic's settings once: each step asks for them many times, and few ever change."""
     file = ClinicFile.from_json(json.loads(settings))
     return file.with_absences(_absences(json.loads(staff))) if staff else file
+
+
+def _is_readable(settings: dict[str, Any]) -> bool:
+    try:
+        _read(json.dumps(settings), "")
+    except Exception:  # noqa: BLE001  Whatever is wrong with it, it is no file.
+        return False
+    return True
+
+
+def _with_stand_in(session: Session, clinic: Clinic) -> Clinic:
+    """Give a clinic whose file can't be read the newest of its earlier ones that can."""
+    if not _is_readable(clinic.settings):
+        earlier = (each.settings for each in reversed(versions(session, clinic.id)))
+        clinic.stand_in = next(filter(_is_readable, earlier), None)
+    return clinic
 
 
 def _absences(staff: list[dict[str, Any]]) -> Absences:
@@ -180,20 +209,23 @@ def is_away(session: Session, staff_id: UUID, *, at: datetime) -> bool:
 
 def by_key(session: Session, key: str) -> Clinic | None:
     """Return the clinic whose file bears the id `key`."""
-    return session.scalars(select(Clinic).where(Clinic.key == key)).first()
+    found = session.scalars(select(Clinic).where(Clinic.key == key)).first()
+    return _with_stand_in(session, found) if found is not None else None
 
 
 def by_id(session: Session, clinic_id: UUID) -> Clinic:
     """Return the clinic; it must exist. A session asks for it once, and keeps it to its end."""
     kept: dict[UUID, Clinic] = session.info.setdefault("clinics", {})
     if clinic_id not in kept:
-        kept[clinic_id] = session.scalars(select(Clinic).where(Clinic.id == clinic_id)).one()
+        found = session.scalars(select(Clinic).where(Clinic.id == clinic_id)).one()
+        kept[clinic_id] = _with_stand_in(session, found)
     return kept[clinic_id]
 
 
 def all_clinics(session: Session) -> list[Clinic]:
     """Return every clinic, by key."""
-    return list(session.scalars(select(Clinic).order_by(Clinic.key)))
+    found = session.scalars(select(Clinic).order_by(Clinic.key))
+    return [_with_stand_in(session, clinic) for clinic in found]
 
 
 def active_sender(session: Session, clinic_id: UUID) -> Sender:

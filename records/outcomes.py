@@ -39,6 +39,12 @@ class EndedRow:
     http_status: int | None = None
 
 
+# Of a clinic `c`. A file that holds no number there may not stop the texts of others.
+_GRACE = """
+    CASE WHEN jsonb_typeof(c.settings #> '{unknown,grace_seconds}') = 'number'
+         THEN (c.settings #>> '{unknown,grace_seconds}')::float8 ELSE 180 END
+"""
+
 # The statuses from which an acceptance still moves a message: all that don't know of one yet.
 _BEFORE_ACCEPTANCE = """
     (m.status IN ('submitting', 'unknown', 'planned', 'claimed')
@@ -57,7 +63,7 @@ _ACCEPT = text(f"""
         -- A later attempt is still on its way: no sweep would look for it once this row has moved,
         -- and while it is open its recipient gets nothing else.
         UPDATE attempt t SET outcome = 'unknown', next_look_at = t.intent_at + make_interval(
-            secs => COALESCE((c.settings -> 'unknown' ->> 'grace_seconds')::float8, 180))
+            secs => {_GRACE})
         FROM v, clinic c
         WHERE c.id = t.clinic_id AND t.message_id = v.id AND t.number > v.number
           AND t.outcome IS NULL
@@ -85,7 +91,7 @@ _ACCEPT = text(f"""
     ON CONFLICT (message_id) DO NOTHING
 """)
 
-_END = text("""
+_END = text(f"""
     WITH v AS (
         SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:numbers AS int[]),
             CAST(:outcomes AS text[]), CAST(:statuses AS text[]), CAST(:reasons AS text[]),
@@ -96,7 +102,7 @@ _END = text("""
         SET outcome = v.outcome, error_code = v.code, http_status = v.http,
             closed_at = CASE WHEN v.outcome = 'unknown' THEN NULL ELSE clock_timestamp() END,
             next_look_at = CASE WHEN v.outcome = 'unknown' THEN t.intent_at + make_interval(
-                secs => COALESCE((c.settings -> 'unknown' ->> 'grace_seconds')::float8, 180)
+                secs => {_GRACE}
                         * (1 + random() * 0.1)) END
         FROM v, clinic c
         WHERE c.id = t.clinic_id AND t.message_id = v.id AND t.number = v.number
@@ -180,14 +186,14 @@ _RETURN_CLAIMS = text("""
       AND status = 'claimed'
 """)
 
-_LOSE_TRACK = text("""
+_LOSE_TRACK = text(f"""
     WITH lost AS (
         SELECT id, attempts FROM message WHERE status = 'submitting'
           AND lease_until < clock_timestamp() ORDER BY lease_until LIMIT :limit
         FOR UPDATE SKIP LOCKED
     ), marked AS (
         UPDATE attempt t SET outcome = 'unknown', next_look_at = t.intent_at + make_interval(
-            secs => COALESCE((c.settings -> 'unknown' ->> 'grace_seconds')::float8, 180))
+            secs => {_GRACE})
         FROM lost, clinic c
         WHERE c.id = t.clinic_id AND t.message_id = lost.id AND t.number = lost.attempts
           AND t.outcome IS NULL

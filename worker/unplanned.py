@@ -13,6 +13,7 @@ from records.base import Session
 from records.enrollments import Enrollment
 from schedules.clinic import ClinicFile
 from schedules.followups import FollowUpReason, WantedFollowUp, wanted
+from schedules.staffing import Severity
 from worker.facts import ClinicContext
 from worker.opening import open_follow_ups
 
@@ -30,7 +31,8 @@ def tell(
     """Open one item a patient and day for these enrollments, whose patients follow something."""
     patients = {row.patient_id: row for row in rows if row.status == "active"}
     for row in patients.values():
-        wanted_now = item(clinics[row.clinic_id].file, row.patient_id, now=now)
+        place = clinics.get(row.clinic_id)
+        wanted_now = item(place.file if place else None, row.patient_id, now=now)
         if followups.causes_seen(session, row.clinic_id, [wanted_now.cause]):
             continue
         open_follow_ups(
@@ -44,9 +46,24 @@ def tell(
         )
 
 
-def item(file: ClinicFile, patient_id: UUID, *, now: datetime) -> WantedFollowUp:
-    """Return the item about a patient whose record can't be read; one a day by its cause."""
+def item(file: ClinicFile | None, patient_id: UUID, *, now: datetime) -> WantedFollowUp:
+    """Return the item about a patient whose record can't be read; one a day by its cause.
+
+    `file` None: that of the clinic can't be read either.
+    """
+    reason = FollowUpReason.CANNOT_PLAN
+    if file is None:
+        return at_once(reason, now=now, about=f"{patient_id}:{now.date()}")
     day = now.astimezone(file.zone).date()
-    return wanted(
-        FollowUpReason.CANNOT_PLAN, now=now, staffed=file.staffed(), about=f"{patient_id}:{day}"
-    )
+    return wanted(reason, now=now, staffed=file.staffed(), about=f"{patient_id}:{day}")
+
+
+def at_once(
+    reason: FollowUpReason,
+    *,
+    now: datetime,
+    about: str,
+    severity: Severity = Severity.CALL_TODAY,
+) -> WantedFollowUp:
+    """Return an item of a clinic whose file can't be read: due now, for its hours are unknown."""
+    return WantedFollowUp(reason=reason, severity=severity, due_at=now, cause=f"{reason}:{about}")

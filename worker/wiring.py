@@ -103,7 +103,12 @@ def refuse_unsafe(
     if settings.mode != "live":
         return
     with services.database.transaction() as session:
-        files = [clinic.file for clinic in clinics.all_clinics(session)]
+        everyone = clinics.all_clinics(session)
+        for clinic in everyone:
+            if not clinic.can_be_read:
+                # The others' texts may not wait for it; `aftercare doctor` says what is wrong.
+                log.critical("clinic_file_unreadable", clinic_id=str(clinic.id))
+        files = [clinic.file for clinic in everyone if clinic.can_be_read]
     found = [*paths.faults(settings, files), *_fallback_faults(settings, files, asking)]
     if found:
         raise SettingsError("\n".join(found))

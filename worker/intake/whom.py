@@ -17,5 +17,5 @@ def clinics_meant(services: Services, key: str | None) -> list[KnownClinic]:
         return [
             KnownClinic(id=row.id, key=row.key, file=row.file)
             for row in everyone
-            if key in {None, row.key}
+            if key in {None, row.key} and row.can_be_read
         ]

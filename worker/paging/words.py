@@ -41,6 +41,7 @@ _ABOUT = MappingProxyType(
         "not_arriving": "texts do NOT arrive, though the carrier takes them. See the call list.",
         "late": "texts are late: they wait to be taken up. See the call list.",
         "resumed": "texts go again. Some came too late meanwhile: see the call list.",
+        "file": "the clinic's file can NOT be read. The one before holds: run aftercare doctor.",
         "digest": "the day's open items are on the list.",
     }
 )
@@ -157,6 +158,8 @@ def spoken(told: Told) -> str:
     """Return what the voice says when a page is answered; no patient is in it (TwiML says it)."""
     if told.subject == "test":
         return f"This is the weekly test page of {told.clinic.sms_name}."
+    if told.item_id is None and told.subject == "file":
+        return f"This is {told.clinic.sms_name}. The clinic's file can not be read."
     if told.item_id is None:
         return f"This is {told.clinic.sms_name}. Texts are not going out. Please sign in."
     return (

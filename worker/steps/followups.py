@@ -167,12 +167,17 @@ def _unreadable(
 
     An instruction that is not known to have arrived is called at once: its deadline is not known.
     """
-    file = clinics.by_id(session, message.clinic_id).file
+    clinic = clinics.by_id(session, message.clinic_id)
+    file = clinic.file if clinic.can_be_read else None
     items = [unplanned.item(file, patient_id, now=now)]
     if message.prove_by is not None:
         about = str(message.appointment_id or message.enrollment_id)
         call = FollowUpReason.INSTRUCTION_NOT_DELIVERED
-        items.append(wanted(call, now=now, staffed=file.staffed(), about=about, before=now))
+        items.append(
+            wanted(call, now=now, staffed=file.staffed(), about=about, before=now)
+            if file is not None
+            else unplanned.at_once(call, now=now, about=about)
+        )
     return items
 
 
@@ -224,20 +229,33 @@ def ask_about_visits(services: Services) -> Counter[str]:
     """Ask staff for the events that nobody recorded of lately ended visits (care rule 6)."""
     counts: Counter[str] = Counter()
     with services.database.transaction() as session:
-        for clinic in clinics.all_clinics(session):
-            for visit, items in _missing(session, clinic, now=services.now):
-                counts["asked"] += len(
-                    open_follow_ups(
-                        session,
-                        clinic.id,
-                        visit.patient_id,
-                        items,
-                        source_kind="appointment",
-                        source_id=visit.id,
-                        now=services.now,
-                    )
-                )
+        everyone = clinics.all_clinics(session)
+    for clinic in everyone:
+        try:
+            counts["asked"] += _ask(services, clinic)
+        except Exception:
+            # One clinic's trouble keeps no other's visits from being asked about.
+            log.exception("visits_not_asked_about", clinic_id=str(clinic.id))
+            counts["failed"] += 1
     return +counts
+
+
+def _ask(services: Services, clinic: Clinic) -> int:
+    with services.database.transaction() as session:
+        asked = 0
+        for visit, items in _missing(session, clinic, now=services.now):
+            asked += len(
+                open_follow_ups(
+                    session,
+                    clinic.id,
+                    visit.patient_id,
+                    items,
+                    source_kind="appointment",
+                    source_id=visit.id,
+                    now=services.now,
+                )
+            )
+        return asked
 
 
 def _missing(

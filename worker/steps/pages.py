@@ -205,7 +205,7 @@ def _page(
 def _climb_past(session: Session, page_ids: Iterable[UUID | None], *, now: datetime) -> None:
     for page_id in page_ids:
         page = pages.by_id(session, page_id) if page_id is not None else None
-        if page is not None:
+        if page is not None and clinics.by_id(session, page.clinic_id).can_be_read:
             climb_if_nobody_was_reached(session, page, now=now)
 
 
@@ -396,6 +396,8 @@ def _waiting(session: Session, page: Page, now: datetime) -> tuple[tuple[int, da
     if page.kind != PageKind.ANSWER:
         return ()
     clinic = clinics.by_id(session, page.clinic_id)
+    if not clinic.can_be_read:
+        return ()
     people = roster.keys_beside(clinic.file, page.person)
     open_now = pages.waiting(session, clinic.id, people, at=now)
     return tuple((one.reply_code, one.at) for one in open_now if one.reply_code is not None)

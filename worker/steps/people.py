@@ -54,7 +54,9 @@ class StatusChange:
 def known_clinics(session: Session) -> list[KnownClinic]:
     """Return the clinics that rows may name."""
     return [
-        KnownClinic(id=row.id, key=row.key, file=row.file) for row in clinics.all_clinics(session)
+        KnownClinic(id=row.id, key=row.key, file=row.file)
+        for row in clinics.all_clinics(session)
+        if row.can_be_read
     ]
 
 

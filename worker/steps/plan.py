@@ -135,14 +135,11 @@ def _planned(services: Services, batch: int, places: dict[UUID, ClinicFacts]) ->
         rows = enrollments.lock_to_plan(session, now=now, limit=batch)
         if not rows:
             return None
-        clinics = {
-            clinic_id: facts.clinic_context(session, clinic_id, before=places.get(clinic_id))
-            for clinic_id in {row.clinic_id for row in rows}
-        }
-        places.update({each.id: each.facts for each in clinics.values()})
-        failed: set[UUID] = set()
+        clinics = _readable(session, {row.clinic_id for row in rows}, places)
+        failed = {row.patient_id for row in rows if row.clinic_id not in clinics}
+        mine = [row for row in rows if row.clinic_id in clinics]
         contexts = facts.patient_contexts(
-            session, services, rows, clinics, now=now, on_fault=_aside(failed)
+            session, services, mine, clinics, now=now, on_fault=_aside(failed)
         )
         writes = _Writes()
         for context in contexts:
@@ -158,6 +155,22 @@ def _planned(services: Services, batch: int, places: dict[UUID, ClinicFacts]) ->
             writes=writes,
             failed=failed,
         )
+
+
+def _readable(
+    session: Session, clinic_ids: set[UUID], places: dict[UUID, ClinicFacts]
+) -> dict[UUID, ClinicContext]:
+    """Return these clinics, without one whose file or protocols can't be read: the others go on."""
+    found: dict[UUID, ClinicContext] = {}
+    for clinic_id in clinic_ids:
+        try:
+            found[clinic_id] = facts.clinic_context(
+                session, clinic_id, before=places.get(clinic_id)
+            )
+        except Exception:
+            log.exception("clinic_not_planned", clinic_id=str(clinic_id))
+    places.update({each.id: each.facts for each in found.values()})
+    return found
 
 
 def _aside(failed: set[UUID]) -> Callable[[UUID, Exception], None]:

@@ -56,9 +56,14 @@ def settle_unknown(services: Services, carrier: Carrier) -> Counter[str]:
     """Look at the carrier's list for texts that were maybe sent."""
     counts: Counter[str] = Counter()
     with services.database.transaction() as session:
-        files = {clinic.id: clinic.file for clinic in clinics.all_clinics(session)}
-    for clinic_id, file in files.items():
-        counts += _settle_clinic(services, carrier, clinic_id, file)
+        everyone = clinics.all_clinics(session)
+    for clinic in everyone:
+        try:
+            counts += _settle_clinic(services, carrier, clinic.id, clinic.file)
+        except Exception:
+            # One clinic's trouble keeps no other's texts in doubt.
+            log.exception("unknown_not_settled", clinic_id=str(clinic.id))
+            counts["failed"] += 1
     return counts
 
 

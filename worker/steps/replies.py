@@ -14,7 +14,9 @@ from messages.replies import Intent
 from records import clinics, conversation, enrollments, inbox, patients
 from records.base import Session
 from records.inbox import Inbound
-from schedules.followups import FollowUpReason
+from schedules.followups import FollowUpReason, WantedFollowUp
+from schedules.staffing import Severity
+from worker import unplanned
 from worker.logs import get_logger
 from worker.replying import arriving, hearing
 from worker.replying.case import Case
@@ -156,6 +158,14 @@ def _put_off(services: Services, inbound_id: UUID, error: Exception) -> str:
         if row.tries < _TRIES:
             return "postponed"
         case = _case(session, services, row)
-        case.open(case.want(FollowUpReason.READING_FAILED, about=str(row.id)))
+        case.open(_unhandled(case))
         row.handled_at = now
     return "given_up"
+
+
+def _unhandled(case: Case) -> WantedFollowUp:
+    """Want somebody to read a text that could not be handled, also where no clock can be read."""
+    reason, about = FollowUpReason.READING_FAILED, str(case.inbound.id)
+    if case.clinic.can_be_read:
+        return case.want(reason, about=about)
+    return unplanned.at_once(reason, now=case.now, about=about, severity=Severity.PAGE_NOW)

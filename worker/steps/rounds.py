@@ -30,7 +30,7 @@ log = get_logger(__name__)
 #: What was missed for longer, in an outage of ours, is left to the next time.
 _TEST_WINDOW, _DIGEST_WINDOW = timedelta(hours=4), timedelta(hours=2)
 _LOOKED_AT = timedelta(days=8)
-TEST, DIGEST = "test", "digest"
+TEST, DIGEST, FILE = "test", "digest", "file"
 #: Which outages are told, and by what. What is over, or only late, rings no phone.
 _QUIETLY = frozenset({Channel.SMS, Channel.EMAIL, Channel.WEBHOOK})
 _TOLD = {
@@ -58,6 +58,10 @@ def run(services: Services, available: Collection[str]) -> Counter[str]:
 
 
 def _of_clinic(services: Services, available: Collection[str], clinic: Clinic) -> Counter[str]:
+    if clinic.stand_in is not None:
+        with services.database.transaction() as session:
+            # First: what follows may fail for the same reason.
+            _unreadable(session, services, available, clinic)
     with services.database.transaction() as session:
         # By itself: it locks items, as the climb does before it numbers a page.
         counts = Counter(lapses=lapses.look_again(session, services, clinic))
@@ -238,22 +242,61 @@ def _outage(
     down = outages.of_clinic(session, clinic.id, now=services.now)
     if down is None or down.why not in _TOLD:
         return 0
+    people = _operators(services, clinic) or [Person(key="operators", name="operators")]
+    cause = f"{down.why}:{down.key}"
+    return _tell(
+        session, services, available, clinic, people, down.why.value, _TOLD[down.why], cause
+    )
+
+
+def _operators(services: Services, clinic: Clinic) -> list[Person]:
     people = [
         Person(key=address.lower(), name=address, email=address)
         for address in services.settings.operators
     ]
     if not people and clinic.file.lead is not None:
         people = [ladder.person_of(clinic.file.lead)]
-    people = people or [Person(key="operators", name="operators")]
+    return people
+
+
+def _unreadable(
+    session: Session, services: Services, available: Collection[str], clinic: Clinic
+) -> int:
+    """Tell the operators and everybody on the ladder, once a day, that a file can't be read.
+
+    The clinic goes on by the file that held before, which may name other people or hours.
+    """
+    log.error("clinic_file_unreadable", clinic_id=str(clinic.id))
+    people = dict.fromkeys(
+        [
+            *_operators(services, clinic),
+            *_everybody(clinic.file, pages.staff_gone(session, clinic.id)),
+        ]
+    )
+    cause = f"{FILE}:{services.now.astimezone(clinic.file.zone).date().isoformat()}"
+    return _tell(session, services, available, clinic, [*people], FILE, _QUIETLY, cause)
+
+
+def _tell(
+    session: Session,
+    services: Services,
+    available: Collection[str],
+    clinic: Clinic,
+    people: Sequence[Person],
+    subject: str,
+    wanted: frozenset[Channel],
+    cause: str,
+) -> int:
+    """Page these people about the clinic itself, each once a cause; return how many were."""
     paged = 0
     for person in people:
         about = calling.About(
             kind=PageKind.OPERATORS,
             why=ladder.Why.OPENED,
             severity=Severity.PAGE_NOW,
-            wanted=_TOLD[down.why],
-            subject=down.why.value,
-            cause=f"{down.why}:{down.key}:{person.key}",
+            wanted=wanted,
+            subject=subject,
+            cause=f"{cause}:{person.key}",
             with_webhook=person == people[0],
         )
         made = calling.page(session, services, available, clinic, person, about, now=services.now)

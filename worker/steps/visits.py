@@ -107,7 +107,7 @@ def _clinics(services: Services, key: str | None) -> tuple[list[KnownClinic], se
     """Return the clinics meant, and those of them that never imported visits to the end."""
     with services.database.transaction() as session:
         everyone = clinics.all_clinics(session)
-        meant = [row for row in everyone if key in {None, row.key}]
+        meant = [row for row in everyone if key in {None, row.key} and row.can_be_read]
         if key is not None and not meant:
             keys = [row.key for row in everyone]
             raise RefusedError(f'There is no clinic "{key}"; {near(key, keys)}')
