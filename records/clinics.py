@@ -70,7 +70,7 @@ class ClinicVersion(Base):
     __table_args__ = (UniqueConstraint("clinic_id", "number"),)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=128)
 def _read(settings: str, staff: str) -> ClinicFile:
     """Read a clinic's settings once: each step asks for them many times, and few ever change."""
     file = ClinicFile.from_json(json.loads(settings))

@@ -368,6 +368,7 @@ RULES: tuple[Rule, ...] = (
 )
 
 _SENDING, _SEND_TESTS = "records/sending.py", "tests/worker/test_send.py"
+_REPLIES = "worker/steps/replies.py"
 
 PROMISES: tuple[Promise, ...] = (
     Promise(
@@ -492,6 +493,38 @@ PROMISES: tuple[Promise, ...] = (
             old="always = subject.clinic.stop_footer is StopFooter.ALWAYS",
             new="always = False",
             what="a clinic's `always` is not looked at",
+        ),
+    ),
+    Promise(
+        words="Alarm beside a number is answered as alarm, in the language of the text",
+        node="tests/web/test_beside_danger.py::"
+        "test_danger_beside_a_number_is_answered_and_the_number_kept",
+        sabotage=Sabotage(
+            file=_REPLIES,
+            old="elif case.alarmed:",
+            new="elif False:",
+            what="a number is answered whatever stands beside it",
+        ),
+    ),
+    Promise(
+        words="A visit that is given up beside a lapse or a symptom rests",
+        node="tests/web/test_which_visit.py::"
+        "test_visits_given_up_beside_a_lapse_or_a_symptom_are_held",
+        sabotage=Sabotage(
+            file=_REPLIES,
+            old="hold_beside(case)",
+            new="pass",
+            what="only what a text says first is looked at",
+        ),
+    ),
+    Promise(
+        words="One clinic's broken file holds no other clinic's replies up",
+        node="tests/worker/test_broken_file.py::test_replies_go_on_beside_it",
+        sabotage=Sabotage(
+            file=_REPLIES,
+            old="if case.clinic.can_be_read:",
+            new="if True:",
+            what="what can't be handled needs the clinic's hours",
         ),
     ),
 )
