@@ -3,7 +3,7 @@
 The console reads through here what `records.worklist` lists only in outline.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -127,6 +127,13 @@ def staff_of(session: Session, clinic_id: UUID) -> list[Staff]:
 def staff_by_id(session: Session, staff_id: UUID) -> Staff | None:
     """Return the staff member with this id."""
     return session.scalars(select(Staff).where(Staff.id == staff_id)).first()
+
+
+def staff_with_ids(session: Session, staff_ids: Collection[UUID]) -> dict[UUID, Staff]:
+    """Return the staff members with these ids, by id."""
+    if not staff_ids:
+        return {}
+    return {one.id: one for one in session.scalars(select(Staff).where(Staff.id.in_(staff_ids)))}
 
 
 def patient_of(session: Session, clinic_id: UUID, patient_id: UUID) -> Patient | None:

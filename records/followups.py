@@ -263,9 +263,12 @@ def of_undelivered(
     return [OfUndelivered(item, found, at) for item, found, at in session.execute(mine) if found]
 
 
-def still_open(session: Session, item_ids: Collection[UUID]) -> list[FollowUp]:
-    """Lock and return those of these items that are not resolved."""
+def still_open(
+    session: Session, item_ids: Collection[UUID], *, skip_locked: bool = False
+) -> list[FollowUp]:
+    """Lock and return those of these items that are not resolved; or that nobody else holds."""
     if not item_ids:
         return []
     mine = select(FollowUp).where(FollowUp.id.in_(item_ids), FollowUp.status != "resolved")
-    return list(session.scalars(mine.order_by(FollowUp.id).with_for_update()))
+    locked = mine.order_by(FollowUp.id).with_for_update(skip_locked=skip_locked)
+    return list(session.scalars(locked))

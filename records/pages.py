@@ -5,7 +5,6 @@ own record and its one open clock, `next_at`: when it is tried next, or looked a
 paged when is the follow-up's clock (`climbs_at`); see `schedules.ladder`.
 """
 
-import itertools
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,7 +13,6 @@ from uuid import UUID
 from sqlalchemy import (
     ForeignKey,
     Index,
-    Select,
     SmallInteger,
     func,
     or_,
@@ -25,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from records.base import Base, ClinicId, CreatedAt, Id, Sealed, within_clinic
+from records.base import Base, ClinicId, CreatedAt, Id, Sealed, as_array, within_clinic
 from records.clinics import Staff, StaffAbsence
 from records.followups import FollowUp
 from records.inbox import Inbound
@@ -143,12 +141,19 @@ def add(session: Session, page: Page, deliveries: Sequence[PageDelivery]) -> boo
         )
         if session.scalars(statement.returning(Page.id)).first() is None:
             return False
-    else:
-        session.add(page)
+        session.add_all(deliveries)
         session.flush()
-    session.add_all(deliveries)
-    session.flush()
+    else:
+        add_all(session, [(page, deliveries)])
     return True
+
+
+def add_all(session: Session, made: Sequence[tuple[Page, Sequence[PageDelivery]]]) -> None:
+    """Insert pages of which none has a cause, with their deliveries."""
+    session.add_all([page for page, _ in made])
+    session.flush()
+    session.add_all([each for _, deliveries in made for each in deliveries])
+    session.flush()
 
 
 def due_items(session: Session, *, now: datetime, limit: int) -> list[FollowUp]:
@@ -183,17 +188,35 @@ def with_ids(session: Session, page_ids: Collection[UUID]) -> list[Page]:
     return list(session.scalars(select(Page).where(Page.id.in_(page_ids))))
 
 
-def page_of_delivery(session: Session, delivery_id: UUID) -> Page | None:
-    """Return the page that a delivery belongs to."""
-    mine = select(Page).join(PageDelivery, PageDelivery.page_id == Page.id)
-    return session.scalars(mine.where(PageDelivery.id == delivery_id)).first()
+def lock_deliveries(
+    session: Session, delivery_ids: Sequence[UUID]
+) -> dict[UUID, tuple[Page, PageDelivery]]:
+    """Lock deliveries with their pages and items, and return each with its page.
+
+    Items first, as whoever takes one does, and each kind in the order of ids.
+    """
+    ids = {"ids": as_array(delivery_ids)}
+    session.execute(_LOCK_ITEMS, ids)
+    mine = select(Page).from_statement(_LOCK_PAGES)
+    fresh = {"populate_existing": True}
+    of = {page.id: page for page in session.scalars(mine, ids, execution_options=fresh)}
+    theirs = select(PageDelivery).from_statement(_LOCK_DELIVERIES)
+    rows = session.scalars(theirs, ids, execution_options=fresh)
+    return {row.id: (of[row.page_id], row) for row in rows if row.page_id in of}
 
 
-def delivery(session: Session, delivery_id: UUID) -> PageDelivery | None:
-    """Lock and return one delivery."""
-    mine = select(PageDelivery).where(PageDelivery.id == delivery_id).with_for_update()
-    mine = mine.execution_options(populate_existing=True)
-    return session.scalars(mine).first()
+_THEIR_PAGES = "SELECT page_id FROM page_delivery WHERE id = ANY(CAST(:ids AS uuid[]))"
+_LOCK_ITEMS = text(f"""
+    SELECT id FROM follow_up WHERE id = ANY(ARRAY(
+        SELECT follow_up_id FROM page WHERE id = ANY(ARRAY({_THEIR_PAGES}))))
+    ORDER BY id FOR UPDATE
+""")
+_LOCK_PAGES = text(
+    f"SELECT * FROM page WHERE id = ANY(ARRAY({_THEIR_PAGES})) ORDER BY id FOR UPDATE"
+)
+_LOCK_DELIVERIES = text("""
+    SELECT * FROM page_delivery WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE
+""")
 
 
 def deliveries_of(session: Session, page_id: UUID) -> list[PageDelivery]:
@@ -233,71 +256,6 @@ def was_taken(session: Session, clinic_id: UUID, cause: str) -> bool:
         Page.acknowledged_at.is_not(None),
     )
     return session.scalars(mine.limit(1)).first() is not None
-
-
-#: A page's number is given to another one only so long after that page was closed: an answer to a
-#: text of the evening must not take the page of the night.
-CODE_KEPT = timedelta(hours=12)
-
-
-def _texted(clinic_id: UUID, people: Collection[str], at: datetime) -> Select[Page]:
-    """Pages by text to these people whose number meant something at that time."""
-    lately = or_(Page.closed_at.is_(None), Page.closed_at > at - CODE_KEPT)
-    return select(Page).where(
-        Page.clinic_id == clinic_id,
-        Page.person.in_(people),
-        Page.reply_code.is_not(None),
-        lately,
-    )
-
-
-# One lock for a whole clinic: a turn that pages several people, phone by phone, would wait for
-# another one that does so in another order, and that one for it.
-_LOCK_CODES = text("SELECT pg_advisory_xact_lock(hashtext('aftercare.pages'), hashtext(:clinic))")
-
-
-def code_for(
-    session: Session,
-    clinic_id: UUID,
-    people: Collection[str],
-    follow_up_id: UUID | None,
-    *,
-    now: datetime,
-) -> int:
-    """Return the number for a page's text: the item's own, or the lowest that means nothing else.
-
-    `people` are the keys of all who share the phone. Whoever else numbers a page of this clinic
-    waits for the end of this transaction, and then sees what it has given away.
-    """
-    session.execute(_LOCK_CODES, {"clinic": str(clinic_id)})
-    used = list(session.scalars(_texted(clinic_id, people, now)))
-    own = [page.reply_code for page in used if follow_up_id and page.follow_up_id == follow_up_id]
-    if own and own[-1] is not None:
-        return own[-1]
-    taken = {page.reply_code for page in used}
-    return next(number for number in itertools.count(1) if number not in taken)
-
-
-def with_code(
-    session: Session, clinic_id: UUID, people: Collection[str], code: int, *, at: datetime
-) -> Page | None:
-    """Return the page to these people that this number, written `at`, takes.
-
-    One that is still open goes before the newest. A page that began later is not meant.
-    """
-    mine = _texted(clinic_id, people, at).where(Page.reply_code == code, Page.at <= at)
-    mine = mine.order_by(Page.closed_at.is_not(None), Page.at.desc(), Page.id.desc())
-    return session.scalars(mine.limit(1)).first()
-
-
-def waiting(
-    session: Session, clinic_id: UUID, people: Collection[str], *, at: datetime
-) -> list[Page]:
-    """Return the pages by text that nobody had taken at that time, one for each number."""
-    was_open = or_(Page.closed_at.is_(None), Page.closed_at > at)
-    mine = _texted(clinic_id, people, at).where(Page.at <= at, was_open)
-    newest = {page.reply_code: page for page in session.scalars(mine.order_by(Page.at, Page.id))}
-    return sorted(newest.values(), key=lambda page: page.reply_code or 0)
 
 
 def answers_lately(
@@ -413,14 +371,15 @@ _TEAM_TOLD = text("""
     UPDATE message SET template = replace(template, '_noalert', ''), next_at = :now
     WHERE kind = 'safety' AND status = 'planned' AND template LIKE '%_noalert'
       AND params ? 'awaits_page'
-      AND inbound_id IN (SELECT i.id FROM inbound i WHERE i.follow_up_id = :item)
+      AND inbound_id IN (SELECT i.id FROM inbound i
+                         WHERE i.follow_up_id = ANY(CAST(:items AS uuid[])))
     RETURNING sender_id
 """)
 
 
-def tell_of_team(session: Session, follow_up_id: UUID, *, now: datetime) -> set[UUID]:
+def tell_of_team(session: Session, follow_up_ids: Collection[UUID], *, now: datetime) -> set[UUID]:
     """Let the waiting replies say that the team was alerted, and go now; return their senders."""
-    values = {"item": follow_up_id, "now": now}
+    values = {"items": as_array(follow_up_ids), "now": now}
     return set(session.scalars(_TEAM_TOLD, values))
 
 

@@ -15,7 +15,7 @@ from records import clinics, followups, pages
 from records.pages import DeliveryStatus
 from worker.logs import get_logger
 from worker.paging import words
-from worker.paging.pager import accepted, climb_if_nobody_was_reached, lock
+from worker.paging.pager import Taken, accepted, climb_if_nobody_was_reached
 from worker.paging.transports import signature
 from worker.services import Services
 from worker.steps import followup_actions as actions
@@ -122,7 +122,7 @@ def note_status(services: Services, delivery_id: UUID | None, status: str) -> bo
         return False
     senders: set[UUID] = set()
     with services.database.transaction() as session:
-        found = lock(session, delivery_id)
+        found = pages.lock_deliveries(session, [delivery_id]).get(delivery_id)
         if found is None:
             return False
         page, row = found
@@ -130,7 +130,7 @@ def note_status(services: Services, delivery_id: UUID | None, status: str) -> bo
         if end is None:
             # A word on the way is proof that the carrier has it, should its answer have been lost.
             if row.status == DeliveryStatus.SENDING:
-                senders = accepted(session, page, row, row.reference, now=now)
+                senders = accepted(session, [Taken(page, row, row.reference)], now=now)
         elif row.status in {DeliveryStatus.ACCEPTED, DeliveryStatus.SENDING}:
             again = page.closed_at is None and row.tries < _RING_AGAIN.get(status, 0)
             row.status = DeliveryStatus.PLANNED if again else end

@@ -116,12 +116,12 @@ class QuickCarrier(Carrier):
 
 
 class QuickPager(Pager):
-    """The worker's pager without its threads: a page is tried, and its end written, at once."""
+    """The worker's pager without its threads: pages are tried, and their end written, at once."""
 
     def submit(self, jobs: Sequence[Job]) -> None:
         """Try these now."""
-        for job in jobs:
-            self.carry(job)
+        if jobs:
+            self.carry(jobs)
 
 
 def at_once(coroutine: Coroutine[Any, Any, T]) -> T:

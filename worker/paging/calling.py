@@ -1,11 +1,11 @@
 """Putting a page on its way: its row, and a delivery for each channel that reaches the person."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from records import pages
+from records import pagecodes, pages
 from records.base import Session, new_id
 from records.clinics import Clinic
 from records.pages import Page, PageDelivery, PageKind
@@ -47,9 +47,24 @@ def page(
     *,
     now: datetime,
 ) -> UUID | None:
-    """Page somebody by every channel that is wanted and there; None if its cause was paged before.
+    """Page somebody now; return the page's id, or None if its cause was paged before."""
+    row, deliveries = made(session, services, available, clinic, person, about, now=now)
+    return row.id if pages.add(session, row, deliveries) else None
 
-    Where no wanted channel reaches them, any other that does is taken.
+
+def made(
+    session: Session,
+    services: Services,
+    available: Collection[str],
+    clinic: Clinic,
+    person: Person,
+    about: About,
+    *,
+    now: datetime,
+) -> tuple[Page, Sequence[PageDelivery]]:
+    """Return a page by every channel that is wanted and there, for the caller to insert.
+
+    Where no wanted channel reaches the person, any other that does is taken.
     """
     row = Page(
         id=new_id(),
@@ -75,14 +90,10 @@ def page(
         chosen.discard(Channel.VOICE)
     if Channel.SMS in chosen and about.kind is not PageKind.ANSWER:
         sharing = roster.keys_beside(clinic.file, person.key)
-        row.reply_code = pages.code_for(session, clinic.id, sharing, about.item_id, now=now)
+        row.reply_code = pagecodes.code_for(session, clinic.id, sharing, about.item_id, now=now)
     if not chosen and about.with_webhook:
         log.error("page_without_a_channel", page_id=str(row.id), clinic_id=str(clinic.id))
-    if not pages.add(
-        session, row, [_delivery(services, row, one, person, now) for one in sorted(chosen)]
-    ):
-        return None
-    return row.id
+    return row, [_delivery(services, row, one, person, now) for one in sorted(chosen)]
 
 
 def _reaches(services: Services, channel: Channel, person: Person) -> bool:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from records import clinics, followups, pages
@@ -57,19 +58,21 @@ class Pager:
 
     def _carry(self, job: Job) -> None:
         try:
-            self.carry(job)
+            self.carry([job])
         finally:
             with self._settled:
                 self._pending -= 1
                 self._settled.notify_all()
 
-    def carry(self, job: Job) -> None:
-        """Try a page here and now, and write down what came of it; never raises."""
-        try:
-            self._write(job, self._try(job))
-        except Exception:
-            # The lease brings the delivery back.
-            log.exception("page_outcome_not_written", delivery_id=str(job.delivery_id))
+    def carry(self, jobs: Sequence[Job]) -> None:
+        """Try pages here and now, and write down together what came of them; never raises.
+
+        What can't be written with the others is written by itself.
+        """
+        tried = [(job, self._try(job)) for job in jobs]
+        if not self._written(tried) and len(tried) > 1:
+            for each in tried:
+                self._written([each])
 
     def _try(self, job: Job) -> Sent:
         try:
@@ -78,54 +81,65 @@ class Pager:
             log.exception("page_transport_failed", channel=job.channel)
             return Sent(result=Result.AGAIN, error=type(error).__name__)
 
-    def _write(self, job: Job, sent: Sent) -> None:
+    def _written(self, tried: Sequence[tuple[Job, Sent]]) -> bool:
+        """Write what came of these; where that fails, their leases bring the deliveries back."""
+        try:
+            self._write(tried)
+        except Exception:
+            ids = [str(job.delivery_id) for job, _ in tried]
+            log.exception("page_outcomes_not_written", delivery_ids=ids)
+            return False
+        return True
+
+    def _write(self, tried: Sequence[tuple[Job, Sent]]) -> None:
         services = self._services
-        senders: set[UUID] = set()
         with services.database.transaction() as session:
-            found = lock(session, job.delivery_id)
-            if found is None:
-                return
-            page, row = found
+            found = pages.lock_deliveries(session, [job.delivery_id for job, _ in tried])
             now = services.now
-            if sent.result is Result.ACCEPTED:
-                senders = accepted(session, page, row, sent.reference, now=now)
-            else:
-                failed(session, page, row, sent, now=now)
-        log.info(
-            "page_tried",
-            page_id=str(job.page_id),
-            channel=str(job.channel),
-            result=str(sent.result),
-            error=sent.error,
-        )
+            ended = [
+                (*found[job.delivery_id], sent) for job, sent in tried if job.delivery_id in found
+            ]
+            taken = [
+                Taken(page, row, sent.reference)
+                for page, row, sent in ended
+                if sent.result is Result.ACCEPTED
+            ]
+            senders = accepted(session, taken, now=now)
+            for page, row, sent in ended:
+                if sent.result is not Result.ACCEPTED:
+                    failed(session, page, row, sent, now=now)
+        for job, sent in tried:
+            log.info(
+                "page_tried",
+                page_id=str(job.page_id),
+                channel=str(job.channel),
+                result=str(sent.result),
+                error=sent.error,
+            )
         for sender_id in senders:
             services.nudge("safety", str(sender_id))
 
 
-def lock(session: Session, delivery_id: UUID) -> tuple[Page, PageDelivery] | None:
-    """Lock a delivery with its page and item, the item first as whoever takes it does."""
-    page = pages.page_of_delivery(session, delivery_id)
-    if page is None:
-        return None
-    if page.follow_up_id is not None:
-        followups.by_id(session, page.follow_up_id)
-    page = pages.by_id(session, page.id, lock=True)
-    row = pages.delivery(session, delivery_id)
-    return None if page is None or row is None else (page, row)
+class Taken(NamedTuple):
+    """A delivery that a channel took, and what the channel calls it."""
+
+    page: Page
+    row: PageDelivery
+    reference: str | None
 
 
-def accepted(
-    session: Session, page: Page, row: PageDelivery, reference: str | None, *, now: datetime
-) -> set[UUID]:
-    """Note that a channel took the page; return the senders of replies that may now say so."""
-    row.status, row.reference, row.error = DeliveryStatus.ACCEPTED, reference, None
-    row.next_at, row.accepted_at = None, row.accepted_at or now
-    first, page.sent_at = page.sent_at is None, page.sent_at or now
+def accepted(session: Session, taken: Sequence[Taken], *, now: datetime) -> set[UUID]:
+    """Note that channels took these; return the senders of replies that may now say so."""
+    called: set[UUID] = set()
+    for page, row, reference in taken:
+        row.status, row.reference, row.error = DeliveryStatus.ACCEPTED, reference, None
+        row.next_at, row.accepted_at = None, row.accepted_at or now
+        first, page.sent_at = page.sent_at is None, page.sent_at or now
+        if first and page.follow_up_id is not None and page.why != ladder.Why.CLOSED:
+            called.add(page.follow_up_id)
     session.flush()
-    if page.follow_up_id is None or not first or page.why == ladder.Why.CLOSED:
-        return set()
     # Care rule 11: the patient is told of the team only when somebody was really called.
-    return pages.tell_of_team(session, page.follow_up_id, now=now)
+    return pages.tell_of_team(session, called, now=now) if called else set()
 
 
 def failed(session: Session, page: Page, row: PageDelivery, sent: Sent, *, now: datetime) -> None:

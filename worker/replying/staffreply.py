@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection
 from datetime import timedelta
 
-from records import pages
+from records import pagecodes, pages
 from records.pages import Page, PageKind
 from schedules import ladder, roster
 from schedules.followups import FollowUpReason
@@ -41,7 +41,7 @@ def staff_reply(case: Case) -> bool:
         return False
     word = " ".join(_NO_LETTERS.sub("", case.body).casefold().split())
     written = case.inbound.received_at
-    waiting = pages.waiting(case.session, case.clinic.id, people, at=written)
+    waiting = pagecodes.waiting(case.session, case.clinic.id, people, at=written)
     if case.inbound.prompt_message_id is not None or case.inbound.ambiguous:
         if waiting and _NUMBER.fullmatch(word):
             _tell(case, people, "own")
@@ -66,7 +66,7 @@ def _meant(
     number = _NUMBER.fullmatch(word)
     if number is not None:
         code = int(number[1])
-        page = pages.with_code(
+        page = pagecodes.with_code(
             case.session, case.clinic.id, people, code, at=case.inbound.received_at
         )
         if page is not None:
@@ -76,7 +76,7 @@ def _meant(
             return waiting[0], ""
         if waiting:
             return None, "which"
-    open_now = pages.waiting(case.session, case.clinic.id, people, at=case.now)
+    open_now = pagecodes.waiting(case.session, case.clinic.id, people, at=case.now)
     return None, "unclear" if open_now else "nothing"
 
 

@@ -7,15 +7,15 @@ threads. A claim that says nothing for a minute is made again.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from records import clinics, followups, inbox, intake, pages
+from records import clinics, followups, inbox, intake, pagecodes, pages
 from records.base import Session
-from records.casework import staff_by_id
-from records.clinics import Clinic, Sender
+from records.casework import staff_with_ids
+from records.clinics import Clinic, Sender, Staff
 from records.followups import FollowUp, FollowUpEvent
 from records.pages import DeliveryStatus, Page, PageDelivery, PageKind
 from schedules import ladder, roster
@@ -36,6 +36,8 @@ from worker.services import Services
 log = get_logger(__name__)
 
 _PUT_OFF = timedelta(seconds=60)
+#: So many items are held at a time: whoever takes one of them waits for a moment at most.
+_TOGETHER = 25
 _NOBODY_REACHED = "crisis_noack"
 
 
@@ -47,20 +49,27 @@ def run(services: Services, pager: Pager, *, limit: int = 100) -> Counter[str]:
 
 
 def climb(services: Services, pager: Pager, *, limit: int = 100) -> Counter[str]:
-    """Take the turn of each item whose clock has come, each in a transaction of its own."""
+    """Take the turn of each item whose clock has come, what may be a life before all else."""
     counts: Counter[str] = Counter()
     with services.database.transaction() as session:
-        items = pages.due_items(session, now=services.now, limit=limit)
-        due = [(item.id, item.clinic_id) for item in items]
-        on_duty = {each: _on_duty(session, each, services.now) for each in {at for _, at in due}}
-    for item_id, clinic_id in due:
-        try:
-            counts["paged"] += _climb_one(services, pager, item_id, on_duty[clinic_id])
-        except Exception:
-            log.exception("item_not_paged", follow_up_id=str(item_id))
-            counts["failed"] += 1
-            _put_off(services, item_id)
+        due = [item.id for item in pages.due_items(session, now=services.now, limit=limit)]
+    for start in range(0, len(due), _TOGETHER):
+        counts += _climb_for_sure(services, pager, due[start : start + _TOGETHER])
     return +counts
+
+
+def _climb_for_sure(services: Services, pager: Pager, item_ids: Sequence[UUID]) -> Counter[str]:
+    """Take the turns of these together; where that fails each by itself, so that one waits."""
+    try:
+        return Counter(paged=_climb(services, pager, item_ids))
+    except Exception:
+        if len(item_ids) == 1:
+            log.exception("item_not_paged", follow_up_id=str(item_ids[0]))
+            _put_off(services, item_ids[0])
+            return Counter(failed=1)
+        log.warning("items_not_paged_together", items=len(item_ids), exc_info=True)
+    alone = (_climb_for_sure(services, pager, [each]) for each in item_ids)
+    return sum(alone, Counter())
 
 
 def _put_off(services: Services, item_id: UUID) -> None:
@@ -88,62 +97,107 @@ def _on_duty(session: Session, clinic_id: UUID, now: datetime) -> _OnDuty:
     )
 
 
-def _climb_one(services: Services, pager: Pager, item_id: UUID, on_duty: _OnDuty) -> int:
+def _climb(services: Services, pager: Pager, item_ids: Sequence[UUID]) -> int:
+    """Take the turns of these items in one transaction; return how many pages were made."""
     now = services.now
     with services.database.transaction() as session:
-        item = followups.by_id(session, item_id)
-        if item is None or item.status == "resolved":
-            return 0
-        if item.climbs_at is not None and item.climbs_at > now:
-            return 0
+        # One that somebody else holds is left to the next tick: whoever waits may be waited for.
+        items = [
+            item
+            for item in followups.still_open(session, item_ids, skip_locked=True)
+            if item.climbs_at is None or item.climbs_at <= now
+        ]
+        owners = staff_with_ids(session, {item.owner_id for item in items if item.owner_id})
+        on_duty = {each: _on_duty(session, each, now) for each in {one.clinic_id for one in items}}
+        turns = _Turns(session=session, services=services, pager=pager, now=now)
+        for item in sorted(items, key=lambda each: item_ids.index(each.id)):
+            clinic = clinics.by_id(session, item.clinic_id)
+            owner = _owner_of(clinic.file, item, owners)
+            turns.take(clinic, item, owner, on_duty[item.clinic_id])
+        pages.add_all(session, turns.made)
+        # Whom no channel reaches at all is not waited for.
+        _climb_past(session, turns.unreached, now=now)
+        return len(turns.made)
+
+
+@dataclass(kw_only=True)
+class _Turns:
+    """Turns that are taken in one transaction, and the pages that they make."""
+
+    session: Session
+    services: Services
+    pager: Pager
+    now: datetime
+    made: list[tuple[Page, Sequence[PageDelivery]]] = field(default_factory=list)
+    #: The pages of those who are called first, where nothing was to be tried.
+    unreached: list[UUID] = field(default_factory=list)
+
+    def take(self, clinic: Clinic, item: FollowUp, owner: Person | None, on_duty: _OnDuty) -> None:
+        """Take one item's turn: whom it calls, and when it climbs next."""
+        session, now = self.session, self.now
         if item.run_at is None:
             # An item of before there was paging: its clocks start here.
             item.run_at = now if item.severity == Severity.PAGE_NOW else item.due_at
             item.run_acknowledged_at = now if item.status == "acknowledged" else None
-        clinic = clinics.by_id(session, item.clinic_id)
         turn = ladder.turn(
-            _clock(session, clinic.file, item, now),
+            _clock(item, owner, now),
             clinic.file,
             now=now,
             # What a clinician has to decide on calls no colleague who can't, while there is one.
             desk=(item.dose_at and on_duty.clinicians) or on_duty.desk,
             absent=on_duty.absent,
         )
-        paged = [
-            _page(session, services, pager, clinic, item, turn, person, now=now)
-            for person in turn.whom
-        ]
+        paged = [self._page(clinic, item, turn, person) for person in turn.whom]
+        self.made += paged
+        self.unreached += [page.id for page, deliveries in paged[:1] if not deliveries]
         _take_turn(session, item, turn, now)
-        noack = _tell_if_nobody_came(session, services, clinic, item, now=now)
+        noack = _tell_if_nobody_came(session, self.services, clinic, item, now=now)
         item.climbs_at = min(turn.next_at, noack) if noack else turn.next_at
-        # Whom no channel reaches at all is not waited for.
-        _climb_past(session, paged[:1], now=now)
-        return len(turn.whom)
+
+    def _page(
+        self, clinic: Clinic, item: FollowUp, turn: Turn, person: Person
+    ) -> tuple[Page, Sequence[PageDelivery]]:
+        last = None
+        if turn.why is Why.JOINED:
+            last = pages.last_voice(self.session, item.id, person.key)
+        about = calling.About(
+            kind=PageKind.ITEM,
+            why=turn.why,
+            severity=item.severity,
+            item_id=item.id,
+            wanted=turn.channels,
+            called_at=last,
+            with_webhook=person == turn.whom[0],
+        )
+        channels = self.pager.channels.keys()
+        return calling.made(
+            self.session, self.services, channels, clinic, person, about, now=self.now
+        )
 
 
-def _clock(session: Session, file: ClinicFile, item: FollowUp, now: datetime) -> Clock:
+def _clock(item: FollowUp, owner: Person | None, now: datetime) -> Clock:
     return Clock(
         severity=Severity(item.severity),
         due_at=item.due_at,
         run_at=item.run_at or now,
         rung=item.rung,
         acknowledged_at=item.run_acknowledged_at,
-        owner=owner_of(session, file, item),
+        owner=owner,
         joined=item.joined_at is not None,
         silence=item.reason in SILENCE,
         dose_at=item.dose_at,
     )
 
 
-def owner_of(session: Session, file: ClinicFile, item: FollowUp) -> Person | None:
+def _owner_of(file: ClinicFile, item: FollowUp, staff: Mapping[UUID, Staff]) -> Person | None:
     """Return who has the item, with the numbers of the clinic's file if they stand there."""
-    staff = staff_by_id(session, item.owner_id) if item.owner_id else None
-    key = key_of(staff.email, "") if staff else item.taken_by
+    mine = staff.get(item.owner_id) if item.owner_id else None
+    key = key_of(mine.email, "") if mine else item.taken_by
     if key is None:
         return None
     people = map(ladder.person_of, roster.contacts(file))
     known = next((one for one in people if one.key == key), None)
-    return known or Person(key=key, name=key, email=staff.email if staff else None)
+    return known or Person(key=key, name=key, email=mine.email if mine else None)
 
 
 def _take_turn(session: Session, item: FollowUp, turn: Turn, now: datetime) -> None:
@@ -169,42 +223,9 @@ def _take_turn(session: Session, item: FollowUp, turn: Turn, now: datetime) -> N
     )
 
 
-def _page(
-    session: Session,
-    services: Services,
-    pager: Pager,
-    clinic: Clinic,
-    item: FollowUp,
-    turn: Turn,
-    person: Person,
-    *,
-    now: datetime,
-) -> UUID | None:
-    last = None
-    if turn.why is Why.JOINED:
-        last = pages.last_voice(session, item.id, person.key)
-    return calling.page(
-        session,
-        services,
-        pager.channels.keys(),
-        clinic,
-        person,
-        calling.About(
-            kind=PageKind.ITEM,
-            why=turn.why,
-            severity=item.severity,
-            item_id=item.id,
-            wanted=turn.channels,
-            called_at=last,
-            with_webhook=person == turn.whom[0],
-        ),
-        now=now,
-    )
-
-
-def _climb_past(session: Session, page_ids: Iterable[UUID | None], *, now: datetime) -> None:
+def _climb_past(session: Session, page_ids: Iterable[UUID], *, now: datetime) -> None:
     for page_id in page_ids:
-        page = pages.by_id(session, page_id) if page_id is not None else None
+        page = pages.by_id(session, page_id)
         if page is not None and clinics.by_id(session, page.clinic_id).can_be_read:
             climb_if_nobody_was_reached(session, page, now=now)
 
@@ -399,5 +420,5 @@ def _waiting(session: Session, page: Page, now: datetime) -> tuple[tuple[int, da
     if not clinic.can_be_read:
         return ()
     people = roster.keys_beside(clinic.file, page.person)
-    open_now = pages.waiting(session, clinic.id, people, at=now)
+    open_now = pagecodes.waiting(session, clinic.id, people, at=now)
     return tuple((one.reply_code, one.at) for one in open_now if one.reply_code is not None)
