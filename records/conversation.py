@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select, text
+from sqlalchemy import select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -170,25 +170,30 @@ def lock_patients(session: Session, patient_ids: Sequence[UUID]) -> list[Patient
 
 
 def people_on(
-    session: Session, clinic_id: UUID, blind: bytes, *, lock: bool = False
-) -> list[Patient]:
-    """Return the clinic's patients on a number, the oldest first; locked, as `lock_patients` does.
+    session: Session, numbers: Sequence[tuple[UUID, bytes]]
+) -> dict[tuple[UUID, bytes], list[Patient]]:
+    """Lock and return the patients on numbers (clinic, blind), the oldest first, by number.
 
     Ids rise with time, so the order is that of creation and, for locks, the same everywhere.
     """
-    mine = select(Patient).where(Patient.phone_blind == blind, Patient.clinic_id == clinic_id)
-    mine = mine.order_by(Patient.id)
-    return list(session.scalars(mine.with_for_update(key_share=True) if lock else mine))
+    mine = select(Patient).where(tuple_(Patient.clinic_id, Patient.phone_blind).in_(numbers))
+    found: dict[tuple[UUID, bytes], list[Patient]] = {each: [] for each in numbers}
+    for person in session.scalars(mine.order_by(Patient.id).with_for_update(key_share=True)):
+        found[person.clinic_id, person.phone_blind].append(person)
+    return found
 
 
-_LOCK_NUMBER = text(
-    "SELECT pg_advisory_xact_lock(hashtext('aftercare.number'), hashtext(encode(:blind, 'hex')))"
-)
+# In the order of the locks themselves, so that nobody waits for another crosswise.
+_LOCK_NUMBERS = text("""
+    SELECT pg_advisory_xact_lock(hashtext('aftercare.number'), lock)
+    FROM (SELECT DISTINCT hashtext(encode(blind, 'hex')) AS lock
+          FROM unnest(CAST(:blinds AS bytea[])) AS n(blind) ORDER BY lock) AS locks
+""")
 
 
-def lock_number(session: Session, blind: bytes) -> None:
-    """Let the texts of one number be handled one at a time, to the end of the transaction."""
-    session.execute(_LOCK_NUMBER, {"blind": blind})
+def lock_numbers(session: Session, blinds: Sequence[bytes]) -> None:
+    """Let the texts of these numbers be handled by nobody else, to the end of the transaction."""
+    session.execute(_LOCK_NUMBERS, {"blinds": list(blinds)})
 
 
 # A number's texts are handled in the order received (a later R reverses a C), but one that is
@@ -196,19 +201,21 @@ def lock_number(session: Session, blind: bytes) -> None:
 _NEXT_UNREAD = text("""
     SELECT i.* FROM inbound i
     WHERE i.handled_at IS NULL AND (i.retry_at IS NULL OR i.retry_at <= :now)
+      AND i.urgent = :urgent
       AND (i.urgent OR NOT EXISTS (
           SELECT 1 FROM inbound e
           WHERE e.clinic_id = i.clinic_id AND e.from_blind = i.from_blind
             AND e.handled_at IS NULL AND (e.retry_at IS NULL OR e.retry_at <= :now)
             AND (e.received_at, e.id) < (i.received_at, i.id)))
-    ORDER BY i.urgent DESC, i.received_at, i.id LIMIT 1
+    ORDER BY i.received_at, i.id LIMIT :limit
     FOR UPDATE OF i SKIP LOCKED
 """)
 
 
-def take_next_unread(session: Session, *, now: datetime) -> Inbound | None:
-    """Lock and return the text to handle next, urgent ones first; None when none is free."""
-    return session.scalars(select(Inbound).from_statement(_NEXT_UNREAD), {"now": now}).first()
+def take_unread(session: Session, *, now: datetime, limit: int, urgent: bool) -> list[Inbound]:
+    """Lock and return the texts to handle next: urgent ones, or the earliest of each number."""
+    values = {"now": now, "limit": limit, "urgent": urgent}
+    return list(session.scalars(select(Inbound).from_statement(_NEXT_UNREAD), values))
 
 
 def add_answer(session: Session, values: dict[str, Any]) -> UUID | None:
@@ -301,77 +308,6 @@ _UNREAD_OF = text("""
 def has_unread(session: Session, patient_id: UUID, *, before: datetime) -> bool:
     """Return whether a text of this patient, received by then, was not handled yet."""
     return bool(session.scalar(_UNREAD_OF, {"patient": patient_id, "before": before}))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """A check-in with the text that asked it and the patient it waits for."""
-
-    check_in: CheckIn
-    message: Message
-    patient: Patient
-
-
-def check_in_over(
-    session: Session,
-    *,
-    now: datetime,
-    skip: Sequence[UUID],
-    waiting_clinics: Sequence[UUID],
-    waited_enough: datetime,
-) -> Asked | None:
-    """Lock and return the open check-in that ended longest ago; None when none is free.
-
-    Those of `waiting_clinics` are left alone until they ended before `waited_enough`.
-    """
-    ready = CheckIn.clinic_id.not_in(waiting_clinics) | (CheckIn.ends_at <= waited_enough)
-    mine = _ASKED.where(CheckIn.ends_at <= now, CheckIn.id.not_in(skip), ready)
-    return _asked(session, mine.order_by(CheckIn.ends_at, CheckIn.id))
-
-
-def check_in_before(session: Session, check_in_id: UUID, *, ended: datetime) -> CheckIn | None:
-    """Lock and return this check-in if it is open although it ended before that."""
-    mine = select(CheckIn).where(
-        CheckIn.id == check_in_id, CheckIn.status == "open", CheckIn.ends_at <= ended
-    )
-    return session.scalars(mine.with_for_update()).first()
-
-
-def check_ins_about_visits(
-    session: Session, *, now: datetime, until: datetime, limit: int
-) -> list[Asked]:
-    """Return delivered questions about visits, open to `until` at most, to look at now."""
-    mine = _ASKED.where(
-        CheckIn.ends_at <= until,
-        CheckIn.next_look_at.is_(None) | (CheckIn.next_look_at <= now),
-        Message.appointment_id.is_not(None),
-        Message.status == "delivered",
-        Message.nudge_for.is_(None),
-    )
-    rows = session.execute(mine.order_by(CheckIn.id).limit(limit))
-    return [Asked(check_in=row[0], message=row[1], patient=row[2]) for row in rows]
-
-
-def open_check_in(session: Session, check_in_id: UUID) -> Asked | None:
-    """Lock and return this check-in if it is open and nobody else has it."""
-    return _asked(session, _ASKED.where(CheckIn.id == check_in_id))
-
-
-_ASKED = (
-    select(CheckIn, Message, Patient)
-    .join(Message, Message.id == CheckIn.message_id)
-    .join(Patient, Patient.id == CheckIn.patient_id)
-    .where(CheckIn.status == "open")
-)
-
-
-def _asked(session: Session, mine: Select[CheckIn, Message, Patient]) -> Asked | None:
-    locked = mine.limit(1).with_for_update(of=CheckIn, skip_locked=True)
-    row = session.execute(locked).one_or_none()
-    if row is None:
-        return None
-    check_in, message, patient = row
-    return Asked(check_in=check_in, message=message, patient=patient)
 
 
 def check_ins_of_question(

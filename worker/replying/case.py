@@ -35,6 +35,19 @@ SAFETY = "safety"
 _PROMISED = frozenset({Severity.PAGE_NOW, Severity.CALL_TODAY})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What was read for all texts of a transaction at once; what is missing is read when asked for.
+
+    `prompts` are those that texts were read as answers to, `around` those that each could answer,
+    `senders` what clinics text from now.
+    """
+
+    prompts: dict[UUID, Prompt] = field(default_factory=dict)
+    around: dict[UUID, list[Prompt]] = field(default_factory=dict)
+    senders: dict[UUID, UUID] = field(default_factory=dict)
+
+
 @dataclass(kw_only=True, eq=False)
 class Case:
     """What the handlers work with. `people` are all patients on the number, the oldest first."""
@@ -47,6 +60,7 @@ class Case:
     now: datetime
     #: Whether each visit that the text gives up is held, with its own call: no other is asked for.
     visits_held: bool = False
+    known: Known = field(default_factory=Known, repr=False)
     #: Which steps to nudge once this is committed.
     nudges: set[tuple[str, str]] = field(default_factory=set)
 
@@ -108,13 +122,17 @@ class Case:
     def prompt(self) -> Prompt | None:
         """The question this text was read as an answer to."""
         asked = self.inbound.prompt_message_id
-        return conversation.prompt(self.session, asked) if asked else None
+        if asked is None:
+            return None
+        return self.known.prompts.get(asked) or conversation.prompt(self.session, asked)
 
     @cached_property
     def asked(self) -> tuple[list[Prompt], list[Prompt]]:
         """The questions around the time the text was received: unanswered, and just answered."""
-        reply = Reply(patients=[each.id for each in self.people], at=self.inbound.received_at)
-        [asked] = conversation.prompts(self.session, [reply])
+        asked = self.known.around.get(self.inbound.id)
+        if asked is None:
+            reply = Reply(patients=[each.id for each in self.people], at=self.inbound.received_at)
+            [asked] = conversation.prompts(self.session, [reply])
         return hearing.open_prompts(asked)
 
     @property
@@ -122,10 +140,13 @@ class Case:
         """The unanswered questions at the time the text was received."""
         return self.asked[0]
 
-    @cached_property
+    @property
     def sender_id(self) -> UUID:
         """What the clinic texts from now."""
-        return clinics.active_sender(self.session, self.clinic.id).id
+        senders = self.known.senders
+        if self.clinic.id not in senders:
+            senders[self.clinic.id] = clinics.active_sender(self.session, self.clinic.id).id
+        return senders[self.clinic.id]
 
     @property
     def closed_to_answers(self) -> bool:

@@ -13,12 +13,13 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from messages.binding import scale_of
-from records import checkins, clinics, conversation, patients, progress
+from records import checkins, clinics, conversation, patients, progress, unanswered
 from records.base import Session
 from records.checkins import CheckIn
-from records.conversation import Asked, Prompt
+from records.conversation import Prompt
 from records.outbox import Message
 from records.patients import Patient
+from records.unanswered import Asked
 from schedules import followup_rules
 from schedules.clinic import ClinicFile
 from schedules.followups import FollowUpReason, WantedFollowUp
@@ -91,7 +92,7 @@ def _look(services: Services, *, limit: int) -> tuple[Sequence[UUID], Sequence[U
     now = services.now
     try:
         with services.database.transaction() as session:
-            batch = conversation.check_ins_about_visits(
+            batch = unanswered.check_ins_about_visits(
                 session, now=now, until=now + _VISITS_AHEAD, limit=limit
             )
             ids += [each.check_in.id for each in batch]
@@ -129,7 +130,7 @@ def _end_early(services: Services, check_in_id: UUID) -> bool:
     later = {check_in_id: services.now + _LOOK_SOON}
     try:
         with services.database.transaction() as session:
-            asked = conversation.open_check_in(session, check_in_id)
+            asked = unanswered.open_check_in(session, check_in_id)
             if asked is None:
                 return False
             checkins.look_again(session, later)
@@ -164,7 +165,7 @@ def _end_next(
     """End one check-in in a transaction of its own, so that one bad row holds up no other."""
     try:
         with services.database.transaction() as session:
-            asked = conversation.check_in_over(
+            asked = unanswered.check_in_over(
                 session,
                 now=services.now,
                 skip=seen,
@@ -188,7 +189,7 @@ def _give_up(services: Services, check_in_id: UUID) -> str:
     """Put a check-in that can't be judged before a person, once it has failed for an hour."""
     now = services.now
     with services.database.transaction() as session:
-        row = conversation.check_in_before(session, check_in_id, ended=now - _GIVEN_UP_AFTER)
+        row = unanswered.check_in_before(session, check_in_id, ended=now - _GIVEN_UP_AFTER)
         if row is None:
             return "failed"
         row.status = VOID

@@ -77,8 +77,8 @@ def _taken(session: Session, inbound_id: UUID, intent: Intent, value: str | None
     row = inbox.find(session, inbound_id)
     if row is None:
         raise RefusedError("There is no such reply. List them with `aftercare replies`.")
-    conversation.lock_number(session, row.from_blind)
-    people = conversation.people_on(session, row.clinic_id, row.from_blind, lock=True)
+    conversation.lock_numbers(session, [row.from_blind])
+    [people] = conversation.people_on(session, [(row.clinic_id, row.from_blind)]).values()
     session.refresh(row)
     if row.handled_at is None:
         raise RefusedError("This reply is not handled yet. Try again in a moment.")

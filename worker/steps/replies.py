@@ -2,24 +2,29 @@
 
     inbound rows -> replies -> answers (outbox rows), check-ins, visits, follow-ups
 
-Each text is handled in a transaction of its own, urgent ones first, and the texts of one number in
-the order received. One that can't be handled is put off, and after three tries a person gets it.
+Urgent texts go first, each in a transaction of its own; the texts of one number in the order
+received. All others are handled a few at a time in one transaction; where that fails each by
+itself, so that no text holds up another. One that can't be handled is put off, and after three
+tries a person gets it.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
 from messages.replies import Intent
 from records import clinics, conversation, enrollments, inbox, patients
 from records.base import Session
+from records.conversation import Prompt, Reply
 from records.inbox import Inbound
+from records.patients import Patient
 from schedules.followups import FollowUpReason, WantedFollowUp
 from schedules.staffing import Severity
 from worker import unplanned
 from worker.logs import get_logger
 from worker.replying import arriving, hearing
-from worker.replying.case import Case
+from worker.replying.case import Case, Known
 from worker.replying.leaving import closed_record, helped, started, stopped, stranger
 from worker.replying.prompted import answered, hold_beside
 from worker.replying.staffreply import staff_reply
@@ -31,49 +36,83 @@ _PROVED_FOR = timedelta(days=1)
 log = get_logger(__name__)
 
 _TRIES = 3
+#: So many texts, and their patients, are held at a time: whoever stops meanwhile hardly waits.
+_TOGETHER = 10
 _RETRY = timedelta(seconds=10)
 
 
 def run(services: Services, *, limit: int = 100) -> Counter[str]:
     """Handle up to `limit` unread texts; return how many ended how."""
     counts: Counter[str] = Counter()
-    for _ in range(limit):
+    alone = 0
+    while (left := limit - counts.total()) > 0:
         taken: list[UUID] = []
+        # Whoever wrote of danger meanwhile goes before the next few.
+        together = 1 if alone else min(left, _TOGETHER)
         try:
-            if not _handle_next(services, taken):
+            handled = _handle_next(services, taken, 1, urgent=True)
+            handled = handled or _handle_next(services, taken, together, urgent=False)
+            if not handled:
                 break
-            counts["handled"] += 1
+            counts["handled"] += handled
+            alone = max(0, alone - handled)
         except Exception as error:
             if not taken:
                 raise
+            if len(taken) > 1:
+                log.warning("replies_not_handled_together", texts=len(taken), exc_info=True)
+                alone = len(taken)
+                continue
             log.exception("reply_failed", inbound_id=str(taken[0]))
             counts[_put_off(services, taken[0], error)] += 1
+            alone = max(0, alone - 1)
     return counts
 
 
-def _handle_next(services: Services, taken: list[UUID]) -> bool:
-    """Handle the next free text in one transaction; return whether there was one."""
+def _handle_next(services: Services, taken: list[UUID], most: int, *, urgent: bool) -> int:
+    """Handle the next free texts in one transaction; return how many there were."""
+    now = services.now
     with services.database.transaction() as session:
-        row = conversation.take_next_unread(session, now=services.now)
-        if row is None:
-            return False
-        taken.append(row.id)
-        conversation.lock_number(session, row.from_blind)
-        case = _case(session, services, row)
-        handle(case)
-        row.handled_at = services.now
-        row.reading_error = None
+        rows = conversation.take_unread(session, now=now, limit=most, urgent=urgent)
+        if not rows:
+            return 0
+        taken += [row.id for row in rows]
+        conversation.lock_numbers(session, [row.from_blind for row in rows])
+        cases = _cases(session, services, rows)
+        for case in cases:
+            handle(case)
+        for row in rows:
+            row.handled_at = now
+            row.reading_error = None
         session.flush()
         services.crashpoint("replies.before_commit")
     services.crashpoint("replies.after_commit")
-    for nudge in case.nudges:
+    for nudge in {nudge: None for case in cases for nudge in case.nudges}:
         services.nudge(*nudge)
-    return True
+    return len(rows)
 
 
-def _case(session: Session, services: Services, row: Inbound) -> Case:
+def _cases(session: Session, services: Services, rows: Sequence[Inbound]) -> list[Case]:
+    """Read what all these texts are handled with, in a statement for each kind of thing."""
     # Whoever changes a patient's texts takes the patient first (`conversation.lock_patients`).
-    people = conversation.people_on(session, row.clinic_id, row.from_blind, lock=True)
+    people = conversation.people_on(session, [(row.clinic_id, row.from_blind) for row in rows])
+    patients.read_opt_outs(session, people.keys())
+    on_number = [people[row.clinic_id, row.from_blind] for row in rows]
+    known = Known(
+        prompts=conversation.prompts_of(
+            session, [row.prompt_message_id for row in rows if row.prompt_message_id]
+        ),
+        around=_around(session, rows, on_number),
+    )
+    return [
+        _case(session, services, row, those, known)
+        for row, those in zip(rows, on_number, strict=True)
+    ]
+
+
+def _case(
+    session: Session, services: Services, row: Inbound, people: list[Patient], known: Known
+) -> Case:
     return Case(
         session=session,
         services=services,
@@ -81,7 +120,20 @@ def _case(session: Session, services: Services, row: Inbound) -> Case:
         inbound=row,
         people=people,
         now=services.now,
+        known=known,
     )
+
+
+def _around(
+    session: Session, rows: Sequence[Inbound], on_number: Sequence[Sequence[Patient]]
+) -> dict[UUID, list[Prompt]]:
+    """Return, by text, the questions that it could be answering."""
+    asked = [
+        Reply(patients=[person.id for person in those], at=row.received_at)
+        for row, those in zip(rows, on_number, strict=True)
+    ]
+    found = conversation.prompts(session, asked)
+    return {row.id: prompts for row, prompts in zip(rows, found, strict=True)}
 
 
 def handle(case: Case) -> None:
@@ -157,7 +209,8 @@ def _put_off(services: Services, inbound_id: UUID, error: Exception) -> str:
         session.refresh(row)
         if row.tries < _TRIES:
             return "postponed"
-        case = _case(session, services, row)
+        [people] = conversation.people_on(session, [(row.clinic_id, row.from_blind)]).values()
+        case = _case(session, services, row, people, Known())
         case.open(_unhandled(case))
         row.handled_at = now
     return "given_up"
