@@ -4,7 +4,7 @@
 counts them, so that a number is never answered without end.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +14,7 @@ from sqlalchemy import select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from records.base import as_array
 from records.checkins import CheckIn
 from records.inbox import Inbound
 from records.outbox import Message
@@ -300,14 +301,15 @@ def close_missed(session: Session, patient_ids: Sequence[UUID], *, now: datetime
 
 
 _UNREAD_OF = text("""
-    SELECT EXISTS (SELECT 1 FROM inbound WHERE patient_id = :patient AND handled_at IS NULL
-                   AND received_at <= :before)
+    SELECT patient_id, min(received_at) FROM inbound
+    WHERE patient_id = ANY(CAST(:patients AS uuid[])) AND handled_at IS NULL GROUP BY patient_id
 """)
 
 
-def has_unread(session: Session, patient_id: UUID, *, before: datetime) -> bool:
-    """Return whether a text of this patient, received by then, was not handled yet."""
-    return bool(session.scalar(_UNREAD_OF, {"patient": patient_id, "before": before}))
+def unread_since(session: Session, patient_ids: Collection[UUID]) -> dict[UUID, datetime]:
+    """Return when the earliest text that was not handled yet was received, by patient."""
+    found = session.execute(_UNREAD_OF, {"patients": as_array(patient_ids)})
+    return {row[0]: row[1] for row in found}
 
 
 def check_ins_of_question(

@@ -22,21 +22,22 @@ class Asked:
     patient: Patient
 
 
-def check_in_over(
+def check_ins_over(
     session: Session,
     *,
     now: datetime,
     skip: Sequence[UUID],
     waiting_clinics: Sequence[UUID],
     waited_enough: datetime,
-) -> Asked | None:
-    """Lock and return the open check-in that ended longest ago; None when none is free.
+    limit: int,
+) -> list[Asked]:
+    """Lock and return the open check-ins that ended longest ago and that nobody else has.
 
     Those of `waiting_clinics` are left alone until they ended before `waited_enough`.
     """
     ready = CheckIn.clinic_id.not_in(waiting_clinics) | (CheckIn.ends_at <= waited_enough)
     mine = _ASKED.where(CheckIn.ends_at <= now, CheckIn.id.not_in(skip), ready)
-    return _asked(session, mine.order_by(CheckIn.ends_at, CheckIn.id))
+    return _asked(session, mine.order_by(CheckIn.ends_at, CheckIn.id).limit(limit))
 
 
 def check_in_before(session: Session, check_in_id: UUID, *, ended: datetime) -> CheckIn | None:
@@ -62,9 +63,10 @@ def check_ins_about_visits(
     return [Asked(check_in=row[0], message=row[1], patient=row[2]) for row in rows]
 
 
-def open_check_in(session: Session, check_in_id: UUID) -> Asked | None:
-    """Lock and return this check-in if it is open and nobody else has it."""
-    return _asked(session, _ASKED.where(CheckIn.id == check_in_id))
+def open_check_ins(session: Session, check_in_ids: Sequence[UUID]) -> list[Asked]:
+    """Lock and return those of these check-ins that are open and that nobody else has."""
+    mine = _ASKED.where(CheckIn.id.in_(check_in_ids))
+    return _asked(session, mine.order_by(CheckIn.ends_at, CheckIn.id))
 
 
 _ASKED = (
@@ -75,10 +77,6 @@ _ASKED = (
 )
 
 
-def _asked(session: Session, mine: Select[CheckIn, Message, Patient]) -> Asked | None:
-    locked = mine.limit(1).with_for_update(of=CheckIn, skip_locked=True)
-    row = session.execute(locked).one_or_none()
-    if row is None:
-        return None
-    check_in, message, patient = row
-    return Asked(check_in=check_in, message=message, patient=patient)
+def _asked(session: Session, mine: Select[CheckIn, Message, Patient]) -> list[Asked]:
+    rows = session.execute(mine.with_for_update(of=CheckIn, skip_locked=True))
+    return [Asked(check_in=row[0], message=row[1], patient=row[2]) for row in rows]
