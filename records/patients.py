@@ -161,6 +161,12 @@ def by_id(session: Session, patient_id: UUID) -> Patient:
     return session.scalars(select(Patient).where(Patient.id == patient_id)).one()
 
 
+def with_ids(session: Session, patient_ids: Collection[UUID]) -> dict[UUID, Patient]:
+    """Return these patients, by id."""
+    mine = select(Patient).where(Patient.id.in_(patient_ids))
+    return {person.id: person for person in session.scalars(mine)} if patient_ids else {}
+
+
 def by_phone(session: Session, vault: Vault, number: str, clinic_id: UUID) -> list[Patient]:
     """Return the clinic's patients on this number, the oldest first."""
     mine = select(Patient).where(

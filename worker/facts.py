@@ -1,7 +1,7 @@
 """From rows to the values the planner is told: patients, visits, enrollments, what went out."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from types import MappingProxyType
@@ -412,6 +412,23 @@ def _patient_context(
 
 
 _NO_MISSES: Mapping[str, int] = MappingProxyType({})
+
+
+def of_patients(
+    session: Session,
+    services: Services,
+    patient_ids: Collection[UUID],
+    *,
+    now: datetime,
+    on_fault: Callable[[UUID, Exception], None] | None = None,
+) -> dict[UUID, tuple[ClinicContext, PatientContext]]:
+    """Return clinics and facts of those patients who follow a protocol, as `patient_contexts`."""
+    if not patient_ids:
+        return {}
+    rows = enrollments.of_patients(session, list(patient_ids))
+    places = {each: clinic_context(session, each) for each in {row.clinic_id for row in rows}}
+    contexts = patient_contexts(session, services, rows, places, now=now, on_fault=on_fault)
+    return {each.row.id: (places[each.row.clinic_id], each) for each in contexts}
 
 
 def of_patient(

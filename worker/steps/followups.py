@@ -7,7 +7,7 @@ A text or a visit whose record can't be read is put before a person by itself an
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -18,6 +18,7 @@ from records.appointments import Appointment
 from records.base import Session
 from records.clinics import Clinic
 from records.outbox import Message
+from records.patients import Patient
 from schedules.clinic import ClinicFile
 from schedules.facts import EnrollmentFacts
 from schedules.followup_rules import (
@@ -34,6 +35,7 @@ from schedules.moments import frame_of
 from schedules.protocol import Step
 from schedules.resolving import resolver
 from worker import facts, protocols, unplanned
+from worker.facts import ClinicContext, PatientContext
 from worker.logs import get_logger
 from worker.opening import open_follow_ups
 from worker.services import Services
@@ -93,8 +95,11 @@ def run(services: Services, *, limit: int = BATCH) -> Counter[str]:
         ended = endings.take_ended(session, limit=limit)
         unproved = endings.take_unproved(session, now=now, limit=limit)
         done = []
-        for message in (*ended, *unproved):
-            opened = _review(session, services, message, now=now)
+        # In the order of patients: whoever else opens items of several goes by it too.
+        texts = sorted((*ended, *unproved), key=lambda text: text.patient_id or text.id)
+        known = _read(session, services, texts, now=now)
+        for message in texts:
+            opened = _review(session, message, known, now=now)
             if opened is None:
                 continue
             counts["opened"] += opened
@@ -104,7 +109,40 @@ def run(services: Services, *, limit: int = BATCH) -> Counter[str]:
     return +counts
 
 
-def _review(session: Session, services: Services, message: Message, *, now: datetime) -> int | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What was read for all texts at once: who their patients are, and the facts of some.
+
+    `failed` says why a patient's facts could not be read.
+    """
+
+    people: Mapping[UUID, Patient]
+    facts: Mapping[UUID, tuple[ClinicContext, PatientContext]]
+    failed: Mapping[UUID, Exception]
+
+
+def _read(
+    session: Session, services: Services, texts: Sequence[Message], *, now: datetime
+) -> _Known:
+    """Read what texts are reviewed by; facts of those patients alone whose text has a rule."""
+    asked = [each for each in texts if each.patient_id and each.status != "delivered"]
+    people = patients.with_ids(session, {each.patient_id for each in asked if each.patient_id})
+    timed = {
+        each.patient_id
+        for each in asked
+        if each.patient_id and _has_rule(each) and people[each.patient_id].status != "closed"
+    }
+    failed: dict[UUID, Exception] = {}
+    try:
+        known = facts.of_patients(session, services, timed, now=now, on_fault=failed.__setitem__)
+    except Exception as error:
+        # What can't be read at all is told of each text by itself.
+        log.exception("facts_not_read", patients=len(timed))
+        known, failed = {}, dict.fromkeys(timed, error)
+    return _Known(people=people, facts=known, failed=failed)
+
+
+def _review(session: Session, message: Message, known: _Known, *, now: datetime) -> int | None:
     """Open what one text asks for, and count it; None where it is looked at again later.
 
     A text under way whose row was written by other rules, or before its visit moved, may have
@@ -113,10 +151,10 @@ def _review(session: Session, services: Services, message: Message, *, now: date
     patient_id = message.patient_id
     if patient_id is None or message.status == "delivered":
         return 0
-    if patients.by_id(session, patient_id).status == "closed":
+    if known.people[patient_id].status == "closed":
         return 0
     try:
-        told = _instruction(session, services, message, patient_id, now=now)
+        told = _instruction(session, message, patient_id, known, now=now)
         prove_by = told.prove_by if told is not None and message.final_at is None else None
         if prove_by is not None and prove_by > now:
             message.prove_by = prove_by
@@ -181,15 +219,23 @@ def _unreadable(
     return items
 
 
+def _has_rule(message: Message) -> bool:
+    return message.prove_by is not None and message.enrollment_id is not None
+
+
 def _instruction(
-    session: Session, services: Services, message: Message, patient_id: UUID, *, now: datetime
+    session: Session, message: Message, patient_id: UUID, known: _Known, *, now: datetime
 ) -> _Instruction | None:
-    if message.prove_by is None or message.enrollment_id is None:
+    if not _has_rule(message):
         return None
-    clinic, context = facts.of_patient(session, services, patient_id, now=now)
+    if patient_id in known.failed:
+        raise known.failed[patient_id]
+    if patient_id not in known.facts:
+        return None
+    clinic, context = known.facts[patient_id]
     # A text that went is made good as its own version says, whatever a later one leaves out.
     step = protocols.step_of(session, message)
-    if context is None or step is None:
+    if step is None:
         return None
     for row, enrollment in context.enrollments:
         if row.id != message.enrollment_id:
