@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from messages.binding import APPOINTMENT, YES_NO, asked, first_fit
 from messages.quoting import Reaction
 from messages.reading import Heard, Hint, Hit, Intent, OpenPrompt, Severity
-from messages.wordtools import flattened, spoken
+from messages.wordtools import spoken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +92,7 @@ def visit_reply(heard: Heard) -> Hit | None:
     """Read a short answer; with a question mark it is a question ("C?"), not an answer."""
     for answer in _ANSWERS:
         language = _whole(answer.group, heard)
-        bare = answer.group in _BARE and len(heard.cores[-1].split()) == 1
+        bare = answer.group in _BARE and len(heard.cores[-1].words) == 1
         hit = _bound(answer, heard.prompts, language, bare=bare) if language else None
         if hit and not heard.asks:
             return hit
@@ -115,10 +115,12 @@ def _said_clearly(heard: Heard) -> Hit | None:
     """
     if not any(prompt.context == APPOINTMENT for prompt in heard.prompts) or _is_doubted(heard):
         return None
-    told = heard.flat if not heard.asks else flattened(spoken(_ASKED.sub(" ", heard.folded)))
+    told = heard.flat
+    if heard.asks:
+        told = told.part(tuple(spoken(_ASKED.sub(" ", heard.folded)))).flat
     for match in heard.words["confirm_said"].matches(told):
         hit = _bound(_ANSWERS[0], heard.prompts, match.language)
-        wordy = heard.asks or len(heard.flat.split()) >= _MANY_WORDS
+        wordy = heard.asks or len(heard.flat.words) >= _MANY_WORDS
         return _with_words(hit) if hit and wordy else hit
     return None
 
@@ -128,7 +130,7 @@ _ASKED = re.compile(r"[^,.;:!?\n]*\?")
 
 
 def _is_doubted(heard: Heard) -> bool:
-    return heard.words["confirm_said"].without_excuses(heard.flat, ", ") != heard.flat
+    return heard.words["confirm_said"].is_excused(heard.flat)
 
 
 def _made_of(heard: Heard) -> Hit | None:
@@ -152,16 +154,15 @@ def _opening(heard: Heard) -> Hit | None:
     if _ASKED_AT_ONCE.match(heard.folded):
         return None
     declines = next(heard.words["decline"].matches(heard.flat), None) is not None
-    first, *rest = heard.spoken.split(",")
+    first, *rest = heard.spoken.clauses
     for answer in _OPENINGS:
         category = heard.words[answer.group]
-        clause = f" {first.strip()} "
-        language = category.is_whole(clause) if rest else None
+        language = category.is_whole(first) if rest else None
         goes_on = category.opens(heard.spoken) if not heard.asks else None
         if declines and answer.intent is Intent.confirm:
             continue
         if (language or goes_on) and (hit := _bound(answer, heard.prompts, language or goes_on)):
-            return hit if len(heard.flat.split()) < _MANY_WORDS else _with_words(hit)
+            return hit if len(heard.flat.words) < _MANY_WORDS else _with_words(hit)
     return None
 
 
@@ -245,7 +246,7 @@ def _first(found: Iterable[str | None]) -> str | None:
 
 def reaction(heard: Heard) -> Hit | None:
     """A tap on one of our texts: a thumbs-up answers yes/no and confirm, no number (rule 18)."""
-    if heard.reaction is None or heard.flat.strip():
+    if heard.reaction is None or heard.flat.words:
         return None
     if heard.reaction is Reaction.UP and (hit := _bound(_THUMB, heard.prompts, None)):
         return hit
@@ -283,7 +284,7 @@ def question(heard: Heard) -> Hit | None:
     category = heard.words["question"]
     if not heard.asks and _whole("thanks", heard):
         return None
-    language = _first(category.opens(text) for text in (heard.spoken, *_clauses(heard)))
+    language = _first(category.opens(text) for text in (heard.spoken, *heard.spoken.clauses[1:]))
     match = next(category.matches(heard.spoken), None)
     if not (heard.asks or language or match):
         return None
@@ -292,10 +293,6 @@ def question(heard: Heard) -> Hit | None:
         severity=Severity.next_business_day,
         language=language or (match.language if match else None),
     )
-
-
-def _clauses(heard: Heard) -> list[str]:
-    return [f" {clause.strip()} " for clause in heard.spoken.split(",")[1:]]
 
 
 def thanks(heard: Heard) -> Hit | None:

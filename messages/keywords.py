@@ -28,7 +28,7 @@ def _keyword(kind: str, heard: Heard) -> tuple[str, str] | None:
     for compact in heard.compacts:
         if compact in words:
             return compact, words[compact]
-    said = set(heard.flat.split())
+    said = set(heard.flat.words)
     if len(said) == 1 and (word := said.pop()) in words:  # "stop stop STOP"
         return word, words[word]
     return None
@@ -50,7 +50,7 @@ def stop(heard: Heard) -> Hit | None:
 
 def _level(heard: Heard) -> str | None:
     """Return the one word for high or low that the text is, "very" and the like left out."""
-    said = [word for word in heard.flat.split() if word not in heard.words.fillers]
+    said = [word for word in heard.flat.words if word not in heard.words.fillers]
     level = "".join(said)
     return level if level in heard.words.on_a_scale else None
 

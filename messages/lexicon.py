@@ -1,6 +1,6 @@
-"""The words that replies are understood by, read from `lexicon/*.yaml` into fast patterns.
+"""The words that replies are understood by, read from `lexicon/*.yaml`.
 
-All languages are searched at once, since patients mix them; a match knows its language.
+All languages are looked for at once, since patients mix them; a match knows its language.
 """
 
 import json
@@ -12,85 +12,14 @@ from types import MappingProxyType
 from typing import Any
 
 from messages import datafiles
+from messages.categories import Category, row_after, row_before
 from messages.errors import LexiconError
-from messages.phrases import any_of, spelled_out, words_of
+from messages.index import Index, Listed, Said
+from messages.phrases import Notation, Piece, chain, choice, maybe, words_of
 from messages.spelling import Spelling
 
 # Language files are named by their two letters; the others in the folder have longer names.
 LANGUAGES = tuple(name for name in datafiles.stems("lexicon") if len(name) == 2)
-
-# Only so long a text is looked at piece by piece.
-_SHORT = 120
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
-    """Where a category was found, and in which language its words are."""
-
-    start: int
-    end: int
-    language: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Category:
-    """One kind of thing a patient can say, in all languages."""
-
-    exact: re.Pattern[str] | None
-    say: re.Pattern[str] | None
-    excuses: re.Pattern[str] | None
-    starts: re.Pattern[str] | None
-    made_up: re.Pattern[str] | None = None
-
-    def is_whole(self, text: str) -> str | None:
-        """Return the language in which the whole text is one of the exact phrases, or None."""
-        match = self.exact.fullmatch(text, 1) if self.exact and len(text) <= _SHORT else None
-        return match.lastgroup if match else None
-
-    def opens(self, text: str) -> str | None:
-        """Return the language in which the text starts like this category, or None."""
-        match = self.starts.match(text, 1) if self.starts else None
-        return match.lastgroup if match else None
-
-    def is_made_up(self, text: str) -> str | None:
-        """Return a language if the text is one of the exact phrases with others beside it.
-
-        Beside it stand the phrases of `beside`: "got it, see you tomorrow at 8".
-        """
-        if self.made_up is None or len(text) > _SHORT:
-            return None
-        match = self.made_up.fullmatch(text, 1)
-        return match.lastgroup if match else None
-
-    def appears(self, text: str) -> bool:
-        """Say whether any phrase stands in the text, everyday ones not yet taken out."""
-        return self.say is not None and self.say.search(text) is not None
-
-    def without_excuses(self, text: str, instead: str) -> str:
-        """Return the text with other words instead of this category's everyday phrases."""
-        return self.excuses.sub(instead, text) if self.excuses else text
-
-    def matches(self, text: str) -> Iterator[Match]:
-        """Yield each place that says it. Everyday phrases are blanked first, lengths kept."""
-        if not self.say or not self.appears(text):
-            return
-        if self.excuses:
-            text = self.excuses.sub(_blank, text)
-        for match in self.say.finditer(text):
-            yield Match(start=match.start(), end=match.end(), language=match.lastgroup or "")
-
-
-def _blank(match: re.Match[str]) -> str:
-    # The last space stays: it is the one that goes before the next word.
-    return "," * (len(match.group()) - 1) + " "
-
-
-def _pattern(lists: Mapping[str, list[str]]) -> re.Pattern[str] | None:
-    """Join the phrases of all languages; the group that matched names the language."""
-    groups = [
-        f"(?P<{language}>{any_of(phrases)})" for language, phrases in lists.items() if phrases
-    ]
-    return re.compile(f"(?<= )(?:{'|'.join(groups)})") if groups else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,12 +42,27 @@ class Lexicon:
     days: frozenset[str]
     amounts: tuple[re.Pattern[str], Mapping[str, str]]
     markers: Mapping[str, frozenset[str]]
-    denied: re.Pattern[str]
-    polite: tuple[re.Pattern[str], re.Pattern[str]]
+    denial: Piece
     spelling: Spelling
+    index: Index
 
     def __getitem__(self, name: str) -> Category:
         return self.categories[name]
+
+    def denies(self, said: Said, at: int) -> bool:
+        """Say whether the words right before one deny it: "not really feeling". "Why not" asks."""
+        return any(
+            at in self.denial.ends(said.ended, start) and said.words[start - 1 : start] != ("why",)
+            for start in range(max(0, at - self.denial.most), at)
+        )
+
+    def cores(self, said: Said) -> tuple[Said, ...]:
+        """Return a text, then without polite words after it, then without those before it too."""
+        polite = said.find(_POLITE)
+        last = row_before(len(said.words), polite.get(_AFTER, ()))
+        first = row_after(0, polite.get(_BEFORE, ()), until=last)
+        shorter, shortest = said.words[:last], said.words[first:last]
+        return tuple(map(said.part, dict.fromkeys((said.words, shorter, shortest))))
 
 
 def _longest_first(words: Iterable[str]) -> str:
@@ -148,67 +92,56 @@ def _between_numbers(words: Iterable[str]) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w.,:/-])(\d{{1,3}}){between}(\d{{1,3}})(?![\w:/]|[.,]\d)")
 
 
-def _categories(files: Mapping[str, Mapping[str, Any]]) -> dict[str, Category]:
-    names = {
-        name: None
-        for words in files.values()
-        for name, value in words.items()
-        if _is_category(value)
-    }
-    return {name: _category(name, files) for name in names}
-
-
 def _is_category(value: object) -> bool:
     return isinstance(value, dict) and bool(value.keys() & {"exact", "say", "starts"})
 
 
-def _category(name: str, files: Mapping[str, Mapping[str, Any]]) -> Category:
-    def of(part: str) -> re.Pattern[str] | None:
-        return _pattern(
-            {language: words.get(name, {}).get(part, []) for language, words in files.items()}
-        )
-
-    return Category(
-        exact=of("exact"),
-        say=of("say"),
-        excuses=of("not"),
-        starts=of("starts"),
-        made_up=_made_up(name, files),
-    )
+_Files = Mapping[str, Mapping[str, Any]]
 
 
-def _made_up(name: str, files: Mapping[str, Mapping[str, Any]]) -> re.Pattern[str] | None:
-    """Return a pattern for a text of one exact phrase and any of `beside`, language by language."""
-    groups = []
+def _categories(files: _Files) -> dict[str, Category]:
+    return {
+        name: Category(name=name)
+        for words in files.values()
+        for name, value in words.items()
+        if _is_category(value)
+    }
+
+
+def listed(files: _Files) -> Iterator[Listed]:
+    """Yield all phrases, language by language."""
     for language, words in files.items():
-        parts = words.get(name, {})
-        if "beside" in parts:
-            beside = f"(?:{any_of(parts['beside'])})*"
-            exact = any_of(parts["exact"])
-            groups.append(
-                f"(?P<{language}>{beside}(?:{exact})(?:{any_of(parts['beside'])}|{exact})*)"
+        notation = Notation(words["sets"])
+        for name, value in words.items():
+            parts = (
+                value
+                if _is_category(value)
+                else {_POLITE: sorted(value)}
+                if name in _MANNERS
+                else {}
             )
-    return re.compile(f"(?:{'|'.join(groups)})") if groups else None
+            for part, phrases in parts.items():
+                for phrase in phrases:
+                    yield Listed(notation.phrase(phrase), part, name, language)
 
 
-def _union(files: Mapping[str, Mapping[str, Any]], name: str) -> frozenset[str]:
+# Words that change nothing about a text that is otherwise one of the exact phrases.
+_POLITE = "polite"
+_BEFORE, _AFTER = _MANNERS = ("polite_before", "polite_after")
+
+
+def _union(files: _Files, name: str) -> frozenset[str]:
     return frozenset(word for words in files.values() for word in words[name])
 
 
-def _alternatives(files: Mapping[str, Mapping[str, Any]], name: str) -> str:
-    return any_of(sorted(_union(files, name)))
+def _any_of(files: _Files, name: str) -> Piece:
+    return choice(Notation().phrase(phrase) for phrase in sorted(_union(files, name)))
 
 
-def _denials(files: Mapping[str, Mapping[str, Any]]) -> re.Pattern[str]:
-    """Return a pattern for the words right before a denied phrase: "not really feeling"."""
-    negators, between = _alternatives(files, "negators"), _alternatives(files, "between")
-    return re.compile(f"(?<! why )(?<= )(?:{negators})(?:{between}){{0,3}}$")
-
-
-def _polite(files: Mapping[str, Mapping[str, Any]]) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Return patterns for polite words at the start and at the end of a text."""
-    before, after = _alternatives(files, "polite_before"), _alternatives(files, "polite_after")
-    return re.compile(f"^ (?:{before})+"), re.compile(f"(?<= )(?:{after})+$")
+def _denial(files: _Files) -> Piece:
+    """Return the words that stand right before a denied phrase: "not really feeling"."""
+    between = maybe(_any_of(files, "between"))
+    return chain([_any_of(files, "negators"), between, between, between])
 
 
 def _keywords(common: Mapping[str, Any]) -> dict[str, Mapping[str, str]]:
@@ -220,20 +153,19 @@ def _keywords(common: Mapping[str, Any]) -> dict[str, Mapping[str, str]]:
     }
 
 
-def _spelling(files: Mapping[str, Mapping[str, Any]], keywords: Iterable[str]) -> Spelling:
+def _spelling(files: _Files, keywords: Iterable[str]) -> Spelling:
     """Return what mends words: what the lists hold is known, what they name is worth finding."""
     words = {word for file in files.values() for word in _words_in(file)} | set(keywords)
     for name in ("number_fillers", "units", "ratio", "markers", "real_words"):
         words |= _union(files, name)
     words |= {word for file in files.values() for word in file["numbers"]}
-    stems = sorted({word[:-1] for word in words if word.endswith("*")})
     slang, between = dict[str, str](), dict[str, str]()
     for file in files.values():
         slang |= file["slang"]
         between |= file["slang_between"]
     return Spelling(
         known=frozenset(word for word in words if not word.endswith("*")),
-        stems=tuple(stems),
+        stems=frozenset(word[:-1] for word in words if word.endswith("*")),
         targets=_union(files, "typos"),
         by_sound=frozenset(word for word in _words_in(files["es"]) if word.isalpha()),
         real=_union(files, "real_words"),
@@ -281,7 +213,6 @@ def _compiled(extension: str) -> Lexicon:
     files = {language: datafiles.load(f"lexicon/{language}.yaml") for language in LANGUAGES}
     if extension:
         files = _extended(files, json.loads(extension))
-    files = {language: _without_sets(words) for language, words in files.items()}
     common = datafiles.load("lexicon/keywords.yaml")
     numbers = {word: value for words in files.values() for word, value in words["numbers"].items()}
     keywords = _keywords(common)
@@ -302,23 +233,10 @@ def _compiled(extension: str) -> Lexicon:
         days=_union(files, "days"),
         amounts=_amounts(files),
         markers={language: frozenset(words["markers"]) for language, words in files.items()},
-        denied=_denials(files),
-        polite=_polite(files),
+        denial=_denial(files),
         spelling=_spelling(files, (word for words in keywords.values() for word in words)),
+        index=Index(listed(files)),
     )
-
-
-def _without_sets(words: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a language's words with each named set of words written out."""
-    sets = words["sets"]
-    return {
-        name: {
-            part: [spelled_out(each, sets) for each in phrases] for part, phrases in value.items()
-        }
-        if _is_category(value)
-        else value
-        for name, value in words.items()
-    }
 
 
 def _extended(files: Mapping[str, Any], extension: Extension) -> dict[str, dict[str, Any]]:

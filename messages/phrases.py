@@ -1,163 +1,366 @@
-"""Phrases as the lexicon writes them, made into patterns that are fast enough for a webhook.
+"""Phrases as the lexicon writes them, and where in a text each of them stands.
 
-The notation is explained at the head of `lexicon/en.yaml`. Patterns run on folded text
-(`wordtools.spoken`): a space before and after every word, a comma on its own between clauses.
+    "(lost|losing) (my)? sight"  ->  pieces, each of which knows where it can end after a word
+
+The notation is explained at the head of `lexicon/en.yaml`. A text is a sequence of words
+(`wordtools.spoken`): small letters, a comma on its own between clauses, and `END` after the last.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+from typing import Protocol
 
 from messages.errors import LexiconError
-from messages.wordtools import trie_pattern
 
-_TOKEN = re.compile(r"\(|\)\??|\||\.\.|[^\s()|]+")
-_SET = re.compile(r"<(\w+)>")
-# The beginning and the end of a clause take no letters.
-_EDGES = {"^": "(?:(?<=, )|(?<=^ ))", "$": "(?=, |$)"}
+#: What stands behind the last word of a text, and is a word of no phrase.
+END = ""
+#: Stands for a word of an everyday phrase that was taken out: no phrase reaches over it.
+TAKEN_OUT = ",,"
+
+_TOKEN = re.compile(r"\(|\)\??|\||\.\.|<\w+>\??|[^\s()|<]+")
 _ENDS = frozenset({"|", ")", ")?"})
-# So many pills at once are no usual dose.
-# Readings that nobody should wait with: a pulse, a pressure, degrees of fever, a low blood sugar.
+# Numbers by what they can be: any; so many pills at once as are no usual dose; and readings that
+# nobody should wait with: a pulse, a pressure, degrees of fever, a low blood sugar.
 _KINDS = {
-    "NUM": "[0-9]+",
-    "MANY": "(?:[6-9]|[1-9][0-9]{1,2})",
-    "ANY": "[^ ,]+",
-    "FAST": "(?:1[4-9]|2[0-9])[0-9]",
-    "HIGH": "(?:1[89]|2[0-9])[0-9]",
-    "FEVER": "(?:10[3-9]|4[0-2])",
-    "LOW": "[2-5][0-9]",
+    "NUM": re.compile("[0-9]+"),
+    "MANY": re.compile("[6-9]|[1-9][0-9]{1,2}"),
+    "ANY": re.compile("[^ ,]+"),
+    "FAST": re.compile("(?:1[4-9]|2[0-9])[0-9]"),
+    "HIGH": re.compile("(?:1[89]|2[0-9])[0-9]"),
+    "FEVER": re.compile("10[3-9]|4[0-2]"),
+    "LOW": re.compile("[2-5][0-9]"),
 }
-# More beginnings than these are looked for letter by letter, all at once.
-_FEW = 4
-# A gap stays within its clause, so that words of two sentences don't make a phrase.
-_GAP = "(?:[^ ,]+ ){0,3}"
+# A gap holds so many words at most.
+_WIDEST = 3
+
+Words = Sequence[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Phrase:
-    """A pattern, what it can begin with (three letters at most), and whether it can be absent."""
-
-    pattern: str
-    firsts: frozenset[str]
-    optional: bool = False
+def kinds_of(word: str) -> Iterator[str]:
+    """Yield the kinds that a word is one of: "190" is a NUM, MANY, FAST and HIGH."""
+    return (kind for kind, pattern in _KINDS.items() if pattern.fullmatch(word))
 
 
-def parse(phrase: str) -> Phrase:
-    """Return one phrase as a pattern that ends after a space, or raise LexiconError."""
-    tokens = _TOKEN.findall(phrase)[::-1]
-    parsed = _choices(tokens, phrase)
-    if tokens or parsed.optional or parsed.pattern.endswith(_GAP):
-        raise LexiconError(f"The phrase {phrase!r} has a stray bracket, or can be empty.")
-    return parsed
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """Words of which one must stand in a text for a phrase to stand in it.
+
+    A word is named as in the notation: as it is, with a `*` for any ending, or as a kind.
+    Between `least` and `most` words of the phrase stand before it.
+    """
+
+    names: frozenset[str]
+    least: int = 0
+    most: int = 0
+
+    def behind(self, least: int, most: int) -> "Anchor":
+        """Return this anchor with so many more words before it."""
+        return Anchor(self.names, self.least + least, self.most + most)
 
 
-def spelled_out(phrase: str, sets: Mapping[str, str]) -> str:
-    """Return a phrase with each `<name>` replaced by its words, or raise LexiconError."""
+class Rarity:
+    """Tells rare words by how few phrases name them, and picks anchors by that."""
 
-    def words(match: re.Match[str]) -> str:
-        if match[1] not in sets:
-            raise LexiconError(f"The phrase {phrase!r} names <{match[1]}>, which is no set.")
-        return f"({spelled_out(sets[match[1]], sets)})"
+    def __init__(self, naming: Mapping[str, int]) -> None:
+        self._naming = naming
+        self._rarest: dict[int, Anchor | None] = {}
 
-    return _SET.sub(words, phrase)
+    def cost(self, anchor: Anchor) -> int:
+        """Return how often an anchor is to be expected, times the places where to try then."""
+        named = sum(self._naming.get(name, 0) for name in anchor.names)
+        return named * (1 + anchor.most - anchor.least)
+
+    def rarest(self, piece: "Piece") -> Anchor | None:
+        """Return a piece's rarest anchor; the named sets are in many phrases and weighed once."""
+        if id(piece) not in self._rarest:
+            self._rarest[id(piece)] = min(piece.anchors(self), key=self.cost, default=None)
+        return self._rarest[id(piece)]
+
+
+class Piece(Protocol):
+    """A phrase or a part of one; it is between `least` and `most` words long."""
+
+    @property
+    def least(self) -> int: ...
+    @property
+    def most(self) -> int: ...
+
+    def ends(self, said: Words, at: int) -> Sequence[int]:
+        """Return the places before which it can end if it begins at `at`, preferred ones first."""
+
+    def anchors(self, rarity: Rarity) -> Sequence[Anchor]:
+        """Return its anchors: the rarest of each piece that it can't do without."""
+
+    def firsts(self) -> frozenset[str] | None:
+        """Return the words of which it begins with one; None if these are not all whole words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word: any of `whole`, of those with one of these `beginnings`, or of these `kinds`."""
+
+    names: frozenset[str]
+    whole: frozenset[str]
+    beginnings: tuple[str, ...]
+    kinds: frozenset[str]
+    least = most = 1
+
+    def ends(self, said: Words, at: int) -> Sequence[int]:
+        word = said[at]
+        fits = word in self.whole or (self.beginnings and word.startswith(self.beginnings))
+        if fits or (self.kinds and not self.kinds.isdisjoint(kinds_of(word))):
+            return (at + 1,)
+        return ()
+
+    def anchors(self, rarity: Rarity) -> Sequence[Anchor]:
+        del rarity
+        return (Anchor(self.names),)
+
+    def firsts(self) -> frozenset[str] | None:
+        return None if self.beginnings or self.kinds else self.whole
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Up to three words, none of them of another clause: `..`."""
+
+    least, most = 0, _WIDEST
+
+    def ends(self, said: Words, at: int) -> Sequence[int]:
+        last = at
+        while last < at + _WIDEST and said[last].isalnum():
+            last += 1
+        return range(last, at - 1, -1)
+
+    def anchors(self, rarity: Rarity) -> Sequence[Anchor]:
+        del rarity
+        return ()
+
+    def firsts(self) -> frozenset[str] | None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The beginning (`^`) or the end (`$`) of a clause, which take no words."""
+
+    begins: bool
+    least = most = 0
+
+    def ends(self, said: Words, at: int) -> Sequence[int]:
+        if self.begins:
+            return (at,) if at == 0 or said[at - 1] in {",", TAKEN_OUT} else ()
+        return (at,) if said[at] in {",", END} else ()
+
+    def anchors(self, rarity: Rarity) -> Sequence[Anchor]:
+        del rarity
+        return ()
+
+    def firsts(self) -> frozenset[str] | None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Maybe:
+    """What may be absent: `word?` and `(a|b)?`."""
+
+    piece: Piece
+    most: int
+    least = 0
+
+    def ends(self, said: Words, at: int) -> Sequence[int]:
+        return (*self.piece.ends(said, at), at)
+
+    def anchors(self, rarity: Rarity) -> Sequence[Anchor]:
+        del rarity
+        return ()
+
+    def firsts(self) -> frozenset[str] | None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """One piece after the other."""
+
+    pieces: tuple[Piece, ...]
+    least: int
+    most: int
+
+    def ends(self, said: Words, at: int) -> Sequence[int]:
+        found: Sequence[int] = (at,)
+        for piece in self.pieces:
+            if len(found) == 1:
+                found = piece.ends(said, found[0])
+            else:
+                found = list(dict.fromkeys(end for here in found for end in piece.ends(said, here)))
+            if not found:
+                break
+        return found
+
+    def anchors(self, rarity: Rarity) -> Sequence[Anchor]:
+        found, least, most = list[Anchor](), 0, 0
+        for piece in self.pieces:
+            rarest = rarity.rarest(piece)
+            if rarest is not None:
+                found.append(rarest.behind(least, most))
+            least, most = least + piece.least, most + piece.most
+        return found
+
+    def firsts(self) -> frozenset[str] | None:
+        return self.pieces[0].firsts()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of several pieces: `(a|b c)`.
+
+    `opening` are those that can begin with a word, `anyhow` those that can begin with any.
+    """
+
+    pieces: tuple[Piece, ...]
+    opening: Mapping[str, tuple[Piece, ...]]
+    anyhow: tuple[Piece, ...]
+    least: int
+    most: int
+
+    def ends(self, said: Words, at: int) -> Sequence[int]:
+        pieces = self.opening.get(said[at], self.anyhow)
+        if not pieces:
+            return ()
+        if len(pieces) == 1:
+            return pieces[0].ends(said, at)
+        return list(dict.fromkeys(end for piece in pieces for end in piece.ends(said, at)))
+
+    def anchors(self, rarity: Rarity) -> Sequence[Anchor]:
+        found = [rarity.rarest(piece) for piece in self.pieces]
+        each = [anchor for anchor in found if anchor is not None]
+        if len(each) < len(found):
+            return ()
+        names = frozenset().union(*(anchor.names for anchor in each))
+        least, most = min(anchor.least for anchor in each), max(anchor.most for anchor in each)
+        return (Anchor(names, least, most),)
+
+    def firsts(self) -> frozenset[str] | None:
+        return None if self.anyhow else frozenset(self.opening)
+
+
+def chain(pieces: Sequence[Piece]) -> Piece:
+    """Return pieces one after the other as one piece."""
+    if len(pieces) == 1:
+        return pieces[0]
+    least, most = (sum(sizes) for sizes in zip(*map(_size, pieces), strict=True))
+    return Chain(tuple(pieces), least, most)
+
+
+def choice(pieces: Iterable[Piece]) -> Piece:
+    """Return the choice between pieces as one piece; single words side by side become one."""
+    joined = list[Piece]()
+    for single, side_by_side in groupby(pieces, key=lambda piece: isinstance(piece, Word)):
+        group = list(side_by_side)
+        joined += [_one_of(group)] if single else group
+    if len(joined) == 1:
+        return joined[0]
+    firsts = [piece.firsts() for piece in joined]
+    opening = {name: list[Piece]() for each in firsts if each is not None for name in each}
+    for piece, names in zip(joined, firsts, strict=True):
+        for name in opening if names is None else names:
+            opening[name].append(piece)
+    return Choice(
+        pieces=tuple(joined),
+        opening={name: tuple(each) for name, each in opening.items()},
+        anyhow=tuple(piece for piece, names in zip(joined, firsts, strict=True) if names is None),
+        least=min(each.least for each in joined),
+        most=max(each.most for each in joined),
+    )
+
+
+def _one_of(words: Iterable[Piece]) -> Word:
+    return word(frozenset(name for each in words if isinstance(each, Word) for name in each.names))
+
+
+@lru_cache(maxsize=4096)
+def word(names: frozenset[str]) -> Word:
+    """Return the choice between words named as in the notation; a lone `*` is any word."""
+    kinds = frozenset("ANY" if name == "*" else name for name in names if name in {*_KINDS, "*"})
+    beginnings = tuple(sorted(name[:-1] for name in names if len(name) > 1 and name[-1] == "*"))
+    whole = frozenset(name for name in names if name not in _KINDS and name[-1] != "*")
+    return Word(names - {"*"} | kinds, whole, beginnings, kinds)
+
+
+def maybe(piece: Piece) -> Piece:
+    """Return a piece that may be absent."""
+    return Maybe(piece, piece.most)
+
+
+def _size(piece: Piece) -> tuple[int, int]:
+    return piece.least, piece.most
+
+
+class Notation:
+    """Reads the phrases of a language; `sets` are its named choices of words."""
+
+    def __init__(self, sets: Mapping[str, str] | None = None) -> None:
+        self._sets = sets or {}
+        self._read: dict[str, Piece] = {}
+
+    def phrase(self, written: str) -> Piece:
+        """Return one phrase, or raise LexiconError."""
+        tokens = _TOKEN.findall(written)[::-1]
+        read = self._choices(tokens, written)
+        if tokens or _ends_open(read) or not read.least:
+            raise LexiconError(f"The phrase {written!r} has a stray bracket, or can be empty.")
+        return read
+
+    def _choices(self, tokens: list[str], written: str) -> Piece:
+        choices = [self._chain(tokens, written)]
+        while tokens and tokens[-1] == "|":
+            tokens.pop()
+            choices.append(self._chain(tokens, written))
+        return choice(choices)
+
+    def _chain(self, tokens: list[str], written: str) -> Piece:
+        pieces = []
+        while tokens and tokens[-1] not in _ENDS:
+            pieces.append(self._piece(tokens, written))
+        if not pieces:
+            raise LexiconError(f"The phrase {written!r} has an empty choice.")
+        return chain(pieces)
+
+    def _piece(self, tokens: list[str], written: str) -> Piece:
+        sign = tokens.pop()
+        if sign == "..":
+            return Gap()
+        if sign in {"^", "$"}:
+            return Edge(sign == "^")
+        if sign == "(":
+            piece = self._choices(tokens, written)
+            if not tokens:
+                raise LexiconError(f"The phrase {written!r} has a bracket that does not close.")
+            return maybe(piece) if tokens.pop() == ")?" else piece
+        name = sign.removesuffix("?")
+        if not name:
+            raise LexiconError(f"The phrase {written!r} has a stray question mark.")
+        piece = self._set(name[1:-1], written) if name.startswith("<") else word(frozenset({name}))
+        return maybe(piece) if sign.endswith("?") else piece
+
+    def _set(self, name: str, written: str) -> Piece:
+        if name not in self._sets:
+            raise LexiconError(f"The phrase {written!r} names <{name}>, which is no set.")
+        if name not in self._read:
+            self._read[name] = self.phrase(self._sets[name])
+        return self._read[name]
+
+
+def _ends_open(piece: Piece) -> bool:
+    """Say whether a phrase ends in a gap, which would be one that says nothing."""
+    return isinstance(piece, Gap) or (isinstance(piece, Chain) and _ends_open(piece.pieces[-1]))
 
 
 def words_of(phrase: str) -> set[str]:
     """Return the words that a phrase names; those with an open ending keep their `*`."""
     tokens = {token.removesuffix("?") for token in _TOKEN.findall(phrase)}
     return {token for token in tokens if token.removesuffix("*").isalpha() and token not in _KINDS}
-
-
-def any_of(phrases: Iterable[str]) -> str:
-    """Return one pattern for all phrases.
-
-    They are grouped by their first letter, then by their first three: at each word only the few
-    that can begin there are tried, which makes a search many times faster than trying all in turn.
-    One that can begin in several ways stands once, behind all of them: a copy for each beginning
-    made patterns that took five seconds to compile.
-    """
-    by_start: dict[str, dict[str, list[str]]] = {}
-    by_starts: dict[tuple[str, ...], list[str]] = {}
-    for phrase in phrases:
-        parsed = parse(phrase)
-        starts = tuple(sorted(parsed.firsts))
-        if len(starts) == 1:
-            by_start.setdefault(starts[0][0], {}).setdefault(starts[0], []).append(parsed.pattern)
-        else:
-            by_starts.setdefault(starts, []).append(parsed.pattern)
-    groups = [
-        _ahead([letter], (_ahead([start], found) for start, found in sorted(group.items())))
-        for letter, group in sorted(by_start.items())
-    ]
-    return "|".join(groups + [_ahead(starts, found) for starts, found in sorted(by_starts.items())])
-
-
-def _ahead(starts: Sequence[str], patterns: Iterable[str]) -> str:
-    first = "".join(sorted({re.escape(start[0]) for start in starts}))
-    ahead = trie_pattern(starts) if len(starts) > _FEW else "|".join(map(re.escape, starts))
-    quick = f"(?=[{first}])" if len(starts) > _FEW else ""
-    return f"{quick}(?={ahead})(?:{'|'.join(dict.fromkeys(patterns))})"
-
-
-def _choices(tokens: list[str], phrase: str) -> Phrase:
-    choices = [_sequence(tokens, phrase)]
-    while tokens and tokens[-1] == "|":
-        tokens.pop()
-        choices.append(_sequence(tokens, phrase))
-    return Phrase(
-        pattern="|".join(choice.pattern for choice in choices),
-        firsts=frozenset().union(*(choice.firsts for choice in choices)),
-        optional=any(choice.optional for choice in choices),
-    )
-
-
-def _sequence(tokens: list[str], phrase: str) -> Phrase:
-    pattern, firsts, optional = "", frozenset[str](), True
-    while tokens and tokens[-1] not in _ENDS:
-        piece = _piece(tokens, phrase)
-        pattern += piece.pattern
-        if optional:
-            firsts, optional = firsts | piece.firsts, piece.optional
-    if not pattern:
-        raise LexiconError(f"The phrase {phrase!r} has an empty choice.")
-    return Phrase(pattern=pattern, firsts=firsts, optional=optional)
-
-
-def _piece(tokens: list[str], phrase: str) -> Phrase:
-    piece = tokens.pop()
-    if piece == "..":
-        return Phrase(pattern=_GAP, firsts=frozenset())
-    if piece in _EDGES:
-        return Phrase(pattern=_EDGES[piece], firsts=frozenset(), optional=True)
-    if piece == "(":
-        return _group(tokens, phrase)
-    optional = piece.endswith("?")
-    word = _word(piece.removesuffix("?"))
-    firsts = _starts_of(piece.removesuffix("?"))
-    return Phrase(
-        pattern=f"(?:{word} )?" if optional else f"{word} ", firsts=firsts, optional=optional
-    )
-
-
-def _starts_of(word: str) -> frozenset[str]:
-    if word in _KINDS:
-        return frozenset("0123456789")
-    return frozenset({word[:-1][:3] if word.endswith("*") else f"{word} "[:3]})
-
-
-def _group(tokens: list[str], phrase: str) -> Phrase:
-    inner = _choices(tokens, phrase)
-    if not tokens:
-        raise LexiconError(f"The phrase {phrase!r} has a bracket that does not close.")
-    maybe = tokens.pop()[1:]
-    return Phrase(
-        pattern=f"(?:{inner.pattern}){maybe}",
-        firsts=inner.firsts,
-        optional=inner.optional or bool(maybe),
-    )
-
-
-def _word(word: str) -> str:
-    if word in _KINDS:
-        return _KINDS[word]
-    return re.escape(word[:-1]) + "[^ ,]*" if word.endswith("*") else re.escape(word)

@@ -8,8 +8,6 @@ import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from messages.wordtools import fold
-
 
 class Reaction(StrEnum):
     """What a tap on one of our texts says. Only a thumbs-up counts as yes (care rule 18)."""
@@ -70,6 +68,6 @@ def unquoted(body: str) -> Unquoted:
     return Unquoted(body=body)
 
 
-def is_blank(body: str) -> bool:
-    """Return whether nothing is left that anybody could have written."""
-    return not any(letter.isalnum() for letter in fold(body))
+def is_blank(folded: str) -> bool:
+    """Return whether nothing is left in folded text that anybody could have written."""
+    return not any(map(str.isalnum, folded))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from messages.quoting import Reaction
 
 if TYPE_CHECKING:
+    from messages.index import Said
     from messages.lexicon import Lexicon
 
 
@@ -47,9 +48,11 @@ class Severity(StrEnum):
 
 def most_urgent(*severities: Severity | None) -> Severity | None:
     """Return the most urgent of the severities given, or None if there is none."""
-    order = list(Severity)
     given = [severity for severity in severities if severity is not None]
-    return min(given, key=order.index, default=None)
+    return min(given, key=_ORDER.index, default=None)
+
+
+_ORDER = tuple(Severity)
 
 
 class Hint(StrEnum):
@@ -139,9 +142,9 @@ class Heard:
 
     body: str = field(repr=False)
     folded: str = field(repr=False)
-    spoken: str = field(repr=False)
-    flat: str = field(repr=False)
-    variants: tuple[str, ...] = field(repr=False)
+    spoken: "Said" = field(repr=False)
+    flat: "Said" = field(repr=False)
+    variants: tuple["Said", ...] = field(repr=False)
     compacts: tuple[str, ...] = field(repr=False)
     asks: bool
     words: "Lexicon"
@@ -149,8 +152,6 @@ class Heard:
     prompts: tuple[OpenPrompt, ...] = field(default=())
 
     @cached_property
-    def cores(self) -> tuple[str, ...]:
+    def cores(self) -> tuple["Said", ...]:
         """The words, then without polite ones after them, then without those before them too."""
-        before, after = self.words.polite
-        shorter = after.sub("", self.flat)
-        return tuple(dict.fromkeys((self.flat, shorter, before.sub(" ", shorter))))
+        return self.words.cores(self.flat)

@@ -8,6 +8,7 @@ goes to a person.
 from collections.abc import Iterable, Sequence
 
 from messages import answers, keywords, safety, scores
+from messages.index import Said
 from messages.lexicon import Lexicon, lexicon
 from messages.quoting import Reaction, is_blank, unquoted
 from messages.reading import (
@@ -21,7 +22,7 @@ from messages.reading import (
     most_urgent,
 )
 from messages.resemblance import resembling
-from messages.wordtools import drawn, flattened, fold, signed, spoken
+from messages.wordtools import drawn, fold, signed, spoken
 
 __all__ = ["Hint", "Intent", "OpenPrompt", "Reading", "Severity", "read"]
 
@@ -76,24 +77,24 @@ def read(
 def hear(body: str, prompts: Sequence[OpenPrompt], words: Lexicon) -> Heard:
     """Return a text in the spellings that recognisers look at."""
     left = unquoted(body)
-    said = left.body
-    if is_blank(said):
+    said, folded = left.body, fold(left.body)
+    if is_blank(folded):
         said = signed(said)
-    folded = fold(said)
+        folded = fold(said)
     plain = spoken(folded)
-    mended = _mended(plain, words)
-    flats = [flattened(mended), flattened(plain)]
-    variants = [mended, flats[0], plain, flats[1]]
+    mended = Said(_mended(plain, words), words.index)
+    unmended = mended.part(tuple(plain))
+    variants = [mended, mended.flat, unmended, unmended.flat]
     written_out = drawn(said)
     if written_out != said:
-        variants.insert(0, _mended(spoken(fold(written_out)), words))
+        variants.insert(0, mended.part(_mended(spoken(fold(written_out)), words)))
     return Heard(
         body=body,
         folded=folded,
         spoken=mended,
-        flat=flats[0],
-        variants=tuple(dict.fromkeys(variants)),
-        compacts=tuple(dict.fromkeys(each.replace(" ", "") for each in flats)),
+        flat=mended.flat,
+        variants=tuple({each.words: each for each in reversed(variants)}.values())[::-1],
+        compacts=tuple(dict.fromkeys("".join(each.flat.words) for each in (mended, unmended))),
         asks="?" in folded or "\u00bf" in folded or left.reaction is Reaction.ASKS,
         words=words,
         reaction=left.reaction,
@@ -106,18 +107,19 @@ def plain_words(heard: Heard) -> list[str]:
 
     The phrases are those that the lists of danger know to be none ("cut myself shaving").
     """
-    text = flattened(heard.variants[0])
+    said = heard.variants[0].flat
     for name in _DANGERS:
-        text = heard.words[name].without_excuses(text, " everyday ")
-    return text.split()
+        said = heard.words[name].without_excuses(said, _EVERYDAY)
+    return [word.strip() for word in said.words]
 
 
 _DANGERS = ("medical_emergency", "overdose", "self_harm", "harm_to_others", "abuse")
+# With a space, so that it is a word of no phrase.
+_EVERYDAY = " everyday"
 
 
-def _mended(spoken_words: str, words: Lexicon) -> str:
-    mended = words.spelling.mended(spoken_words.split())
-    return f" {' '.join(mended)} " if mended else " "
+def _mended(plain: Sequence[str], words: Lexicon) -> tuple[str, ...]:
+    return tuple(" ".join(words.spelling.mended(plain)).split())
 
 
 _NOTHING = Hit(intent=Intent.unclear, severity=Severity.next_business_day)
@@ -167,7 +169,7 @@ def _language(hits: Sequence[Hit], heard: Heard, default: str) -> str:
     recognised = next((hit.language for hit in hits if hit.language), None)
     if recognised:
         return recognised
-    said = set(heard.flat.split())
+    said = set(heard.flat.words)
     known = {name: len(said & words) for name, words in heard.words.markers.items()}
     best = max(known.values(), default=0)
     leaders = [name for name, shared in known.items() if shared == best]

@@ -6,7 +6,7 @@ person read the text the same day; nothing here ever rules a risk out.
 
 from collections.abc import Callable
 
-from messages.lexicon import Match
+from messages.categories import Match
 from messages.reading import Heard, Hint, Hit, Intent, Severity
 
 Recogniser = Callable[[Heard], Hit | None]
@@ -19,7 +19,7 @@ def _found(name: str, heard: Heard) -> tuple[Match | None, bool]:
     # denial reads as one only within its clause: "no, I want to die" is none.
     for text in heard.variants:
         for match in category.matches(text):
-            if heard.words.denied.search(text, 0, match.start) is None:
+            if not heard.words.denies(text, match.start):
                 return match, False
             denied = True
         if denied:

@@ -17,6 +17,7 @@ _CLAUSES = re.compile(r"[,;!?\n]+|\.+(?!\d)")
 _AT_A_TIME = (["at"], ["by"], ["a"], ["on"], ["around"], ["til"], ["until"])
 _ASKED = re.compile(r"[^.!?\n]*\?")
 _WORDS = re.compile(r"\w+")
+_DIGIT = re.compile(r"\d")
 _NEARLY = re.compile(r"(?<=\d)\s?-?ish\b")
 
 # "Ill be in at 8" is no late answer to a scale.
@@ -38,20 +39,27 @@ class _Said:
 
 def score(heard: Heard) -> Hit | None:
     """Read a number. Without a numeric prompt only a bare number counts, and binds to nothing."""
-    if _EMERGENCY_NUMBERS & set(heard.compacts):
+    if not _has_number(heard) or _EMERGENCY_NUMBERS & set(heard.compacts):
         return None
     prompts = numeric(heard.prompts)
     said = _said(heard, prompts)
     if said is None or not (said.alone or (said.leads and prompts)):
         return None
     most = 1 if heard.prompts else _MOST_WORDS_UNASKED
-    if not prompts and len(heard.flat.split()) > most:
+    if not prompts and len(heard.flat.words) > most:
         return None
     different = dict.fromkeys(said.numbers)
     if len(different) > 1:
         return _two_numbers() if prompts else None
     hit = _single(next(iter(different)), prompts)
     return hit if said.alone else _with_words(hit)
+
+
+def _has_number(heard: Heard) -> bool:
+    words, (amounts, _) = heard.words.number_words, heard.words.amounts
+    return bool(_DIGIT.search(heard.folded) or amounts.search(heard.folded)) or any(
+        word in words for said in heard.variants for word in said.words
+    )
 
 
 def _two_numbers() -> Hit:
@@ -123,7 +131,7 @@ def _told(heard: Heard) -> str:
     """Return a text without its questions: in "is 10 good or bad?" nobody says a number."""
 
     def left(match: re.Match[str]) -> str:
-        words = f" {' '.join(_WORDS.findall(match.group()))} "
+        words = heard.flat.part(tuple(_WORDS.findall(match.group())))
         return " " if heard.words["question"].opens(words) else match.group()
 
     return _ASKED.sub(left, heard.folded) if heard.asks else heard.folded

@@ -15,6 +15,8 @@ from itertools import chain
 _LEET = str.maketrans("01345789@$", "oieastbgas")
 _RUN = re.compile(r"(.)\1+")
 _SHORTEST_TYPO = 5
+# Whoever sends more words than these gets them mended anew.
+_MOST_KEPT = 20_000
 _SHORTEST_BY_SOUND = 4
 # What sounds alike in Spanish and is swapped in texting: kiero, nesesito, bomito, ayer.
 _SOUNDS = (
@@ -41,12 +43,13 @@ class Spelling:
     """
 
     known: frozenset[str]
-    stems: tuple[str, ...]
+    stems: frozenset[str]
     targets: frozenset[str]
     by_sound: frozenset[str]
     real: frozenset[str]
     slang: Mapping[str, str] = field(default_factory=dict)
     between: Mapping[str, str] = field(default_factory=dict)
+    _kept: dict[str, str] = field(default_factory=dict, repr=False)
 
     @cached_property
     def _deletes(self) -> dict[str, tuple[str, ...]]:
@@ -55,6 +58,10 @@ class Spelling:
             for key in _without_one(word):
                 found[key] = (*found.get(key, ()), word)
         return found
+
+    @cached_property
+    def _lengths(self) -> tuple[int, ...]:
+        return tuple(sorted({len(stem) for stem in self.stems}))
 
     @cached_property
     def _sounds(self) -> dict[str, str]:
@@ -66,9 +73,16 @@ class Spelling:
         return [
             self.between[word]
             if word in self.between and before != "," and after != ","
-            else self._mend(word)
+            else self._kept.get(word) or self._keep(word)
             for before, word, after in zip(given, given[1:], given[2:], strict=False)
         ]
+
+    def _keep(self, word: str) -> str:
+        """Mend a word and remember how: people use few words again and again."""
+        if len(self._kept) >= _MOST_KEPT:
+            self._kept.clear()
+        mended = self._kept[word] = self._mend(word)
+        return mended
 
     def _mend(self, word: str) -> str:
         if word == "," or word.isdigit():
@@ -83,7 +97,9 @@ class Spelling:
         return self._behind_typo(word) or self._by_sound(word) or word
 
     def _knows(self, word: str) -> bool:
-        return word in self.known or word in self.slang or word.startswith(self.stems)
+        if word in self.known or word in self.slang:
+            return True
+        return any(word[:length] in self.stems for length in self._lengths)
 
     def _behind_typo(self, word: str) -> str | None:
         """Return the one word of the targets that is a single slip away, if exactly one is."""

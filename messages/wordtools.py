@@ -98,6 +98,8 @@ def fold(text: str) -> str:
 
     Letters nobody can see are dropped, so that they can't hide a word.
     """
+    if text.isascii():
+        return text.translate(_APOSTROPHES).lower()
     text = text.translate(_APOSTROPHES).replace(_THUMBS_UP, " thumbsup ")
     text = text.replace(_KEYCAP_TEN, " 10 ")
     text = unicodedata.normalize("NFKC", text.translate(_INVISIBLE)).translate(_APOSTROPHES)
@@ -115,8 +117,8 @@ def signed(text: str) -> str:
     return text.translate(_SIGNS_ALONE)
 
 
-def spoken(folded: str) -> str:
-    """Return folded text as words with one space around each, clauses divided by a comma.
+def spoken(folded: str) -> list[str]:
+    """Return folded text as words, clauses divided by a comma.
 
     Dots in a row and line breaks are pauses within a sentence, so they divide nothing.
     """
@@ -129,9 +131,4 @@ def spoken(folded: str) -> str:
             words.append(",")
     if words and words[-1] == ",":
         words.pop()
-    return f" {' '.join(words)} " if words else " "
-
-
-def flattened(spoken_text: str) -> str:
-    """Return spoken text without the commas between its clauses."""
-    return f" {' '.join(spoken_text.replace(',', ' ').split())} "
+    return words

@@ -1,0 +1,212 @@
+"""Which of many phrases stand in a text: looked up by its words, never tried one after the other.
+
+    phrase -> filed under the rarest word that it can't do without
+    text -> its words -> the phrases filed there -> tried around that word
+
+So reading a text costs what its words cost, however many phrases the lists hold. A word is rare
+that few phrases name. A second word that a phrase can't do without is asked for before it is tried,
+which leaves about one phrase to try for each word of a text.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from messages.phrases import END, Piece, Rarity, kinds_of
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A phrase, and where it is listed: the part (what for), the category, the language."""
+
+    piece: Piece
+    part: str
+    category: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a phrase stands: from one word on, up to any of `ends`, of which the first is its own.
+
+    `rank` is the phrase's place in the lists.
+    """
+
+    start: int
+    rank: int
+    ends: Sequence[int]
+    language: str
+
+
+#: Where each category was found, in the order of the text, then of the lists.
+Found = Mapping[str, Sequence[Place]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Filed:
+    """A phrase as it is filed under each of its anchor's words.
+
+    It is not tried where none of `needs` is in the text, nor at a word that it can't begin with.
+    """
+
+    rank: int
+    category: str
+    language: str
+    piece: Piece
+    least: int
+    most: int
+    needs: frozenset[str] | None
+    firsts: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is filed under one word of a text, by part, and the names it is filed under."""
+
+    names: tuple[str, ...]
+    filed: Mapping[str, Sequence[_Filed]]
+
+
+# People use few words again and again. Whoever sends more words than these gets them looked up.
+_MOST_KEPT = 20_000
+
+
+class Index:
+    """Phrases filed under words."""
+
+    def __init__(self, phrases: Iterable[Listed]) -> None:
+        listed = list(phrases)
+        unweighed = Rarity({})
+        rarity = Rarity(Counter(name for each in listed for name in _named(each.piece, unweighed)))
+        self._filed: dict[str, dict[str, list[_Filed]]] = {}
+        for rank, each in enumerate(listed):
+            self._file(rank, each, rarity)
+        self._lengths = sorted({len(name) - 1 for name in self._filed if name.endswith("*")})
+        self._kept: dict[str, _Known] = {}
+        #: How many words the longest phrase can have.
+        self.longest = max((each.piece.most for each in listed), default=1)
+
+    def _file(self, rank: int, listed: Listed, rarity: Rarity) -> None:
+        piece = listed.piece
+        anchor, *others = sorted(piece.anchors(rarity), key=rarity.cost)
+        filed = _Filed(
+            rank=rank,
+            category=listed.category,
+            language=listed.language,
+            piece=piece,
+            least=anchor.least,
+            most=anchor.most,
+            needs=others[0].names if others else None,
+            firsts=piece.firsts(),
+        )
+        for name in anchor.names:
+            self._filed.setdefault(name, {}).setdefault(listed.part, []).append(filed)
+        for name in filed.needs or ():
+            self._filed.setdefault(name, {})
+
+    def know(self, word: str) -> _Known:
+        """Return what is filed under a word."""
+        known = self._kept.get(word)
+        if known is None:
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.clear()
+            known = self._kept[word] = self._look_up(word)
+        return known
+
+    def _look_up(self, word: str) -> _Known:
+        opened = (f"{word[:length]}*" for length in self._lengths if length <= len(word))
+        names = tuple(name for name in (word, *opened, *kinds_of(word)) if name in self._filed)
+        filed: dict[str, list[_Filed]] = {}
+        for name in names:
+            for part, each in self._filed[name].items():
+                filed.setdefault(part, []).extend(each)
+        return _Known(names, filed)
+
+
+def _named(piece: Piece, rarity: Rarity) -> set[str]:
+    return {name for anchor in piece.anchors(rarity) for name in anchor.names}
+
+
+class Said:
+    """One spelling of a text, in words; what was found in it is kept, since many ask for it."""
+
+    def __init__(self, words: tuple[str, ...], index: Index) -> None:
+        self.words = words
+        #: The words, then the end.
+        self.ended = (*words, END)
+        self._index = index
+        self._known = [index.know(word) for word in words]
+        size = index.longest
+        around = (
+            self._known[max(0, at - size) : at + 2 * size] for at in range(0, len(words), size)
+        )
+        #: The names that stand near each stretch of words: no phrase reaches further.
+        self._near = [{name for known in some for name in known.names} for some in around]
+        self._found: dict[str, Found] = {}
+        self._started: dict[str, Found] = {}
+
+    @property
+    def letters(self) -> int:
+        """How long the text is, with a space around each word."""
+        return sum(map(len, self.words)) + len(self.words) + 1
+
+    @cached_property
+    def clauses(self) -> tuple["Said", ...]:
+        """The text from comma to comma."""
+        commas = [at for at, word in enumerate(self.words) if word == ","]
+        starts, ends = (0, *(at + 1 for at in commas)), (*commas, len(self.words))
+        return tuple(
+            self.part(self.words[start:end]) for start, end in zip(starts, ends, strict=True)
+        )
+
+    @cached_property
+    def flat(self) -> "Said":
+        """The text without the commas between its clauses."""
+        if "," not in self.words:
+            return self
+        return Said(tuple(word for word in self.words if word != ","), self._index)
+
+    def part(self, words: tuple[str, ...]) -> "Said":
+        """Return a text of other words; of the same ones it is this one."""
+        return self if words == self.words else Said(words, self._index)
+
+    def find(self, part: str) -> Found:
+        """Return where each category stands in the text with the phrases of one part."""
+        if part not in self._found:
+            self._found[part] = _by_category(self._tried(part))
+        return self._found[part]
+
+    def starting(self, part: str) -> Found:
+        """Return which categories the text starts with, with the phrases of one part."""
+        if part not in self._started:
+            self._started[part] = _by_category(self._tried(part, latest=0))
+        return self._started[part]
+
+    def _tried(self, part: str, latest: int | None = None) -> Iterator[tuple[str, Place]]:
+        """Yield where phrases stand, with their categories; those that begin later are left out."""
+        said, size = self.ended, self._index.longest
+        latest = len(said) if latest is None else latest
+        for at, known in enumerate(self._known[: latest + size]):
+            for filed in known.filed.get(part, ()):
+                if filed.needs is not None and filed.needs.isdisjoint(self._near[at // size]):
+                    continue
+                last = min(at - filed.least, latest)
+                for start in range(max(0, at - filed.most), last + 1):
+                    if filed.firsts is None or said[start] in filed.firsts:
+                        ends = filed.piece.ends(said, start)
+                        if ends:
+                            yield filed.category, Place(start, filed.rank, ends, filed.language)
+
+
+def _by_category(found: Iterable[tuple[str, Place]]) -> Found:
+    places: dict[str, list[Place]] = {}
+    for category, place in found:
+        places.setdefault(category, []).append(place)
+    for each in places.values():
+        each.sort(key=_in_order)
+    return places
+
+
+def _in_order(place: Place) -> tuple[int, int]:
+    return place.start, place.rank
