@@ -61,6 +61,8 @@ _ZERO_WIDTH = (
     *range(0x2060, 0x206F),
     *range(0xFE00, 0xFE10),
     *(0x00AD, 0x034F, 0x061C, 0x180E, 0xFEFF, 0x20E3),
+    # Fillers of Hangul, which show nothing.
+    *(0x115F, 0x1160, 0x3164, 0xFFA0),
 )
 _INVISIBLE = dict.fromkeys(_ZERO_WIDTH)
 _UNSEEN = {**_MARKS, **_INVISIBLE}
@@ -68,8 +70,16 @@ _UNSEEN = {**_MARKS, **_INVISIBLE}
 # texts nobody means them.
 _ALIKE = str.maketrans(
     "\u0430\u0435\u043e\u0440\u0441\u0445\u0443\u0456\u0455\u0458\u043a\u043c\u0442\u0432\u043d\u0501\u051b\u051d"
-    "\u03b1\u03b5\u03bf\u03c1\u03c4\u03b9\u03ba\u03bd\u03c5\u03c7\u03b7\u0131\u0251\u0261\u2170\u217c",
-    "aeopcxyisjkmtbhdqwaeoptikvuxniagil",
+    "\u03b1\u03b5\u03bf\u03c1\u03c4\u03b9\u03ba\u03bd\u03c5\u03c7\u03b7\u0131\u0251\u0261\u2170\u217c"
+    "\u03c3\u03c2\u00f8\u0111\u0142"
+    # Letters of Lisu, which look like Latin capitals.
+    "\ua4d0\ua4d1\ua4d3\ua4d4\ua4d6\ua4d7\ua4d9\ua4da\ua4dc\ua4dd\ua4df\ua4e0\ua4e1\ua4e2\ua4e3\ua4e6"
+    "\ua4e7\ua4ea\ua4eb\ua4ec\ua4ee\ua4f0\ua4f2\ua4f3\ua4f4",
+    "aeopcxyisjkmtbhdqwaeoptikvuxniagilssodlbpdtgkjczfmnlsrvhwxyaeiou",
+)
+# Letters in signs that no normal form takes out of them: white in circles and squares, and flags.
+_ALIKE.update(
+    {first + at: ord("a") + at for first in (0x1F150, 0x1F170, 0x1F1E6) for at in range(26)}
 )
 _THUMBS_UP = "\U0001f44d"
 # Signs that say something inside a sentence, and what a text says that is nothing but signs.

@@ -10,21 +10,26 @@ import pytest
 
 from messages.judging import Report
 from messages.reading import Intent
-from tests.corpus.reading import HERE, OPEN, corpus
+from tests.corpus.reading import HERE, OPEN, corpus, rows
 
 FIRST = ("everyday", "health", "safety", "scores", "stops", "visits")
 LATER = tuple(file.stem for file in OPEN if file.stem not in FIRST)
 
 
+#: Danger and everyday texts on one theme and in the same words.
+TWINS = frozenset({"bodies", "twins", "twins2"})
+
+
 @cache
-def _told(name: str = "") -> Report:
-    return corpus(HERE / f"{name}.csv") if name else corpus()
+def _told(name: str) -> Report:
+    return corpus(HERE / f"{name}.csv")
 
 
 def test_the_corpus_is_broad() -> None:
     """Thousands of replies, every intent among them."""
-    assert _told().rows >= 11_000
-    assert {line.intent for line in _told().lines} == set(Intent)
+    found = [row for file in OPEN for row in rows(file)]
+    assert len(found) >= 17_000
+    assert {name for row in found for name in row["intent"].split("|") if name} == set(Intent)
 
 
 @pytest.mark.parametrize("name", FIRST)
@@ -45,7 +50,7 @@ def test_danger_in_unforeseen_words_is_mostly_found(name: str) -> None:
     """What the classifier learned from, it finds again; the held-out files tell of other texts."""
     told = _told(name)
     assert told.missed_safety <= 0.1 * told.dangers
-    assert told.false_pages <= 0.03 * told.rows
+    assert told.false_pages <= (0.05 if name in TWINS else 0.03) * told.rows
 
 
 def test_the_share_read_right_does_not_fall() -> None:

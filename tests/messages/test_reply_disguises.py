@@ -1,5 +1,7 @@
 """What a phone, a hurry or a joker does to a text loses no danger and no stop."""
 
+# ruff: noqa: RUF001 - Letters that look like others are what is tested here.
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -75,3 +77,21 @@ def test_a_clinic_takes_no_danger_away(part):
 def test_whatever_comes_is_read(body):
     """Empty, media only, as long as a text can be, right to left, and nothing visible."""
     assert read(body).severity is Severity.next_business_day
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("СТОР", "стор", "СТОП", "ΣΤΟΡ", "ѕтор", "STØP", "ꓢꓔꓳꓑ"),
+        *("🆂🆃🅾🅿", "🅢🅣🅞🅟", "🇸🇹🇴🇵", "𝐒𝐓𝐎𝐏", "ＳＴＯＰ", "ⓢⓣⓞⓟ"),
+        *("S\u3164TOP", "\uffa0STOP", "STOP\u115f", "STOP 7"),
+    ],
+)
+def test_a_stop_in_letters_that_look_like_ours_stops(body):
+    """Whole words of another alphabet, signs, and fillers that show nothing."""
+    assert read(body).opt_out
+
+
+def test_a_lone_numeral_is_never_taken_for_thanks():
+    """Nobody would look at it."""
+    assert read("\u2166").severity is not None

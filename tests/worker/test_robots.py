@@ -44,3 +44,14 @@ def test_another_number_is_answered_meanwhile(world: World) -> None:
     rows = world.execute("SELECT recipient_blind FROM message WHERE kind = 'answer'")
     told = Counter(bytes(row.recipient_blind) for row in rows)
     assert sorted(told.values()) == [1, 3]
+
+
+def test_a_plea_in_two_texts_is_joined_amid_a_flood(world: World) -> None:
+    """Only the newest texts are read along: they cost nobody else their minutes."""
+    talk = Talk(world)
+    talk.someone()
+    talk.receive_together(*(talk.sms("what time?", phone=phone_of(0)) for _ in range(60)))
+    talk.receive_together(talk.sms("i want to", phone=phone_of(0)))
+    talk.receive_together(talk.sms("die", phone=phone_of(0)))
+    [(urgent,)] = world.execute("SELECT count(*) FROM inbound WHERE urgent")
+    assert urgent == 1

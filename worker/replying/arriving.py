@@ -59,7 +59,7 @@ def around(session: Session, texts: Sequence[Received]) -> list[Around]:
         texts,
         on_number,
         conversation.prompts(session, replies),
-        arrivals.said_in(session, spans),
+        arrivals.said_in(session, spans, most=hearing.JOINED_TEXTS),
         strict=True,
     )
     return [

@@ -27,6 +27,9 @@ SAFETY = frozenset({Intent.crisis, Intent.overdose, Intent.medical_emergency})
 
 # Care rule 18: "I want to" and "die" are one text.
 JOINED_WITHIN = timedelta(minutes=3)
+# So many texts and letters before are read along, the newest: a number that sends thousands costs
+# nobody else their minutes.
+JOINED_TEXTS, _JOINED_LETTERS = 10, 1600
 # These are the words that an already answered C or R prompt may still explain (care rule 1).
 _MAY_BE_CHANGED = frozenset(
     {Intent.confirm, Intent.decline_reschedule, Intent.running_late, Intent.unclear}
@@ -183,7 +186,7 @@ def is_urgent(reading: Reading) -> bool:
 
 def _joined(text: Received, reading: Reading, around: Around) -> Reading:
     """Read the last minutes' texts as one: danger may be spread over several of them."""
-    whole = " ".join([*around.earlier, text.body])
+    whole = " ".join([*_newest(around.earlier), text.body])
     joined = _read(whole, (), around)
     if not _is_safety(joined):
         return reading
@@ -191,6 +194,16 @@ def _joined(text: Received, reading: Reading, around: Around) -> Reading:
     return replace(
         joined, also=also, opt_out=reading.opt_out, prompt_id=None, language=reading.language
     )
+
+
+def _newest(texts: Sequence[str]) -> Sequence[str]:
+    """Return the last few texts, the one before this in any case."""
+    letters = 0
+    for back, body in enumerate(reversed(texts), start=1):
+        letters += len(body)
+        if back > 1 and (back > JOINED_TEXTS or letters > _JOINED_LETTERS):
+            return texts[len(texts) - back + 1 :]
+    return texts
 
 
 def _with_carrier(reading: Reading, opt_out_type: str | None) -> Reading:
