@@ -21,6 +21,7 @@ from schedules.facts import (
     SentText,
 )
 from schedules.moments import Frame, frame_of, local_instant
+from schedules.over import is_over
 from schedules.placement import Placement, place
 from schedules.protocol import COMES_AGAIN, Anchor, Moment, Nudge, Step
 from schedules.reasons import SkipReason
@@ -71,6 +72,9 @@ def plan(
     of the patient (dose days stop check-ins); `events` are the questions that went out (nudges hang
     on them). Caps are not shared out here: see `plan_patient`.
     """
+    visit, enrolled_at = enrollment.appointment, enrollment.enrolled_at
+    if visit is not None and is_over(visit, enrollment.protocol, enrolled_at=enrolled_at, now=now):
+        return []
     frame = frame_of(enrollment, patient, clinic, now, appointments)
     work = _Work(
         frame=frame,

@@ -32,12 +32,10 @@ from schedules.protocol import Importance, Phase, Protocol
 from schedules.reconcile import ExistingRow
 from schedules.terms import Terms
 from schedules.windows import SendWindow, candidate_zones, narrowed
-from worker import enrolling, protocols
+from worker import enrolling, protocols, remembered
 from worker.intake import tailored
 from worker.services import Services
 
-# Rows of enrollments without a visit that are older say nothing about what is planned now.
-_REMEMBERED = timedelta(days=30)
 # The longest that a repeat comes after its question (schedules.phrases), and some days.
 _ASKED_LATELY = timedelta(days=17)
 _SILENT_SINCE = timedelta(days=60)
@@ -294,13 +292,16 @@ def patient_contexts(
     visits: dict[UUID, list[Appointment]] = defaultdict(list)
     for visit in appointments.of_patients(session, list(by_patient)):
         visits[visit.patient_id].append(visit)
-    known: dict[UUID, list[ExistingRow]] = defaultdict(list)
     lapses = planning.last_lapses(session, list(by_patient))
     taken = planning.number_taken(session, list(by_patient))
     misses = _misses(session, rows, clinic_contexts, now)
-    ids = [row.id for row in rows]
-    for known_row in planning.known_rows(session, ids, since=now - _REMEMBERED):
-        known[known_row.enrollment_id].append(known_row)
+    known = remembered.rows_of(
+        session,
+        rows,
+        {visit.id: visit for mine in visits.values() for visit in mine},
+        {place: clinic.protocols for place, clinic in clinic_contexts.items()},
+        now=now,
+    )
     contexts = []
     for person in people:
         clinic, mine = clinic_contexts[person.clinic_id], by_patient[person.id]

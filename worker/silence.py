@@ -5,7 +5,7 @@ Whatever was paused, held, undelivered, or fell into an outage of ours is void a
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -42,9 +42,9 @@ class Known:
     text of theirs waits to be handled.
     """
 
-    prompts: Mapping[UUID, Prompt]
-    questions: Mapping[UUID, Question]
-    unread: Mapping[UUID, datetime]
+    prompts: Mapping[UUID, Prompt] = field(repr=False)
+    questions: Mapping[UUID, Question] = field(repr=False)
+    unread: Mapping[UUID, datetime] = field(repr=False)
 
     def question(self, asked: Asked) -> Question:
         """Return the step that asked, and its moments."""

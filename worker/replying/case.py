@@ -43,8 +43,8 @@ class Known:
     `senders` what clinics text from now.
     """
 
-    prompts: dict[UUID, Prompt] = field(default_factory=dict)
-    around: dict[UUID, list[Prompt]] = field(default_factory=dict)
+    prompts: dict[UUID, Prompt] = field(default_factory=dict, repr=False)
+    around: dict[UUID, list[Prompt]] = field(default_factory=dict, repr=False)
     senders: dict[UUID, UUID] = field(default_factory=dict)
 
 

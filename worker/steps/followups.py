@@ -8,7 +8,7 @@ A text or a visit whose record can't be read is put before a person by itself an
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -116,9 +116,9 @@ class _Known:
     `failed` says why a patient's facts could not be read.
     """
 
-    people: Mapping[UUID, Patient]
-    facts: Mapping[UUID, tuple[ClinicContext, PatientContext]]
-    failed: Mapping[UUID, Exception]
+    people: Mapping[UUID, Patient] = field(repr=False)
+    facts: Mapping[UUID, tuple[ClinicContext, PatientContext]] = field(repr=False)
+    failed: Mapping[UUID, Exception] = field(repr=False)
 
 
 def _read(

@@ -1,0 +1,72 @@
+"""Visits of which nothing is planned any more: known without planning them.
+
+After a year most of a patient's enrollments are for visits long past. Planning them gives nothing,
+and their texts of then change nothing.
+"""
+
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Protocol as Shape
+
+from schedules.protocol import VISIT_ANCHORS, Anchor, Protocol, Step
+
+#: Beyond what a protocol's own moments reach: texts that are moved out of closed hours, questions
+#: that are repeated, texts that a cap still counts, and what was found out late (judgement).
+SLACK = timedelta(days=45)
+_OF_ENROLLMENT = frozenset({Anchor.STEP, Anchor.CONSENT})
+
+
+class Visit(Shape):
+    """What is asked of a visit: its instants, as `AppointmentFacts` and its row have them."""
+
+    @property
+    def starts_at(self) -> datetime: ...
+    @property
+    def booked_at(self) -> datetime: ...
+    @property
+    def ends_at(self) -> datetime | None: ...
+    @property
+    def moved_at(self) -> datetime | None: ...
+    @property
+    def cancelled_at(self) -> datetime | None: ...
+    @property
+    def announced_at(self) -> datetime | None: ...
+    @property
+    def arrived_at(self) -> datetime | None: ...
+    @property
+    def checked_out_at(self) -> datetime | None: ...
+    @property
+    def no_show_at(self) -> datetime | None: ...
+
+
+def is_over(visit: Visit, protocol: Protocol, *, enrolled_at: datetime, now: datetime) -> bool:
+    """Whether all that a protocol says about a visit fell due long ago.
+
+    Never where a text counts from anything but the visit, such as a lapse, or comes again.
+    """
+    instants = (
+        enrolled_at,
+        visit.starts_at,
+        visit.booked_at,
+        visit.ends_at,
+        visit.moved_at,
+        visit.cancelled_at,
+        visit.announced_at,
+        visit.arrived_at,
+        visit.checked_out_at,
+        visit.no_show_at,
+    )
+    since = now - max(each for each in instants if each is not None)
+    if since <= SLACK:
+        return False
+    reach = _reach(protocol.steps, protocol.reach_days)
+    return reach is not None and since > reach + SLACK
+
+
+@lru_cache(maxsize=1024)
+def _reach(steps: tuple[Step, ...], days: int) -> timedelta | None:
+    """Return how far the texts of a visit reach beyond it; None where nothing bounds them."""
+    bounded = all(
+        not step.repeat and step.when.anchor in VISIT_ANCHORS | _OF_ENROLLMENT for step in steps
+    )
+    return timedelta(days=days) if bounded else None

@@ -1,0 +1,56 @@
+"""The rows that a plan is compared with: those that still say something about it.
+
+After a year most of a patient's texts are about visits long past, and are not read again.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from records import planning
+from records.appointments import Appointment
+from records.base import Session
+from records.enrollments import Enrollment
+from schedules.over import is_over
+from schedules.protocol import Protocol
+from schedules.reconcile import ExistingRow
+
+# Rows of enrollments without a visit that are older say nothing about what is planned now.
+_REMEMBERED = timedelta(days=30)
+
+Protocols = Mapping[UUID, Mapping[str, tuple[Protocol, int]]]
+
+
+def rows_of(
+    session: Session,
+    enrollments: Sequence[Enrollment],
+    visits: Mapping[UUID, Appointment],
+    protocols: Protocols,
+    *,
+    now: datetime,
+) -> dict[UUID, list[ExistingRow]]:
+    """Return the rows of these enrollments, by enrollment; of those that are over none."""
+    known: dict[UUID, list[ExistingRow]] = defaultdict(list)
+    ids = [row.id for row in _still_planned(enrollments, visits, protocols, now)]
+    for row in planning.known_rows(session, ids, since=now - _REMEMBERED):
+        known[row.enrollment_id].append(row)
+    return known
+
+
+def _still_planned(
+    enrollments: Sequence[Enrollment],
+    visits: Mapping[UUID, Appointment],
+    protocols: Protocols,
+    now: datetime,
+) -> Iterator[Enrollment]:
+    for row in enrollments:
+        visit = visits.get(row.appointment_id) if row.appointment_id else None
+        found = protocols[row.clinic_id].get(row.protocol)
+        over = (
+            visit is not None
+            and found is not None
+            and is_over(visit, found[0], enrolled_at=row.created_at, now=now)
+        )
+        if not over:
+            yield row
