@@ -7,7 +7,7 @@ A text or a visit whose record can't be read is put before a person by itself an
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -132,14 +132,28 @@ def _read(
         for each in asked
         if each.patient_id and _has_rule(each) and people[each.patient_id].status != "closed"
     }
+    known, failed = _facts(session, services, timed, now=now)
+    return _Known(people=people, facts=known, failed=failed)
+
+
+def _facts(
+    session: Session, services: Services, patient_ids: Collection[UUID], *, now: datetime
+) -> tuple[dict[UUID, tuple[ClinicContext, PatientContext]], dict[UUID, Exception]]:
+    """Return these patients' facts, and why those of others can't be read."""
     failed: dict[UUID, Exception] = {}
     try:
-        known = facts.of_patients(session, services, timed, now=now, on_fault=failed.__setitem__)
+        known = facts.of_patients(
+            session, services, patient_ids, now=now, on_fault=failed.__setitem__
+        )
     except Exception as error:
-        # What can't be read at all is told of each text by itself.
-        log.exception("facts_not_read", patients=len(timed))
-        known, failed = {}, dict.fromkeys(timed, error)
-    return _Known(people=people, facts=known, failed=failed)
+        # What ails one clinic, such as a file that can't be read, is not told of the others.
+        if len(patient_ids) == 1:
+            return {}, dict.fromkeys(patient_ids, error)
+        log.warning("facts_not_read_together", patients=len(patient_ids), exc_info=True)
+        each_alone = [_facts(session, services, [each], now=now) for each in patient_ids]
+        known = {key: one for found, _ in each_alone for key, one in found.items()}
+        failed = {key: why for _, without in each_alone for key, why in without.items()}
+    return known, failed
 
 
 def _review(session: Session, message: Message, known: _Known, *, now: datetime) -> int | None:
