@@ -74,6 +74,12 @@ def read(
     return _reading(hits, _language(hits, heard, language))
 
 
+def gives_up_visit(body: str) -> bool:
+    """Whether a text's own words say that they can't come, whatever was asked or stands beside."""
+    hit = answers.visit_reply(hear(body, (), lexicon()))
+    return hit is not None and hit.intent is Intent.decline_reschedule
+
+
 def hear(body: str, prompts: Sequence[OpenPrompt], words: Lexicon) -> Heard:
     """Return a text in the spellings that recognisers look at."""
     left = unquoted(body)

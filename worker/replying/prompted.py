@@ -217,7 +217,7 @@ def hold_beside(case: Case) -> None:
     asked = case.prompt
     if _answers_a_question(case) or (asked is not None and asked.context == YES_NO):
         return
-    if first is not no and not _gives_up(case):
+    if first is not no and not replies.gives_up_visit(case.body):
         return
     bound = asked is not None and _of_visit(asked) and not case.inbound.ambiguous
     visits = [asked] if asked is not None and bound else _visits_meant(case)
@@ -235,16 +235,10 @@ def _visits_meant(case: Case) -> list[Prompt]:
     )
 
 
-def _gives_up(case: Case) -> bool:
-    """Whether the words say that they can't come, whatever was asked."""
-    by_itself = replies.read(case.body)
-    return Intent.decline_reschedule in (by_itself.intent, *by_itself.also)
-
-
 def _answers_a_question(case: Case) -> bool:
     """Whether a "no" belongs to one of several yes-or-no questions rather than to a visit."""
     questions = [prompt for prompt in case.open_prompts if prompt.context == YES_NO]
-    return bool(questions) and not _gives_up(case)
+    return bool(questions) and not replies.gives_up_visit(case.body)
 
 
 def _change(case: Case, prompt: Prompt) -> None:
