@@ -24,10 +24,12 @@ class Asked(StrEnum):
     NUMBER = "number"
     YES_OR_NO = "yes_or_no"
     VISIT = "visit"
+    WELCOME = "welcome"
     NOTHING = "nothing"
 
 
 _SIGNS: Mapping[Asked, re.Pattern[str]] = {
+    Asked.WELCOME: re.compile(r"(Reply|Responda) (HI|HOLA)\b"),
     Asked.NUMBER: re.compile(r"one number|una cifra|un solo n.mero|solo una cifra", re.IGNORECASE),
     Asked.YES_OR_NO: re.compile(r"(Reply|Responda) (with just )?(Y or N|S o N)"),
     Asked.VISIT: re.compile(r"(Reply|Responda) (C|R)\b|Need to change\?|Para cambiar responda"),
@@ -107,6 +109,10 @@ PERSONAS = (
 )
 
 
+#: How soon somebody answers the welcome, in seconds: until then nobody is asked how they are.
+_GREETS_AFTER = 3.0
+
+
 class Phones:
     """The sandbox carrier's own side: its log, and the phones to write on."""
 
@@ -140,7 +146,10 @@ class Phones:
 
 
 class Patients:
-    """Everybody with a phone. `numbers` maps a patient's id to their number."""
+    """Everybody with a phone. `numbers` maps a patient's id to their number.
+
+    Everybody answers the welcome, the silent one too: that proves the number.
+    """
 
     def __init__(self, numbers: Mapping[str, str], personas: Iterable[Persona] = PERSONAS) -> None:
         self._left = {
@@ -148,6 +157,7 @@ class Patients:
             for each in personas
         }
         self._seconds = {numbers[each.patient_id]: each.seconds for each in personas}
+        self._numbers = frozenset(numbers.values())
         self._due: list[tuple[float, str, str]] = []
 
     @property
@@ -157,10 +167,12 @@ class Patients:
 
     def read(self, number: str, body: str, *, at: float) -> None:
         """Let the owner of a phone see a text. `at` is a monotonic instant in seconds."""
-        left = self._left.get(number, {}).get(asked(body))
-        if left:
-            said = left.pop(0)
-            heapq.heappush(self._due, (at + self._seconds[number], number, said))
+        kind = asked(body)
+        if kind is Asked.WELCOME and number in self._numbers:
+            said = "HOLA" if "HOLA" in body else "HI"
+            heapq.heappush(self._due, (at + _GREETS_AFTER, number, said))
+        elif left := self._left.get(number, {}).get(kind):
+            heapq.heappush(self._due, (at + self._seconds[number], number, left.pop(0)))
 
     def written(self, *, at: float) -> list[tuple[str, str]]:
         """Return the numbers and words of answers that are finished by `at`."""

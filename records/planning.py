@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from records.base import new_id
 from records.patients import SUSPENDED, OptOut, Patient
 from schedules.followups import LAPSES, FollowUpReason
+from schedules.gates import WELCOME
 from schedules.reconcile import ExistingRow
 
 _KNOWN_COLUMNS = ", ".join(ExistingRow._fields)
@@ -80,6 +81,27 @@ _MISSES = text("""
 """)
 #: What says nothing about a patient's silence, either way.
 _SAYS_NOTHING = frozenset({"open", "void"})
+
+
+_NO_WELCOME = text("""
+    SELECT p.id FROM patient p
+    WHERE p.id = ANY(CAST(:patients AS uuid[])) AND p.proved_at IS NULL AND NOT EXISTS (
+        SELECT 1 FROM message m WHERE m.patient_id = p.id AND m.protocol = :welcome
+        AND (m.status IN ('planned', 'claimed', 'submitting', 'unknown')
+             OR m.attempts > 0 AND m.recipient_blind = p.phone_blind
+                AND (m.status NOT IN ('failed', 'undelivered') OR NOT :again)))
+""")
+
+
+def without_welcome(
+    session: Session, patient_ids: Sequence[UUID], *, again: bool = False
+) -> set[UUID]:
+    """Return those with an unproved number to which no welcome went, and none is on its way.
+
+    One that came back counts, for a person sees to that number; not with `again`: somebody has.
+    """
+    values = {"patients": list(patient_ids), "welcome": WELCOME, "again": again}
+    return set(session.scalars(_NO_WELCOME, values))
 
 
 def misses_running(

@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import TextClause, text
 from sqlalchemy.orm import Session
 
-from schedules.gates import NOT_NUMBERS
+from schedules.gates import NOT_NUMBERS, WELCOME
 
 LEASE_SECONDS = 60
 # Longer than the send guard (5 s) and the request's total time (15 s) together.
@@ -58,6 +58,7 @@ class DueMessage:
     revision: int | None
     attempts: int
     expects: str | None
+    protocol: str | None
     enrollment_id: UUID | None
     # The step whose question it asks; of a nudge that which it repeats.
     question: str | None
@@ -114,8 +115,9 @@ _DUE = """
     SELECT m.id, m.clinic_id, m.sender_id, m.kind, m.priority, m.template, m.params, m.language,
            m.purpose,
            m.due_at, m.latest_at, m.anchor_at, m.revision, m.attempts, m.expects,
-           m.enrollment_id, COALESCE(m.nudge_for, m.step) AS question, m.occurrence, m.recipient,
-           m.patient_id, p.phone AS patient_phone, p.phone_blind AS patient_phone_blind,
+           m.protocol, m.enrollment_id, COALESCE(m.nudge_for, m.step) AS question, m.occurrence,
+           m.recipient, m.patient_id,
+           p.phone AS patient_phone, p.phone_blind AS patient_phone_blind,
            p.language AS patient_language, p.tag AS patient_tag, p.timezone AS patient_zone,
            p.status AS patient_status, p.paused_until, p.conversation_since,
            p.safe_from, p.safe_until, p.purposes, o.reason AS opt_out,
@@ -329,6 +331,31 @@ def told_to_stop(
     """
     values = {"patients": list(patient_ids), "now": now, "since": now - _TOLD_WITHIN}
     return {row.patient_id: row.at for row in session.execute(_TOLD_TO_STOP, values) if row.at}
+
+
+# Whoever proved their number before their welcome went is told first all the same. Without a proof,
+# one that came back or ended unsent told nobody. A welcome is useful for three days.
+_UNWELCOMED = text("""
+    SELECT p.id FROM patient p
+    WHERE p.id = ANY(CAST(:patients AS uuid[])) AND (
+        EXISTS (
+            SELECT 1 FROM message w
+            WHERE w.patient_id = p.id AND w.due_at > :since AND w.due_at <= :now
+              AND w.protocol = :welcome
+              AND w.status IN ('planned', 'claimed', 'submitting', 'unknown'))
+        OR p.proved_at IS NULL AND NOT EXISTS (
+            SELECT 1 FROM message w
+            WHERE w.patient_id = p.id AND w.tells_stop AND w.protocol = :welcome
+              AND w.recipient_blind = p.phone_blind
+              AND w.status IN ('accepted', 'sent', 'delivered')))
+""")
+_WELCOME_WITHIN = timedelta(days=4)
+
+
+def unwelcomed(session: Session, patient_ids: Sequence[UUID], *, now: datetime) -> set[UUID]:
+    """Return those whose welcome has yet to go to the number that they have now."""
+    values = {"patients": list(patient_ids), "now": now, "since": now - _WELCOME_WITHIN}
+    return set(session.scalars(_UNWELCOMED, {**values, "welcome": WELCOME}))
 
 
 _END_QUESTIONS = text("""

@@ -50,6 +50,8 @@ WHATEVER_CAME_OF_IT = frozenset(
 
 _IN_ORDER = tuple(SkipReason)
 _ASKING = frozenset({Purpose.CHECK_INS, Purpose.HEALTH_QUESTIONS})
+#: The protocol of the first text to anybody: nothing that we start goes before it.
+WELCOME = "welcome"
 #: What invites to book, by its priority in the outbox.
 _INVITES = frozenset({Importance.UNBOOKED.priority, Importance.BOOSTER.priority})
 
@@ -105,6 +107,14 @@ def _closed_by_patient(frame: Frame, step: Step) -> SkipReason | None:
     patient = frame.patient
     if patient.welcome_failed and step.when.anchor is not Anchor.CONSENT:
         return SkipReason.WELCOME_FAILED
+    if frame.enrollment.protocol.id == WELCOME and step.purpose is Purpose.VISITS:
+        # Whatever somebody agreed to begins with it, and nobody is tailored out of it.
+        return None if patient.purposes else SkipReason.NO_CONSENT
+    return _not_for(frame, patient, step)
+
+
+def _not_for(frame: Frame, patient: PatientFacts, step: Step) -> SkipReason | None:
+    """Name what keeps a step other than the welcome from this patient."""
     off = patient.steps_off
     if off and {step.id, f"{frame.enrollment.protocol.id}/{step.id}"} & off:
         return SkipReason.STEP_OFF

@@ -78,7 +78,7 @@ _SENTENCES: dict[str, str] = {
     SkipReason.STEP_OFF: "This text is switched off for this patient.",
     SkipReason.PHONE_SHARED: "Others read this phone, so that no number or mood is asked.",
     SkipReason.NO_CONSENT: "The patient has not agreed to texts of this kind.",
-    SkipReason.NUMBER_UNPROVED: "The number is not yet proved to be the patient's.",
+    SkipReason.NUMBER_UNPROVED: "No reply came from the number yet; it may not be the patient's.",
     SkipReason.PAUSED: (
         "Questions and invitations rest: a pause, staff who are writing, or an open crisis."
     ),

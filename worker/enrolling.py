@@ -6,7 +6,7 @@ kind, and switching a protocol on or off have one meaning.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from records import enrollments, intake
@@ -15,6 +15,7 @@ from records.base import Session
 from records.enrollments import Enrollment
 from records.patients import Patient
 from schedules.clinic import ClinicFile
+from schedules.gates import WELCOME
 from schedules.protocol import Protocol
 
 # What follows a dose reaches over a week; an older visit that we hear of now is history, and
@@ -26,10 +27,7 @@ ENDED, WITHDRAWN, ACTIVE = "completed", "withdrawn", "active"
 
 #: On for every clinic, whatever its file names: a patient is told of a move (care rule 5), and by
 #: the first text how to stop (care rule 30).
-ALWAYS_ON = ("visit-notices", "welcome")
-
-#: Whoever agreed longer ago was welcomed elsewhere; a first import is no news to them.
-WELCOMED_WITHIN = timedelta(days=30)
+ALWAYS_ON = ("visit-notices", WELCOME)
 
 Protocols = Mapping[str, tuple[Protocol, int]]
 
@@ -143,21 +141,36 @@ def join(
     people: Sequence[Patient],
     *,
     now: datetime,
+    again: bool = False,
 ) -> None:
-    """Enroll people of one clinic who have just agreed in what starts with the consent."""
-    day = now.astimezone(file.zone).date()
-    starting = [
-        name for name in switched_on(file) if name in protocols and protocols[name][0].with_consent
-    ]
+    """Enroll people of one clinic in what starts with the consent: the welcome before all.
+
+    Whoever was enrolled in it today already is left alone; with `again` they are welcomed once
+    more, since that welcome came back or went to another number.
+    """
+    today = now.astimezone(file.zone).date()
+    taken = _welcome_days(session, people, today) if again else {}
     fresh = [
         {
             "clinic_id": person.clinic_id,
             "patient_id": person.id,
             "protocol": name,
-            "anchor_day": day,
+            "anchor_day": taken.get(person.id, today) if name == WELCOME else today,
             "created_at": now,
         }
         for person in people
-        for name in starting
+        for name in switched_on(file)
+        if name in protocols and protocols[name][0].with_consent
     ]
     enrollments.begin(session, fresh)
+
+
+def _welcome_days(session: Session, people: Sequence[Patient], today: date) -> dict[UUID, date]:
+    """Return the first day from today on that bears no welcome of theirs yet."""
+    found: dict[UUID, date] = {}
+    for row in enrollments.of_patients(session, [each.id for each in people]):
+        if row.protocol == WELCOME and row.anchor_day is not None and row.anchor_day >= today:
+            # The day only tells one welcome from another: each goes at once.
+            later = row.anchor_day + timedelta(days=1)
+            found[row.patient_id] = max(later, found.get(row.patient_id, later))
+    return found

@@ -39,6 +39,7 @@ from worker.services import Services
 # The longest that a repeat comes after its question (schedules.phrases), and some days.
 _ASKED_LATELY = timedelta(days=17)
 _SILENT_SINCE = timedelta(days=60)
+_TO_GO = frozenset({"planned", "claimed"})
 _CAME_BACK = frozenset({"undelivered", "failed"})
 # Care rule 4: with nobody there after hours, check-ins leave this much time for an answer.
 _BEFORE_CLOSING = timedelta(hours=3)
@@ -354,19 +355,29 @@ def _welcome_failed(
     known: Mapping[UUID, Sequence[ExistingRow]],
     clinic: ClinicContext,
 ) -> bool:
-    """Whether the last welcome came back, and nothing has proved the number since."""
+    """Whether the last welcome came back, and nothing has proved the number since.
+
+    One that is to go counts as the last: what follows it waits for it at the claim.
+    """
+    begun = [
+        each
+        for each in enrolled
+        if each.protocol in enrolling.ALWAYS_ON
+        and each.appointment_id is None
+        and clinic.protocols[each.protocol][0].with_consent
+    ]
     welcomes = [
         row
-        for each in enrolled
-        if each.protocol in enrolling.ALWAYS_ON and each.appointment_id is None
+        for each in begun
         for row in known.get(each.id, ())
-        if row.attempts and clinic.protocols[each.protocol][0].with_consent
+        if row.attempts or row.status in _TO_GO
     ]
     if not welcomes:
         return False
     last = max(welcomes, key=lambda row: row.due_at)
     proved = person.proved_at is not None and person.proved_at > last.due_at
-    return last.status in _CAME_BACK and not proved
+    again = any(each.created_at > last.due_at and not known.get(each.id) for each in begun)
+    return last.status in _CAME_BACK and not proved and not again
 
 
 def _patient_context(

@@ -4,7 +4,7 @@ Pure: a due row, the clinic and the time go in, a verdict comes out. A safety re
 everything (care rule 9); an answer to a patient's own text passes all that limits what we start.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -14,7 +14,7 @@ from records.patients import SUSPENDED, in_crisis
 from records.sending import DueMessage, RecentText
 from schedules.asking import ALWAYS_ASKED, ENOUGH
 from schedules.clinic import ClinicFile
-from schedules.gates import NOT_NUMBERS, invites, rests
+from schedules.gates import NOT_NUMBERS, WELCOME, invites, rests
 from schedules.reasons import CancelReason, SkipReason
 from schedules.windows import SendWindow, candidate_zones, is_open, narrowed, next_open
 
@@ -80,7 +80,7 @@ def judge(due: DueMessage, clinic: ClinicFile, *, now: datetime) -> Verdict:
 def _not_wanted(due: DueMessage, now: datetime) -> End | None:
     if due.patient_status != "active":
         return End(status="cancelled", reason=SkipReason.PATIENT_HELD)
-    if due.purpose is not None and due.purpose not in (due.purposes or ()):
+    if not _agreed_to(due):
         return End(status="skipped", reason=SkipReason.NO_CONSENT)
     if rests(
         due.purpose,
@@ -94,6 +94,14 @@ def _not_wanted(due: DueMessage, now: datetime) -> End | None:
     if due.question_answered:
         return End(status="skipped", reason=SkipReason.ANSWERED)
     return _visit_changed(due)
+
+
+def _agreed_to(due: DueMessage) -> bool:
+    """Whether the patient wants such texts; the welcome begins whatever they agreed to."""
+    purposes = due.purposes or ()
+    if due.protocol == WELCOME:
+        return bool(purposes)
+    return due.purpose is None or due.purpose in purposes
 
 
 def _visit_changed(due: DueMessage) -> End | None:
@@ -119,6 +127,13 @@ def _not_now(due: DueMessage, clinic: ClinicFile, now: datetime) -> Verdict | No
     if due.busy:
         return Wait(until=now + _BUSY_WAIT, reason="recipient_busy")
     return None
+
+
+def before_welcome(due: DueMessage, unwelcomed: Collection[UUID], *, now: datetime) -> Wait | None:
+    """Hold back what we start until the welcome has gone: nothing comes before it."""
+    if due.kind != "started" or due.protocol == WELCOME or due.patient_id not in unwelcomed:
+        return None
+    return Wait(until=now + _BUSY_WAIT, reason="welcome_first")
 
 
 def over_cap(

@@ -24,6 +24,7 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
         "number_suspended": "The number is out of service, until it is proved again.",
         "outside_window": "Waits for the hours in which the patient may be texted.",
         "recipient_busy": "Waits until an earlier text to this number is settled.",
+        "welcome_first": "Waits until the welcome has gone: nothing comes before it.",
         "carrier_not_asked": "Overdue: it waits until the carrier says whether it went before.",
         "claim_ran_out": "A worker that held it is gone. Nothing was sent; it is planned again.",
         "worker_lost": "The worker was gone before the carrier answered. It may have been sent.",

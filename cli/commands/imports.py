@@ -44,7 +44,9 @@ def patients(
     file: Path = _FILE,
     map_file: Path | None = _MAP,
     errors: Path | None = _ERRORS,
-    quiet: bool = typer.Option(False, "--quiet", help="Send new patients no welcome."),
+    quiet: bool = typer.Option(
+        False, "--quiet", help="Welcome nobody before another text is to go."
+    ),
     dry_run: bool = _DRY_RUN,
     strict: bool = _STRICT,
     reveal: bool = _REVEAL,
@@ -53,7 +55,8 @@ def patients(
     """Create and update patients by their patient_id.
 
     An import never lifts a stop, a hold or a close, never replaces a newer consent, and leaves what
-    staff changed since as it is. Whoever agreed to texts within the last month is sent the welcome.
+    staff changed since as it is. Whoever is new to texts is sent the welcome; their reply to it
+    proves the number, and check-ins wait for that.
     """
     wanted = _Wanted(file, errors, dry_run, strict, as_json, reveal)
     content, mapping = wanted.content(), _mapping(map_file, "patients")

@@ -3,6 +3,7 @@
 import typer
 
 from cli import output
+from cli.commands.publishing import proven
 from cli.errors import refuse
 from cli.session import ACTOR, an_instant, services, the_patient, zone_of_clinic
 from worker.steps import people, tailoring
@@ -62,6 +63,25 @@ def close(patient: str = _PATIENT, reason: Reason = _REASON, clinic: str | None 
         f"Closed ({reason.value}). {done.cancelled} unsent texts were cancelled, "
         f"{done.enrollments} enrollments ended."
     )
+
+
+@app.command(
+    name="text-seen", epilog="Example: aftercare patient text-seen P-1001 --by kim@clinic.test"
+)
+def text_seen(
+    patient: str = _PATIENT,
+    by: str = typer.Option(..., "--by", help="Your e-mail address in the console."),
+    clinic: str | None = _CLINIC,
+) -> None:
+    """Say that you saw our text on the patient's phone: check-ins wait for that, or for a reply.
+
+    Your password is asked for, or read from standard input: it is kept who said so.
+    """
+    with services() as running:
+        person = the_patient(running, patient, clinic)
+        staff = proven(running, person.clinic_id, by)
+        people.text_seen(running, person.id, actor=f"staff:{staff.id}")
+    output.result("Noted: the number is proved, and check-ins are planned.")
 
 
 @app.command(epilog='Example: aftercare patient tailor P-1001 --set "cadence=daily: every 2 days"')

@@ -210,7 +210,7 @@ def _csv(rows: Iterable[Mapping[str, str]]) -> bytes:
 
 
 def _patient_row(person: Person, now: datetime) -> Mapping[str, str]:
-    # Half of them agreed long ago, and were welcomed elsewhere.
+    # Half of them agreed long ago, on paper: their numbers are as new to us as the others'.
     ago = timedelta(days=2) if person.number % 2 else timedelta(days=60)
     return {
         "patient_id": person.patient_id,

@@ -141,6 +141,7 @@ _NOT_A_NUMBER = {"en": ("so so", "not great", "4 or 5"), "es": ("mas o menos", "
 _UNWELL = re.compile(r"\b0 (fine|yes|bien|s[ií])\b", re.IGNORECASE)
 _YES_NO = re.compile(r"\b(Y or N|S o N|Y o N)\b")
 _VISIT = re.compile(r"(Reply|Responda) (C|R|L)\b")
+_WELCOME = re.compile(r"(?:Reply|Responda) (HI|HOLA)\b")
 _BOOK = re.compile(r"(Reply|Responda) B\b")
 
 
@@ -148,7 +149,8 @@ def answer(person: Person, rng: random.Random, body: str, read: int) -> Said | N
     """Return what a patient writes to a text, the `read`th that they got; None is silence."""
     if trouble := _trouble(person, rng, read):
         return trouble
-    words = _words(person, rng, body)
+    greeting = _WELCOME.search(body)
+    words = greeting[1] if greeting else _words(person, rng, body)
     after = timedelta(minutes=0.3 + rng.expovariate(1 / person.slow))
     if words is None or rng.random() > person.answers:
         return None

@@ -118,11 +118,15 @@ class Line(Desk):
         consent: str = AGREED,
         name: str = "P9",
         first: str = "Ana",
+        quiet: bool = False,
     ) -> None:
         """Import a patient with a consent, as `method,when,purposes,wording,risk warning`."""
         row = f"{name},riverside,{first},{phone or phone_of(0)},en,America/New_York,{consent}"
         report = people.import_patients(
-            self.world.services, f"{PATIENTS}\n{row}".encode(), actor="desk@clinic.test"
+            self.world.services,
+            f"{PATIENTS}\n{row}".encode(),
+            actor="desk@clinic.test",
+            quiet=quiet,
         )
         assert report.bad == 0, report.faults
 

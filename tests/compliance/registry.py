@@ -19,7 +19,7 @@ RULES: tuple[Rule, ...] = (
         " and ends it as skipped (`no_consent`) before the carrier is called.",
         sabotage=Sabotage(
             file=_GATES,
-            old="if due.purpose is not None and due.purpose not in (due.purposes or ()):",
+            old="if not _agreed_to(due):",
             new="if False:",
             what="the claim does not look at the purposes agreed to",
         ),
@@ -41,13 +41,15 @@ RULES: tuple[Rule, ...] = (
         id="3",
         words="The first recurring text to a number confirms the opt-in, with name, help, how to"
         " stop, how often and that rates may apply; nothing comes before it.",
-        how="The protocol `welcome` is always on, and its one text is due at the consent, before"
-        " any other.",
+        how="The protocol `welcome` is always on, however old a consent is. Its one text is due at"
+        " once, after a quiet import as soon as anything else is to go; the claim holds all other"
+        " started texts back until it went to the number that the patient has now.",
         sabotage=Sabotage(
-            file="worker/enrolling.py",
-            old='ALWAYS_ON = ("visit-notices", "welcome")',
-            new='ALWAYS_ON = ("visit-notices",)',
-            what="nobody is welcomed",
+            file=_GATES,
+            old='if due.kind != "started" or due.protocol == WELCOME'
+            " or due.patient_id not in unwelcomed:",
+            new="if True:",
+            what="no text waits for the welcome",
         ),
     ),
     Rule(
@@ -335,6 +337,20 @@ RULES: tuple[Rule, ...] = (
             old="if value in (here, last):",
             new="if value == here:",
             what="a file that repeats itself is news against what staff changed",
+        ),
+    ),
+    Rule(
+        id="care 26",
+        words="A reply from the number proves that it is the patient's, or staff who saw our text"
+        " there; after-dose and check-in questions wait for that.",
+        how="`proved_at` is set by a text that we received, and by `aftercare patient text-seen`,"
+        " which asks who says so. A consent, from a file or recorded by staff, proves no number."
+        " The planner skips what waits as `number_unproved`, and takes it back with the proof.",
+        sabotage=Sabotage(
+            file="schedules/gates.py",
+            old="if not patient.proved and step.purpose is not Purpose.VISITS:",
+            new="if False:",
+            what="a stranger with a mistyped number is asked how they feel",
         ),
     ),
     Rule(

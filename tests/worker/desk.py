@@ -81,7 +81,7 @@ class Desk(Talk):
         self._send()
         while self.world.execute(
             "SELECT 1 FROM message WHERE status = 'planned' AND due_at <= :now"
-            " AND reason = 'recipient_busy'",
+            " AND reason IN ('recipient_busy', 'welcome_first')",
             now=self.world.now,
         ):
             # One text at a time to a number: the next follows a moment later.

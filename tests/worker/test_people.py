@@ -67,12 +67,12 @@ def test_a_patient_is_created_sealed_and_found_again(world: World) -> None:
 
 
 def test_consent_is_written_to_the_ledger(world: World) -> None:
-    """With its method, at its own time, and the number counts as proved."""
+    """With its method, at its own time; what a file says proves no number."""
     _import(world, ANA)
     assert _ledger(world) == [("grant", ("check_ins", "visits"), "paper")]
     person = _person(world)
     assert person.purposes == ["check_ins", "visits"]
-    assert person.proved_at is not None
+    assert person.proved_at is None
 
 
 def test_importing_again_changes_nothing(world: World) -> None:
@@ -176,11 +176,13 @@ def test_a_changed_number_makes_consent_pending(world: World) -> None:
     _import(world, ANA)
     visits.enroll(world.services, _person(world).id, "daily-check-in", actor="test")
     world.plan()
-    assert world.statuses() == {"planned": 15}  # Two weeks, and the welcome.
+    # The welcome, and two weeks that wait for the reply to it.
+    assert world.statuses() == {"planned": 1, "skipped": 14}
     report = _import(world, ANA.replace("0121", "0122"))
     assert (_person(world).purposes, _person(world).proved_at) == ([], None)
     assert "consent is pending" in report.notes[0].reason
-    assert {(each.status, each.reason) for each in world.texts()} == {("cancelled", "no_consent")}
+    ended = {(each.status, each.reason) for each in world.texts()}
+    assert ended == {("cancelled", "no_consent"), ("skipped", "number_unproved")}
     assert [entry[0] for entry in _ledger(world)] == ["grant", "revoke"]
 
 
@@ -190,7 +192,7 @@ def test_a_changed_number_with_a_new_consent_is_settled(world: World) -> None:
     _import(world, ANA.replace("0121", "0122").replace("2026-11-01", "2026-11-25"))
     person = _person(world)
     assert person.purposes == ["check_ins", "visits"]
-    assert person.proved_at is not None
+    assert person.proved_at is None
     assert [entry[0] for entry in _ledger(world)] == ["grant", "revoke", "grant"]
 
 

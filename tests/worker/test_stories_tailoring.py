@@ -162,18 +162,8 @@ def test_the_first_text_is_the_welcome(desk: Desk) -> None:
     assert desk.read() == ["welcome"]
 
 
-@pytest.mark.parametrize("options", [{"since": "2026-09-01"}, {"quiet": True}])
-def test_who_agreed_long_ago_or_is_brought_in_quietly_gets_none(
-    desk: Desk, options: dict[str, Any]
-) -> None:
-    """They were welcomed elsewhere."""
-    _admit_ana(desk, **options)
-    desk.goes_on()
-    assert desk.read() == []
-
-
 def test_rule_21_a_welcome_that_comes_back_holds_everything_else(desk: Desk) -> None:
-    """A person looks at the number the same day; proved again, the texts go."""
+    """A person looks at the number the same day; once the welcome arrives, the texts go."""
     desk.world.gateway.always(phone_of(9), refuse(21211))
     _admit_ana(desk)
     desk.goes_on()
@@ -182,9 +172,11 @@ def test_rule_21_a_welcome_that_comes_back_holds_everything_else(desk: Desk) -> 
     assert {reason for _, reason in desk.why("visit_24h_prep")} == {"welcome_failed"}
     who = _person(desk, "P9").id
     desk.world.advance(minutes=1)
+    desk.world.gateway.always(phone_of(9), None)
     people.grant(desk.world.services, who, purposes=["visits"], method="phone", actor="desk")
     desk.goes_on()
     assert desk.why("visit_24h_prep") == [("planned", None)]
+    assert desk.read() == ["welcome", "welcome"]
 
 
 # --- silence (care rule 19)

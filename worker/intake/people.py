@@ -359,19 +359,23 @@ class PatientBatch:
         renewed = last is None or at > last.occurred_at
         if wanted and (renewed or wanted - held):
             self._record(session, person, "grant", sorted(wanted), method, at, row.consent_version)
-            person.proved_at = person.proved_at or at
-            if not held and at > self._now - enrolling.WELCOMED_WITHIN:
+            # What a file says proves no number: that takes a reply from it (care rule 26).
+            if not held:
                 self._joined.append((row, person))
             return True
         return bool(gone)
 
     def _welcome(self, session: Session) -> None:
-        """Let those whose consent begins here be told who writes, and how to stop."""
+        """Let those whose consent begins here be told who writes, and how to stop.
+
+        After a quiet import the plan step does so, before the first text that they are to get.
+        """
         clinics = {row.clinic.id: row.clinic for row, _ in self._joined}
         for clinic in clinics.values() if not self._quiet else ():
             people = [person for row, person in self._joined if row.clinic.id == clinic.id]
             published = protocols.of_clinic(session, clinic.id)
-            enrolling.join(session, clinic.file, published, people, now=self._now)
+            # A new number is welcomed even if the old one was so today.
+            enrolling.join(session, clinic.file, published, people, now=self._now, again=True)
 
     def _record(
         self,

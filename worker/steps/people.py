@@ -10,7 +10,17 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from records import audit, clinics, conversation, enrollments, intake, patients, stopping
+from records import (
+    audit,
+    clinics,
+    conversation,
+    enrollments,
+    intake,
+    patients,
+    planning,
+    sending,
+    stopping,
+)
 from records.base import Session
 from records.patients import Patient
 from schedules.clinic import OptoutHandledBy
@@ -74,9 +84,9 @@ def import_patients(
 ) -> batches.ImportReport:
     """Bring in a `patients.csv`, or what a mapping makes one; an unchanged row changes nothing.
 
-    Whoever agreed to texts within the last month gets the welcome, unless it is `quiet`. Raises
-    TableError for a file that is no such table. `on_start` is told how many rows there are,
-    `on_progress` how many are done.
+    Whoever is new to texts gets the welcome; after a `quiet` import only once something else is to
+    go to them, and before it. Raises TableError for a file that is no such table. `on_start` is
+    told how many rows there are, `on_progress` how many are done.
     """
     now = services.now
     table = (
@@ -224,18 +234,39 @@ def grant(
         if lift_stop:
             _lift_stop(session, services, person)
         begins = not person.purposes
+        # Staff have looked at a number whose welcome came back; it is tried once more.
+        again = bool(planning.without_welcome(session, [person.id], again=True))
         _write(session, services, person, "grant", purposes, method, actor, wording_version)
-        # Staff who record a consent have spoken with the patient about this very number.
-        person.proved_at = services.now
         patients.lift_suspension(
             session, clinic_id=person.clinic_id, blind=person.phone_blind, at=services.now
         )
-        if begins:
+        if begins or again:
             clinic = clinics.by_id(session, person.clinic_id)
             published = protocols.of_clinic(session, clinic.id)
-            enrolling.join(session, clinic.file, published, [person], now=services.now)
+            enrolling.join(session, clinic.file, published, [person], now=services.now, again=again)
         enrollments.request_plan_of_patient(session, person.id)
         return tuple(person.purposes)
+
+
+def text_seen(services: Services, patient_id: UUID, *, actor: str) -> None:
+    """Take staff's word that a text of ours arrived at the patient's own phone (care rule 26).
+
+    It proves the number like a reply from it. Raises RefusedError for a closed record, and where
+    no welcome has gone to the number that the patient has now.
+    """
+    now = services.now
+    with services.database.transaction() as session:
+        person = intake.lock_patient(session, patient_id)
+        _refuse_closed(person)
+        if person.id in sending.unwelcomed(session, [person.id], now=now):
+            raise RefusedError(
+                "No welcome has gone to this number yet, so nobody can have seen it. "
+                "See `aftercare messages --patient`."
+            )
+        person.proved_at = person.updated_at = now
+        session.flush()
+        enrollments.request_plan_of_patient(session, person.id)
+        _record(session, services, person, actor, "patient.text_seen", {})
 
 
 def _lift_stop(session: Session, services: Services, person: Patient) -> None:

@@ -19,16 +19,17 @@ from uuid import UUID
 from records import enrollments, planning, publishing, sending
 from records.base import Session
 from records.enrollments import Enrollment
+from records.patients import Patient
 from records.planning import ChangedRow, NewKind, NewOf, NewText
 from records.publishing import Restamped
 from schedules.facts import ClinicFacts, EnrollmentFacts, PlannedText, VisitStatus
 from schedules.moments import frame_of
 from schedules.planner import HORIZON, plan_patient
 from schedules.protocol import EXPECTS_NOTHING, Step
-from schedules.reasons import CancelReason
+from schedules.reasons import CancelReason, SkipReason
 from schedules.reconcile import Changes, ExistingRow, reconcile
 from schedules.resolving import resolver
-from worker import duties, facts, overtaken, unplanned
+from worker import duties, enrolling, facts, overtaken, unplanned
 from worker.facts import ClinicContext, PatientContext
 from worker.logs import get_logger
 from worker.services import Services
@@ -40,6 +41,8 @@ _COLLECT_AFTER = 100_000
 # The horizon is drawn forward once a day, each enrollment at an hour of its own.
 _ROLL_EVERY = timedelta(hours=24)
 _NOTHING_AFTER_VISIT = timedelta(days=3)
+# What goes, or would if the number were proved, has the welcome go before it.
+_AFTER_A_WELCOME = frozenset({None, SkipReason.NUMBER_UNPROVED})
 _WITHDRAWN = frozenset(reason.value for reason in CancelReason)
 
 
@@ -54,6 +57,8 @@ class _Writes:
     # By which version of its protocol an enrollment is planned, and unsent texts of an older one.
     numbers: dict[UUID, int] = field(default_factory=dict)
     restamped: list[Restamped] = field(default_factory=list)
+    # Whoever is to be texted and has to be welcomed before, if nobody did.
+    greeted_first: list[Patient] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -145,6 +150,7 @@ def _planned(services: Services, batch: int, places: dict[UUID, ClinicFacts]) ->
         for context in contexts:
             if not _plan_for_sure(context, clinics[context.row.clinic_id], writes, now):
                 failed.add(context.row.id)
+        _welcome(session, writes.greeted_first, clinics, now)
         return _Batch(
             transaction=transaction.pop_all(),
             session=session,
@@ -240,6 +246,7 @@ def _plan_for_sure(
     writes.ended += mine.ended
     writes.numbers |= mine.numbers
     writes.restamped += mine.restamped
+    writes.greeted_first += mine.greeted_first
     return True
 
 
@@ -255,6 +262,8 @@ def _plan_one(
         events=context.asked,
         sent=context.sent,
     )
+    if not context.facts.proved and any(text.skip_reason in _AFTER_A_WELCOME for text in wanted):
+        writes.greeted_first.append(context.row)
     by_enrollment: dict[str, list[PlannedText]] = defaultdict(list)
     for text in wanted:
         by_enrollment[text.enrollment_id].append(text)
@@ -270,6 +279,21 @@ def _plan_one(
             writes.restamped += writing.revived(changes)
             writing.into(changes, writes)
         writes.numbers[row.id] = number
+
+
+def _welcome(
+    session: Session,
+    people: Sequence[Patient],
+    clinics: Mapping[UUID, ClinicContext],
+    now: datetime,
+) -> None:
+    """Enroll in the welcome whoever got none yet; the next look plans it, ahead of the rest."""
+    if not people:
+        return
+    without = planning.without_welcome(session, [each.id for each in people])
+    for clinic_id, clinic in clinics.items():
+        mine = [each for each in people if each.clinic_id == clinic_id and each.id in without]
+        enrolling.join(session, clinic.file, clinic.protocols, mine, now=now)
 
 
 class _Writing:

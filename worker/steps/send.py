@@ -148,6 +148,7 @@ def _judge_all(
     patients = [row.patient_id for row in due if row.patient_id and row.kind == "started"]
     sent = _sent_lately(session, patients, now=now)
     told = sending.told_to_stop(session, patients, now=now) if patients else {}
+    unwelcomed = sending.unwelcomed(session, patients, now=now) if patients else set()
     verdicts, tokens = _Verdicts(), sender.tokens
     texted: set[bytes | None] = set()
     for row in due:
@@ -155,7 +156,8 @@ def _judge_all(
         recent = sent[row.patient_id] if row.patient_id else []
         if verdict is gates.GO:
             over = gates.over_cap(row, [one.at for one in recent], clinic, now=now)
-            verdict = over or gates.beside_another(row, recent, now=now) or verdict
+            first = gates.before_welcome(row, unwelcomed, now=now)
+            verdict = over or first or gates.beside_another(row, recent, now=now) or verdict
         if verdict is gates.GO and row.kind == "started" and row.patient_phone_blind in texted:
             verdict = gates.Wait(until=now + timedelta(seconds=5), reason="recipient_busy")
         if isinstance(verdict, gates.End):

@@ -8,14 +8,14 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from messages.errors import MessageError
-from records import audit, clinics, followups, patients
+from records import audit, clinics, followups, patients, planning
 from records.base import Session, new_id
 from records.clinics import Clinic
 from records.outbox import Message
 from records.patients import Patient
 from schedules.followups import FollowUpReason, WantedFollowUp
 from schedules.staffing import Severity
-from worker import resting, staffwords
+from worker import enrolling, protocols, resting, staffwords
 from worker.opening import open_follow_ups
 from worker.refusal import RefusedError
 from worker.rendering import Subject, render
@@ -48,6 +48,9 @@ def write(
         person = patients.by_id(session, patient_id)
         clinic = clinics.by_id(session, person.clinic_id)
         _refuse(session, services, clinic, person, words.strip(), due)
+        if planning.without_welcome(session, [person.id]):
+            published = protocols.of_clinic(session, clinic.id)
+            enrolling.join(session, clinic.file, published, [person], now=now)
         session.add(_row(session, services, person, row_id, words.strip(), due))
         resting.rest_for_conversation(session, person.id, since=due)
         _open(session, clinic, person, row_id, owner_id, now, due)
