@@ -1,6 +1,6 @@
 """`python -m bench [names ...] [--quick]`: measure, print one table, leave nothing running.
 
-Names: burst, webhooks, tick, planning, publishing, lateness; all of them without any.
+Names: reading, burst, webhooks, tick, planning, publishing, lateness; all of them without any.
 """
 
 import argparse
@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 import psutil
 from rich.console import Console
 
-from bench import burst, lateness, planning, publishing, tick, webhooks
+from bench import burst, lateness, planning, publishing, reading, tick, webhooks
 from bench.figures import Section, show
 from bench.rig import BenchError, Rig
 
-NAMES = ("burst", "lateness", "webhooks", "tick", "planning", "publishing")
+NAMES = ("reading", "burst", "lateness", "webhooks", "tick", "planning", "publishing")
 # Without a burst in the same run, lateness is measured at half of the budget.
 _BUDGET_RATE = 2000.0
 
@@ -44,6 +44,7 @@ class _Run:
         """Run what is named."""
         rig, quick = self._rig, self._options.quick
         rows = self._options.rows or (100_000 if quick else 1_000_000)
+        self._try("reading", lambda: reading.measure(quick=quick))
         if {"burst", "lateness", "webhooks"} & set(self._names):
             with burst.scene(rig, self._options.texts or (3000 if quick else 10_000)) as scene:
                 self._try("burst", lambda: self._burst(scene, rows))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bench import reading
 from bench.rig import BenchError
 from bench.webhooks import check_load
 
@@ -30,3 +31,12 @@ def test_a_load_that_was_not_there_proves_nothing(load: dict[str, object], why: 
     """Too slow, refused, or cut off: the run fails instead of telling a figure."""
     with pytest.raises(BenchError, match=why):
         check_load(load, 400)
+
+
+def test_reading_is_measured_for_every_length_and_says_what_a_process_start_costs() -> None:
+    """The longest a carrier sends is told as well, and has no budget."""
+    found = {each.what: each for each in reading.measure(quick=True).figures}
+    assert len(found) == 13
+    assert found["300 letters, slowest"].budget == "<= 1"
+    assert found["1,600 letters, slowest"].budget == ""
+    assert all(each.median > 0 for each in found.values())
