@@ -163,3 +163,13 @@ def test_a_visit_is_not_confirmed_beside_alarm(database_url: str) -> None:
         assert line.rows(Appointment)[0].confirmed_start is None
         assert line.answers == ["high_score_ack"]
         assert line.item("side_effect").severity == "page_now"
+
+
+def test_the_phone_of_a_patient_who_died_is_texted_nothing(line: Line) -> None:
+    """Somebody else writes from it: the lead calls them (care rule 24)."""
+    line.world.execute("UPDATE patient SET status = 'closed', status_reason = 'deceased'")
+    before = len(line.reads())
+    line.says("disconnected and scared")
+
+    assert len(line.reads()) == before
+    assert line.item("unclear_reply").severity == "call_today"

@@ -102,8 +102,13 @@ class Case:
 
     @property
     def alarmed(self) -> bool:
-        """Whether the patient feels detached and is alone, frightened or confused (rule 12)."""
-        return self.patient is not None and self.detached is Detached.ALARMED
+        """Whether the patient feels detached and is alone, frightened or confused (rule 12).
+
+        Whoever writes from the phone of a patient who died is the lead's to call (rule 24).
+        """
+        person = self.patient
+        lives = person is not None and person.status_reason != "deceased"
+        return lives and self.detached is Detached.ALARMED
 
     @cached_property
     def number(self) -> str:

@@ -209,15 +209,16 @@ def hold_beside(case: Case) -> None:
     """Hold the visits that a text gives up beside something graver: a symptom, a lapse, alarm.
 
     The graver is answered, and each visit is a call of its own. Where the text says something else
-    first, only words count that give a visit up by themselves: "can't sleep" does not.
+    first, or may answer a question with Y or N, only words count that give a visit up by
+    themselves: "can't sleep" does not.
     """
     no, first = Intent.decline_reschedule, case.intents[0]
     if no not in case.intents or (first is no and not case.alarmed):
         return
     asked = case.prompt
-    if _answers_a_question(case) or (asked is not None and asked.context == YES_NO):
-        return
-    if first is not no and not replies.gives_up_visit(case.body):
+    to_a_question = asked is not None and asked.context == YES_NO
+    doubtful = first is not no or to_a_question or _answers_a_question(case)
+    if doubtful and not replies.gives_up_visit(case.body):
         return
     bound = asked is not None and _of_visit(asked) and not case.inbound.ambiguous
     visits = [asked] if asked is not None and bound else _visits_meant(case)
