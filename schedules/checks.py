@@ -319,15 +319,18 @@ def _never_true(step: Step) -> Found:
             yield key, "it is true only the day before, and goes later", "Count days before"
         elif stays_on is StaysOn.DAY_BEFORE and (when.days or -1) < -1:
             yield key, "it is true only the day before, and goes earlier", "Write `1 day before`"
-        elif stays_on is StaysOn.SAME_DAY and (when.days or 0) < 0:
+        elif stays_on in (StaysOn.SAME_DAY, StaysOn.SAME_EVENING) and (when.days or 0) < 0:
             mend = "Write `stays_on: day before`, or count hours before"
             yield key, "it is true only on the day itself, and goes on an earlier one", mend
+        elif stays_on is StaysOn.MORNING_AFTER and (_before(when) or when.days not in (None, 1)):
+            mend = "Write it like `1 day after dose check-out at 09:30`"
+            yield key, "it is true only in the morning of the next day, and goes on another", mend
     due, latest = _wall(step.when), _latest_wall(step)
     if due is not None and latest is not None and latest <= due:
         mend = "Put `latest` after `when`"
         yield "latest", "it can never be sent, since it is over before it is due", mend
-    ends, day = step.latest, 0 if step.stays_on is StaysOn.SAME_DAY else -1
-    if step.stays_on is not None and ends.anchor is step.when.anchor and (ends.days or 0) < day:
+    ends, stays = step.latest, step.stays_on
+    if stays is not None and ends.anchor is step.when.anchor and (ends.days or 0) < stays.days:
         mend = "Put `latest` on the day on which the wording is true"
         yield "latest", "it can never be sent, since it is over before the day it is true", mend
     between, window = step.when.between, SendWindow()

@@ -5,10 +5,12 @@ true (care rule 3); a text whose answer may need staff moves earlier until enoug
 follow (care rule 4); a text that was due before its visit was known follows its late policy.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
-from schedules.moments import Frame, day_bounds
+from schedules.moments import MIDNIGHT, Frame, day_bounds, local_instant
 from schedules.protocol import LateBooking, Moment, StaysOn, Step
 from schedules.reasons import MoveReason, SkipReason
 from schedules.staffing import StaffedHours
@@ -18,6 +20,12 @@ MINUTE = timedelta(minutes=1)
 
 #: How far ahead of its own minute a text may be brought. A long holiday is shorter.
 EARLIEST_LEAD = timedelta(days=7)
+
+#: What is brought forward to the end of the span in which it is true needs time to be sent.
+TIME_TO_GO = timedelta(minutes=30)
+
+#: "Tonight" is said from here on, and "good morning" until there.
+EVENING, NOON = time(16), time(12)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -80,6 +88,11 @@ def _form(
     if isinstance(base, datetime) and (follows >= 0 or ideal >= base):
         # What follows an event never goes before it, even when its span of hours is over.
         low = base
+    if when.days is not None and when.days >= 0:
+        # What counts days on from an event belongs to that day, and never to the one before it.
+        for zone, day in _own_days(frame, base):
+            ahead = timedelta(days=when.days + (day_offset or 0))
+            low = max(low, local_instant(day + ahead, MIDNIGHT, zone))
     if stays_on is not None:
         low, high = _true_span(frame, stays_on, base, low, high)
     elif day_offset is not None:
@@ -89,17 +102,31 @@ def _form(
     return _Form(template=template, ideal=ideal, low=low, high=high)
 
 
+def _own_days(frame: Frame, base: datetime | date) -> Iterator[tuple[ZoneInfo, date]]:
+    """Give an anchor's day by the calendar that it counts in, and by that of whoever reads it."""
+    for zone in {frame.zone, _where_read(frame)}:
+        yield zone, base.astimezone(zone).date() if isinstance(base, datetime) else base
+
+
+def _where_read(frame: Frame) -> ZoneInfo:
+    return frame.patient.zone or frame.zone
+
+
 def _true_span(
     frame: Frame, stays_on: StaysOn, base: datetime | date, low: datetime, high: datetime
 ) -> tuple[datetime, datetime]:
-    """Narrow a span to the day on which "today" or "tomorrow" is true.
+    """Narrow a span to the day on which "today" or "tomorrow" is true, or to its part.
 
     It must be true for the clinic, whose clock the text names, and for the patient who reads it.
+    It is evening where they were seen, some hours ago, and morning where they woke.
     """
-    back = timedelta(days=stays_on is StaysOn.DAY_BEFORE)
-    for zone in {frame.zone, frame.patient.zone or frame.zone}:
-        day = base.astimezone(zone).date() if isinstance(base, datetime) else base
-        starts, ends = day_bounds(day - back, zone)
+    for zone, anchored in _own_days(frame, base):
+        day = anchored + timedelta(days=stays_on.days)
+        starts, ends = day_bounds(day, zone)
+        if stays_on is StaysOn.SAME_EVENING and zone == frame.zone:
+            starts = local_instant(day, EVENING, zone)
+        if stays_on is StaysOn.MORNING_AFTER and zone == _where_read(frame):
+            ends = local_instant(day, NOON, zone)
         low, high = max(low, starts), min(high, ends - MINUTE)
     return low, high
 
@@ -151,7 +178,9 @@ def _nearest(frame: Frame, form: _Form, wanted: datetime, low: datetime) -> Plac
     """Find the allowed minute nearest to the wanted one at which the wording is true."""
     if low > form.high:
         return None
-    target = min(max(wanted, low), form.high)
+    target = max(wanted, low)
+    if target > form.high:
+        target = max(low, form.high - TIME_TO_GO)
     due: datetime | None = target
     moved = form.moved or (None if target == wanted else MoveReason.STILL_TRUE)
     if not is_open(frame.window, frame.zones, target):

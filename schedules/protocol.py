@@ -121,10 +121,20 @@ class Again:
 
 
 class StaysOn(StrEnum):
-    """The local day on which the wording is true ("tomorrow", "today"), seen from the anchor."""
+    """The local day, or part of it, on which the wording is true, seen from the anchor.
+
+    "Tomorrow", "today", "tonight" and "good morning", in this order.
+    """
 
     DAY_BEFORE = "day before"
     SAME_DAY = "same day"
+    SAME_EVENING = "same evening"
+    MORNING_AFTER = "morning after"
+
+    @property
+    def days(self) -> int:
+        """Give how many local days on from the anchor it is true."""
+        return {StaysOn.DAY_BEFORE: -1, StaysOn.MORNING_AFTER: 1}.get(self, 0)
 
 
 class LateBooking(StrEnum):

@@ -40,7 +40,10 @@ _BEFORE_ITS_VISIT = frozenset(
     }
 )
 _THE_DAY_BEFORE = frozenset({"visit_24h_prep", "visit_eve_ride", "followup_24h", "followup_eve"})
-_AFTER_A_DOSE = frozenset({"after_evening", "after_evening_closed", "after_morning"})
+_THE_SAME_EVENING = frozenset({"after_evening", "after_evening_closed"})
+_THE_MORNING_AFTER = frozenset({"after_morning", "after_morning_closed"})
+_AFTER_A_DOSE = _THE_SAME_EVENING | _THE_MORNING_AFTER
+_EVENING, _NOON = 16, 12
 #: What ends a conversation that the patient ended.
 _AFTER_A_STOP = frozenset({"optout_confirm", "optout_confirm_visit", "wrong_number_ack"})
 #: Care rule 8: not counted towards the caps; and counted, but never dropped for them.
@@ -132,7 +135,7 @@ class Audit:
         local = made.at.astimezone(ZoneInfo(person.zone))
         self.hours[local.hour] += 1
         self.days[made.at.astimezone(ZONE).date()] += 1
-        if not OPENS <= local.time() < CLOSES:
+        if not OPENS <= local.time() < CLOSES or not _is_safe(local, person):
             self.note(
                 "only in the send window", person, made.at, f"{row.template} at {local:%H:%M}"
             )
@@ -164,6 +167,10 @@ class Audit:
             booking.status != "checked_out" or booking.dose not in {"given", "partial"}
         ):
             self.note("true when sent", person, made.at, f"{name} although no dose was given")
+        if name in _AFTER_A_DOSE and not _is_its_time(name, made.at, booking, person):
+            local = made.at.astimezone(ZoneInfo(person.zone))
+            what = f"{name} on {local:%a %H:%M}, which is not its time of day"
+            self.note("true when sent", person, made.at, what)
 
     def _cap(self, made: Made, person: Person, row: Any, day: date) -> None:
         if row.template in _NOT_COUNTED:
@@ -266,6 +273,25 @@ def _is_tomorrow(at: datetime, booking: Booking, person: Person) -> bool:
         booking.starts_at.astimezone(zone).date() - at.astimezone(zone).date() == timedelta(days=1)
         for zone in zones
     )
+
+
+def _is_safe(local: datetime, person: Person) -> bool:
+    opens, _, closes = person.safe_hours.partition("-")
+    return not opens or opens <= f"{local:%H:%M}" < closes
+
+
+def _is_its_time(name: str, at: datetime, booking: Booking, person: Person) -> bool:
+    """Whether "tonight" is that of the dose, and "good morning" is said the morning after it."""
+    if booking.left_at is None:
+        return False
+    home = ZoneInfo(person.zone)
+    days = {
+        at.astimezone(zone).date() - booking.left_at.astimezone(zone).date()
+        for zone in (ZONE, home)
+    }
+    if name in _THE_SAME_EVENING:
+        return days == {timedelta()} and at.astimezone(ZONE).hour >= _EVENING
+    return days == {timedelta(days=1)} and at.astimezone(home).hour < _NOON
 
 
 _UNENDED = """

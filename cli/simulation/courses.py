@@ -46,6 +46,7 @@ class Booking:
     virtual: bool
     status: str = "booked"
     entered: bool = False
+    left_at: datetime | None = None
 
     @property
     def ends_at(self) -> datetime:

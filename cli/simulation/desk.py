@@ -155,6 +155,7 @@ class Desk:
         self._agenda.note(quarter(booking.ends_at), lambda: self._leave(booking))
 
     def _leave(self, booking: Booking) -> None:
+        booking.left_at = self._services.now
         self._record(booking, VisitStatus.CHECKED_OUT, booking.dose or None)
 
     def _record(self, booking: Booking, kind: VisitStatus, dose: str | None = None) -> None:
@@ -218,7 +219,8 @@ def _patient_row(person: Person, now: datetime) -> Mapping[str, str]:
         "first_name": person.first_name,
         "phone": person.phone,
         "language": person.language,
-        "timezone": person.zone,
+        "timezone": person.zone if person.zone_known else "",
+        "safe_hours": person.safe_hours,
         "consent_method": "written",
         "consented_at": (now - ago).isoformat(timespec="seconds"),
         "consent_purposes": person.purposes,

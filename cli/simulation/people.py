@@ -26,6 +26,9 @@ _PURPOSES = (
 )
 _PROGRAMS = (("daily-check-in", 25), ("relapse-prevention", 15), ("", 60))
 _FIRST_DAY_SHARE = 0.6
+#: Hours that patients ask for, as in `patients.csv`; most ask for none.
+_SAFE_HOURS = (("", 86), ("09:00-12:00", 4), ("14:00-18:00", 6), ("17:00-20:00", 4))
+_ZONE_UNKNOWN_SHARE = 0.12
 
 
 class Trouble(StrEnum):
@@ -40,6 +43,7 @@ class Trouble(StrEnum):
 class Person:
     """One patient. `answers` is the share of questions answered, `slow` the usual minutes taken.
 
+    `zone` is where they live; the clinic may not know it. `safe_hours` are theirs, in that zone.
     The last fields count texts received: after so many they stop, say that the number is wrong, or
     write in danger; 0 is never.
     """
@@ -59,6 +63,8 @@ class Person:
     returns: bool
     wrong_after: int
     danger_after: int
+    zone_known: bool = True
+    safe_hours: str = ""
 
     @property
     def patient_id(self) -> str:
@@ -91,6 +97,7 @@ def _some(rng: random.Random, share: float, least: int, most: int) -> int:
 def draw(seed: int, number: int, phone: str, start: datetime, days: int) -> Person:
     """Draw one patient; most are there on the first day, others come in the first two thirds."""
     rng = dice(seed, "person", number)
+    card = dice(seed, "card", number)
     later = 0 if rng.random() < _FIRST_DAY_SHARE else rng.randint(1, max(1, days * 2 // 3))
     return Person(
         number=number,
@@ -108,6 +115,8 @@ def draw(seed: int, number: int, phone: str, start: datetime, days: int) -> Pers
         returns=rng.random() < 0.4,
         wrong_after=_some(rng, 0.02, 1, 6),
         danger_after=_some(rng, 0.10, 2, 40),
+        zone_known=card.random() >= _ZONE_UNKNOWN_SHARE,
+        safe_hours=_drawn(card, _SAFE_HOURS),
     )
 
 

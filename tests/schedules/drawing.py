@@ -32,7 +32,7 @@ from schedules.protocol import (
     VisitFilter,
 )
 from schedules.staffing import Span, StaffedHours
-from schedules.windows import SendWindow
+from schedules.windows import SendWindow, candidate_zones
 from tests.schedules.drawing_history import (
     ASKS,
     OF_A_VISIT,
@@ -51,6 +51,8 @@ ZONES = tuple(
         "America/Phoenix",
         "America/Adak",
         "Pacific/Honolulu",
+        "America/Anchorage",
+        "America/Los_Angeles",
         "Australia/Lord_Howe",
         "America/St_Johns",
         "Pacific/Apia",
@@ -61,7 +63,8 @@ ZONES = tuple(
         "UTC",
     )
 )
-UNITED_STATES = (ZONES[0], ZoneInfo("America/Chicago"), ZONES[1], ZONES[3])
+UNITED_STATES = candidate_zones("US")
+NEAR_AND_FAR = (ZoneInfo("Europe/London"), ZoneInfo("Asia/Kolkata"))
 HOUR = 60
 DAY = timedelta(days=1)
 CLOCKS = tuple(
@@ -79,6 +82,9 @@ WINDOWS = (
     SendWindow(opens=time(2, 15), closes=time(2, 45)),
     SendWindow(opens=time(0), closes=time(0, 30)),
     SendWindow(opens=time(22), closes=time(0)),
+    # What patients ask for: safe hours of the morning, or of the afternoon.
+    SendWindow(opens=time(9), closes=time(12)),
+    SendWindow(opens=time(14), closes=time(18)),
 )
 #: Public holidays of the United States on which an office is closed, in several years.
 HOLIDAYS = (
@@ -155,7 +161,7 @@ def clinics(draw) -> ClinicFacts:
         solids_hours=draw(st.sampled_from((6, 8, 2.5))),
         fluids_hours=2,
         fasting_by_route=draw(st.sampled_from(FASTS)),
-        candidate_zones=draw(st.sampled_from(((), UNITED_STATES, (ZONES[9], ZONES[10])))),
+        candidate_zones=draw(st.sampled_from(((), UNITED_STATES, UNITED_STATES, NEAR_AND_FAR))),
     )
 
 
@@ -370,6 +376,11 @@ def steps(draw, id_: str, when: Moment, *, of_visit: bool) -> Step:
             stays = StaysOn.SAME_DAY
         elif when.days == -1 or when.minutes == -1440:
             stays = StaysOn.DAY_BEFORE
+    if when.anchor in (Anchor.CHECK_OUT, Anchor.DOSE_CHECK_OUT) and draw(st.booleans()):
+        if when.days == 1:
+            stays = StaysOn.MORNING_AFTER
+        elif elapsed_ and (when.minutes or 0) < 1440:
+            stays = StaysOn.SAME_EVENING
     repeats = not elapsed_ and when.anchor in (*DAYS, Anchor.CHECK_OUT)
     repeat = draw(phases()) if repeats and draw(st.booleans()) else ()
     otherwise = None

@@ -126,6 +126,8 @@ class _Form:
     stays_on: StaysOn | None
     nominal: datetime
     template: str
+    #: How many days on within a repeat.
+    plus_days: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,17 +284,31 @@ class Oracle(Around):
         low, high = (first_minute(day, clock, zone) for clock in moment.between)
         return min(max(at, low), high)
 
-    def not_before(self, moment: Moment, nominal: datetime) -> datetime:
-        """Give the instant before which a text can't go: what it follows must have happened."""
+    def not_before(self, moment: Moment, nominal: datetime, plus_days: int) -> datetime:
+        """Give the instant before which a text can't go.
+
+        What it follows must have happened; and what counts so many days on belongs to that day, by
+        the calendar it counts in and by the patient's own.
+        """
         origin = self.anchor(moment, None)
-        ever = datetime.min.replace(tzinfo=UTC)
-        if not isinstance(origin, datetime):
-            return ever
+        begin = datetime.min.replace(tzinfo=UTC)
+        if origin is None:
+            return begin
+        if moment.days is not None and moment.days >= 0:
+            for zone in {self.calendar(moment.anchor), self.home}:
+                day = on_wall(origin, zone).date() if isinstance(origin, datetime) else origin
+                day += (moment.days + plus_days) * DAY
+                begin = max(begin, first_minute(day, time(), zone))
         follows = moment.minutes is not None and moment.minutes >= 0
-        return origin if follows or nominal >= origin else ever
+        if isinstance(origin, datetime) and (follows or nominal >= origin):
+            begin = max(begin, origin)
+        return begin
 
     def true_span(self, moment: Moment, stays_on: StaysOn | None) -> tuple[datetime, datetime]:
-        """Give the span in which "tomorrow" or "today" is true, there and where the patient is."""
+        """Give the span in which "tomorrow" or "today" is true, there and where the patient is.
+
+        Evening begins at four by the visit's calendar; the morning ends at the patient's noon.
+        """
         begin, end = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
         if stays_on is None:
             return begin, end
@@ -300,7 +316,12 @@ class Oracle(Around):
         assert isinstance(origin, datetime)
         for zone in {self.calendar(moment.anchor), self.home}:
             day = on_wall(origin, zone).date() - DAY * (stays_on is StaysOn.DAY_BEFORE)
+            day += DAY * (stays_on is StaysOn.MORNING_AFTER)
             since, until = self.whole_day(day, zone)
+            if stays_on is StaysOn.SAME_EVENING and zone == self.calendar(moment.anchor):
+                since = first_minute(day, time(16), zone)
+            if stays_on is StaysOn.MORNING_AFTER and zone == self.home:
+                until = first_minute(day, time(12), zone)
             begin, end = max(begin, since), min(end, until)
         return begin, end
 
@@ -355,7 +376,7 @@ class Oracle(Around):
         at = self.instant(step.when, plus_days=plus_days)
         if at is None and before is None:
             return None
-        placed = Verdict(due=None, latest=None) if at is None else self._placed(step, at)
+        placed = Verdict(due=None, latest=None) if at is None else self._placed(step, at, plus_days)
         # What a confirmation makes needless takes nothing else along (care rule 1).
         ends = before is not None and bool(before.skip - {SkipReason.CONFIRMED})
         skipped = before is not None and ends and not before.unsaid
@@ -368,11 +389,11 @@ class Oracle(Around):
 
     # --- where a text goes
 
-    def _placed(self, step: Step, at: datetime) -> Verdict:
+    def _placed(self, step: Step, at: datetime, plus_days: int) -> Verdict:
         """Try the first form at its minute or before, then the other form, then any minute."""
         latest = self.instant(step.latest, at)
         assert latest is not None
-        first = _Form(step.when, step.stays_on, at, step.template)
+        first = _Form(step.when, step.stays_on, at, step.template, plus_days)
         if step.otherwise is None:
             return self._form(step, first, latest)
         other = step.otherwise
@@ -396,7 +417,7 @@ class Oracle(Around):
             begin, end = self.whole_day(on_wall(form.nominal, zone).date(), zone)
         latest = min(latest, end - MINUTE)
         at = min(max(form.nominal, begin), end - MINUTE)
-        begin = max(begin, self.not_before(form.when, form.nominal))
+        begin = max(begin, self.not_before(form.when, form.nominal, form.plus_days))
         at = at if form.when.between is None else max(at, begin)
         odd = latest <= max(form.nominal, at)
         span = Span(at=at, begin=begin, latest=latest, no_later=form.nominal if no_later else None)

@@ -97,8 +97,9 @@ def week(own_hour=None, *, protocol="daily-check-in", doses=(DOSE,), day=MONDAY,
     ]
     facts.append(enrolled(protocol, day=day, id="daily"))
     person = patient(check_in_time=own_hour, **more.pop("person", {}))
+    place = clinic(**more.pop("place", {}))
     return plan_patient(
-        facts, person, clinic(), now=now or local("2026-12-07 08:00"), appointments=visits, **more
+        facts, person, place, now=now or local("2026-12-07 08:00"), appointments=visits, **more
     )
 
 
@@ -172,15 +173,15 @@ def test_of_two_daily_numbers_the_one_that_may_need_a_person_soonest_is_asked():
 
 
 def test_a_nudge_never_repeats_a_question_that_has_ended():
-    """The daily question of 19:00 is repeated at 10:00, but not after another number was asked."""
-    now = local("2026-12-07 20:00")
-    asked_at = local("2026-12-07 19:00")
+    """The daily question of 16:00 is repeated at 18:00, but not after another number was asked."""
+    now = local("2026-12-08 16:10")
+    asked_at = local("2026-12-08 16:00")
     sent = [
         SentText(
             enrollment_id="daily",
             step="daily_0_10",
-            occurrence="day-1",
-            anchor_at=datetime(2026, 12, 7, tzinfo=UTC),
+            occurrence="day-2",
+            anchor_at=datetime(2026, 12, 8, tzinfo=UTC),
             at=asked_at,
             open_until=asked_at + timedelta(hours=24),
         )
@@ -189,16 +190,20 @@ def test_a_nudge_never_repeats_a_question_that_has_ended():
         AskedFacts(
             enrollment_id="daily",
             step="daily_0_10",
-            occurrence="day-1",
+            occurrence="day-2",
             round=1,
             asked_at=asked_at,
             until=asked_at + timedelta(hours=24),
         )
     ]
-    # Dosed in the morning and checked out at seven: the evening check is forced forward.
-    early = {"window": SendWindow(opens=time(9), closes=time(10, 30))}
+    # Dosed at noon: the evening is asked about half an hour after the reminder.
     texts = week(
-        time(19), doses=("2026-12-08 06:00",), now=now, sent=sent, events=events, person=early
+        time(16),
+        doses=("2026-12-08 12:30",),
+        now=now,
+        sent=sent,
+        events=events,
+        place={"caps": Caps(per_day=3)},
     )
     [nudge] = [text for text in texts if text.nudge_for]
     evening = next(text for text in texts if text.step == "after_evening" and asks(text))

@@ -14,6 +14,7 @@ from schedules.errors import ProtocolError
 from schedules.facts import Dose, EnrollmentFacts, VisitStatus
 from schedules.loader import load, shipped_files
 from schedules.planner import plan
+from schedules.protocol import StaysOn
 from schedules.windows import SendWindow
 from tests.schedules.planning import NEW_YORK, clinic, patient, visit
 
@@ -254,7 +255,10 @@ PLACES = (
     (re.compile(r"(?<=misses: )\d+"), ["1", "2", "30"]),
     (re.compile(r"(?<=pause_after: )\d+"), ["1", "30"]),
     (re.compile(r"(?<=visit: )[a-z]+"), ["assessment", "dosing", "integration", "followup"]),
-    (re.compile(r"(?<=stays_on: )(?:day before|same day)"), ["day before", "same day"]),
+    (
+        re.compile(r"(?<=stays_on: )(?:day before|same day|same evening|morning after)"),
+        [str(one) for one in StaysOn],
+    ),
 )
 
 

@@ -238,12 +238,15 @@ def test_an_unbooked_follow_up_is_asked_for_by_route():
 
 
 def test_whoever_left_late_at_night_is_asked_by_six_in_the_evening():
-    """20 hours after eleven at night is seven, an hour at which nobody could book any more."""
+    """20 hours after eleven at night is seven, an hour at which nobody could book any more.
+
+    It goes half an hour before its time is over: at its very end nothing is sent any more.
+    """
     done = dosed(out=local("2026-12-08 23:00"))
     facts = enrolled("integration-unbooked", done)
     texts = plan(facts, patient(), clinic(), now=local("2026-12-08 23:30"), appointments=[done])
     going_at = [wall(text) for text in texts if text.skip_reason is None]
-    assert going_at == ["Wed 09 18:00", "Thu 10 18:00"]
+    assert going_at == ["Wed 09 17:30", "Thu 10 17:30"]
 
 
 @pytest.mark.parametrize("kind", ["integration", "followup"])

@@ -200,3 +200,20 @@ def test_after_a_session_at_home_silence_is_called_the_same_night(desk: Desk) ->
         2: [("side_effect", "call_today", "Tue 11:30")],
         3: [("callback", "page_now", "Tue 09:40")],
     }
+
+
+def test_a_good_morning_that_cannot_be_said_is_a_call_the_next_day(desk: Desk) -> None:
+    """Nobody knows their zone: nothing goes that evening, and a person asks by one the next day."""
+    desk.world.execute("UPDATE patient SET timezone = NULL")
+    _doses(desk, {})
+    desk.waits_until("2026-11-30 20:00")
+    assert desk.read()[-5:] == ["after_evening"] * 5
+    assert set(desk.why("after_morning")) == {("skipped", "no_allowed_minute")}
+    calls = [each for items in _items(desk).values() for each in items]
+    assert [one[:1] + one[2:] for one in calls] == [("check_not_delivered", "Tue 13:00")] * 5
+    # The evening's answers count until the morning, since nothing was asked in between.
+    desk.waits_until("2026-12-01 08:30")
+    desk.says("2", phone=phone_of(0))
+    desk.goes_on()
+    assert "side_effect" in {reason for reason, *_ in _items(desk)[0]}
+    assert "after_morning" not in desk.read()
