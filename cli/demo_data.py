@@ -19,6 +19,7 @@ from schedules.clinic import ClinicFile, read_clinic
 from schedules.facts import Dose, VisitStatus
 from worker.refusal import RefusedError
 from worker.services import Services
+from worker.signoff import NeedsApprovalError
 from worker.steps import clinics as clinic_step
 from worker.steps import people, staff, visits
 
@@ -66,7 +67,13 @@ def write_sample(folder: Path, now: datetime) -> Sample:
 
 def bring_in(services: Services, sample: Sample, password: str) -> None:
     """Bring the sample in; what is there already stays, and its visits move to this morning."""
-    clinic = clinic_step.apply(services, sample_clinic(), actor=_ACTOR)
+    try:
+        clinic = clinic_step.apply(services, sample_clinic(), actor=_ACTOR)
+    except NeedsApprovalError as error:
+        raise CommandError(
+            "The sample clinic's safety content has changed since this data was made, and no "
+            "clinician here approves it. Start over with `make demo RESET=1`."
+        ) from error
     if clinic.created:
         report = people.import_patients(
             services, (sample.folder / "patients.csv").read_bytes(), actor=_ACTOR

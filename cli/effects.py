@@ -74,6 +74,8 @@ def as_json(found: Effects, price: Price, *, line: Callable[[str], None] = outpu
         "segment_price": str(price.amount),
         "price_assumed": price.assumed,
         "items_per_100_questions": found.usual_items,
+        "depending_lost": found.lost,
+        "depending_gained": found.gained,
         **found.counts,
     }
     line(output.json_line({"forecast": forecast}))
@@ -89,6 +91,9 @@ def in_words(
         line(f"  {what.value}: {len(each)} texts for {len({one.patient for one in each})} patients")
         for step, count in sorted(Counter((one.protocol, one.step) for one in each).items()):
             line(f"    {step[0]}/{step[1]}: {count}")
+    for how, changed in (("no longer go", found.lost), ("would go", found.gained)):
+        for protocol, count in sorted(changed.items()):
+            line(f"  {protocol}: what follows a recorded visit {how} for {count} patients")
     shown = found.texts if everything else found.texts[:LISTED]
     for one in shown:
         line(f"    {_of_one(one, zone)}")
@@ -124,6 +129,8 @@ def _forecast(found: Effects, price: Price, line: Callable[[str], None]) -> None
     line(f"    cost: {costs[0]:.2f} -> {costs[1]:.2f} (at {price})")
     line(f"    calls that staff must make: {found.before.calls} -> {found.after.calls}")
     line(f"    questions asked: {found.before.questions} -> {found.after.questions}")
+    depending = f"{found.before.depending} -> {found.after.depending}"
+    line(f"    and for visits to come, once they are recorded: {depending} texts")
     if found.usual_items is not None:
         about = [_items(held, found.usual_items) for held in (found.before, found.after)]
         line(

@@ -4,6 +4,8 @@ A command publishes no nudge of its own: the tick finds its rows within a second
 is away must not keep a coordinator from recording a stop.
 """
 
+import getpass
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -26,6 +28,25 @@ from worker.settings import Settings, load
 
 #: Who acts, in the audit trail, when somebody with access to this machine does.
 ACTOR = "cli"
+
+
+def named_actor(option: str = "--by") -> str:
+    """Return who acts, as this machine knows them; whoever it can't name says so by `option`.
+
+    For what changes the texts of all patients, or what a patient said: the audit trail names them.
+    """
+    name = os.environ.get("SUDO_USER") or _signed_in()
+    if name is None:
+        refuse(f"This machine can't say who you are. Say so with {option} EMAIL.")
+    return f"{ACTOR}:{name}"
+
+
+def _signed_in() -> str | None:
+    """Return the account's name, None where it has none, as in some containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return None
 
 
 @contextmanager

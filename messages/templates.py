@@ -127,10 +127,10 @@ class Catalog:
                 raise MissingVariable(key, name)
         return wording.pattern % values
 
-    def sample(self, key: str, language: str) -> str:
-        """Return a template rendered with values of usual length."""
+    def sample(self, key: str, language: str, given: Mapping[str, str] | None = None) -> str:
+        """Return a template rendered with values of usual length, or with those `given`."""
         values = {name: by_lang[base_language(language)] for name, by_lang in self.samples.items()}
-        return self.render(key, language, values)
+        return self.render(key, language, {**values, **(given or {})})
 
     def check(self, only: Collection[tuple[str, str]] | None = None) -> list[Fault]:
         """Return everything that makes a text unfit to send; a sound catalogue returns nothing.

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from records.base import Base, ClinicId, Id, within_clinic
 from records.clinics import Staff
 from records.enrollments import Enrollment, ProtocolVersion
+from records.patients import Patient
 
 #: The subject of a proposal that is a clinic's file; that of a protocol is `protocol:ID`.
 CLINIC_FILE = "clinic"
@@ -96,6 +97,15 @@ def has_had_clinician(session: Session, clinic_id: UUID) -> bool:
     """Whether the clinic has, or once had, somebody who could approve."""
     one = select(Staff.id).where(Staff.clinic_id == clinic_id, Staff.role == "clinician")
     return session.scalars(one.limit(1)).first() is not None
+
+
+def waits_for_clinician(session: Session, clinic_id: UUID) -> bool:
+    """Whether a change of the settings' safety content needs a clinician's approval.
+
+    Not while a clinic is being set up: it has no patients yet, and nobody who could approve.
+    """
+    patients = session.scalars(select(Patient.id).where(Patient.clinic_id == clinic_id).limit(1))
+    return patients.first() is not None or has_had_clinician(session, clinic_id)
 
 
 def emails(session: Session, clinic_id: UUID) -> dict[UUID, str]:

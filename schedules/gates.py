@@ -48,6 +48,9 @@ WHATEVER_CAME_OF_IT = frozenset(
     }
 )
 
+#: What staff record of a visit, and texts wait for: without it there are none.
+RECORDED = frozenset({Anchor.CHECK_OUT, Anchor.DOSE_CHECK_OUT, Anchor.NO_SHOW})
+
 _IN_ORDER = tuple(SkipReason)
 _ASKING = frozenset({Purpose.CHECK_INS, Purpose.HEALTH_QUESTIONS})
 #: The protocol of the first text to anybody: nothing that we start goes before it.

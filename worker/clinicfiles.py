@@ -71,7 +71,7 @@ class Compared:
     """A file beside what is in force. `seen` tells the settings apart that it was compared with.
 
     `safety` names what of it is safety content; a clinician has to approve it once the clinic has,
-    or had, one (`enforced`). `change` is what planning would see.
+    or had, one, or has patients (`enforced`). `change` is what planning would see.
     """
 
     clinic_id: UUID
@@ -114,7 +114,7 @@ def compare(services: Services, file: ClinicFile) -> Compared | None:
             reached=publishing.count_unsent(session, clinic.id, reworded(changes)),
             published=tuple(fresh),
             safety=safety_of(session, services.catalog, clinic, file, fresh),
-            enforced=publishing.has_had_clinician(session, clinic.id),
+            enforced=publishing.waits_for_clinician(session, clinic.id),
             change=PlanChange(clinic_id=clinic.id, file=file, protocols=known),
         )
 
@@ -220,7 +220,19 @@ def safety_of(
         if name in known:
             new = protocols.parsed(shipped_sources()[name], name)
             found += [f"{name}, {each}" for each in safety_changes(known[name][0], new)]
+    for name in sorted(_running(clinic.file, known) - _running(file, known)):
+        gone = safety_changes(known[name][0], None)
+        found += [f"{name} switched off, {each}" for each in gone]
     return tuple(found)
+
+
+def _running(file: ClinicFile, known: enrolling.Protocols) -> set[str]:
+    """Return the protocols that a file switches on and whose gate, if any, it opens."""
+    return {
+        name
+        for name in enrolling.switched_on(file)
+        if name in known and enrolling.is_open(file, known[name][0])
+    }
 
 
 def to_publish(session: Session, clinic: Clinic, file: ClinicFile) -> Iterator[tuple[str, int]]:

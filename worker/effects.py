@@ -17,7 +17,14 @@ from messages.templates import Catalog
 from records import enrollments, publishing, sending
 from schedules.clinic import ClinicFile
 from schedules.duties import duties_of
-from schedules.facts import EnrollmentFacts, PatientFacts, PlannedText
+from schedules.facts import (
+    EnrollmentFacts,
+    EnrollmentStatus,
+    PatientFacts,
+    PlannedText,
+    VisitStatus,
+)
+from schedules.gates import RECORDED
 from schedules.planner import HORIZON, plan_patient
 from schedules.protocol import EXPECTS_NOTHING, Protocol
 from schedules.reasons import CancelReason
@@ -67,12 +74,17 @@ class TextEffect:
 
 @dataclass(slots=True, kw_only=True)
 class Forecast:
-    """What the horizon holds: texts, segments, questions, and calls that are certain by now."""
+    """What the horizon holds: texts, segments, questions, and calls that are certain by now.
+
+    `depending` are steps of coming visits that go once something happened, such as a recorded
+    check-out: they are in none of the others.
+    """
 
     texts: int = 0
     segments: int = 0
     questions: int = 0
     calls: int = 0
+    depending: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -83,6 +95,9 @@ class Effects:
     texts: list[TextEffect] = field(default_factory=list)
     before: Forecast = field(default_factory=Forecast)
     after: Forecast = field(default_factory=Forecast)
+    #: Of how many patients texts that depend on what happens first come or go, by protocol.
+    lost: Counter[str] = field(default_factory=Counter)
+    gained: Counter[str] = field(default_factory=Counter)
     usual_items: float | None = None
 
     @property
@@ -94,7 +109,8 @@ class Effects:
     @property
     def moves_texts(self) -> bool:
         """Whether any text goes at another time, or goes where none went, or goes no more."""
-        return any(one.what is not What.REWORDED for one in self.texts)
+        texts = any(one.what is not What.REWORDED for one in self.texts)
+        return texts or bool(self.lost or self.gained)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,6 +263,7 @@ class _Comparison:
         was, _ = self._look(self._before, standing, self._context.facts, found.before)
         person = imagined.person(self._context, self._after)
         is_, wanted = self._look(self._after, coming, person, found.after)
+        self._depending(standing, coming, found)
         if was == is_:
             return
         patient = self._vault.open(
@@ -257,6 +274,21 @@ class _Comparison:
             effect = _effect(patient, protocols[key[0]], key, was.get(key), is_.get(key), wanted)
             if effect is not None:
                 found.texts.append(effect)
+
+    def _depending(
+        self,
+        standing: Sequence[EnrollmentFacts],
+        coming: Sequence[EnrollmentFacts],
+        found: Effects,
+    ) -> None:
+        """Count what goes only after something happened, such as the texts after a dose."""
+        was = [_depends(each, self._now) for each in standing]
+        will = [_depends(each, self._now) for each in coming]
+        found.before.depending += sum(map(len, was))
+        found.after.depending += sum(map(len, will))
+        old, new = frozenset().union(*was), frozenset().union(*will)
+        found.lost.update({protocol for _, protocol, _ in old - new})
+        found.gained.update({protocol for _, protocol, _ in new - old})
 
     def _look(
         self,
@@ -315,6 +347,23 @@ class _Comparison:
             for each in enrolled
             for duty in duties_of(each, person, clinic.facts, now=self._now, appointments=visits)
         )
+
+
+def _depends(each: EnrollmentFacts, now: datetime) -> frozenset[tuple[str, str, str]]:
+    """Give visit, protocol and step of what counts from what is recorded of a coming visit.
+
+    Conditions are not looked at: a step that another route would get counts too.
+    """
+    visit = each.appointment
+    booked = visit is not None and visit.status is VisitStatus.BOOKED and visit.starts_at > now
+    if visit is None or not booked or each.status is not EnrollmentStatus.ACTIVE:
+        return frozenset()
+    protocol = each.protocol
+    return frozenset(
+        (visit.id, protocol.id, step.id)
+        for step in protocol.steps
+        if (step, *protocol.sources(step))[-1].when.anchor in RECORDED
+    )
 
 
 def _going(

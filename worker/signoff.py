@@ -31,7 +31,8 @@ class NeedsApprovalError(RefusedError):
         listed = "".join(f"\n  {each}" for each in safety)
         super().__init__(
             f"This changes safety content:{listed}\nA second person, a clinician, has to approve "
-            "it. Say who proposes it with --by EMAIL."
+            "it. Say who proposes it with --by EMAIL. A clinic that has no clinician adds one "
+            "first: `aftercare staff add EMAIL --role clinician`."
         )
 
 

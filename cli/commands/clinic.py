@@ -9,7 +9,7 @@ import typer
 from cli import effects, output
 from cli.commands import clinic_versions, publishing
 from cli.errors import refuse
-from cli.session import ACTOR, services, the_clinic
+from cli.session import ACTOR, named_actor, services, the_clinic
 from records.clinics import Staff
 from records.publishing import CLINIC_FILE
 from schedules import clinic_cover
@@ -49,8 +49,9 @@ def apply(
     """Create or update a clinic; prints what changed. Applying a file twice changes nothing.
 
     A change that moves texts is first shown on live patients; on a terminal it is asked about.
-    Once the clinic has a clinician, a change of safety content is proposed: fasting, on_call, lead,
-    after_hours, closed_day_caller, substances, words, playbook, and wording that is about safety.
+    Once the clinic has a clinician or a patient, a change of safety content is proposed: fasting,
+    on_call, lead, after_hours, closed_day_caller, substances, words, playbook, wording about
+    safety, and a protocol switched off that holds safety content.
     """
     text = _read(file)
     with services() as running:
@@ -144,7 +145,7 @@ def _put_into_force(
     done = clinics.apply(
         running,
         described,
-        actor=f"staff:{person.id}" if person else ACTOR,
+        actor=f"staff:{person.id}" if person else named_actor(),
         end_running=end_running,
         seen=compared.seen if compared else None,
         restores=restores,
@@ -279,7 +280,7 @@ class _Showing:
         line = output.result if dry_run else output.say
         if self.as_json and dry_run:
             effects.as_json(found, price, line=line)
-        elif not self.as_json and (found.texts or dry_run):
+        elif not self.as_json and (found.texts or found.moves_texts or dry_run):
             line(f"{compared.key}: what the file does to live patients")
             effects.in_words(found, price, file.zone, everything=self._everything, line=line)
         return found.moves_texts

@@ -10,7 +10,7 @@ import typer
 
 from cli import effects, output
 from cli.errors import CommandError, refuse
-from cli.session import ACTOR, services, the_clinic
+from cli.session import named_actor, services, the_clinic
 from messages.errors import MessageError
 from records import publishing as kept
 from records.clinics import Staff
@@ -18,7 +18,7 @@ from schedules.safety import is_safety_step
 from worker import crashpoints, signoff
 from worker.costs import price_of
 from worker.effects import Effects
-from worker.rendering import words_of
+from worker.rendering import usual_values, words_of
 from worker.rollout import roll_out
 from worker.services import Services
 from worker.signoff import MovedOnError, Standing
@@ -206,6 +206,8 @@ class _Publishing:
         """Show, ask, and publish or propose, as whoever `by` is the address of."""
         if by is not None:
             self.person = proven(self._running, draft.clinic_id, by)
+        elif not dry_run:
+            named_actor()
         if draft.same:
             self._finish(draft, dry_run=dry_run)
             return
@@ -251,13 +253,14 @@ class _Publishing:
         for line in _edited_lines(draft):
             self.tell({"edited": line}, f"  {line}")
         catalog = words_of(self._running.catalog, draft.change.file)
+        own = usual_values(draft.change.file)
         for step in draft.protocol.steps:
             if not (is_safety_step(step) or step.on_answer or step.unanswered):
                 continue
             for template in dict.fromkeys(step.templates()):
                 for language in draft.languages:
                     try:
-                        words = catalog.sample(template, language)
+                        words = catalog.sample(template, language, own)
                     except MessageError as error:
                         words = str(error)
                     said = {"step": step.id, "template": template, "language": language}
@@ -347,7 +350,7 @@ class _Publishing:
         refuse("Nothing was changed. The above is what it does now: run it again if that is right.")
 
     def _actor(self) -> str:
-        return f"staff:{self.person.id}" if self.person else ACTOR
+        return f"staff:{self.person.id}" if self.person else named_actor()
 
 
 def _running() -> Any:

@@ -5,7 +5,7 @@ import typer
 from cli import listing, output
 from cli.commands.replies import FIELDS
 from cli.errors import refuse
-from cli.session import ACTOR, an_id, services
+from cli.session import an_id, named_actor, services
 from messages.replies import Intent
 from records import casework
 from records.clinics import staff_by_email
@@ -60,7 +60,7 @@ def _say(done: Corrected) -> None:
 
 def _actor(running: Services, email: str | None) -> str:
     if email is None:
-        return ACTOR
+        return named_actor("--as")
     with running.database.transaction() as session:
         found = [one for one in staff_by_email(session, email) if one.disabled_at is None]
     if not found:

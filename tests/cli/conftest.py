@@ -12,7 +12,10 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from tests.support.world import MONDAY_MORNING, settings_for
+from cli.session import services
+from messages.gateway import InboundText
+from tests.support.world import MONDAY_MORNING, NUMBER, settings_for
+from worker.steps import receive, replies
 
 CLINIC = """
 id: riverside
@@ -122,6 +125,25 @@ def write(folder: Path, name: str, text: str) -> Path:
     path = folder / name
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def heard_from(*phones: str) -> None:
+    """Have a text come in from each of these numbers, which proves that they are the patients'."""
+    with services() as running:
+        for number, phone in enumerate(phones):
+            text = InboundText(
+                sid=f"SM{number:032x}",
+                to=NUMBER,
+                from_number=phone,
+                body="HI",
+                num_media=0,
+                messaging_service_sid=None,
+                opt_out_type=None,
+                account_sid=running.settings.twilio_account_sid,
+                raw={"Body": "HI"},
+            )
+            receive.store(running, text, source="push", received_at=running.now)
+        replies.run(running)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from cli import checks
 from records import clinics
 from records.base import Database
-from tests.cli.conftest import CLINIC, Run, write
+from tests.cli.conftest import CLINIC, VISITS, Run, heard_from, write
 from worker.settings import load
 
 PASSWORD = "a long enough one\n"
@@ -20,6 +20,7 @@ def house(clinic: Path, run: Run) -> Path:
     for name, role in (("sam", "coordinator"), ("lee", "clinician"), ("ray", "clinician")):
         added = run("staff", "add", f"{name}@clinic.test", "--role", role, stdin=PASSWORD)
         assert added.code == 0, added.err
+    heard_from("+12125550121")
     assert run("enroll", "P1", "daily-check-in").code == 0
     return clinic
 
@@ -155,10 +156,58 @@ def test_fasting_hours_wait_for_a_clinician_once_there_is_one(house: Path, run: 
     assert run("clinic", "approve", *ray, stdin=PASSWORD).code == 2
 
 
-def test_a_clinic_without_a_clinician_is_set_up_as_ever(clinic: Path, run: Run) -> None:
-    """There is nobody who could approve yet."""
-    file = write(clinic, "clinic.yaml", CLINIC + "fasting: {solids_hours: 8, fluids_hours: 2}\n")
-    assert run("clinic", "apply", file).code == 0
+_FASTING = CLINIC + "fasting: {solids_hours: 8, fluids_hours: 2}\n"
+
+
+def test_a_clinic_without_a_clinician_is_set_up_as_ever(settings_env: Path, run: Run) -> None:
+    """There are no patients yet, and nobody who could approve."""
+    run("clinic", "apply", write(settings_env, "clinic.yaml", CLINIC))
+    assert run("clinic", "apply", write(settings_env, "clinic.yaml", _FASTING)).code == 0
+
+
+def test_with_patients_and_no_clinician_safety_content_waits(clinic: Path, run: Run) -> None:
+    """An empty list of clinicians permits nothing; the message says whom to add, all else goes."""
+    refused = run("clinic", "apply", write(clinic, "clinic.yaml", _FASTING))
+    assert (refused.code, "fasting" in refused.err) == (2, True)
+    assert "aftercare staff add EMAIL --role clinician" in refused.err
+    text = CLINIC.replace("timezone:", 'send_window: {from: "10:00", to: "20:00"}\ntimezone:')
+    assert run("clinic", "apply", write(clinic, "clinic.yaml", text)).code == 0
+
+
+def test_switching_off_what_follows_a_dose_waits_for_a_clinician(house: Path, run: Run) -> None:
+    """Its texts are planned only after a check-out, and are counted before all the same."""
+    visit = VISITS + "A3,P1,dosing,iv,2026-12-17T09:00,2026-12-17T11:00,booked,Suite 4\n"
+    run("import", "appointments", write(house, "more.csv", visit))
+    file = write(house, "clinic.yaml", CLINIC.replace(" after-dose,", ""))
+    refused = run("clinic", "apply", file, "--end-running", "--yes")
+    assert refused.code == 2
+    assert "after-dose switched off, step " in refused.err
+    assert "a text after a dose (taken away)" in refused.err
+    assert "after-dose: what follows a recorded visit no longer go for 1 patients" in refused.err
+    sam = ("--by", "sam@clinic.test")
+    run("clinic", "apply", file, "--end-running", *sam, stdin=PASSWORD)
+    assert run("clinic", "apply", file, "--end-running", "--yes").code == 2
+    done = run("clinic", "approve", "--by", "ray@clinic.test", "--yes", stdin=PASSWORD)
+    assert (done.code, "ended" in done.out) == (0, True), done.err
+
+
+def test_an_approval_shows_the_clinics_own_name_and_number(house: Path, run: Run) -> None:
+    """Whoever approves reads what patients will read, and no sample clinic's name."""
+    file = _edited(house, run, **THRESHOLD)
+    run("protocols", "publish", file, "--yes", "--by", "sam@clinic.test", stdin=PASSWORD)
+    ray = ("--by", "ray@clinic.test", "--yes")
+    done = run("protocols", "approve", "daily-check-in", *ray, stdin=PASSWORD)
+    assert "Riverside Care: " in done.out
+    assert "Northside" not in done.out
+
+
+def test_whoever_publishes_is_named(house: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By --by, or as the machine knows them."""
+    monkeypatch.setenv("SUDO_USER", "kim")
+    file = _edited(house, run, **HOUR)
+    assert run("protocols", "publish", file, "--yes").code == 0
+    rows = run("protocols", "history", "daily-check-in", "--json").rows
+    assert rows[-1]["by"] == "cli:kim"
 
 
 def test_leaving_out_a_protocol_says_what_becomes_of_its_texts(house: Path, run: Run) -> None:
@@ -174,9 +223,10 @@ def test_leaving_out_a_protocol_says_what_becomes_of_its_texts(house: Path, run:
     assert "--end-running" in refused.err
     looked = run("clinic", "apply", file, "--dry-run")
     assert (looked.code, "--end-running" in looked.err) == (2, True)
-    done = run("clinic", "apply", file, "--end-running")
+    run("clinic", "apply", file, "--end-running", "--by", "sam@clinic.test", stdin=PASSWORD)
+    done = run("clinic", "approve", "--by", "ray@clinic.test", "--yes", stdin=PASSWORD)
     assert done.code == 0
-    assert re.search(r"cancelled: 1\d texts for 1 patients", done.err)
+    assert re.search(r"cancelled: 1\d texts for 1 patients", done.out)
 
 
 def test_a_protocol_of_ones_own_is_published_and_switched_on(house: Path, run: Run) -> None:

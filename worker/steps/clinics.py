@@ -75,7 +75,8 @@ def apply(
     A protocol that patients follow is left out of the file only with `end_running`, which ends it
     for them; else InUseError says who would be left without texts. Settings that are not those
     `seen` any more raise MovedOnError. Safety content that changes (care rule 28) raises
-    NeedsApprovalError until a clinician has approved this very file, once the clinic has one.
+    NeedsApprovalError until a clinician has approved this very file, once the clinic has one
+    or has patients.
     `restores` is the version that the file brings back.
     """
     check_wording(services.catalog, file)
@@ -160,8 +161,8 @@ def _refuse_moved_on(clinic: Clinic, seen: str | None) -> None:
 def _ask_for_approval(
     session: Session, services: Services, clinic: Clinic, file: ClinicFile
 ) -> None:
-    """Use up a clinician's approval where safety content changes; a new clinic has nobody yet."""
-    if not publishing.has_had_clinician(session, clinic.id):
+    """Use up a clinician's approval where safety content changes, once a clinic is set up."""
+    if not publishing.waits_for_clinician(session, clinic.id):
         return
     fresh = list(to_publish(session, clinic, file))
     safety = safety_of(session, services.catalog, clinic, file, fresh)
