@@ -154,10 +154,10 @@ def _opening(heard: Heard) -> Hit | None:
     if _ASKED_AT_ONCE.match(heard.folded):
         return None
     declines = next(heard.words["decline"].matches(heard.flat), None) is not None
-    first, *rest = heard.spoken.clauses
+    first = heard.spoken.until_comma()
     for answer in _OPENINGS:
         category = heard.words[answer.group]
-        language = category.is_whole(first) if rest else None
+        language = category.is_whole(first) if first is not heard.spoken else None
         goes_on = category.opens(heard.spoken) if not heard.asks else None
         if declines and answer.intent is Intent.confirm:
             continue
@@ -284,7 +284,7 @@ def question(heard: Heard) -> Hit | None:
     category = heard.words["question"]
     if not heard.asks and _whole("thanks", heard):
         return None
-    language = _first(category.opens(text) for text in (heard.spoken, *heard.spoken.clauses[1:]))
+    language = category.opens_clause(heard.spoken)
     match = next(category.matches(heard.spoken), None)
     if not (heard.asks or language or match):
         return None

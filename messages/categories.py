@@ -38,7 +38,16 @@ class Category:
 
     def opens(self, said: Said) -> str | None:
         """Return the language in which the text starts like this category, or None."""
-        return next((place.language for place in said.starting(STARTS).get(self.name, ())), None)
+        return self._begins_at(0, said)
+
+    def opens_clause(self, said: Said) -> str | None:
+        """Return the language in which any clause starts like this category, or None."""
+        found = (self._begins_at(at, said) for at in said.clauses)
+        return next((language for language in found if language), None)
+
+    def _begins_at(self, at: int, said: Said) -> str | None:
+        found = said.starting(STARTS, at).get(self.name, ())
+        return found[0].language if found else None
 
     def is_made_up(self, said: Said) -> str | None:
         """Return a language if the text is one of the exact phrases with others beside it.

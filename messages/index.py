@@ -128,6 +128,10 @@ def _named(piece: Piece, rarity: Rarity) -> set[str]:
     return {name for anchor in piece.anchors(rarity) for name in anchor.names}
 
 
+# Names are gathered for so many words at once.
+_STRETCH = 80
+
+
 class Said:
     """One spelling of a text, in words; what was found in it is kept, since many ask for it."""
 
@@ -137,28 +141,29 @@ class Said:
         self.ended = (*words, END)
         self._index = index
         self._known = [index.know(word) for word in words]
-        size = index.longest
-        around = (
-            self._known[max(0, at - size) : at + 2 * size] for at in range(0, len(words), size)
+        reach = index.longest
+        stretches = (
+            self._known[max(0, at - reach) : at + _STRETCH + reach]
+            for at in range(0, len(words), _STRETCH)
         )
-        #: The names that stand near each stretch of words: no phrase reaches further.
-        self._near = [{name for known in some for name in known.names} for some in around]
-        self._found: dict[str, Found] = {}
-        self._started: dict[str, Found] = {}
+        # The names in and near each stretch of words: no phrase in it reaches further.
+        self._near = [{name for known in some for name in known.names} for some in stretches]
+        self._found: dict[tuple[str, int | None], Found] = {}
 
     @property
     def letters(self) -> int:
         """How long the text is, with a space around each word."""
         return sum(map(len, self.words)) + len(self.words) + 1
 
-    @cached_property
-    def clauses(self) -> tuple["Said", ...]:
-        """The text from comma to comma."""
-        commas = [at for at, word in enumerate(self.words) if word == ","]
-        starts, ends = (0, *(at + 1 for at in commas)), (*commas, len(self.words))
-        return tuple(
-            self.part(self.words[start:end]) for start, end in zip(starts, ends, strict=True)
-        )
+    @property
+    def clauses(self) -> list[int]:
+        """The first word of each clause."""
+        return [0, *(at for at, word in enumerate(self.words, 1) if word == ",")]
+
+    def until_comma(self) -> "Said":
+        """Return the first clause."""
+        end = self.words.index(",") if "," in self.words else len(self.words)
+        return self.part(self.words[:end])
 
     @cached_property
     def flat(self) -> "Said":
@@ -173,26 +178,27 @@ class Said:
 
     def find(self, part: str) -> Found:
         """Return where each category stands in the text with the phrases of one part."""
-        if part not in self._found:
-            self._found[part] = _by_category(self._tried(part))
-        return self._found[part]
+        return self._kept(part, None)
 
-    def starting(self, part: str) -> Found:
-        """Return which categories the text starts with, with the phrases of one part."""
-        if part not in self._started:
-            self._started[part] = _by_category(self._tried(part, latest=0))
-        return self._started[part]
+    def starting(self, part: str, at: int = 0) -> Found:
+        """Return which categories begin at a word with the phrases of one part."""
+        return self._kept(part, at)
 
-    def _tried(self, part: str, latest: int | None = None) -> Iterator[tuple[str, Place]]:
-        """Yield where phrases stand, with their categories; those that begin later are left out."""
-        said, size = self.ended, self._index.longest
-        latest = len(said) if latest is None else latest
-        for at, known in enumerate(self._known[: latest + size]):
+    def _kept(self, part: str, at: int | None) -> Found:
+        if (part, at) not in self._found:
+            self._found[part, at] = _by_category(self._tried(part, at))
+        return self._found[part, at]
+
+    def _tried(self, part: str, only: int | None) -> Iterator[tuple[str, Place]]:
+        """Yield where phrases stand, with their categories: anywhere, or at one word only."""
+        said = self.ended
+        first, last = (0, len(self.words)) if only is None else (only, only)
+        for at, known in enumerate(self._known[first : last + self._index.longest], first):
             for filed in known.filed.get(part, ()):
-                if filed.needs is not None and filed.needs.isdisjoint(self._near[at // size]):
+                if filed.needs is not None and filed.needs.isdisjoint(self._near[at // _STRETCH]):
                     continue
-                last = min(at - filed.least, latest)
-                for start in range(max(0, at - filed.most), last + 1):
+                starts = range(max(first, at - filed.most), min(at - filed.least, last) + 1)
+                for start in starts:
                     if filed.firsts is None or said[start] in filed.firsts:
                         ends = filed.piece.ends(said, start)
                         if ends:

@@ -95,7 +95,7 @@ class Piece(Protocol):
         """Return its anchors: the rarest of each piece that it can't do without."""
 
     def firsts(self) -> frozenset[str] | None:
-        """Return the words of which it begins with one; None if these are not all whole words."""
+        """Return the words of which one stands where it begins; None if that can be any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ class Edge:
         return ()
 
     def firsts(self) -> frozenset[str] | None:
-        return None
+        return frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +179,7 @@ class Maybe:
         return ()
 
     def firsts(self) -> frozenset[str] | None:
-        return None
+        return self.piece.firsts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +211,15 @@ class Chain:
         return found
 
     def firsts(self) -> frozenset[str] | None:
-        return self.pieces[0].firsts()
+        found = frozenset[str]()
+        for piece in self.pieces:
+            firsts = piece.firsts()
+            if firsts is None:
+                return None
+            found |= firsts
+            if piece.least:
+                break
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +272,8 @@ def choice(pieces: Iterable[Piece]) -> Piece:
         joined += [_one_of(group)] if single else group
     if len(joined) == 1:
         return joined[0]
-    firsts = [piece.firsts() for piece in joined]
+    # What can be empty begins with anything.
+    firsts = [piece.firsts() if piece.least else None for piece in joined]
     opening = {name: list[Piece]() for each in firsts if each is not None for name in each}
     for piece, names in zip(joined, firsts, strict=True):
         for name in opening if names is None else names:
