@@ -125,6 +125,8 @@ def prompt(session: Session, message_id: UUID) -> Prompt | None:
 
 def prompts_of(session: Session, message_ids: Sequence[UUID]) -> dict[UUID, Prompt]:
     """Return the questions that these messages asked, open or not, by message."""
+    if not message_ids:
+        return {}
     found = session.execute(_PROMPTS_BY_ID, {"ids": list(message_ids)}).mappings()
     return {row["message_id"]: Prompt(**row) for row in found}
 

@@ -38,7 +38,6 @@ from worker.services import Services
 
 # The longest that a repeat comes after its question (schedules.phrases), and some days.
 _ASKED_LATELY = timedelta(days=17)
-_SILENT_SINCE = timedelta(days=60)
 _TO_GO = frozenset({"planned", "claimed"})
 _CAME_BACK = frozenset({"undelivered", "failed"})
 # Care rule 4: with nobody there after hours, check-ins leave this much time for an answer.
@@ -285,6 +284,8 @@ def patient_contexts(
     One whose record can't be read is told to `on_fault` and left out, so that the others are
     planned; without it the error is raised.
     """
+    if not rows:
+        return []
     by_patient: dict[UUID, list[Enrollment]] = defaultdict(list)
     for row in rows:
         by_patient[row.patient_id].append(row)
@@ -295,14 +296,10 @@ def patient_contexts(
         visits[visit.patient_id].append(visit)
     lapses = planning.last_lapses(session, list(by_patient))
     taken = planning.number_taken(session, list(by_patient))
-    misses = _misses(session, rows, clinic_contexts, now)
-    known = remembered.rows_of(
-        session,
-        rows,
-        {visit.id: visit for mine in visits.values() for visit in mine},
-        {place: clinic.protocols for place, clinic in clinic_contexts.items()},
-        now=now,
-    )
+    published = {place: clinic.protocols for place, clinic in clinic_contexts.items()}
+    misses = remembered.misses(session, rows, published, now=now)
+    seen = {visit.id: visit for mine in visits.values() for visit in mine}
+    known = remembered.rows_of(session, rows, seen, published, now=now)
     contexts = []
     for person in people:
         clinic, mine = clinic_contexts[person.clinic_id], by_patient[person.id]
@@ -327,26 +324,6 @@ def patient_contexts(
                 raise
             on_fault(person.id, error)
     return contexts
-
-
-def _misses(
-    session: Session,
-    rows: Sequence[Enrollment],
-    clinic_contexts: Mapping[UUID, ClinicContext],
-    now: datetime,
-) -> dict[UUID, dict[str, int]]:
-    """Count the misses of those who follow a protocol that rests after some."""
-    asked = [row for row in rows if _rests(row, clinic_contexts[row.clinic_id])]
-    if not asked:
-        return {}
-    people = list({row.patient_id for row in asked})
-    ids = [row.id for row in asked]
-    return planning.misses_running(session, people, ids, since=now - _SILENT_SINCE)
-
-
-def _rests(row: Enrollment, clinic: ClinicContext) -> bool:
-    found = clinic.protocols.get(row.protocol)
-    return found is not None and any(step.pause_after for step in found[0].steps)
 
 
 def _welcome_failed(

@@ -1,4 +1,4 @@
-"""The rows that a plan is compared with: those that still say something about it.
+"""What a plan remembers: the rows that it is compared with, and the questions that were missed.
 
 After a year most of a patient's texts are about visits long past, and are not read again.
 """
@@ -18,6 +18,7 @@ from schedules.reconcile import ExistingRow
 
 # Rows of enrollments without a visit that are older say nothing about what is planned now.
 _REMEMBERED = timedelta(days=30)
+_SILENT_SINCE = timedelta(days=60)
 
 Protocols = Mapping[UUID, Mapping[str, tuple[Protocol, int]]]
 
@@ -54,3 +55,19 @@ def _still_planned(
         )
         if not over:
             yield row
+
+
+def misses(
+    session: Session, enrollments: Sequence[Enrollment], protocols: Protocols, *, now: datetime
+) -> dict[UUID, dict[str, int]]:
+    """Count, by enrollment and step, the misses of those whose protocol rests after some."""
+    asked = [row for row in enrollments if _rests(protocols[row.clinic_id].get(row.protocol))]
+    if not asked:
+        return {}
+    people = list({row.patient_id for row in asked})
+    ids = [row.id for row in asked]
+    return planning.misses_running(session, people, ids, since=now - _SILENT_SINCE)
+
+
+def _rests(found: tuple[Protocol, int] | None) -> bool:
+    return found is not None and any(step.pause_after for step in found[0].steps)

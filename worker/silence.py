@@ -58,6 +58,8 @@ class Known:
 
 def read(session: Session, services: Services, batch: Sequence[Asked]) -> Known:
     """Read what these questions are judged by."""
+    if not batch:
+        return Known(prompts={}, questions={}, unread={})
     prompts = conversation.prompts_of(session, [each.message.id for each in batch])
     asking = list(prompts.values())
     questions = find_all(session, services, asking)

@@ -57,6 +57,8 @@ def find_all(session: Session, services: Services, prompts: Sequence[Prompt]) ->
 
     Facts are read of those alone whose steps have a rule with a time of its own.
     """
+    if not prompts:
+        return []
     rows = enrollments.of_patients(session, list({each.patient_id for each in prompts}))
     places = {row.clinic_id for row in rows}
     contexts = {each: facts.clinic_context(session, each) for each in places}
