@@ -104,12 +104,19 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="8",
         words="A stop in a sentence is applied, or a person decides; it is never ignored.",
-        how="Phrases of the word lists stop at once; what may be a stop opens an item.",
+        how="Phrases of the word lists, and what surely resembles a stop, stop at once; what may be"
+        " one opens an item.",
         sabotage=Sabotage(
             file="messages/keywords.py",
             old="return _stop_sentence(heard)",
             new="return None",
             what="only bare keywords stop",
+            also=Sabotage(
+                file="messages/resemblance.py",
+                old="if whole >= limits.stop and not understood:",
+                new="if False:",
+                what="what resembles a stop is none",
+            ),
         ),
     ),
     Rule(
