@@ -59,20 +59,20 @@ def tell(report: ImportReport, *, dry_run: bool, as_json: bool, reveal: bool) ->
         return
     if report.unused:
         output.say(f"Columns that the mapping does not use: {', '.join(report.unused)}.")
-    _tell_rows(report.faults, "")
-    _tell_rows(report.notes, " (kept otherwise)")
+    _tell_rows(report.faults)
+    _tell_rows(report.notes, before="please note, ")
     for conflict in report.conflicts:
         output.say(f"{conflict}{_values(conflict, reveal=reveal)}")
     _tell_counts(report, counts, dry_run=dry_run)
 
 
-def _tell_rows(found: Iterable[RowFault], after: str) -> None:
+def _tell_rows(found: Iterable[RowFault], before: str = "") -> None:
     """Print faults; of many that are alike the first ones, and how many more there are."""
     told: Counter[tuple[str | None, str]] = Counter()
     for each in found:
         told[each.column, each.reason] += 1
         if told[each.column, each.reason] <= _ALIKE:
-            output.say(f"{each}{after}")
+            output.say(f"{before}{each}")
     for (column, reason), count in told.items():
         if count > _ALIKE:
             place = f"column {column}: " if column else ""
@@ -108,7 +108,8 @@ def _records(report: ImportReport, *, reveal: bool) -> Iterator[dict[str, object
         shown = values if conflict.shown or reveal else {}
         yield {"is": "conflict", **_place(conflict), **shown}
     for visit in report.whole.missing if report.whole else ():
-        yield {"is": "missing", "appointment_id": visit.external_id, "starts_at": visit.starts_at}
+        said = {"appointment_id": visit.external_id, "patient_id": visit.patient}
+        yield {"is": "missing", **said, "starts_at": visit.starts_at}
     if report.unused:
         yield {"is": "unused", "columns": report.unused}
 
@@ -131,7 +132,10 @@ def _tell_counts(report: ImportReport, counts: dict[str, int], *, dry_run: bool)
 def tell_missing(whole: Whole) -> None:
     """List the visits that a whole file does not have."""
     for visit in whole.missing:
-        output.say(f"missing: {visit.external_id}, {visit.starts_at:%a %Y-%m-%d %H:%M}")
+        output.say(
+            f"missing: {visit.external_id} of patient {visit.patient}, "
+            f"{visit.starts_at:%a %Y-%m-%d %H:%M}"
+        )
     output.say(
         f"{len(whole.missing)} of {whole.known} booked visits on these days are not in the file."
     )

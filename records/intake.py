@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from records.appointments import Appointment
 from records.base import new_id
@@ -113,6 +113,12 @@ def patients_by_external(
     return list(session.scalars(mine.with_for_update(key_share=True) if lock else mine))
 
 
+def open_patients(session: Session, clinic_id: UUID) -> list[Patient]:
+    """Return a clinic's patients whose record is not closed, without locking anybody."""
+    mine = select(Patient).where(Patient.clinic_id == clinic_id, Patient.status != "closed")
+    return list(session.scalars(mine.order_by(Patient.id)))
+
+
 def lock_patient(session: Session, patient_id: UUID) -> Patient:
     """Lock and return the patient; they must exist."""
     mine = select(Patient).where(Patient.id == patient_id)
@@ -157,6 +163,23 @@ def stopped_numbers(session: Session, blinds: Collection[bytes]) -> dict[tuple[U
         OptOut.lifted_at.is_(None), OptOut.phone_blind.in_(blinds)
     )
     return {(row.clinic_id, row.phone_blind): row.reason for row in session.execute(mine)}
+
+
+def sharing_numbers(session: Session, patient_ids: Collection[UUID]) -> set[UUID]:
+    """Return those of these patients whose number another patient of the clinic has as well."""
+    other = aliased(Patient)
+    shared = select(Patient.id).where(
+        Patient.id.in_(patient_ids),
+        select(other.id)
+        .where(
+            other.clinic_id == Patient.clinic_id,
+            other.phone_blind == Patient.phone_blind,
+            other.id != Patient.id,
+            other.status != "closed",
+        )
+        .exists(),
+    )
+    return set(session.scalars(shared))
 
 
 def add_tokens(session: Session, rows: Iterable[tuple[Patient, Iterable[bytes]]]) -> None:

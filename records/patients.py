@@ -17,6 +17,9 @@ from records.base import Base, Blind, ClinicId, CreatedAt, Id, Sealed, within_cl
 from records.vault import Vault
 from schedules.terms import Terms
 
+#: How a consent was taken away that was given for another number.
+PHONE_CHANGED = "phone_changed"
+
 
 class Patient(Base):
     """A person who gets texts. Everything that names them is sealed."""

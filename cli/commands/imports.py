@@ -13,11 +13,13 @@ import typer
 from cli import importing, output
 from cli.effects import progress
 from cli.errors import BAD_INPUT, refuse
-from cli.session import ACTOR, services
+from cli.session import ACTOR, services, the_clinic
 from worker.intake.batches import ImportReport
 from worker.intake.mapped import MappingFile
 from worker.intake.mapping import read_mapping
 from worker.intake.sheet import Sheet
+from worker.intake.standing import Left
+from worker.intake.standing import standing as left_standing
 from worker.intake.whole import LARGEST_DROP, Days
 from worker.services import Services
 from worker.steps import forms as form_step
@@ -127,6 +129,40 @@ def forms(
         step = partial(form_step.import_forms, running, content, clinic_key=clinic)
         report = wanted.bring_in(running, step, _sheet(content, None))
     _end(fine=not report.bad)
+
+
+_LEFT = {
+    Left.CONFLICT: "the file and staff have both changed it; staff's value stays. Correct it where "
+    "it is wrong, in the file or here, so that both say the same",
+    Left.CONSENT_PENDING: "the number changed, and no text goes until the patient agrees anew: ask "
+    "them, and record it with `aftercare consent`",
+    Left.NUMBER_UNPROVED: "no reply came from the number, and check-ins wait: ask for one, or say "
+    "that you saw our text there with `aftercare patient text-seen`",
+}
+
+
+@app.command(epilog="Example: aftercare import standing --clinic riverside")
+def standing(
+    clinic: str | None = typer.Option(None, help="The clinic's id; the only one unless given."),
+    as_json: bool = typer.Option(False, "--json", help="One JSON object a line."),
+) -> None:
+    """List what imports left for you to settle: conflicts, pending consents, unproved numbers."""
+    with services() as running:
+        with running.database.transaction() as session:
+            which = the_clinic(session, clinic)
+        found = left_standing(running, which.id)
+    rows = [
+        {
+            "is": each.is_.value,
+            "patient_id": each.patient,
+            "appointment_id": each.visit,
+            "column": each.column,
+            "what_to_do": _LEFT[each.is_],
+        }
+        for each in found
+    ]
+    columns = ("is", "patient_id", "appointment_id", "column", "what_to_do")
+    output.records(rows, as_json=as_json, columns=columns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ goes on where it stopped. No more than a batch of the file is in memory.
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from records import audit
@@ -16,6 +16,7 @@ from records.base import Session
 from worker.intake.merging import Conflict
 from worker.intake.table import Row, RowFault, Table
 from worker.intake.whole import Whole
+from worker.intake.written import TURNED, Written
 from worker.services import Services
 
 R = TypeVar("R")
@@ -131,6 +132,20 @@ class Import(Generic[R]):
             unused=self.table.layout.unused,
             written=written,
         )
+
+
+def written_as(table: Table, written: Written, reader: Callable[[Written], Read[Any]]) -> Written:
+    """Doubt the stated form of days if any row of the file contradicts it (care rule 25).
+
+    Reads the whole file once more where day and month could be taken for each other.
+    """
+    if written.days is None or not written.days.turns:
+        return written
+    read = reader(written)
+    contradicted = any(
+        fault.reason == TURNED for rows in _in_batches(table) for fault in read(rows)[1]
+    )
+    return replace(written, doubted=contradicted)
 
 
 def record(

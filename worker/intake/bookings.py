@@ -27,6 +27,10 @@ _DIGEST_KIND = "import.appointment"
 # `imported` was kept: only a change of it is news.
 _TOLD_STATUS = "imported_status"
 _DETAILS = ("location", "provider", "join_link")
+_OVER = (
+    "the file has this visit as booked, and it is over; nobody is texted of it. Check the year, or "
+    "record what became of it with `aftercare event`"
+)
 _RANK = {"booked": 0, "arrived": 1, "checked_out": 2, "fulfilled": 3}
 
 
@@ -61,6 +65,7 @@ class VisitBatch:
             visit = known.get((row.patient.clinic.id, row.external_id))
             if visit is None:
                 touched.append(self._create(session, row))
+                _tell_if_over(row, result, self._now)
                 result.counts["created"] += 1
             elif self._change(session, row, visit, result):
                 touched.append(visit)
@@ -132,7 +137,7 @@ class VisitBatch:
             for each in _DETAILS
         }
         self._set_details(visit, kept)
-        self._remember(visit, row, before)
+        self._remember(visit, row, merging.with_conflicts(before, merged))
         if not merged.taken and status is None:
             result.counts["unchanged"] += 1
             return False
@@ -146,7 +151,7 @@ class VisitBatch:
         before: Mapping[str, Any] | None,
         result: BatchResult,
     ) -> merging.Merged:
-        here = {**details, **_on_record(visit)}
+        here = {**details, **on_record(visit)}
         merged = merging.merge(row.told, before, here)
         found = merging.conflicts(
             merged,
@@ -246,11 +251,17 @@ class VisitBatch:
         return self._published_in[clinic_id]
 
 
+def _tell_if_over(row: VisitRow, result: BatchResult, now: datetime) -> None:
+    """Tell of a visit that is booked in the file and was over before: nobody is texted of it."""
+    if row.status == "booked" and row.ends_at <= now:
+        result.notes.append(_fault(row, "starts_at", _OVER))
+
+
 def _fault(row: VisitRow, column: str, reason: str) -> RowFault:
     return RowFault(line=row.line, column=row.names.get(column, column), reason=reason)
 
 
-def _on_record(visit: Appointment) -> dict[str, Any]:
+def on_record(visit: Appointment) -> dict[str, Any]:
     """Return what is on record of a visit in clear, as a file tells it."""
     plain = {
         each: getattr(visit, each)

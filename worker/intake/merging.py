@@ -32,6 +32,10 @@ SHOWN = frozenset(
 )
 
 
+#: Under what the columns are kept that the file and staff have both changed; no column's name.
+_CONFLICTS = "conflicts"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conflict(RowFault):
     """A cell that the file and staff have both changed; staff's value stays.
@@ -79,6 +83,20 @@ def merge(
         else:
             conflicts.append(column)
     return Merged(taken=frozenset(taken), conflicts=tuple(conflicts))
+
+
+def with_conflicts(before: Mapping[str, Any] | None, merged: Merged) -> dict[str, Any]:
+    """Return what is remembered of the files before, with the conflicts that stand from now on."""
+    known = set((before or {}).get(_CONFLICTS, ()))
+    standing = sorted((known | set(merged.conflicts)) - merged.taken)
+    return {**(before or {}), _CONFLICTS: standing}
+
+
+def standing(imported: Mapping[str, Any] | None, on_record: Mapping[str, Any]) -> list[str]:
+    """Name the columns where the file still says otherwise than staff, who changed them too."""
+    known = imported or {}
+    columns: list[str] = known.get(_CONFLICTS, [])
+    return [each for each in columns if known.get(each) != on_record.get(each)]
 
 
 def opened(vault: Vault, table: str, row: UUID, sealed: bytes | None) -> dict[str, Any] | None:

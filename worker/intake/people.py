@@ -19,13 +19,13 @@ from schedules.reasons import SkipReason
 from worker import enrolling, leads, protocols
 from worker.intake import ids, merging
 from worker.intake.batches import BatchResult
-from worker.intake.patients import DETAILS, PatientRow, plain
+from worker.intake.onrecord import on_record
+from worker.intake.patients import DETAILS, PatientRow
 from worker.intake.table import RowFault
 from worker.opening import open_follow_ups
 from worker.services import Services
 
 _DIGEST_KIND = "import.patient"
-_PHONE_CHANGED = "phone_changed"
 #: A status column's word and the reason it stands for on record.
 _REASONS = {"held": "other", "closed": "other"}
 _CRISIS_HOLD_ENDS = "this ends a crisis hold; a follow-up asks whether the patient is safe"
@@ -37,6 +37,10 @@ _STOP_FOLLOWS = (
 _OTHER_NUMBER = (
     "staff have set another number since, and the file's consent is not for that one; record it "
     "with `aftercare consent`"
+)
+_SHARED = (
+    "another patient has this number; whoever came second gets no automatic text until you say how "
+    "they are reached (`aftercare patient reach`), or give them a number of their own"
 )
 #: A stop that was about the number and not the patient's will: another number mends it.
 _WRONG_NUMBER = "wrong_number"
@@ -59,6 +63,7 @@ class _Touched:
     row: PatientRow
     person: Patient
     old_number: bytes
+    fresh: bool = False
     moved: bool = False
     changed: bool = False
 
@@ -96,6 +101,7 @@ class PatientBatch:
         for each in (*fresh, *touched):
             self._consent(session, each, known, result)
         self._welcome(session)
+        self._tell_of_sharing(session, [*fresh, *touched], result)
         changed = [each.person.id for each in touched if each.changed]
         intake.request_plan_of_patients(session, changed)
         result.counts.update(
@@ -136,7 +142,7 @@ class PatientBatch:
         if row.status not in {None, "active"}:
             _end_or_hold(person, row.status or "")
         session.add(person)
-        return _Touched(row=row, person=person, old_number=person.phone_blind)
+        return _Touched(row=row, person=person, old_number=person.phone_blind, fresh=True)
 
     def _change(
         self, session: Session, row: PatientRow, person: Patient, result: BatchResult
@@ -151,7 +157,8 @@ class PatientBatch:
             return []
         done = _Touched(row=row, person=person, old_number=person.phone_blind)
         before = merging.opened(self._vault, "patient", person.id, person.imported)
-        taken = self._merge(row, person, before, result)
+        merged = self._merge(row, person, before, result)
+        taken = merged.taken
         done.moved = person.phone_blind != done.old_number
         if taken & {"first_name", "phone"}:
             patients.index_for_search(session, person, self._tokens(person))
@@ -159,7 +166,7 @@ class PatientBatch:
         done.changed = bool(taken)
         if row.status not in {None, person.status, told_before}:
             done.changed |= self._status(session, row, person, result)
-        self._remember(person, row, before)
+        self._remember(person, row, merging.with_conflicts(before, merged))
         return [done]
 
     def _merge(
@@ -168,12 +175,11 @@ class PatientBatch:
         person: Patient,
         before: Mapping[str, Any] | None,
         result: BatchResult,
-    ) -> frozenset[str]:
-        """Take what holds against the record; return those columns. Conflicts are told."""
-        name = patients.opened(self._vault, person, "first_name")
-        phone = patients.opened(self._vault, person, "phone")
+    ) -> merging.Merged:
+        """Take what holds against the record; return what became of the columns."""
+        here = on_record(self._vault, person)
+        name, phone = here["first_name"], here["phone"]
         details = patients.profile(self._vault, person)
-        here = {**_on_record(person), **details, "first_name": name, "phone": phone}
         told = {column: value for column, value in row.told.items() if column != "status"}
         merged = merging.merge(told, before, here)
         found = merging.conflicts(
@@ -195,7 +201,7 @@ class PatientBatch:
                 _told(details),
             )
             self._set_plain(person, row, merged.taken)
-        return merged.taken
+        return merged
 
     def _seal(
         self, person: Patient, row: PatientRow, name: str, phone: str, details: dict[str, object]
@@ -331,7 +337,9 @@ class PatientBatch:
 
     def _make_pending(self, session: Session, person: Patient) -> None:
         if person.purposes:
-            self._record(session, person, "revoke", person.purposes, _PHONE_CHANGED, self._now)
+            self._record(
+                session, person, "revoke", person.purposes, patients.PHONE_CHANGED, self._now
+            )
         person.proved_at = None
         stopping.cancel_unsent_of_patient(
             session, person.id, reason=SkipReason.NO_CONSENT, now=self._now
@@ -377,6 +385,16 @@ class PatientBatch:
             # A new number is welcomed even if the old one was so today.
             enrolling.join(session, clinic.file, published, people, now=self._now, again=True)
 
+    def _tell_of_sharing(
+        self, session: Session, rows: Sequence[_Touched], result: BatchResult
+    ) -> None:
+        """Say of whoever is new on a number that somebody else has it too (care rule 22)."""
+        new = [each for each in rows if each.fresh or each.moved]
+        shared = intake.sharing_numbers(session, [each.person.id for each in new])
+        for each in new:
+            if each.person.id in shared:
+                _note(result, each.row, "phone", _SHARED)
+
     def _record(
         self,
         session: Session,
@@ -408,18 +426,6 @@ def _end_or_hold(person: Patient, word: str) -> None:
     person.status = "held" if word == "held" else "closed"
     person.status_reason = _REASONS.get(word, word)
     person.held_until = None
-
-
-def _on_record(person: Patient) -> dict[str, Any]:
-    """Return the columns kept in clear, as plain JSON; a "no" that nobody said is nothing."""
-    hours = (person.safe_from, person.safe_until)
-    return {
-        "language": person.language,
-        "timezone": person.timezone,
-        "check_in_time": plain(person.check_in_time),
-        "safe_hours": f"{hours[0]:%H:%M}-{hours[1]:%H:%M}" if hours[0] and hours[1] else None,
-        "phone_shared": person.phone_shared or None,
-    }
 
 
 def _note(result: BatchResult, row: PatientRow, column: str, reason: str) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from uuid import UUID
 
-from records import intake
+from records import intake, patients, planning
 from records.appointments import Appointment
 from records.base import Session
 from records.vault import Vault
@@ -40,9 +40,13 @@ class Days:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MissingVisit:
-    """A visit on record that a whole file does not have. `starts_at` is in the clinic's zone."""
+    """A visit on record that a whole file does not have. `starts_at` is in the clinic's zone.
+
+    `patient` is the clinic's own id of whose visit it is.
+    """
 
     id: UUID
+    patient: str
     external_id: str
     kind: str
     starts_at: datetime
@@ -112,11 +116,14 @@ def _compare(
         if visit.external_id not in named and _was_told_there(vault, visit, since, until)
     ]
     zone = clinic.file.zone
+    people = planning.patients(session, [visit.patient_id for visit in gone])
+    whose = {person.id: person for person in people}
     return Whole(
         known=len(known),
         missing=tuple(
             MissingVisit(
                 id=visit.id,
+                patient=patients.opened(vault, whose[visit.patient_id], "external_id"),
                 external_id=visit.external_id,
                 kind=visit.kind,
                 starts_at=visit.starts_at.astimezone(zone),

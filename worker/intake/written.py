@@ -55,7 +55,10 @@ _RUN_TOGETHER = re.compile(rf"(?P<hour>\d{{2}})(?P<minute>\d{{2}}){_OFFSET}", re
 TIME_FORMS: Final = ("24-hour", "12-hour", "HHMM")
 
 _DAY_NUMBER = re.compile(r"\d{5}(?:\.\d+)?")
-_LOOKS_LIKE_A_DAY = re.compile(r"\d{1,2}[/.\- ]\d{1,2}[/.\- ](?P<year>\d{2,4})\b")
+_LOOKS_LIKE_A_DAY = re.compile(
+    r"(?P<one>\d{1,2})(?P<part>[/.\- ])(?P<two>\d{1,2})[/.\- ](?P<year>\d{2,4})\b"
+)
+_MONTHS_A_YEAR = 12
 _DECIMALS = re.compile(r"(\d+)\.0+")
 _SHORTENED = re.compile(r"\d(?:[.,]\d+)?E\+?\d+", re.IGNORECASE)
 _SPREADSHEET_ERROR = re.compile(r"#(?:N/A|REF!|NAME\?|VALUE!|DIV/0!|NULL!|NUM!|#+)", re.IGNORECASE)
@@ -70,6 +73,19 @@ _NONE = "there is no such day or time"
 _EITHER_WAY = (
     "day and month can stand here either way round; state the form in a mapping file "
     "(--map, formats: {date: MM/DD/YYYY}), or write the day as 2026-12-01"
+)
+_UNSTATED = (
+    "a day written so is read only where the form is stated; state it in a mapping file "
+    "(--map, formats: {{date: {form}}}), or write the day as 2026-12-01"
+)
+#: What a day contradicts the stated form by: turned round it would be one.
+TURNED = (
+    "there is no such day by the form that the mapping states; with day and month turned round "
+    "there is, so that the form looks wrong: mend it under formats:, or write the day as 2026-12-01"
+)
+_DOUBTED = (
+    "by another line of this file the form that the mapping states looks wrong, and day and month "
+    "can stand here either way round; mend the form under formats:, or write the day as 2026-12-01"
 )
 _TWO_DIGITS = (
     "the year has two digits; state the form in a mapping file "
@@ -109,10 +125,17 @@ class DateForm:
         parts = found.groupdict()
         month = _month(parts["name"]) if parts.get("name") else int(parts["month"])
         year = int(parts["year"]) + (2000 if self.two_digits else 0)
+        day = int(parts["day"])
         try:
-            return date(year, month, int(parts["day"])), rest
+            return date(year, month, day), rest
         except ValueError:
-            raise CellError("there is no such day in the calendar") from None
+            turned = self.turns and day <= _MONTHS_A_YEAR < month
+            raise CellError(TURNED if turned else "there is no such day in the calendar") from None
+
+    @property
+    def turns(self) -> bool:
+        """Whether day and month are numbers that one writes either way round, as before a year."""
+        return "(?P<month>" in self._pattern.pattern and not self.text.startswith("Y")
 
 
 def _others(pieces: list[str]) -> str:
@@ -135,7 +158,9 @@ class Written:
     """How one file writes its cells.
 
     `zone` is the one that its times are local to, the clinic's unless given. `mend`: numbers that a
-    spreadsheet made of ids and days are read as what they were.
+    spreadsheet made of ids and days are read as what they were. `doubted`: some day in the file is
+    none by the form of `days`, and would be with day and month turned round; those that could be
+    read either way are then refused as well.
     """
 
     days: DateForm | None = None
@@ -143,12 +168,17 @@ class Written:
     zone: ZoneInfo | None = None
     region: str = "US"
     mend: bool = False
+    doubted: bool = False
 
     def split(self, text: str) -> tuple[date, str]:
         """Return the day that a text begins with, and what follows. Raises CellError."""
-        for form in (_ISO, self.days):
-            if form is not None and (found := form.read(text)) is not None:
-                return found
+        if (found := _ISO.read(text)) is not None:
+            return found
+        if self.days is not None and (found := self.days.read(text)) is not None:
+            on = found[0]
+            if self.doubted and on.day <= _MONTHS_A_YEAR and on.day != on.month:
+                raise CellError(_DOUBTED)
+            return found
         raise CellError(self._why_no_day(text))
 
     def _why_no_day(self, text: str) -> str:
@@ -157,7 +187,7 @@ class Written:
         if self.days is not None:
             return f"write the day as {self.days.text}, as the mapping says, or as 2026-12-01"
         if found := _LOOKS_LIKE_A_DAY.match(text):
-            return _TWO_DIGITS if len(found["year"]) == 2 else _EITHER_WAY
+            return _why_unstated(found)
         return _ISO_MEND
 
     def day(self, text: str) -> date:
@@ -277,6 +307,18 @@ class Written:
             return phone.parse(self.identifier(text), region=self.region)
         except BadPhone as error:
             raise CellError(f"not a usable phone number: {error.reason}") from None
+
+
+def _why_unstated(found: re.Match[str]) -> str:
+    """Say what is to be stated of a day like 3/4/2026; a number over 12 can be no month."""
+    one, two, part = int(found["one"]), int(found["two"]), found["part"]
+    if len(found["year"]) == 2:
+        return _TWO_DIGITS
+    if one <= _MONTHS_A_YEAR < two:
+        return _UNSTATED.format(form=f"MM{part}DD{part}YYYY")
+    if two <= _MONTHS_A_YEAR < one:
+        return _UNSTATED.format(form=f"DD{part}MM{part}YYYY")
+    return _EITHER_WAY
 
 
 #: How a file without a mapping is written.

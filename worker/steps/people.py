@@ -28,10 +28,17 @@ from schedules.reasons import SkipReason
 from worker import enrolling, protocols
 from worker.intake import batches
 from worker.intake.mapped import MappingFile
-from worker.intake.patients import OPTIONAL, PURPOSES, REQUIRED, KnownClinic, PatientReader
+from worker.intake.patients import (
+    OPTIONAL,
+    PURPOSES,
+    REQUIRED,
+    KnownClinic,
+    PatientReader,
+    PatientRow,
+)
 from worker.intake.people import PatientBatch
 from worker.intake.table import read_table
-from worker.intake.written import PLAIN
+from worker.intake.written import PLAIN, Written
 from worker.leads import give_open_items
 from worker.refusal import RefusedError
 from worker.replying.stopping import StopReason
@@ -96,12 +103,16 @@ def import_patients(
     )
     with services.database.transaction() as session:
         known = known_clinics(session)
-    written = mapping.written if mapping else PLAIN
+
+    def reader(written: Written) -> batches.Read[PatientRow]:
+        return PatientReader(table.columns, known, now=now, written=written).read
+
+    written = batches.written_as(table, mapping.written if mapping else PLAIN, reader)
     batch = PatientBatch(services, actor=actor, now=now, quiet=quiet)
     report = batches.Import(
         services=services,
         table=table,
-        reader=lambda: PatientReader(table.columns, known, now=now, written=written).read,
+        reader=lambda: reader(written),
         write=batch.write,
     ).run(dry_run=dry_run, strict=strict, on_start=on_start, on_progress=on_progress)
     batches.record(services, "patients", batch.clinics, report, actor=actor)

@@ -27,7 +27,7 @@ from worker.intake.patients import KnownClinic
 from worker.intake.table import Table, near, read_table
 from worker.intake.visits import VisitReader, VisitRow
 from worker.intake.whole import Days, MissingVisit
-from worker.intake.written import PLAIN
+from worker.intake.written import PLAIN, Written
 from worker.refusal import RefusedError
 from worker.services import Services
 
@@ -73,20 +73,20 @@ def import_appointments(
     now = services.now
     table = _table(content, mapping)
     known, first = _clinics(services, clinic_key)
-    written = mapping.written if mapping else PLAIN
     batch = VisitBatch(
         services, actor=actor, now=now, quiet={each.id for each in known} if quiet else first
     )
     readers: list[VisitReader] = []
 
-    def reader() -> batches.Read[VisitRow]:
+    def reader(written: Written) -> batches.Read[VisitRow]:
         find = partial(ids.visit_patients, services, {each.id: each for each in known})
         readers.append(VisitReader(table.columns, find, now=now, written=written))
         return readers[-1].read
 
-    report = batches.Import(services=services, table=table, reader=reader, write=batch.write).run(
-        dry_run=dry_run, strict=strict, on_start=on_start, on_progress=on_progress
-    )
+    written = batches.written_as(table, mapping.written if mapping else PLAIN, reader)
+    report = batches.Import(
+        services=services, table=table, reader=lambda: reader(written), write=batch.write
+    ).run(dry_run=dry_run, strict=strict, on_start=on_start, on_progress=on_progress)
     if report.written:
         _remember_imports(services, first & batch.clinics)
     batches.record(services, "appointments", batch.clinics, report, actor=actor)
