@@ -8,6 +8,7 @@ import csv
 import hashlib
 import sys
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 from messages.judging import Judged, Report, expected_of, judge, report, table
@@ -29,9 +30,10 @@ def rows(file: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(handle))
 
 
-def judged(file: Path) -> list[Judged]:
-    """Return every row of a file with what was found."""
-    return [_judged(row) for row in rows(file)]
+@cache
+def judged(file: Path) -> tuple[Judged, ...]:
+    """Return every row of a file with what was found, read once a process."""
+    return tuple(_judged(row) for row in rows(file))
 
 
 def _judged(row: dict[str, str]) -> Judged:

@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from messages.reading import Hint, Intent, Severity
 from messages.resemblance import thresholds
-from tests.corpus.reading import OPEN, rows
 from tests.messages.reply_cases import reading
 
 # Said in words that no list holds, and not a row of the corpora.
@@ -44,22 +43,6 @@ def test_plain_answers_page_nobody(body: str) -> None:
 def test_what_is_denied_is_not_overruled(body: str) -> None:
     """A person reads a denial the same day; a likeness makes no page of it."""
     assert reading(body).severity is Severity.call_today
-
-
-def test_no_number_is_ever_guessed() -> None:
-    """Numbers come from the recognisers alone: no text becomes a score by what it resembles."""
-    by_likeness = [
-        row["text"]
-        for file in OPEN
-        for row in rows(file)
-        if (found := reading(row["text"], *_asked(row))).hint is Hint.resembles
-        and found.intent in {Intent.score, Intent.score_out_of_range, Intent.start, Intent.help}
-    ]
-    assert by_likeness == []
-
-
-def _asked(row: dict[str, str]) -> tuple[str, ...]:
-    return () if row["context"] == "none" else (row["context"],)
 
 
 def test_an_answer_by_likeness_needs_its_question() -> None:
