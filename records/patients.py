@@ -287,8 +287,9 @@ def opt_out(
         set_=row,
         where=OptOut.lifted_at.is_not(None) | (OptOut.reason == "keyword"),
     )
-    session.info.get(_OPT_OUTS, {}).pop((clinic_id, blind), None)
     session.execute(statement)
+    if known := session.info.get(_OPT_OUTS, {}).pop((clinic_id, blind), None):
+        session.expire(known)
 
 
 #: How far ahead `paused_until` lies while a crisis is open: only a person ends that rest.
