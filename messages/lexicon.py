@@ -122,7 +122,19 @@ def listed(files: _Files) -> Iterator[Listed]:
             )
             for part, phrases in parts.items():
                 for phrase in phrases:
-                    yield Listed(notation.phrase(phrase), part, name, language)
+                    try:
+                        piece = notation.phrase(phrase)
+                    except LexiconError as error:
+                        raise LexiconError(f"{language}.{name}.{part}: {error}") from error
+                    yield Listed(piece, part, name, language)
+
+
+def listed_as_written(language: str) -> Iterator[tuple[str, str, str]]:
+    """Yield the category, the part and the words of each shipped phrase of a language."""
+    for name, value in datafiles.load(f"lexicon/{language}.yaml").items():
+        for part, phrases in value.items() if _is_category(value) else ():
+            for phrase in phrases:
+                yield name, part, phrase
 
 
 # Words that change nothing about a text that is otherwise one of the exact phrases.

@@ -10,6 +10,8 @@ from cli import effects, output
 from cli.commands import clinic_versions, publishing
 from cli.errors import refuse
 from cli.session import ACTOR, named_actor, services, the_clinic
+from messages import ownwords
+from messages.errors import LexiconError
 from records.clinics import Staff
 from records.publishing import CLINIC_FILE
 from schedules import clinic_cover
@@ -59,6 +61,8 @@ def apply(
         located = parse(text, str(file))
         for warning in clinic_cover.warnings(described, located):
             output.say(f"warning: {warning}")
+        for doubt in _doubts(described):
+            output.say(f"warning: {doubt}")
         person = None if by is None else _person(running, described.id, by)
         showing = _Showing(running, price, everything=everything, as_json=as_json)
         try:
@@ -72,6 +76,15 @@ def apply(
                 line = located.line((clinicfiles.WORDING, fault.template, fault.language))
                 output.say(f"{file}:{line}: {fault}")
             refuse("Nothing was changed.")
+
+
+def _doubts(described: ClinicFile) -> list[str]:
+    """Return what is doubtful about a clinic's own words; broken ones are refused later."""
+    words = described.to_json()["words"]
+    try:
+        return ownwords.warnings(words) if words else []
+    except LexiconError:
+        return []
 
 
 @app.command(epilog="Example: aftercare clinic rollback --clinic riverside --to 3")

@@ -12,12 +12,13 @@ import yaml
 
 from cli import output
 from cli.errors import refuse
+from messages import ownwords
 from messages.errors import LexiconError
-from messages.judging import Expected, expected_of, judge, report, table
+from messages.judging import NEVER, Expected, expected_of, judge, report, table
 from messages.lexicon import Lexicon, lexicon
-from messages.reading import OpenPrompt, Reading
+from messages.reading import Intent, OpenPrompt, Reading, Severity
 from messages.replies import read
-from worker.intake.table import TableError, near, read_table
+from worker.intake.table import Row, RowFault, TableError, near, read_table
 
 app = typer.Typer(add_completion=False)
 
@@ -70,17 +71,25 @@ def understand(
 
 
 def _context(text: str) -> str:
-    scale = _SCALE.fullmatch(text)
-    if (scale is None and text not in _CONTEXTS) or (scale and int(scale[1]) >= int(scale[2])):
+    if text not in _CONTEXTS and not _is_scale(text):
         refuse(f'There is no context "{text}"; {near(text, (*_CONTEXTS, "scale:0-10"))}')
     return text
 
 
+def _is_scale(text: str) -> bool:
+    scale = _SCALE.fullmatch(text)
+    return scale is not None and int(scale[1]) < int(scale[2])
+
+
 def _lexicon(file: Path | None) -> Lexicon:
+    """Return the lists with a clinic's own words, and say what is doubtful about these."""
     if file is None:
         return lexicon()
     try:
-        return lexicon(yaml.load(file.read_text("utf-8"), Loader=yaml.BaseLoader))  # noqa: S506
+        own = yaml.load(file.read_text("utf-8"), Loader=yaml.BaseLoader)  # noqa: S506
+        for warning in ownwords.warnings(own):
+            output.say(f"warning: {warning}")
+        return lexicon(own)
     except (OSError, yaml.YAMLError, LexiconError, AttributeError) as error:
         refuse(f"{file} can't be read as words: {error}")
 
@@ -92,19 +101,32 @@ def _rows(file: Path) -> Iterator[_Row]:
         refuse(f"{file} can't be read: {error.strerror}.")
     table = read_table(content, required=("context", "text"), optional=_JUDGED)
     rows = list(table)
-    if faults := [fault for row in rows for fault in row.faults]:
+    faults = [*(fault for row in rows for fault in row.faults), *_unknown(rows)]
+    if faults:
         raise TableError("\n".join(map(str, faults)))
     for row in rows:
-        context = _context(row.cells["context"] or "none")
-        expected = _expected(row.cells) if "intent" in row.cells else None
-        yield _Row(context, row.cells["text"] or "", expected)
+        expected = expected_of(row.cells) if "intent" in row.cells else None
+        yield _Row(row.cells["context"] or "none", row.cells["text"] or "", expected)
 
 
-def _expected(cells: Mapping[str, str]) -> Expected:
-    try:
-        return expected_of(cells)
-    except ValueError as error:
-        refuse(f"An expected reading is unknown: {error}.")
+def _unknown(rows: Sequence[Row]) -> Iterator[RowFault]:
+    """Yield each word of the table that has no meaning, with its row and what it may be."""
+    for row in rows:
+        for column, known in _KNOWN.items():
+            for word in _SEPARATORS.split(row.cells.get(column) or ""):
+                if word and word not in known and not (column == "context" and _is_scale(word)):
+                    reason = f'there is no "{word}"; {near(word, known)}'
+                    yield RowFault(line=row.line, column=column, reason=reason)
+
+
+_SEPARATORS = re.compile(r"[|\s]+")
+_KNOWN: Mapping[str, Sequence[str]] = {
+    "context": (*_CONTEXTS, "scale:0-10"),
+    "intent": tuple(Intent),
+    "also": tuple(Intent),
+    "severity": tuple(Severity),
+    "never": tuple(sorted(NEVER)),
+}
 
 
 def _tell(rows: Sequence[_Row], found: Sequence[Reading]) -> None:

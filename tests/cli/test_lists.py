@@ -256,3 +256,23 @@ def test_understand_reads_a_file(tmp_path: Path, run: Run) -> None:
     assert run("understand", "--csv", write(tmp_path, "bad.csv", "a,b\n")).code == 2
     assert run("understand").code == 2
     assert run("understand", "--context", "scale:9-1", "3").code == 2
+
+
+def test_a_fault_in_a_file_of_replies_is_told_with_its_row_and_mend(
+    tmp_path: Path, run: Run
+) -> None:
+    """Every one of them at once: what there is no such thing as, and what there is."""
+    text = "context,text,intent,severity\nnone,hi,hapy,\nnowhere,hi,score,page_nov\n"
+    ran = run("understand", "--csv", write(tmp_path, "said.csv", text))
+    assert ran.code == 2
+    assert 'line 2, column intent: there is no "hapy"; it is one of' in ran.err
+    assert 'line 3, column context: there is no "nowhere"' in ran.err
+    assert 'line 3, column severity: there is no "page_nov"; did you mean "page_now"?' in ran.err
+
+
+def test_own_words_are_tried_on_everyday_replies(tmp_path: Path, run: Run) -> None:
+    """What a wide phrase would page for is told; the reading is shown all the same."""
+    own = write(tmp_path, "words.yaml", "en: {self_harm: {say: [killing me]}}\n")
+    ran = run("understand", "--words", own, "zebra stripes", "--json")
+    assert ran.row["intent"] == "unclear"
+    assert "warning: words.en.self_harm.say: 'killing me' changes how an everyday" in ran.err
