@@ -5,6 +5,7 @@ from html import escape
 from itertools import groupby
 
 from cli.calendars import explained, summary
+from worker.counting import counted
 from worker.preview import CONDITIONAL, SKIPPED, Calendar, PreviewedText
 
 _STYLE = """
@@ -63,7 +64,8 @@ _SAID = {
 
 def page(calendar: Calendar, title: str) -> str:
     """Return the calendar as HTML that stands by itself."""
-    ends = f"{calendar.days} days from {calendar.first.astimezone(calendar.zone):%a %d %B %Y}"
+    first = calendar.first.astimezone(calendar.zone)
+    ends = f"{counted(calendar.days, 'day')} from {first:%a %d %B %Y}"
     facts = "".join(f"<li>{escape(line)}</li>" for line in summary(calendar))
     months = "".join(_months(calendar)) or "<p>No texts in these days.</p>"
     return (
@@ -81,13 +83,13 @@ def _months(calendar: Calendar) -> Iterator[str]:
         rows = list(texts)
         going = sum(text.status == "planned" for text in rows)
         changes = "".join(
-            f'<p class="change">{escape(str(each))} Texts of that week are marked.</p>'
+            f'<p class="change">{escape(str(each))}</p>'
             for each in calendar.changes
             if f"{each.day:%B %Y}" == month
         )
         yield (
             f"<h2>{escape(month)}</h2>{changes}<table>"
-            f"<caption>{going} texts go in {escape(month)}.</caption>"
+            f"<caption>{counted(going, 'text goes', 'texts go')} in {escape(month)}.</caption>"
             '<thead><tr><th scope="col">When</th><th scope="col">Which</th>'
             '<th scope="col">Text and reasons</th><th scope="col">Parts</th></tr></thead><tbody>'
             f"{''.join(map(_row, rows))}</tbody></table>"

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from cli import output
+from worker.counting import counted
 from worker.preview import CONDITIONAL, PLANNED, SKIPPED, Calendar, PreviewedText
 
 COLUMNS = ("local_time", "step", "status", "why", "segments", "body")
@@ -29,10 +30,13 @@ def summary(calendar: Calendar) -> list[str]:
     planned, maybe = calendar.count(PLANNED), calendar.count(CONDITIONAL)
     segments = calendar.segments(PLANNED), calendar.segments(CONDITIONAL)
     most = f"{price.of(segments[1]):.2f}"
+    going = f"{counted(planned, 'text')} in {counted(segments[0], 'segment')}"
+    more = f"{counted(maybe, 'more text')} in {counted(segments[1], 'segment')}"
+    depends = "depends" if maybe == 1 else "depend"
     lines = [
         f"Times are those of {zone}.",
-        f"{planned} texts in {segments[0]} segments: {price.of(segments[0]):.2f} USD (at {price}).",
-        f"{maybe} more in {segments[1]} segments depend on what happens: {most} USD at most.",
+        f"{going}: {price.of(segments[0]):.2f} USD (at {price}).",
+        f"{more} {depends} on what happens: {most} USD at most.",
         f"{calendar.count(SKIPPED)} will not be sent; each says why.",
     ]
     if not calendar.zone_is_known:
@@ -63,10 +67,7 @@ def local(text: PreviewedText) -> str:
 
 def explained(text: PreviewedText) -> str:
     """Return everything that is to be said of why and when a text goes."""
-    change = text.clock_change
-    if change is not None and f"{text.local_time:%Y-%m-%d}" not in change:
-        change = "The clocks change that week."
-    return " ".join(each for each in (text.condition, text.why, change) if each)
+    return " ".join(each for each in (text.condition, text.why, text.clock_change) if each)
 
 
 def _row(text: PreviewedText) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from schedules.clinic import ClinicFile
 from schedules.planner import HORIZON
 from schedules.protocol import Protocol
 from worker.costs import Price
+from worker.counting import counted
 from worker.effects import Change, Effects, Forecast, TextEffect, What, effects_of
 from worker.facts import clinic_facts
 from worker.reasons import in_plain_words
@@ -86,9 +87,11 @@ def in_words(
 ) -> None:
     """Print what changes for whom and when, and what the next days hold before and after."""
     people = len({one.patient for one in found.texts})
-    line(f"  {found.patients} patients are concerned; texts change for {people}")
+    concerned = counted(found.patients, "patient is concerned", "patients are concerned")
+    line(f"  {concerned}; texts change for {people}")
     for what, each in _by_what(found.texts):
-        line(f"  {what.value}: {len(each)} texts for {len({one.patient for one in each})} patients")
+        whom = counted(len({one.patient for one in each}), "patient")
+        line(f"  {what.value}: {counted(len(each), 'text')} for {whom}")
         for step, count in sorted(Counter((one.protocol, one.step) for one in each).items()):
             line(f"    {step[0]}/{step[1]}: {count}")
     for how, changed in (("no longer go", found.lost), ("would go", found.gained)):
@@ -110,9 +113,12 @@ def _by_what(texts: Sequence[TextEffect]) -> Iterator[tuple[What, list[TextEffec
 
 
 def _of_one(one: TextEffect, zone: ZoneInfo) -> str:
+    home = ZoneInfo(one.zone)
     times = " -> ".join(
-        f"{at.astimezone(zone):%a %Y-%m-%d %H:%M %Z}" for at in (one.was_at, one.now_at) if at
+        f"{at.astimezone(home):%a %Y-%m-%d %H:%M %Z}" for at in (one.was_at, one.now_at) if at
     )
+    # By the patient's own clock, as in a preview; named where it is not the clinic's.
+    times += "" if home.key == zone.key else f" ({home.key})"
     why = f" ({_why(one)})" if one.reason else ""
     return f"{one.patient}  {one.what.value}  {one.protocol}/{one.step}  {times}{why}"
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from schedules.facts import PlannedText
 from schedules.moments import Frame, local_instant
 from schedules.planner import DAY
-from schedules.protocol import Anchor, Importance
+from schedules.protocol import Anchor, Importance, Step
 from schedules.windows import MIDNIGHT
 
 
@@ -27,10 +27,6 @@ class ClockChange:
     def forward(self) -> bool:
         """Whether an hour is missing that day; else one comes twice."""
         return self.by > timedelta()
-
-    def in_its_week(self, day: date) -> bool:
-        """Whether a day lies in the week, Monday to Sunday, of this change."""
-        return day.isocalendar()[:2] == self.day.isocalendar()[:2]
 
     def __str__(self) -> str:
         """Say it in words."""
@@ -57,24 +53,48 @@ def own_minute(frame: Frame, text: PlannedText, texts: Sequence[PlannedText]) ->
 
     None for a repeat of a question, and where what it counts from is not known.
     """
-    step = frame.enrollment.protocol.step(text.step)
-    if step is None or text.nudge_for is not None:
-        return None
-    base: datetime | date | None
-    if step.when.anchor is Anchor.STEP:
-        sources = (
-            one.due_at
-            for one in texts
-            if one.enrollment_id == text.enrollment_id and one.step == step.when.step
-        )
-        base = next(sources, None)
-    else:
-        base = frame.base(step.when.anchor)
-    if base is None:
+    step, base = _counted_from(frame, text, texts)
+    if step is None or base is None:
         return None
     named = text.occurrence
     day_number = int(named.removeprefix(DAY)) if named.startswith(DAY) else 1
     return frame.resolve(step.when, base, day_number - 1).astimezone(UTC)
+
+
+def clock_change_of(
+    frame: Frame, text: PlannedText, texts: Sequence[PlannedText], changes: Sequence[ClockChange]
+) -> ClockChange | None:
+    """Give the clock change that a text feels, None for most.
+
+    On the day of a change it comes 23 or 25 hours after the same minute of the day before; and one
+    that is counted in hours across a change goes at another time of day than usual.
+    """
+    for change in changes:
+        if text.due_at.astimezone(change.zone).date() == change.day:
+            return change
+    step, base = _counted_from(frame, text, texts)
+    if step is None or step.when.minutes is None or not isinstance(base, datetime):
+        return None
+    first, last = sorted(at.astimezone(frame.zone).date() for at in (base, text.due_at))
+    across = (one for one in changes if one.zone == frame.zone and first <= one.day <= last)
+    return next(across, None)
+
+
+def _counted_from(
+    frame: Frame, text: PlannedText, texts: Sequence[PlannedText]
+) -> tuple[Step | None, datetime | date | None]:
+    """Give a text's step, and what its minute counts from; Nones for a repeat of a question."""
+    step = frame.enrollment.protocol.step(text.step)
+    if step is None or text.nudge_for is not None:
+        return None, None
+    if step.when.anchor is not Anchor.STEP:
+        return step, frame.base(step.when.anchor)
+    sources = (
+        one.due_at
+        for one in texts
+        if one.enrollment_id == text.enrollment_id and one.step == step.when.step
+    )
+    return step, next(sources, None)
 
 
 def takes_its_place(

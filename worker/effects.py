@@ -58,7 +58,7 @@ class TextEffect:
     """One text of one patient that goes otherwise. `patient` is the clinic's own id.
 
     `was_at` is None for a text that is added, `now_at` for one that is cancelled; `reason` says
-    then why.
+    then why. `zone` is the patient's own, the clinic's where nobody knows it.
     """
 
     what: What
@@ -70,6 +70,7 @@ class TextEffect:
     now_at: datetime | None
     template: str
     reason: str | None
+    zone: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -270,8 +271,10 @@ class _Comparison:
             "patient", "external_id", self._context.row.id, self._context.row.external_id
         )
         protocols = {each.id: each.protocol.id for each in [*standing, *coming]}
+        zone = self._context.row.timezone or self._after.file.timezone
         for key in dict.fromkeys([*was, *is_]):
-            effect = _effect(patient, protocols[key[0]], key, was.get(key), is_.get(key), wanted)
+            change = (was.get(key), is_.get(key))
+            effect = _effect(patient, zone, protocols[key[0]], key, change, wanted)
             if effect is not None:
                 found.texts.append(effect)
 
@@ -395,12 +398,13 @@ def _going(
 
 def _effect(
     patient: str,
+    zone: str,
     protocol: str,
     key: _Key,
-    was: _Going | None,
-    is_: _Going | None,
+    change: tuple[_Going | None, _Going | None],
     wanted: Mapping[_Key, PlannedText],
 ) -> TextEffect | None:
+    was, is_ = change
     going = is_ or was
     if going is None or was == is_:
         return None
@@ -420,6 +424,7 @@ def _effect(
         now_at=is_.due_at if is_ else None,
         template=going.template,
         reason=_reason(what, wanted.get(key)),
+        zone=zone,
     )
 
 

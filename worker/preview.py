@@ -20,10 +20,11 @@ from records.appointments import Appointment
 from records.base import Session
 from records.patients import Patient
 from schedules.clinic import ClinicFile
-from schedules.explaining import ClockChange, clock_changes, own_minute
+from schedules.explaining import ClockChange, clock_change_of, clock_changes, own_minute
 from schedules.facts import AppointmentFacts, EnrollmentFacts, PatientFacts, PlannedText
 from schedules.moments import frame_of
 from schedules.protocol import Protocol
+from schedules.reasons import SkipReason
 from schedules.telling import telling
 from worker import facts
 from worker.costs import Price, price_of
@@ -44,7 +45,7 @@ class PreviewedText:
     `local_time` is `due_at` by the patient's clock. `status` is `planned`, `skipped`, `conditional`
     (then `condition` says on what), or that of the row if an attempt was made. `own_minute` is what
     the protocol asks for where the text goes at another. `body` is None where the text can't be
-    written yet; `problem` then says why. `clock_change` is set in a week in which clocks change.
+    written yet; `problem` then says why. `clock_change` is set where one is felt.
     `tells_stop`: its words say how to stop and whom to call (care rule 30).
     """
 
@@ -351,7 +352,7 @@ def _calendar(scene: _Scene, *, at: datetime, days: int, price: float | None) ->
             # What is conditional may not go: what follows then tells them instead.
             scene = replace(scene, told_at=text.due_at)
     return Calendar(
-        texts=[one for one in shown if one.due_at >= at or one.status in (PLANNED, CONDITIONAL)],
+        texts=[one for one in shown if _is_of_interest(one, at)],
         first=at,
         days=days,
         zone=scene.zone,
@@ -359,6 +360,13 @@ def _calendar(scene: _Scene, *, at: datetime, days: int, price: float | None) ->
         changes=changes,
         price=asked,
     )
+
+
+def _is_of_interest(text: PreviewedText, at: datetime) -> bool:
+    """Leave out what is over; but not what was over when its visit became known: it is missed."""
+    if text.due_at >= at or text.status in (PLANNED, CONDITIONAL):
+        return True
+    return text.status == SKIPPED and text.reason == SkipReason.LATE_BOOKING
 
 
 def _previewed(
@@ -376,6 +384,7 @@ def _previewed(
     frame = frame_of(enrollment, scene.person.facts, scene.person.clinic, at, scene.person.visits)
     own = own_minute(frame, text, texts)
     own = None if own == text.due_at else own
+    change = clock_change_of(frame, text, texts, changes)
     reason = text.skip_reason or text.moved_reason
     return PreviewedText(
         protocol=enrollment.protocol.id,
@@ -394,7 +403,7 @@ def _previewed(
         condition=foreseen.condition,
         reason=reason.value if reason else None,
         why=why(text, texts, own, scene.zone),
-        clock_change=next((str(one) for one in changes if one.in_its_week(local.date())), None),
+        clock_change=str(change) if change else None,
         segments=rendered.segments if rendered else None,
         cost=price.of(rendered.segments) if rendered and text.skip_reason is None else None,
         tells_stop=rendered is not None and rendered.tells_stop,

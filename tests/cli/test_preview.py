@@ -163,3 +163,26 @@ def test_visits_that_nobody_named_come_in_the_course_of_a_treatment(
     first = dict(sorted(((row["step"], row["local_time"]) for row in rows), reverse=True))
     steps = ["assess_48h", "visit_24h_prep", "after_evening", "followup_24h"]
     assert sorted(steps, key=first.__getitem__) == steps
+
+
+@pytest.mark.parametrize("day", ["03/04/2027", "3.4.27", "46085"])
+def test_a_day_that_can_be_misread_is_mended_on_the_line_itself(
+    clinic: Path, run: Run, day: str
+) -> None:
+    """No mapping file is offered, since the command takes none."""
+    ran = run("preview", "P1", "--from", day)
+    assert (ran.code, "2026-12-01" in ran.err, "map" in ran.err) == (2, True, False), ran.err
+
+
+def test_one_is_said_of_one(clinic: Path, run: Run) -> None:
+    """One text goes, and one in one segment."""
+    file = write(
+        clinic,
+        "one.yaml",
+        "id: one\ntitle: One\nenroll: by hand\npurpose: visits\nimportance: visit\nsteps:\n"
+        "  - id: only\n    template: plan_next\n"
+        "    when: 1 day after enrollment at 11:00\n    latest: 3 hours after sending\n"
+        "    expects: yes_no\n    answer_until: 1 day after sending\n",
+    )
+    ran = run("preview", "--sample", "--protocol", file, "--days", 3)
+    assert "1 text in 1 segment: 0.01 USD" in ran.err, ran.err

@@ -189,7 +189,7 @@ def test_a_move_says_its_own_minute(clinic: World, file: ClinicFile) -> None:
     assert ride.template == "visit_eve_ride"
 
 
-def test_the_weeks_of_clock_changes_are_pointed_out_over_a_year(
+def test_the_days_of_clock_changes_are_pointed_out_over_a_year(
     clinic: World, file: ClinicFile
 ) -> None:
     """Check-ins keep their wall-clock time on both sides of it."""
@@ -199,7 +199,7 @@ def test_the_weeks_of_clock_changes_are_pointed_out_over_a_year(
     assert {f"{one.local_time:%H:%M}" for one in _by_step(shown, "daily_0_10")} == {"17:00"}
     assert {f"{one.due_at:%H:%M}" for one in _by_step(shown, "daily_0_10")} == {"23:00", "00:00"}
     marked = [one for one in shown.texts if one.clock_change]
-    assert {one.local_time.isocalendar().week for one in marked} == {44}
+    assert {f"{one.local_time:%Y-%m-%d}" for one in marked} == {"2026-11-01"}
     assert {change.zone.key for change in shown.changes} == {"America/Denver", "America/New_York"}
     assert {f"{change.day}" for change in shown.changes} == {"2026-11-01", "2027-03-14"}
     assert {one.language for one in shown.texts} == {"es"}
@@ -224,3 +224,13 @@ def test_a_patient_on_a_shared_number_sees_the_tag(clinic: World) -> None:
     clinic.execute("UPDATE patient SET tag = :tag WHERE id = :id", tag=sealed, id=patient)
     shown = preview(clinic.services, patient, at=clinic.now, days=14)
     assert all((one.body or "").startswith("for J: ") for one in shown.texts if one.body)
+
+
+def test_what_was_over_when_its_visit_was_booked_is_shown_as_skipped(clinic: World) -> None:
+    """Booked five days ahead: the text of seven days before is missed, and nobody should wonder."""
+    _, patient = clinic.book(starts_in=timedelta(days=5))
+    shown = preview(clinic.services, patient, at=clinic.now, days=14)
+    [early] = _by_step(shown, "visit_7d")
+    assert (early.status, early.reason) == (SKIPPED, "late_booking")
+    assert early.due_at < clinic.now
+    assert shown.count(SKIPPED) == sum(one.status == SKIPPED for one in shown.texts) > 0

@@ -11,16 +11,16 @@ from schedules.clinic_fields import is_zone, zone_meant
 from schedules.staffing import Span
 from schedules.terms import NAME
 from worker.intake.table import CellError, near
-from worker.intake.written import PLAIN
+from worker.intake.written import TYPED
 
 _YES = frozenset({"yes", "y", "true", "1", "si", "x"})
 _NO = frozenset({"no", "n", "false", "0"})
 
-short = PLAIN.short
-day = PLAIN.day
-clock = PLAIN.clock
-instant = PLAIN.instant
-instant_or_day = PLAIN.instant_or_day
+short = TYPED.short
+day = TYPED.day
+clock = TYPED.clock
+instant = TYPED.instant
+instant_or_day = TYPED.instant_or_day
 
 
 def word(known: Collection[str]) -> Callable[[str], str]:

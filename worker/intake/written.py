@@ -160,7 +160,8 @@ class Written:
     `zone` is the one that its times are local to, the clinic's unless given. `mend`: numbers that a
     spreadsheet made of ids and days are read as what they were. `doubted`: some day in the file is
     none by the form of `days`, and would be with day and month turned round; those that could be
-    read either way are then refused as well.
+    read either way are then refused as well. `typed`: no file at all, but what somebody writes on
+    a command line or in a form, where no mapping can say what is meant.
     """
 
     days: DateForm | None = None
@@ -169,6 +170,7 @@ class Written:
     region: str = "US"
     mend: bool = False
     doubted: bool = False
+    typed: bool = False
 
     def split(self, text: str) -> tuple[date, str]:
         """Return the day that a text begins with, and what follows. Raises CellError."""
@@ -182,6 +184,8 @@ class Written:
         raise CellError(self._why_no_day(text))
 
     def _why_no_day(self, text: str) -> str:
+        if self.typed:
+            return _ISO_MEND
         if _DAY_NUMBER.fullmatch(text):
             return _A_DAY_NUMBER
         if self.days is not None:
@@ -323,6 +327,8 @@ def _why_unstated(found: re.Match[str]) -> str:
 
 #: How a file without a mapping is written.
 PLAIN = Written()
+#: What is typed in, by hand.
+TYPED = Written(typed=True)
 
 
 def _in_halves(hour: int, half: str) -> int:
