@@ -155,14 +155,16 @@ def test_a_clinics_protocols_have_versions(clinic: Path, run: Run) -> None:
     assert run("protocols", "show", "nope", "--clinic", "riverside").code == 2
 
 
-def test_own_words_that_are_doubtful_are_told_and_applied(clinic: Path, run: Run) -> None:
+def test_own_words_that_are_doubtful_are_told_and_applied(settings_env: Path, run: Run) -> None:
     """A phrase that pages for "my back is killing me" is the clinic's to keep or to mend."""
     text = CLINIC + "words: {en: {self_harm: {say: [killing me]}}}\n"
-    ran = run("clinic", "apply", write(clinic, "clinic.yaml", text))
+    ran = run("clinic", "apply", write(settings_env, "clinic.yaml", text))
     assert "'my back is killing me' was" in ran.err
     assert ran.code == 0
-    assert "words" in ran.out
+    assert run("clinic", "apply", write(settings_env, "clinic.yaml", text)).out.endswith(
+        "nothing changed.\n"
+    )
     broken = CLINIC + 'words: {en: {self_harm: {say: [""]}}}\n'
-    ran = run("clinic", "apply", write(clinic, "clinic.yaml", broken))
+    ran = run("clinic", "apply", write(settings_env, "clinic.yaml", broken))
     assert ran.code == 2
     assert "en.self_harm.say: The phrase '' has an empty choice." in ran.err
