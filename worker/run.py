@@ -1,5 +1,7 @@
 """Starting the two Celery processes: `aftercare worker` and `aftercare beat`."""
 
+import gc
+import importlib
 from collections.abc import Sequence
 
 from worker import app
@@ -9,6 +11,7 @@ from worker.settings import Settings
 def worker_main(settings: Settings, argv: Sequence[str] = ()) -> None:
     """Run a worker until it is told to stop; extra arguments go to Celery."""
     app.configure(settings.redis_url.get_secret_value(), settings.dispatch_interval)
+    _load_tasks()
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel=WARNING"]
     app.app.worker_main(["worker", *quiet, *argv])
 
@@ -16,4 +19,15 @@ def worker_main(settings: Settings, argv: Sequence[str] = ()) -> None:
 def beat_main(settings: Settings, argv: Sequence[str] = ()) -> None:
     """Run beat until it is told to stop; two beats are as good as one."""
     app.configure(settings.redis_url.get_secret_value(), settings.dispatch_interval)
+    _load_tasks()
     app.app.start(["beat", "--loglevel=WARNING", *argv])
+
+
+def _load_tasks() -> None:
+    """Import what Celery imports by and by, without looking for garbage in it: all of it stays."""
+    gc.disable()
+    try:
+        importlib.import_module("worker.tasks")
+    finally:
+        gc.freeze()
+        gc.enable()
