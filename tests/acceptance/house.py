@@ -240,7 +240,11 @@ class Installation:
         *,
         clinic: bool = False,
     ) -> None:
-        """Bring files in by the commands that a clinic uses."""
+        """Bring files in by the commands that a clinic uses.
+
+        Whoever agreed to texts was welcomed and answered a day ago, so that what a test counts is
+        what it is about.
+        """
         if clinic:
             file = self.folder / "clinic.yaml"
             file.write_text(CLINIC.format(service=SERVICE, number=NUMBER, rate=self._rate))
@@ -249,7 +253,13 @@ class Installation:
             if rows:
                 file = self.folder / f"{name}.csv"
                 file.write_text(as_csv(rows))
-                self.run("import", name, str(file))
+                self.run("import", name, str(file), *(["--quiet"] if rows is patients else []))
+            if rows is patients:
+                self.do(
+                    "UPDATE patient SET proved_at = %s"
+                    " WHERE proved_at IS NULL AND purposes <> '{}'",
+                    MORNING - timedelta(days=1),
+                )
 
     def ask(self, question: str, *values: object) -> list[tuple[Any, ...]]:
         """Ask the database, as its owner."""

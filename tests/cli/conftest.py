@@ -146,14 +146,19 @@ def heard_from(*phones: str) -> None:
         replies.run(running)
 
 
-@pytest.fixture
-def clinic(run: Run, settings_env: Path) -> Path:
-    """A folder with a clinic applied and its two patients and visits imported."""
+def set_up(run: Run, folder: Path, described: str = CLINIC) -> Path:
+    """Apply a clinic's file there, then bring in its two patients and visits; return the folder."""
     for arguments in (
-        ("clinic", "apply", write(settings_env, "clinic.yaml", CLINIC)),
-        ("import", "patients", write(settings_env, "patients.csv", PATIENTS)),
-        ("import", "appointments", write(settings_env, "appointments.csv", VISITS)),
+        ("clinic", "apply", write(folder, "clinic.yaml", described)),
+        ("import", "patients", write(folder, "patients.csv", PATIENTS)),
+        ("import", "appointments", write(folder, "appointments.csv", VISITS)),
     ):
         ran = run(*arguments)
         assert ran.code == 0, ran.err
-    return settings_env
+    return folder
+
+
+@pytest.fixture
+def clinic(run: Run, settings_env: Path) -> Path:
+    """A folder with a clinic applied and its two patients and visits imported."""
+    return set_up(run, settings_env)

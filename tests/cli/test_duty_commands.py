@@ -10,7 +10,7 @@ from sqlalchemy import select, text
 from cli.session import services
 from records import patients
 from records.patients import Patient
-from tests.cli.conftest import Run, write
+from tests.cli.conftest import CLINIC, Run, set_up
 
 FILE_WITH_DUTY = """
 on_call: [{name: Sam, phone: "+12125550190", email: sam@clinic.test, hours: always}]
@@ -223,11 +223,9 @@ def test_what_911_was_told_needs_whom_and_what(run: Run, crisis: str, left_out: 
     assert run("disclosures", "--json").rows == []
 
 
-def test_a_test_page_is_listed_and_taken(run: Run, clinic: Path) -> None:
+def test_a_test_page_is_listed_and_taken(run: Run, settings_env: Path) -> None:
     """Everybody on the ladder gets one."""
-    nobody = (clinic / "clinic.yaml").read_text().replace("after_hours: none\n", "")
-    described = nobody + FILE_WITH_DUTY
-    assert run("clinic", "apply", write(clinic, "clinic.yaml", described)).code == 0
+    set_up(run, settings_env, CLINIC.replace("after_hours: none\n", "") + FILE_WITH_DUTY)
     assert run("page", "test").out.startswith("2 people are paged.")
     rows = run("page", "list", "--json").rows
     assert {row["person"] for row in rows} == {"sam@clinic.test", "kim@clinic.test"}

@@ -7,7 +7,7 @@ import pytest
 
 from cli.session import services
 from schedules.reasons import CancelReason, SkipReason
-from tests.cli.conftest import Run, write
+from tests.cli.conftest import Run, heard_from, write
 from worker.reasons import in_plain_words
 from worker.steps import plan
 
@@ -20,6 +20,7 @@ STEP = "daily_0_10"
 @pytest.fixture
 def asked(clinic: Path, run: Run) -> Path:
     """The clinic with P1, who reads Spanish, on a daily check-in from Monday on."""
+    heard_from("+12125550121")
     assert run("enroll", "P1", "daily-check-in").code == 0
     return clinic
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import CLINIC, VISITS, Run, write
+from tests.cli.conftest import CLINIC, VISITS, Run, set_up, write
 
 OWN = """
 routes: {intranasal: {shown: nasal spray}}
@@ -28,11 +28,9 @@ steps:
 
 
 @pytest.fixture
-def house(clinic: Path, run: Run) -> Path:
+def house(settings_env: Path, run: Run) -> Path:
     """A clinic that gives doses by a spray, and treats people for cannabis."""
-    applied = run("clinic", "apply", write(clinic, "clinic.yaml", CLINIC + OWN))
-    assert applied.code == 0, applied.err
-    return clinic
+    return set_up(run, settings_env, CLINIC + OWN)
 
 
 def test_a_clinics_own_route_goes_the_whole_way(house: Path, run: Run) -> None:
