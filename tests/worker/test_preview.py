@@ -229,6 +229,7 @@ def test_a_patient_on_a_shared_number_sees_the_tag(clinic: World) -> None:
 def test_what_was_over_when_its_visit_was_booked_is_shown_as_skipped(clinic: World) -> None:
     """Booked five days ahead: the text of seven days before is missed, and nobody should wonder."""
     _, patient = clinic.book(starts_in=timedelta(days=5))
+    clinic.execute("UPDATE enrollment SET created_at = :now", now=clinic.now)
     shown = preview(clinic.services, patient, at=clinic.now, days=14)
     [early] = _by_step(shown, "visit_7d")
     assert (early.status, early.reason) == (SKIPPED, "late_booking")
