@@ -167,7 +167,7 @@ class Audit:
             booking.status != "checked_out" or booking.dose not in {"given", "partial"}
         ):
             self.note("true when sent", person, made.at, f"{name} although no dose was given")
-        if name in _AFTER_A_DOSE and not _is_its_time(name, made.at, booking, person):
+        if name in _AFTER_A_DOSE and not is_its_time(name, made.at, booking, person):
             local = made.at.astimezone(ZoneInfo(person.zone))
             what = f"{name} on {local:%a %H:%M}, which is not its time of day"
             self.note("true when sent", person, made.at, what)
@@ -280,7 +280,7 @@ def _is_safe(local: datetime, person: Person) -> bool:
     return not opens or opens <= f"{local:%H:%M}" < closes
 
 
-def _is_its_time(name: str, at: datetime, booking: Booking, person: Person) -> bool:
+def is_its_time(name: str, at: datetime, booking: Booking, person: Person) -> bool:
     """Whether "tonight" is that of the dose, and "good morning" is said the morning after it."""
     if booking.left_at is None:
         return False

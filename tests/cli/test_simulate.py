@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from typer.testing import CliRunner
 from cli.commands import simulate as command
 from cli.embedded import EmbeddedPostgres
 from cli.simulation import people
-from cli.simulation.clinic import FILE, START, phones
+from cli.simulation.audit import is_its_time
+from cli.simulation.clinic import FILE, START, ZONE, phones
 from cli.simulation.database import DrivenClock, OwnDatabase, throwaway
 from cli.simulation.life import Plan, simulate
 from cli.simulation.page import page
@@ -193,6 +195,29 @@ def test_a_life_is_drawn_from_its_seed_alone() -> None:
     drawn = [people.draw(7, number, numbers[number], START, 30) for number in (1, 2, 3)]
     assert drawn == [people.draw(7, number, numbers[number], START, 30) for number in (1, 2, 3)]
     assert len(set(numbers.values())) == len(numbers)
+
+
+@pytest.mark.parametrize(
+    ("name", "home", "at", "its_time"),
+    [
+        ("after_evening", "America/New_York", "2027-03-01T17:00", True),
+        ("after_evening", "America/New_York", "2027-03-01T14:30", False),
+        ("after_morning", "America/New_York", "2027-03-01T19:59", False),
+        ("after_morning", "America/New_York", "2027-03-02T09:30", True),
+        ("after_morning", "America/New_York", "2027-03-02T12:30", False),
+        ("after_morning_closed", "America/Los_Angeles", "2027-03-02T12:30", True),
+        ("after_morning", "Pacific/Honolulu", "2027-03-01T14:00", False),
+    ],
+)
+def test_the_time_of_day_of_the_texts_after_a_dose_is_looked_at(
+    name: str, home: str, at: str, its_time: bool
+) -> None:
+    """ "Good morning" is said the morning after, where they are; "tonight" in the same evening."""
+    left = datetime.fromisoformat("2027-03-01T13:00").replace(tzinfo=ZONE)
+    booking: Any = SimpleNamespace(left_at=left)
+    person: Any = SimpleNamespace(zone=home)
+    sent = datetime.fromisoformat(at).replace(tzinfo=ZONE)
+    assert is_its_time(name, sent, booking, person) is its_time
 
 
 def test_the_page_stands_by_itself(server: EmbeddedPostgres) -> None:
