@@ -31,13 +31,13 @@ def roll_out(
     `on_progress` is told how many patients follow it more than at the last call.
     """
     enroll(services, clinic_id, protocol)
-    left = _behind(services, clinic_id, protocol, number)
+    left = behind(services, clinic_id, protocol, number)
     on_start(left)
     ends = time.monotonic() + _PATIENCE_SECONDS
 
     def tell() -> None:
         nonlocal left, ends
-        now_left = _behind(services, clinic_id, protocol, number)
+        now_left = behind(services, clinic_id, protocol, number)
         if now_left < left:
             ends = time.monotonic() + _PATIENCE_SECONDS
             on_progress(left - now_left)
@@ -53,7 +53,8 @@ def roll_out(
     return left
 
 
-def _behind(services: Services, clinic_id: UUID, protocol: str, number: int) -> int:
+def behind(services: Services, clinic_id: UUID, protocol: str, number: int) -> int:
+    """Count who follows the protocol and is not planned by this version yet."""
     with services.database.transaction() as session:
         return publishing.count_behind(session, clinic_id, protocol, number)
 

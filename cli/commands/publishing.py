@@ -15,11 +15,11 @@ from messages.errors import MessageError
 from records import publishing as kept
 from records.clinics import Staff
 from schedules.safety import is_safety_step
-from worker import crashpoints, signoff
+from worker import crashpoints, rollout, signoff
 from worker.costs import price_of
+from worker.counting import counted
 from worker.effects import Effects
 from worker.rendering import usual_values, words_of
-from worker.rollout import roll_out
 from worker.services import Services
 from worker.signoff import MovedOnError, Standing
 from worker.steps import publishing
@@ -147,6 +147,8 @@ def history(
         with running.database.transaction() as session:
             emails = kept.emails(session, clinic_id)
             versions = kept.versions(session, clinic_id, protocol)
+            newest = versions[-1].number if versions else 0
+            behind = kept.count_behind(session, clinic_id, protocol, newest) if newest else 0
             subject = signoff.subject_of(protocol)
             proposed = [
                 (row, kept.approvals(session, row.id))
@@ -163,6 +165,7 @@ def history(
             "by": named(row.published_by, emails),
             "restores": row.restores,
             "outcome": "in_force" if row is versions[-1] else "replaced",
+            "behind": behind if row is versions[-1] else None,
             "approved_by": None,
             "checksum": row.checksum,
         }
@@ -176,14 +179,21 @@ def history(
             "by": emails.get(row.proposed_by),
             "restores": row.restores,
             "outcome": row.outcome or "waits",
+            "behind": None,
             "approved_by": {each: emails.get(staff) for each, staff in approved.items()},
             "checksum": None,
         }
         for row, approved in proposed
     ]
     rows.sort(key=lambda row: row["at"])
-    columns = ("what", "number", "at", "by", "restores", "outcome", "approved_by")
+    columns = ("what", "number", "at", "by", "restores", "outcome", "behind", "approved_by")
     output.records(rows, as_json=as_json, columns=columns)
+    if behind:
+        output.say(
+            f"Version {newest} is in force, and {_not_yet(behind)}. The workers go on; to do it "
+            f"now, publish the same file again, or without it:\n"
+            f"  aftercare protocols rollback {protocol} --to {newest}"
+        )
 
 
 class _Publishing:
@@ -289,27 +299,51 @@ class _Publishing:
         number = draft.base_number or 0
         if not dry_run:
             number = publishing.publish(self._running, draft, actor=self._actor())
-            self._roll_out(draft, number)
+            brought = self._roll_out(draft, number)
+            self._tell_already(draft, {"version": number, "brought_up": brought, "behind": 0})
+            return
+        behind = rollout.behind(self._running, draft.clinic_id, draft.protocol.id, number)
+        self._tell_already(draft, {"version": number, "brought_up": 0, "behind": behind})
+
+    def _tell_already(self, draft: Draft, found: dict[str, int]) -> None:
+        number, brought, behind = found["version"], found["brought_up"], found["behind"]
+        whom = counted(brought, "patient was", "patients were")
+        if behind:
+            then = f"{_not_yet(behind)}. Run it without --dry-run to go on"
+        elif brought:
+            then = f"{whom} brought up to it now"
+        else:
+            then = "everybody follows it"
+        name = draft.protocol.id
         self.tell(
-            {"published": draft.protocol.id, "clinic": draft.key, "version": number},
-            f"{draft.protocol.id}: this text is version {number}, in force at {draft.key} already.",
+            {"published": name, "clinic": draft.key, **found},
+            f"{name}: this text is version {number}, in force at {draft.key} already; {then}.",
         )
 
-    def _roll_out(self, draft: Draft, number: int) -> None:
+    def _roll_out(self, draft: Draft, number: int) -> int:
+        """Bring everybody to the version; return how many were brought up now."""
+        total = 0
+
+        def started(count: int) -> None:
+            nonlocal total
+            total = count
+            on_start(count)
+
         with effects.progress("Planning patients") as (on_start, on_progress):
-            left = roll_out(
+            left = rollout.roll_out(
                 self._running,
                 draft.clinic_id,
                 draft.protocol.id,
                 number,
-                on_start=on_start,
+                on_start=started,
                 on_progress=on_progress,
             )
         if left:
             raise CommandError(
-                f"Version {number} is in force, and {left} patients are not planned by it yet. "
+                f"Version {number} is in force, and {_not_yet(left)}. "
                 "The workers go on; look at their log for patient_not_planned, and run this again."
             )
+        return total
 
     def _propose(self, draft: Draft, *, yes: bool) -> None:
         if self.person is None:
@@ -351,6 +385,11 @@ class _Publishing:
 
     def _actor(self) -> str:
         return f"staff:{self.person.id}" if self.person else named_actor()
+
+
+def _not_yet(left: int) -> str:
+    said = counted(left, "patient is", "patients are")
+    return f"{said} not planned by it yet"
 
 
 def _running() -> Any:

@@ -53,7 +53,8 @@ def test_a_publish_shows_and_asks_first(house: Path, run: Run) -> None:
     hours = {row["due_at"][11:16] for row in texts if row["step"] == "daily_0_10"}
     assert hours == {"21:00"}
     again = run("protocols", "publish", file, "--yes")
-    assert (again.code, "in force at riverside already" in again.out) == (0, True)
+    said = "in force at riverside already; everybody follows it"
+    assert (again.code, said in again.out) == (0, True), again.out
 
 
 def test_the_diff_as_json_is_one_object_a_line(house: Path, run: Run) -> None:

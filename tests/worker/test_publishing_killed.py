@@ -65,9 +65,12 @@ def _environment(world: World, **more: str) -> dict[str, str]:
 
 
 def _publish(world: World, file: Path, **more: str) -> "subprocess.CompletedProcess[str]":
-    words = ["protocols", "publish", str(file), "--yes"]
+    return _protocols(world, "publish", str(file), "--yes", **more)
+
+
+def _protocols(world: World, *words: str, **more: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "cli.main", *words],
+        [sys.executable, "-m", "cli.main", "protocols", *words],
         env=_environment(world, **more),
         capture_output=True,
         text=True,
@@ -102,8 +105,13 @@ def test_a_killed_publish_leaves_whole_patients_and_is_completed(
     assert sum(between.values()) == _PATIENTS
     if place.startswith("plan"):
         assert set(between) == {(1,), (2,)}
+        told = _protocols(crowd, "history", "daily-check-in").stderr
+        assert f"Version 2 is in force, and {between[1,]} patients are not planned by it" in told
+        assert "aftercare protocols rollback daily-check-in --to 2" in told
     done = _publish(crowd, file)
     assert done.returncode == 0, done.stderr
+    if place != "publish.before_commit":
+        assert f"already; {between[1,]} patients were brought up to it now" in done.stdout
     assert _versions(crowd) == {(2,): _PATIENTS}
     assert sorted((one.enrollment_id, one.step, one.occurrence) for one in crowd.texts()) == texts
     hours = {one.due_at.hour for one in crowd.texts() if one.status == "planned"}
