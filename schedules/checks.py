@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from schedules import rule_faults, term_faults
 from schedules.errors import Fault
+from schedules.moments import days_on
 from schedules.protocol import (
     COMES_AGAIN,
     DAY_ANCHORS,
@@ -330,7 +331,7 @@ def _never_true(step: Step) -> Found:
         mend = "Put `latest` after `when`"
         yield "latest", "it can never be sent, since it is over before it is due", mend
     ends, stays = step.latest, step.stays_on
-    if stays is not None and ends.anchor is step.when.anchor and (ends.days or 0) < stays.days:
+    if stays is not None and ends.anchor is step.when.anchor and (ends.days or 0) < days_on(stays):
         mend = "Put `latest` on the day on which the wording is true"
         yield "latest", "it can never be sent, since it is over before the day it is true", mend
     between, window = step.when.between, SendWindow()

@@ -20,7 +20,7 @@ from schedules.facts import (
     PatientFacts,
     VisitStatus,
 )
-from schedules.protocol import NEWS_ANCHORS, Anchor, Moment
+from schedules.protocol import NEWS_ANCHORS, Anchor, Moment, StaysOn
 from schedules.windows import SendWindow, first_instant
 
 MIDNIGHT = time(0)
@@ -32,6 +32,11 @@ DOSED = (Dose.GIVEN, Dose.PARTIAL)
 def local_instant(day: date, clock: time, zone: ZoneInfo) -> datetime:
     """Give `windows.first_instant`, remembered: thousands of patients share a day and a clock."""
     return first_instant(day, clock, zone)
+
+
+def days_on(stays_on: StaysOn) -> int:
+    """Give how many local days on from its anchor a wording is true."""
+    return {StaysOn.DAY_BEFORE: -1, StaysOn.MORNING_AFTER: 1}.get(stays_on, 0)
 
 
 def day_bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:

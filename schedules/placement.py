@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from schedules.moments import MIDNIGHT, Frame, day_bounds, local_instant
+from schedules.moments import MIDNIGHT, Frame, day_bounds, days_on, local_instant
 from schedules.protocol import LateBooking, Moment, StaysOn, Step
 from schedules.reasons import MoveReason, SkipReason
 from schedules.staffing import StaffedHours
@@ -121,7 +121,7 @@ def _true_span(
     It is evening where they were seen, some hours ago, and morning where they woke.
     """
     for zone, anchored in _own_days(frame, base):
-        day = anchored + timedelta(days=stays_on.days)
+        day = anchored + timedelta(days=days_on(stays_on))
         starts, ends = day_bounds(day, zone)
         if stays_on is StaysOn.SAME_EVENING and zone == frame.zone:
             starts = local_instant(day, EVENING, zone)

@@ -82,10 +82,9 @@ DEADLINE_ANCHORS = frozenset(
 class Moment:
     """A point in time told from an anchor: by elapsed minutes, or by local calendar days.
 
-    Elapsed (`minutes` is set): so many minutes after the anchor's instant, before it when negative.
-    Calendar (`days` is set): so many local days from the anchor's day, at `clock`, or at the
-    anchor's own wall-clock time when `clock` is None. `between` then holds the result inside two
-    wall-clock times of the day of the anchor. `own_hour`: the patient's chosen check-in time wins.
+    `minutes`: so many after the anchor's instant, before it when negative. `days`: so many local
+    days from the anchor's, at `clock`, or at the anchor's own wall-clock time; `between` holds that
+    inside two times of the anchor's day. `own_hour`: the patient's chosen check-in time wins.
     """
 
     anchor: Anchor
@@ -99,7 +98,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase:
-    """A part of a repeat: from one day to another (the first is day 1), every so many days."""
+    """A part of a repeat: from one day to another (the first is 1), every so many days."""
 
     first_day: int
     last_day: int
@@ -121,20 +120,12 @@ class Again:
 
 
 class StaysOn(StrEnum):
-    """The local day, or part of it, on which the wording is true, seen from the anchor.
-
-    "Tomorrow", "today", "tonight" and "good morning", in this order.
-    """
+    """When the wording is true: "tomorrow", "today", "tonight", "good morning", in this order."""
 
     DAY_BEFORE = "day before"
     SAME_DAY = "same day"
     SAME_EVENING = "same evening"
     MORNING_AFTER = "morning after"
-
-    @property
-    def days(self) -> int:
-        """Give how many local days on from the anchor it is true."""
-        return {StaysOn.DAY_BEFORE: -1, StaysOn.MORNING_AFTER: 1}.get(self, 0)
 
 
 class LateBooking(StrEnum):
@@ -439,10 +430,9 @@ class Protocol:
     @property
     def reach_days(self) -> int:
         """Bound how many days after their anchors texts and duties may fall, chains included."""
-        moments = [step.when for step in self.steps] + [step.latest for step in self.steps]
+        moments = [moment for step in self.steps for moment in (step.when, step.latest)]
         moments += [duty.when for duty in self.duties]
-        ahead = [max(one.days or 0, -(-(one.minutes or 0) // (24 * 60)), 0) for one in moments]
-        return sum(ahead)
+        return sum(max(one.days or 0, -(-(one.minutes or 0) // (24 * 60)), 0) for one in moments)
 
     def step(self, step_id: str) -> Step | None:
         """Find a step by its id."""

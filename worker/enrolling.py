@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from records import enrollments, intake
+from records import enrollments, intake, planning
 from records.appointments import Appointment
 from records.base import Session
 from records.enrollments import Enrollment
@@ -163,6 +163,20 @@ def join(
         if name in protocols and protocols[name][0].with_consent
     ]
     enrollments.begin(session, fresh)
+
+
+def greet(
+    session: Session,
+    file: ClinicFile,
+    protocols: Protocols,
+    people: Sequence[Patient],
+    *,
+    now: datetime,
+) -> None:
+    """Welcome those of one clinic whom nobody did; the next look plans it, ahead of the rest."""
+    if people:
+        without = planning.without_welcome(session, [each.id for each in people])
+        join(session, file, protocols, [each for each in people if each.id in without], now=now)
 
 
 def _welcome_days(session: Session, people: Sequence[Patient], today: date) -> dict[UUID, date]:

@@ -150,7 +150,9 @@ def _planned(services: Services, batch: int, places: dict[UUID, ClinicFacts]) ->
         for context in contexts:
             if not _plan_for_sure(context, clinics[context.row.clinic_id], writes, now):
                 failed.add(context.row.id)
-        _welcome(session, writes.greeted_first, clinics, now)
+        for clinic_id, clinic in clinics.items():
+            unmet = [each for each in writes.greeted_first if each.clinic_id == clinic_id]
+            enrolling.greet(session, clinic.file, clinic.protocols, unmet, now=now)
         return _Batch(
             transaction=transaction.pop_all(),
             session=session,
@@ -279,21 +281,6 @@ def _plan_one(
             writes.restamped += writing.revived(changes)
             writing.into(changes, writes)
         writes.numbers[row.id] = number
-
-
-def _welcome(
-    session: Session,
-    people: Sequence[Patient],
-    clinics: Mapping[UUID, ClinicContext],
-    now: datetime,
-) -> None:
-    """Enroll in the welcome whoever got none yet; the next look plans it, ahead of the rest."""
-    if not people:
-        return
-    without = planning.without_welcome(session, [each.id for each in people])
-    for clinic_id, clinic in clinics.items():
-        mine = [each for each in people if each.clinic_id == clinic_id and each.id in without]
-        enrolling.join(session, clinic.file, clinic.protocols, mine, now=now)
 
 
 class _Writing:
