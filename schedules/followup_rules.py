@@ -332,7 +332,8 @@ def for_undelivered(
     patient answered it. One known long before `text_due_at` not to go is called, or paged, when it
     would have gone, not days ahead; one that goes only after the deadline at once. After
     `starts_at`, the visit's, nothing is, save for a check that follows a check-out: that is called
-    as soon as it is known not to go, in staffed hours.
+    as soon as it is known not to go, in staffed hours; the next morning's on the next day, if
+    anybody is there.
     """
     rule = step.if_not_delivered
     if rule is None or status == "delivered" or answered or reason in HARMLESS_ENDS:
@@ -347,7 +348,10 @@ def for_undelivered(
     under_way = not too_late and status not in ENDED_WITHOUT_DELIVERY
     if under_way and (deadline is None or now < rule.prove_by(deadline, text_due_at)):
         return ()
-    at = now if text_due_at is None or too_late or is_check else max(now, text_due_at)
+    at = now
+    if text_due_at is not None and not too_late:
+        waits = not is_check or _is_of_a_later_day(text_due_at, now, staffed)
+        at = max(now, text_due_at) if waits else now
     item = wanted(
         rule.reason,
         now=at,
@@ -358,6 +362,12 @@ def for_undelivered(
         pages_from=at,
     )
     return (item,)
+
+
+def _is_of_a_later_day(due_at: datetime, now: datetime, staffed: StaffedHours) -> bool:
+    """Whether a check belongs to a later day that has staff: an earlier call can't answer it."""
+    day = due_at.astimezone(staffed.zone).date()
+    return day > now.astimezone(staffed.zone).date() and staffed.is_staffed_day(day)
 
 
 def for_visit_texts(
