@@ -28,6 +28,7 @@ from records.clinics import Clinic
 from records.keys import open_vault
 from worker import crashpoints
 from worker.clock import SystemClock
+from worker.counting import counted
 from worker.rendering import usual_values
 from worker.settings import Settings
 
@@ -116,7 +117,9 @@ def mode(settings: Settings) -> Found:
     if settings.mode == "sandbox":
         yield note("mode", "sandbox: texts go to the sandbox carrier and reach nobody")
     if settings.mode == "trial":
-        yield note("mode", f"trial: only {len(settings.trial_numbers)} numbers can be texted")
+        yield note(
+            "mode", f"trial: only {counted(len(settings.trial_numbers), 'number')} can be texted"
+        )
     if settings.clock_offset:
         yield note("clock", f"all processes must run with the offset {settings.clock_offset:g} s")
 
@@ -221,6 +224,10 @@ def processes(database: Database) -> Found:
             yield note(name, since, "Start `aftercare beat`; workers tick by themselves meanwhile.")
 
 
+def _waiting(unread: int) -> str:
+    return counted(unread, "waits", "wait")
+
+
 def queues(database: Database, settings: Settings) -> Found:
     """Check that nothing waits longer than it should, and that nothing is astray."""
     now = SystemClock(settings.clock_offset).now()
@@ -228,20 +235,21 @@ def queues(database: Database, settings: Settings) -> Found:
         state = gauges.read(session, now=now)
     late, unread = state.oldest_due_age, state.oldest_unread_age
     if late > _QUEUE_LATE_SECONDS:
-        message = f"{state.due} texts are due, the oldest for {late:.0f} s"
+        due = counted(state.due, "text is due", "texts are due")
+        message = f"{due}, the oldest for {late:.0f} s"
         yield wrong("texts due", message, "Look at the worker's log, the breaker and pauses.")
     else:
-        yield ok("texts due", f"{state.due} are due, the oldest for {late:.0f} s")
+        yield ok("texts due", f"{state.due} due, the oldest for {late:.0f} s")
     if unread > _QUEUE_LATE_SECONDS:
-        message = f"{state.unread} wait to be read, the oldest for {unread:.0f} s"
+        message = f"{_waiting(state.unread)} to be read, the oldest for {unread:.0f} s"
         yield wrong("replies", message, "Look at the worker's log: replies are read by it.")
     else:
-        yield ok("replies", f"{state.unread} wait to be read")
+        yield ok("replies", f"{_waiting(state.unread)} to be read")
     if state.unknown:
-        message = f"{state.unknown} texts may or may not have been sent; they are being looked for"
+        message = f"{counted(state.unknown, 'text')} may or may not have been sent; we are looking"
         yield note("unknown", message)
     if state.strays:
-        message = f"{state.strays} webhooks fitted no clinic"
+        message = f"{counted(state.strays, 'webhook')} fitted no clinic"
         mend = "Check that every texting number stands under sender.numbers of its clinic."
         yield note("webhooks", message, mend)
     if state.overdue_follow_ups:

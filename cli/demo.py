@@ -31,6 +31,7 @@ from cli.stack import ROOT, Options, Stack
 from cli.statefolder import StateFolder
 from records.base import DBAPIError
 from schedules.clinic import ClinicFile
+from worker.counting import counted
 from worker.services import Services
 from worker.settings import Settings, load
 
@@ -227,8 +228,8 @@ class Show:
         feed = self._feed
         return (
             f"{self._running.now.astimezone(self._zone):%H:%M:%S} at the clinic: "
-            f"{feed.texts} texts, {feed.delivered} delivered, {feed.replies} replies, "
-            f"{feed.follow_ups} follow-ups"
+            f"{counted(feed.texts, 'text')}, {feed.delivered} delivered, "
+            f"{counted(feed.replies, 'reply', 'replies')}, {counted(feed.follow_ups, 'follow-up')}"
         )
 
 

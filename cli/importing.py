@@ -15,6 +15,7 @@ from cli import output
 from cli.errors import refuse
 from cli.session import ACTOR
 from records import audit
+from worker.counting import counted
 from worker.intake import rejects
 from worker.intake.batches import ImportReport
 from worker.intake.merging import Conflict
@@ -76,7 +77,8 @@ def _tell_rows(found: Iterable[RowFault], before: str = "") -> None:
     for (column, reason), count in told.items():
         if count > _ALIKE:
             place = f"column {column}: " if column else ""
-            output.say(f"{place}{reason}: the same on {count - _ALIKE:,} more lines")
+            more = counted(count - _ALIKE, "more line")
+            output.say(f"{place}{reason}: the same on {more}")
 
 
 def _values(conflict: Conflict, *, reveal: bool) -> str:
@@ -136,9 +138,9 @@ def tell_missing(whole: Whole) -> None:
             f"missing: {visit.external_id} of patient {visit.patient}, "
             f"{visit.starts_at:%a %Y-%m-%d %H:%M}"
         )
-    output.say(
-        f"{len(whole.missing)} of {whole.known} booked visits on these days are not in the file."
-    )
+    known = counted(whole.known, "booked visit")
+    are = "is" if len(whole.missing) == 1 else "are"
+    output.say(f"{len(whole.missing)} of {known} on these days {are} not in the file.")
 
 
 def lines(numbers: Sequence[int]) -> str:
@@ -167,5 +169,5 @@ def write_errors(path: Path, sheet: Sheet, faults: Sequence[RowFault]) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding=rejects.ENCODING, newline="") as file:
         count = rejects.write(file, sheet, faults)
-    rows = "1 bad row is" if count == 1 else f"{count} bad rows are"
+    rows = counted(count, "bad row is", "bad rows are")
     output.say(f"{rows} in {path}: mend them there, and import that file.")

@@ -12,6 +12,7 @@ from schedules import roster
 from schedules.clinic import AfterHours
 from worker import presence
 from worker.clock import SystemClock
+from worker.counting import counted
 from worker.paging import paths
 from worker.settings import Settings
 
@@ -147,10 +148,11 @@ def _tests(session: Session, clinic: Clinic, settings: Settings) -> Iterator[Fin
         if page.acknowledged_at is None and now - page.at >= roster.TEST_LASTS
     ]
     if late:
-        message = f"{len(late)} of {len(last)} people have not acknowledged the last one"
+        people = counted(len(last), "person has", "people have")
+        message = f"{len(late)} of {people} not acknowledged the last one"
         mend = "See `aftercare page list`, mend their number, then `aftercare page test`."
         yield wrong(check, message, mend)
     elif not last:
         yield note(check, "none was sent lately", "Try the ladder: `aftercare page test`.")
     else:
-        yield ok(check, f"sent to {len(last)} people; nobody has missed it")
+        yield ok(check, f"sent to {counted(len(last), 'person', 'people')}; nobody has missed it")

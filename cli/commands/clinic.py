@@ -21,6 +21,7 @@ from schedules.yamlfile import parse
 from worker import clinicfiles, signoff
 from worker.clinicfiles import Compared
 from worker.costs import price_of
+from worker.counting import counted
 from worker.intake.table import CellError
 from worker.intake.values import day as read_day
 from worker.protocols import parsed
@@ -257,8 +258,10 @@ def close(
         for visit_id in done.visits:
             visits.record_event(running, visit_id, VisitStatus.CANCELLED, actor=ACTOR)
     output.result(f"{which.key} is closed on {date}.")
-    output.result(f"  {len(done.visits)} visits are cancelled, and their patients are texted")
-    output.result(f"  {done.moved_items} open follow-ups fall due later")
+    gone = counted(len(done.visits), "visit is cancelled", "visits are cancelled")
+    output.result(f"  {gone}, and their patients are texted")
+    later = counted(done.moved_items, "open follow-up falls", "open follow-ups fall")
+    output.result(f"  {later} due later")
     output.say("Call them for another time: `aftercare followups --status open`.")
     output.say(f'Add "{date}" under holidays.extra of the clinic\'s file too.')
 
@@ -350,7 +353,7 @@ def _changes_in_words(compared: Compared) -> None:
     for change in compared.changes:
         output.result(f"  {change.field}: {_shown(change.before)} -> {_shown(change.after)}")
     for template, count in compared.reached.items():
-        output.result(f"  {template}: {count} unsent texts will say it; none moves")
+        output.result(f"  {template}: {counted(count, 'unsent text')} will say it; none moves")
     for name, number in compared.published:
         output.result(f"  protocol {name}: version {number} would be in force")
     for each in compared.safety:
@@ -420,9 +423,10 @@ def _in_words(done: clinics.Applied) -> None:
     for name, number in done.published:
         output.result(f"  protocol {name}: version {number} is in force")
     if done.moved_texts:
-        output.result(f"  {done.moved_texts} unsent texts go from the new sender")
+        moved = counted(done.moved_texts, "unsent text goes", "unsent texts go")
+        output.result(f"  {moved} from the new sender")
     if done.enrolled or done.ended:
-        output.result(f"  {done.enrolled} enrollments began, {done.ended} ended")
+        output.result(f"  {counted(done.enrolled, 'enrollment')} began, {done.ended} ended")
 
 
 def _shown(value: object) -> str:

@@ -14,6 +14,7 @@ from cli import importing, output
 from cli.effects import progress
 from cli.errors import BAD_INPUT, refuse
 from cli.session import ACTOR, services, the_clinic
+from worker.counting import counted
 from worker.intake.batches import ImportReport
 from worker.intake.mapped import MappingFile
 from worker.intake.mapping import read_mapping
@@ -222,14 +223,15 @@ def _missing(
     if why_not is not None:
         output.say(f"Nothing was cancelled: {why_not}")
         return False
-    if not yes and not _agreed(f"Cancel these {len(whole.missing)} visits?"):
+    if not yes and not _agreed(f"Cancel {counted(len(whole.missing), 'visit')}?"):
         return False
     count = visits.cancel_missing(running, whole.missing, actor=ACTOR, quiet=quiet)
     if as_json:
         output.result(output.json_line({"cancelled": count}))
     else:
         told = "nobody is texted" if quiet else "their patients are texted"
-        output.result(f"{count} missing visits were cancelled, and {told}.")
+        gone = counted(count, "missing visit was cancelled", "missing visits were cancelled")
+        output.result(f"{gone}, and {told}.")
     return True
 
 

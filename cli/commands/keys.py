@@ -9,6 +9,7 @@ from cli import output
 from records.base import Database
 from records.keys import rewrap
 from records.vault import KEY_BYTES
+from worker.counting import counted
 from worker.settings import load
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -40,6 +41,8 @@ def rotate() -> None:
     finally:
         database.close()
     if changed:
-        output.result(f"{changed} keys are wrapped by the first configured key now.")
+        output.result(
+            f"{counted(changed, 'key is', 'keys are')} wrapped by the first configured key now."
+        )
     else:
         output.result("All keys are wrapped by the first configured key already.")

@@ -8,6 +8,7 @@ from cli import listing, output
 from cli.session import an_id, services, the_clinic
 from records import pages
 from records.pages import PageKind
+from worker.counting import counted
 from worker.paging.transports import transports
 from worker.steps import followup_actions, rounds
 
@@ -29,7 +30,8 @@ def rehearse(clinic: str | None = _CLINIC) -> None:
         with running.database.transaction() as session:
             which = the_clinic(session, clinic)
         count = rounds.send_test(running, transports(running.settings).keys(), which)
-    output.result(f"{count} people are paged. See `aftercare page list` for who took it.")
+    paged = counted(count, "person is", "people are")
+    output.result(f"{paged} paged. See `aftercare page list` for who took it.")
 
 
 @app.command("list", epilog="Example: aftercare page list --days 7")

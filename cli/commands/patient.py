@@ -6,6 +6,7 @@ from cli import output
 from cli.commands.publishing import proven
 from cli.errors import refuse
 from cli.session import ACTOR, an_instant, services, the_patient, zone_of_clinic
+from worker.counting import counted
 from worker.steps import people, tailoring
 from worker.steps.people import Reason
 from worker.steps.tailoring import Reach
@@ -34,7 +35,7 @@ def hold(
         person = the_patient(running, patient, clinic)
         end = an_instant(until, zone_of_clinic(running, person.clinic_id), "--until")
         done = people.hold(running, person.id, reason=reason, until=end, actor=ACTOR)
-    output.result(f"On hold ({reason.value}). {done.cancelled} unsent texts were cancelled.")
+    output.result(f"On hold ({reason.value}). {_cancelled(done.cancelled)} cancelled.")
 
 
 @app.command(epilog="Example: aftercare patient resume P-1001")
@@ -48,7 +49,7 @@ def resume(
         person = the_patient(running, patient, clinic)
         done = people.resume(running, person.id, reason=reason, actor=ACTOR)
         stopped = people.is_stopped(running, person.id)
-    output.result(f"Texts are planned again; {done.enrollments} enrollments began anew.")
+    output.result(f"Texts are planned again; {counted(done.enrollments, 'enrollment')} began anew.")
     if stopped:
         output.say("The patient has stopped texts. Only their START lifts that.")
 
@@ -60,8 +61,8 @@ def close(patient: str = _PATIENT, reason: Reason = _REASON, clinic: str | None 
         person = the_patient(running, patient, clinic)
         done = people.close(running, person.id, reason=reason, actor=ACTOR)
     output.result(
-        f"Closed ({reason.value}). {done.cancelled} unsent texts were cancelled, "
-        f"{done.enrollments} enrollments ended."
+        f"Closed ({reason.value}). {_cancelled(done.cancelled)} cancelled, "
+        f"{counted(done.enrollments, 'enrollment')} ended."
     )
 
 
@@ -127,3 +128,7 @@ def reach(
         output.result("Noted. No text goes until everybody on the number has a tag of their own.")
     else:
         output.result("Noted: texts are planned again.")
+
+
+def _cancelled(number: int) -> str:
+    return counted(number, "unsent text was", "unsent texts were")

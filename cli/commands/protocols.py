@@ -19,6 +19,7 @@ from schedules.loader import load
 from schedules.protocol import Protocol
 from worker import enrolling
 from worker.clinicfiles import shipped_sources
+from worker.counting import counted
 from worker.intake.table import near
 from worker.protocols import known_templates
 
@@ -79,7 +80,7 @@ def check(
             faulty = True
             output.result(str(error))
         else:
-            output.say(f"{file}: {protocol.id} is right, {len(protocol.steps)} steps.")
+            output.say(f"{file}: {protocol.id} is right, {counted(len(protocol.steps), 'step')}.")
             if described is not None:
                 for warning in effects.unread(protocol, described):
                     output.say(f"{file}: warning: {warning}")

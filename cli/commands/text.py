@@ -6,6 +6,7 @@ from cli import listing, output
 from cli.errors import refuse
 from cli.session import ACTOR, an_instant, services, the_patient, zone_of_clinic
 from records import clinics
+from worker.counting import counted
 from worker.steps import staff_texts
 
 app = typer.Typer(add_completion=False)
@@ -33,12 +34,26 @@ def text(
             owner = next((one for one in mine if one.disabled_at is None), None)
             if owner is None:
                 refuse("--as: nobody with this address works at the patient's clinic.")
+        when = an_instant(at, zone_of_clinic(running, person.clinic_id), "--at")
         message_id = staff_texts.write(
             running,
             person.id,
             words,
             actor=f"staff:{owner.id}" if owner else ACTOR,
             owner_id=owner.id if owner else None,
-            at=an_instant(at, zone_of_clinic(running, person.clinic_id), "--at"),
+            at=when,
         )
+        outlook = staff_texts.outlook(running, person.id, words, at=when)
+    _tell(outlook, words.strip())
     output.result(f"{message_id} is queued. See `aftercare history {message_id}`.")
+
+
+def _tell(found: staff_texts.Outlook, words: str) -> None:
+    """Say what it will be billed as, and where it will not stand as it was written."""
+    cost = found.price.of(found.segments)
+    output.say(f"{counted(found.segments, 'part')}: {cost} USD (at {found.price}).")
+    if found.words != words:
+        output.say(
+            "Letters that are no part of a plain text are written otherwise or left out. It will "
+            f"say: {found.words}"
+        )

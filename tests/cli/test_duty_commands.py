@@ -244,7 +244,7 @@ def test_a_day_is_closed_with_its_visits_and_clocks(run: Run, clinic: Path) -> N
     )
     ran = run("clinic", "close", "2026-12-03", "--yes")
     assert ran.code == 0, ran.err
-    assert "1 visits are cancelled" in ran.out
+    assert "1 visit is cancelled" in ran.out
     items = {row["reason"]: row for row in run("followups", "--json").rows}
     assert items["question"]["due_at"] == "2026-12-04T17:00:00Z"
     assert items["visit_unbooked"]["patient_id"] == "P2"

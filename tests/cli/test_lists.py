@@ -276,3 +276,11 @@ def test_own_words_are_tried_on_everyday_replies(tmp_path: Path, run: Run) -> No
     ran = run("understand", "--words", own, "zebra stripes", "--json")
     assert ran.row["intent"] == "unclear"
     assert "warning: words.en.self_harm.say: 'killing me' changes how an everyday" in ran.err
+
+
+def test_a_text_of_staff_says_its_parts_and_its_cost(clinic: Path, run: Run) -> None:
+    """And how it will read where a letter is left out; the message's id is the only result."""
+    ran = run("text", "P1", "Mañana sí \U0001f389")
+    assert (ran.code, "is queued" in ran.out) == (0, True), ran.err
+    assert "1 part: 0.012 USD (at 0.012 USD a segment, an assumption)." in ran.err
+    assert "It will say: Mañana si" in ran.err

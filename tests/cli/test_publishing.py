@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from cli import checks
 from records import clinics
@@ -220,14 +221,14 @@ def test_leaving_out_a_protocol_says_what_becomes_of_its_texts(house: Path, run:
     assert "daily-check-in/daily_0_10" in refused.err
     line = file.read_text()[: file.read_text().index("protocols:")].count("\n") + 1
     assert f"{file}:{line}: protocols: the file leaves out what patients follow" in refused.err
-    assert "daily-check-in (1 patients)" in refused.err
+    assert "daily-check-in (1 patient)" in refused.err
     assert "--end-running" in refused.err
     looked = run("clinic", "apply", file, "--dry-run")
     assert (looked.code, "--end-running" in looked.err) == (2, True)
     run("clinic", "apply", file, "--end-running", "--by", "sam@clinic.test", stdin=PASSWORD)
     done = run("clinic", "approve", "--by", "ray@clinic.test", "--yes", stdin=PASSWORD)
     assert done.code == 0
-    assert re.search(r"cancelled: 1\d texts for 1 patients", done.out)
+    assert re.search(r"cancelled: 1\d texts for 1 patient", done.out)
 
 
 def test_a_protocol_of_ones_own_is_published_and_switched_on(house: Path, run: Run) -> None:
@@ -242,7 +243,7 @@ def test_a_protocol_of_ones_own_is_published_and_switched_on(house: Path, run: R
     assert (done.code, "version 1 is in force" in done.out) == (0, True), done.err
     named = CLINIC.replace("daily-check-in]", "daily-check-in, mine]")
     on = run("clinic", "apply", write(house, "clinic.yaml", named))
-    assert (on.code, "1 enrollments began" in on.out) == (0, True), on.err
+    assert (on.code, "1 enrollment began" in on.out) == (0, True), on.err
     assert "added" in on.err
 
 
@@ -365,3 +366,16 @@ def test_closing_a_day_without_a_terminal_asks_nobody(house: Path, run: Run) -> 
     closed = run("clinic", "close", "2026-12-10")
     assert (closed.code, closed.out, "--yes" in closed.err) == (2, "", True)
     assert run("clinic", "close", "2026-12-10", "--yes").code == 0
+
+
+def test_a_diff_has_each_patients_own_clock(house: Path, run: Run, database_url: str) -> None:
+    """As a preview has it, and with the zone's name where it is not the clinic's."""
+    database = Database.connect(database_url, application="test")
+    try:
+        with database.transaction() as session:
+            session.execute(text("UPDATE patient SET timezone = 'Pacific/Honolulu'"))
+    finally:
+        database.close()
+    file = _edited(house, run, **HOUR)
+    shown = run("protocols", "publish", file, "--dry-run")
+    assert re.search(r"P1  \w+  daily-check-in/daily_0_10 .*HST \(Pacific/Honolulu\)", shown.out)

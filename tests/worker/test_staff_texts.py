@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 
+from messages.segments import count
 from records.base import new_id
 from records.followups import FollowUp
 from records.outbox import Message
@@ -152,3 +153,25 @@ def test_a_wrong_number_asks_what_was_disclosed(talk: Talk) -> None:
     talk.says("wrong number", phone=phone_of(1))
     assert talk.reasons.count("breach_assessment") == 1
     assert patient != other
+
+
+@pytest.mark.parametrize(
+    ("words", "segments", "goes"),
+    [
+        ("See you at 9", 1, "See you at 9"),
+        ("Great \U0001f389", 1, "Great "),
+        ("Mañana sí", 1, "Mañana si"),
+        (" ".join(["We have an earlier time for you."] * 5), 2, None),
+    ],
+)
+def test_what_it_will_cost_is_known_before_it_goes(
+    talk: Talk, words: str, segments: int, goes: str | None
+) -> None:
+    """Of the text as it goes, clinic's name and footer included; and as many as were billed."""
+    [patient] = talk.someone()
+    found = staff_texts.outlook(talk.world.services, patient, words)
+    assert (found.segments, found.words) == (segments, words if goes is None else goes)
+    write(talk, patient, words)
+    talk.world.send()
+    [text] = talk.world.gateway.created()
+    assert (count(text.body).segments, found.words in text.body) == (segments, True)

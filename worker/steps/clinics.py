@@ -31,6 +31,7 @@ from worker.clinicfiles import (
     shipped_sources,
     to_publish,
 )
+from worker.counting import counted
 from worker.refusal import RefusedError
 from worker.services import Services
 from worker.signoff import MovedOnError
@@ -143,7 +144,9 @@ def _refuse_in_use(
     gone = set(before.get("protocols", ())) - set(file.protocols)
     used = enrollments.followers(session, clinic_id, gone, now=now)
     if used:
-        named = ", ".join(f"{name} ({count} patients)" for name, count in sorted(used.items()))
+        named = ", ".join(
+            f"{name} ({counted(count, 'patient')})" for name, count in sorted(used.items())
+        )
         raise InUseError(
             f"protocols: the file leaves out what patients follow: {named}. Keep it, withdraw them "
             "with `aftercare withdraw`, or end it for all of them with --end-running."

@@ -4,21 +4,25 @@ It opens a conversation: check-ins rest from the minute it goes until the item i
 due only after it went. Texts about visits, and the checks after a dose, go on.
 """
 
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from messages.errors import MessageError
-from records import audit, clinics, followups, patients, planning
+from messages.formats import gsm
+from records import audit, clinics, followups, patients, planning, sending
 from records.base import Session, new_id
 from records.clinics import Clinic
 from records.outbox import Message
 from records.patients import Patient
 from schedules.followups import FollowUpReason, WantedFollowUp
 from schedules.staffing import Severity
+from schedules.telling import telling
 from worker import enrolling, protocols, resting, staffwords
+from worker.costs import Price, price_of
 from worker.opening import open_follow_ups
 from worker.refusal import RefusedError
-from worker.rendering import Subject, render
+from worker.rendering import Rendered, Subject, render
 from worker.services import Services
 
 LONGEST = 300
@@ -26,6 +30,37 @@ _USEFUL = timedelta(hours=24)
 _FURTHEST = timedelta(days=30)
 # Not counted by the caps: staff decide themselves how often they write.
 _PRIORITY = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What a text will be billed as, and the words as they will stand in it.
+
+    Letters that would make each part hold 70 letters are written plain (an accent), or left out.
+    """
+
+    segments: int
+    price: Price
+    words: str = field(repr=False)
+
+
+def outlook(
+    services: Services, patient_id: UUID, words: str, *, at: datetime | None = None
+) -> Outlook:
+    """Say how many parts such a text would take, as it would go; writes nothing.
+
+    Raises RefusedError where `write` would for these words.
+    """
+    with services.database.transaction() as session:
+        person = patients.by_id(session, patient_id)
+        clinic = clinics.by_id(session, person.clinic_id)
+        due = at or services.now
+        rendered = _rendered(session, services, clinic, person, words.strip(), due)
+    return Outlook(
+        segments=rendered.segments,
+        price=price_of(clinic.file),
+        words=gsm(words.strip()),
+    )
 
 
 def write(
@@ -78,9 +113,23 @@ def _refuse(
     blind = person.phone_blind
     if patients.opted_out(session, clinic_id=clinic.id, blind=blind) is not None:
         raise RefusedError("This patient stopped texts. Call them.")
-    subject = Subject(clinic=clinic.file, now=services.now, params={"words": words})
+    _rendered(session, services, clinic, person, words, due)
+
+
+def _rendered(
+    session: Session, services: Services, clinic: Clinic, person: Patient, words: str, due: datetime
+) -> Rendered:
+    told = sending.told_to_stop(session, [person.id], now=services.now)
+    tag = services.vault.open("patient", "tag", person.id, person.tag) if person.tag else None
+    subject = Subject(
+        clinic=clinic.file,
+        now=due,
+        params={"words": words},
+        tag=tag,
+        telling=telling(told.get(person.id), due, clinic.file.zone),
+    )
     try:
-        render(services.catalog, staffwords.TEMPLATE, person.language, subject)
+        return render(services.catalog, staffwords.TEMPLATE, person.language, subject)
     except MessageError as error:
         raise RefusedError(
             f"These words must not stand in a text ({error}). Anybody may see a phone: write "
