@@ -44,6 +44,7 @@ class Person:
     """One patient. `answers` is the share of questions answered, `slow` the usual minutes taken.
 
     `zone` is where they live; the clinic may not know it. `safe_hours` are theirs, in that zone.
+    `greets`: they answer the welcome, however little else.
     The last fields count texts received: after so many they stop, say that the number is wrong, or
     write in danger; 0 is never.
     """
@@ -64,6 +65,7 @@ class Person:
     wrong_after: int
     danger_after: int
     zone_known: bool = True
+    greets: bool = False
     safe_hours: str = ""
 
     @property
@@ -161,7 +163,8 @@ def answer(person: Person, rng: random.Random, body: str, read: int) -> Said | N
     greeting = _WELCOME.search(body)
     words = greeting[1] if greeting else _words(person, rng, body)
     after = timedelta(minutes=0.3 + rng.expovariate(1 / person.slow))
-    if words is None or rng.random() > person.answers:
+    greets = greeting is not None and person.greets
+    if words is None or (rng.random() > person.answers and not greets):
         return None
     return Said(words=words, after=after)
 

@@ -119,7 +119,8 @@ class Carrier:
 
     def seen(self, kind: str, **match: str) -> list[dict[str, Any]]:
         """Return the log's entries of a kind whose fields are these."""
-        lines = self._log.read_text("utf-8").splitlines() if self._log.exists() else []
+        # The last line may be half written yet.
+        lines = self._log.read_text("utf-8").split("\n")[:-1] if self._log.exists() else []
         entries = [json.loads(line) for line in lines if f'"kind":"{kind}"' in line]
         return [each for each in entries if all(each.get(k) == v for k, v in match.items())]
 

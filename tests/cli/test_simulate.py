@@ -67,13 +67,14 @@ def test_the_same_seed_gives_the_same_report(server: EmbeddedPostgres) -> None:
 
 
 def _regular(person: Person) -> Person:
-    """Have everybody follow the daily check-in from the first day, and answer nothing."""
+    """Have everybody follow the daily check-in from the first day, and answer but the welcome."""
     return replace(
         person,
         joins_at=START + timedelta(hours=9),
         purposes="visits;check_ins;health_questions",
         program="daily-check-in",
         answers=0.0,
+        greets=True,
         reachable=True,
         stops_after=0,
         wrong_after=0,
@@ -112,6 +113,12 @@ _STOPS_GET_LOST = """
 """
 # Until the morning of the fourth day nothing goes out; then all that waited is claimed.
 _A_JAM = "UPDATE sender SET breaker_until = '2027-02-25 14:30Z', breaker_opened_at = now()"
+# Whose number is proved before that has check-ins that wait.
+_PROVED = """
+    CREATE FUNCTION prove() RETURNS trigger LANGUAGE plpgsql
+        AS 'BEGIN NEW.proved_at := NEW.created_at; RETURN NEW; END';
+    CREATE TRIGGER prove BEFORE INSERT ON patient FOR EACH ROW EXECUTE FUNCTION prove();
+"""
 # Nothing expires, and a claim, which begins with its sender's row, finds all that waits in time.
 _NO_DEADLINE = """
     CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END';
@@ -142,9 +149,8 @@ def test_a_stop_ignored_is_found(server: EmbeddedPostgres) -> None:
 
 def test_a_deadline_unchecked_is_found(server: EmbeddedPostgres) -> None:
     """After a jam, what is too late goes out nevertheless."""
-    report = _run(
-        server, 8, 4, planted=_planted(_A_JAM, _NO_DEADLINE), habits=_regular, until_broken=True
-    )
+    planted = _planted(_PROVED, _A_JAM, _NO_DEADLINE)
+    report = _run(server, 8, 4, planted=planted, habits=_regular, until_broken=True)
     assert "not after the deadline" in _broken(report), report.text()
 
 

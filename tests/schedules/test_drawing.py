@@ -13,6 +13,7 @@ NEVER_CHANGE = {"America/Phoenix", "Pacific/Honolulu", "Asia/Kolkata", "UTC"}
 def test_all_zones_of_the_proof_are_drawn():
     """From Honolulu to Lord Howe."""
     assert {zone.key for zone in ZONES} == {
+        *("America/Los_Angeles", "America/Anchorage"),
         *("America/New_York", "America/Phoenix", "America/Adak", "Pacific/Honolulu"),
         *("Australia/Lord_Howe", "America/St_Johns", "Pacific/Apia", "Africa/Cairo"),
         *("America/Sao_Paulo", "Europe/London", "Asia/Kolkata", "UTC"),

@@ -6,6 +6,7 @@ import pytest
 
 from records import clinics
 from schedules.clinic import ClinicFile
+from tests.support.secondperson import approved
 from tests.support.world import World
 from tests.worker.talk import Talk
 from worker.refusal import RefusedError
@@ -18,7 +19,7 @@ def _apply(world: World, words: Any) -> None:
     with world.database.transaction() as session:
         file = clinics.by_id(session, world.clinic_id).file
     described = ClinicFile.from_json({**file.to_json(), "words": words})
-    clinics_step.apply(world.services, described, actor="test")
+    clinics_step.apply(world.services, approved(world, described), actor="test")
 
 
 def _reads(talk: Talk, body: str) -> tuple[str | None, str | None]:

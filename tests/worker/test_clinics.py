@@ -6,6 +6,7 @@ import pytest
 
 from records import clinics
 from schedules.clinic import ClinicFile, read_clinic
+from tests.support.secondperson import approved
 from tests.support.world import CLINIC, NUMBER, World
 from worker.refusal import RefusedError
 from worker.steps import clinics as step
@@ -132,14 +133,15 @@ def test_switching_a_protocol_off_ends_it_and_on_begins_it_again(house: World) -
     house.plan()
     everything = house.statuses()["planned"]
     left_out = (("dosing-visit, ", ""), (", daily-check-in", ""))
-    with pytest.raises(step.InUseError, match=r"daily-check-in .1 patients., dosing-visit"):
+    with pytest.raises(step.InUseError, match=r"daily-check-in .1 patient., dosing-visit"):
         _apply(house, *left_out)
     assert house.statuses()["planned"] == everything
-    done = step.apply(house.services, _file(*left_out), actor="test", end_running=True)
+    fewer = approved(house, _file(*left_out))
+    done = step.apply(house.services, fewer, actor="test", end_running=True)
     assert (done.enrolled, done.ended) == (0, 2)
     house.plan()
     assert "planned" not in house.statuses()
-    done = _apply(house)
+    done = step.apply(house.services, approved(house, _file()), actor="test")
     assert (done.enrolled >= 2, done.ended) == (True, 0)
     house.plan()
     assert house.statuses()["planned"] == everything

@@ -11,6 +11,7 @@ import pytest
 
 from records.patients import Patient
 from schedules.clinic import read_clinic
+from tests.support.secondperson import approved
 from tests.support.world import CLINIC, NUMBER, World, phone_of
 from tests.worker.desk import HEADER, Desk, at
 from worker import preview
@@ -34,7 +35,7 @@ def _applies(desk: Desk, protocols: str) -> None:
     file = CLINIC.format(key="riverside", number=NUMBER, opens="09:00", closes="20:00")
     before, _, _ = file.partition("protocols:")
     clinic = read_clinic(f"{before}protocols: [{protocols}]\n", "clinic.yaml", sandbox=True)
-    clinics.apply(desk.world.services, clinic, actor="desk")
+    clinics.apply(desk.world.services, approved(desk.world, clinic), actor="desk")
     desk.goes_on()
 
 
