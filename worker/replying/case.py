@@ -112,7 +112,7 @@ class Case:
 
     @cached_property
     def number(self) -> str:
-        """The number that wrote (E.164)."""
+        """The number that wrote (E.164), or a short code or word as the carrier gave it."""
         vault, row = self.services.vault, self.inbound
         return vault.open("inbound", "from_number", row.id, row.from_number)
 
@@ -179,6 +179,9 @@ class Case:
         return self._queue(template, SAFETY, answering.SAFETY_PRIORITY, params)
 
     def _queue(self, template: str, kind: str, priority: int, params: dict[str, str]) -> bool:
+        if not self.number.startswith("+"):
+            # A short code or a carrier's word can't be texted, and is some company's robot.
+            return False
         row_id = answering.queue_answer(
             self.session,
             self.services,
