@@ -55,6 +55,7 @@ class _PlainLoader(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, list[Any]] = {}  # noqa: RUF012 - PyYAML's own registry.
 
 
+# No checker can follow the base: which one there is depends on how PyYAML was built.
 class _FastLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """The same by libyaml, where PyYAML was built with it: a tenth of the time."""
 

@@ -86,6 +86,7 @@ def _lexicon(file: Path | None) -> Lexicon:
     if file is None:
         return lexicon()
     try:
+        # The base loader builds strings only.
         own = yaml.load(file.read_text("utf-8"), Loader=yaml.BaseLoader)  # noqa: S506
         for warning in ownwords.warnings(own):
             output.say(f"warning: {warning}")

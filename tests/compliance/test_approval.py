@@ -6,18 +6,14 @@ import pytest
 
 from records import clinics
 from records.clinics import Staff
-from records.publishing import CLINIC_FILE
 from schedules.clinic import ClinicFile
 from tests.compliance.line import Line
+from tests.support.secondperson import approve, clinician, propose
 from tests.support.world import NUMBER
-from worker import clinicfiles, signoff
 from worker.refusal import RefusedError
 from worker.signoff import NeedsApprovalError
 from worker.steps import clinics as step
-from worker.steps import staff
-from worker.steps.staff import Role
 
-_PASSWORD = "a long enough password"
 _CRISIS = "In danger? Call 911. 988 listens, free, 24/7: call or text. We've alerted our team."
 _WEEK = "{sms_name}: your visit: {when}. An adult takes you home, please. {link} Reply C or R."
 
@@ -26,14 +22,7 @@ _WEEK = "{sms_name}: your visit: {when}. An adult takes you home, please. {link}
 def people(line: Line) -> tuple[Staff, Staff]:
     """Two clinicians of a clinic that texts in two languages."""
     step.apply(line.world.services, _file(line), actor="test")
-    return _person(line, "lee"), _person(line, "ray")
-
-
-def _person(line: Line, name: str) -> Staff:
-    services, clinic_id = line.world.services, line.world.clinic_id
-    email, role = f"{name}@clinic.test", Role.CLINICIAN
-    staff.add(services, clinic_id, email=email, role=role, password=_PASSWORD, actor="test")
-    return signoff.proven(services, clinic_id, email=email, password=_PASSWORD)
+    return clinician(line.world, "lee"), clinician(line.world, "ray")
 
 
 def _file(line: Line, **more: Any) -> ClinicFile:
@@ -46,32 +35,6 @@ def _worded(line: Line, key: str = "crisis_reply", text: str = _CRISIS) -> Clini
     return _file(line, wording={key: {"en": text}})
 
 
-def _propose(line: Line, file: ClinicFile, by: Staff) -> Any:
-    compared = clinicfiles.compare(line.world.services, file)
-    assert compared is not None
-    return signoff.propose(
-        line.world.services,
-        line.world.clinic_id,
-        subject=CLINIC_FILE,
-        source=clinicfiles.as_source(file),
-        safety=compared.safety,
-        base_number=None,
-        base_settings=compared.seen,
-        by=by,
-    )
-
-
-def _approve(line: Line, proposal: Any, by: Staff, *languages: str) -> None:
-    signoff.approve(
-        line.world.services,
-        line.world.clinic_id,
-        subject=CLINIC_FILE,
-        proposal_id=proposal,
-        by=by,
-        languages=languages,
-    )
-
-
 def _apply(line: Line, file: ClinicFile) -> Any:
     return step.apply(line.world.services, file, actor="test")
 
@@ -81,10 +44,10 @@ def test_care_rule_28_nobody_approves_their_own_proposal(
 ) -> None:
     """A clinician who proposes it is one person all the same."""
     lee, ray = people
-    proposal = _propose(line, _worded(line), lee)
+    proposal = propose(line.world, _worded(line), lee)
     with pytest.raises(RefusedError, match="another clinician"):
-        _approve(line, proposal, lee)
-    _approve(line, proposal, ray)
+        approve(line.world, proposal, lee)
+    approve(line.world, proposal, ray)
     assert _apply(line, _worded(line)).changed
 
 
@@ -103,11 +66,11 @@ def test_care_rule_28_each_language_in_use_is_approved(
 ) -> None:
     """One clinician reads the English, and the Spanish still waits."""
     lee, ray = people
-    proposal = _propose(line, _worded(line), lee)
-    _approve(line, proposal, ray, "en")
+    proposal = propose(line.world, _worded(line), lee)
+    approve(line.world, proposal, ray, "en")
     with pytest.raises(NeedsApprovalError):
         _apply(line, _worded(line))
-    _approve(line, proposal, ray, "es")
+    approve(line.world, proposal, ray, "es")
     assert _apply(line, _worded(line)).changed
 
 
@@ -116,7 +79,7 @@ def test_care_rule_28_another_change_needs_another_approval(
 ) -> None:
     """What was approved is these words, and no others."""
     lee, ray = people
-    _approve(line, _propose(line, _worded(line), lee), ray)
+    approve(line.world, propose(line.world, _worded(line), lee), ray)
     with pytest.raises(NeedsApprovalError):
         _apply(line, _worded(line, text=_CRISIS.replace("In danger?", "Trouble?")))
 

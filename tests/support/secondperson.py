@@ -1,5 +1,7 @@
 """A clinic's file that a second person approved, for tests of what the file then does."""
 
+from uuid import UUID
+
 from records.clinics import Staff
 from records.publishing import CLINIC_FILE
 from schedules.clinic import ClinicFile
@@ -14,10 +16,17 @@ _PASSWORD = "a long enough password"
 def approved(world: World, file: ClinicFile) -> ClinicFile:
     """Have one clinician propose a file and another approve it; return it, to be applied."""
     compared = clinicfiles.compare(world.services, file)
-    if compared is None or not compared.safety:
-        return file
-    lee, ray = _clinician(world, "lee"), _clinician(world, "ray")
-    proposal = signoff.propose(
+    if compared is not None and compared.safety:
+        lee, ray = clinician(world, "lee"), clinician(world, "ray")
+        approve(world, propose(world, file, lee), ray)
+    return file
+
+
+def propose(world: World, file: ClinicFile, by: Staff) -> UUID:
+    """Propose a clinic's file as one person."""
+    compared = clinicfiles.compare(world.services, file)
+    assert compared is not None
+    return signoff.propose(
         world.services,
         world.clinic_id,
         subject=CLINIC_FILE,
@@ -25,24 +34,26 @@ def approved(world: World, file: ClinicFile) -> ClinicFile:
         safety=compared.safety,
         base_number=None,
         base_settings=compared.seen,
-        by=lee,
+        by=by,
     )
+
+
+def approve(world: World, proposal: UUID, by: Staff, *languages: str) -> None:
+    """Approve it as another, for these languages or for all."""
     signoff.approve(
-        world.services, world.clinic_id, subject=CLINIC_FILE, proposal_id=proposal, by=ray
+        world.services,
+        world.clinic_id,
+        subject=CLINIC_FILE,
+        proposal_id=proposal,
+        by=by,
+        languages=languages,
     )
-    return file
 
 
-def _clinician(world: World, name: str) -> Staff:
-    email = f"{name}@clinic.test"
-    known = world.execute("SELECT 1 FROM staff WHERE email = :email", email=email)
-    if not known:
-        staff.add(
-            world.services,
-            world.clinic_id,
-            email=email,
-            role=Role.CLINICIAN,
-            password=_PASSWORD,
-            actor="test",
-        )
-    return signoff.proven(world.services, world.clinic_id, email=email, password=_PASSWORD)
+def clinician(world: World, name: str) -> Staff:
+    """Return a clinician of the world's clinic, added if there is none of the name."""
+    services, clinic_id, email = world.services, world.clinic_id, f"{name}@clinic.test"
+    if not world.execute("SELECT 1 FROM staff WHERE email = :email", email=email):
+        role = Role.CLINICIAN
+        staff.add(services, clinic_id, email=email, role=role, password=_PASSWORD, actor="test")
+    return signoff.proven(services, clinic_id, email=email, password=_PASSWORD)
