@@ -60,6 +60,7 @@ class FollowUpReason(StrEnum):
     CONVERSATION = "conversation"
     CANNOT_PLAN = "cannot_plan"
     CRISIS_HOLD_ENDED = "crisis_hold_ended"
+    NUMBER_UNPROVED = "number_unproved"
 
     @classmethod
     def _missing_(cls, value: object) -> "FollowUpReason | None":
@@ -87,7 +88,7 @@ DEFAULT_SEVERITY = {
     **dict.fromkeys((_R.VISIT_UNBOOKED, _R.VISIT_MISSED, _R.NOT_READY), _CALL),
     **dict.fromkeys((_R.PAGE_TEST_UNANSWERED, _R.CLOSURE_LIST, _R.BREACH_ASSESSMENT), _CALL),
     **dict.fromkeys((_R.OFF_PLAN, _R.LOW_SCORE, _R.MEDICINES_MISSED), _NEXT_DAY),
-    **dict.fromkeys((_R.CONVERSATION,), _NEXT_DAY),
+    **dict.fromkeys((_R.CONVERSATION, _R.NUMBER_UNPROVED), _NEXT_DAY),
     **dict.fromkeys((_R.OUTCOME_UNKNOWN, _R.UNKNOWN_NUMBER), _NEXT_DAY),
     **dict.fromkeys((_R.OPTED_OUT, _R.PAUSED), _DIGEST),
 }

@@ -6,7 +6,7 @@ looks at the last dose. All is told by the facts, and nothing here knows a route
 
 from collections.abc import Callable, Iterator
 
-from schedules.facts import AppointmentFacts, Dose, VisitStatus
+from schedules.facts import AppointmentFacts, Dose, PatientFacts, VisitStatus
 from schedules.moments import Frame
 from schedules.protocol import Condition, HistoryKind, Purpose
 from schedules.reasons import SkipReason
@@ -70,6 +70,11 @@ def _missed_before(frame: Frame, _: Condition) -> bool:
     )
 
 
+def _has_yet_to_answer(patient: PatientFacts) -> bool:
+    """Whether no reply came from a number that we text; where the welcome came back, none can."""
+    return bool(patient.purposes) and not patient.proved and not patient.welcome_failed
+
+
 def _standing(frame: Frame) -> Iterator[AppointmentFacts]:
     return (visit for visit in frame.appointments if visit.status not in _GONE)
 
@@ -79,6 +84,7 @@ _HOLDS: dict[HistoryKind, Callable[[Frame, Condition], bool]] = {
     HistoryKind.NO_DOSE_BOOKED: _no_dose_booked,
     HistoryKind.NOT_BOOKED_AGAIN: _not_booked_again,
     HistoryKind.MISSED_BEFORE: _missed_before,
+    HistoryKind.NUMBER_UNPROVED: lambda frame, _: _has_yet_to_answer(frame.patient),
     HistoryKind.OPTED_IN: lambda frame, _: Purpose.HEALTH_QUESTIONS in frame.patient.purposes,
     HistoryKind.SUBSTANCE: lambda frame, condition: bool(
         condition.substances & frame.patient.substances

@@ -191,6 +191,7 @@ class HistoryKind(StrEnum):
     NOT_BOOKED_AGAIN = "not booked again"
     MISSED_BEFORE = "missed before"
     OPTED_IN = "opted in"
+    NUMBER_UNPROVED = "number not proved"
     NO_OTHER_NUMBER = "no other number that day"
     SUBSTANCE = "substance"
 

@@ -263,7 +263,8 @@ def _worlds(protocol: Protocol, anchor: Anchor, conditions: list[Condition]) -> 
 
 
 def _somebody(conditions: list[Condition]) -> PatientFacts:
-    """Give a patient who agreed to everything, and whose substance is the one asked for."""
+    """Give a patient who agreed to everything, with the substance and the proof asked for."""
+    unproved = any(one.kind is HistoryKind.NUMBER_UNPROVED for one in conditions)
     asked = [one.substances for one in conditions if one.kind is HistoryKind.SUBSTANCE]
     return PatientFacts(
         id="somebody",
@@ -272,6 +273,7 @@ def _somebody(conditions: list[Condition]) -> PatientFacts:
         purposes=frozenset(Purpose),
         substances=frozenset().union(*asked),
         lapsed_at=datetime.combine(_DAY, time(12), _ZONE),
+        proved=not unproved,
     )
 
 

@@ -87,6 +87,7 @@ FOLLOW_UPS: Mapping[str, str] = MappingProxyType(
         # What a process of the release before opens while an installation is restarted.
         "not_planned": "Texts can't be planned for them",
         "crisis_hold_ended": "An import closed the record and ended a crisis hold",
+        "number_unproved": "Has not answered the welcome",
         "breach_assessment": "Texts went to a wrong number: assess the disclosure",
     }
 )
@@ -131,6 +132,12 @@ PLAYBOOK: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "overdose": (
             "Call 911 first if anybody is unresponsive; then the patient, then the contact.",
             "Ask who is with them, and whether naloxone is there.",
+        ),
+        "number_unproved": (
+            "Check-ins and questions about health wait until somebody answers from this number.",
+            "Ask whether our text came: a reply of one word will do.",
+            "Seen on their phone: `aftercare patient text-seen`.",
+            "Not their number, or another one by now: change it in the record.",
         ),
         "medical_emergency": (
             "Call the patient now. Trouble breathing, chest pain, a seizure: 911.",

@@ -13,6 +13,7 @@ DAY = timedelta(days=1)
 EVENTS = (Anchor.LAST_DOSE, Anchor.LAPSE, Anchor.FIRST_DOSE)
 OF_ANYONE = (
     Condition(kind=HistoryKind.OPTED_IN),
+    Condition(kind=HistoryKind.NUMBER_UNPROVED),
     Condition(kind=HistoryKind.MISSED_BEFORE),
     Condition(kind=HistoryKind.NO_DOSE_BOOKED),
     Condition(kind=HistoryKind.NO_INTEGRATION_BOOKED),

@@ -142,6 +142,9 @@ class Around:
             one for one in visits if one.status not in (VisitStatus.CANCELLED, VisitStatus.NO_SHOW)
         ]
         kind = condition.kind
+        if kind is HistoryKind.NUMBER_UNPROVED:
+            person = self.patient
+            return not (person.proved or person.welcome_failed) and len(person.purposes) > 0
         if kind is HistoryKind.OPTED_IN:
             return "health_questions" in self.patient.purposes
         if kind is HistoryKind.SUBSTANCE:

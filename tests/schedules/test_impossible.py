@@ -232,7 +232,7 @@ MOMENTS = [
 CONDITIONS = [
     "confirmed", "not confirmed", "first dose", "later dose", "no dose that day", "in person", "virtual", "route iv",
     "route not lozenge", "no integration booked", "no dose booked", "not booked again", "missed before", "opted in",
-    "no other number that day", "substance is alcohol",
+    "number not proved", "no other number that day", "substance is alcohol",
 ]  # fmt: skip
 ANSWERS = [
     "3",
