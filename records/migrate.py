@@ -4,6 +4,7 @@ The owner migrates; the processes act as `aftercare_app`, a role that owns nothi
 whose login is not the owner's gets it made here, with the password of its own address.
 """
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -26,9 +27,15 @@ def _config(connection: Connection | None = None) -> Config:
     return config
 
 
+@cache
+def _script() -> ScriptDirectory:
+    # Kept, since it runs the file of every migration to learn how they follow each other.
+    return ScriptDirectory.from_config(_config())
+
+
 def newest() -> str:
     """Return the revision that this code needs."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
+    head = _script().get_current_head()
     if head is None:
         raise RuntimeError("no migration found: the installation is incomplete")
     return head
@@ -40,7 +47,7 @@ def is_older(revision: str | None) -> bool:
     A revision that this code does not know is a later release's. Migrations only add, so this code
     goes on working with it while that release is brought in.
     """
-    known = {each.revision for each in ScriptDirectory.from_config(_config()).walk_revisions()}
+    known = {each.revision for each in _script().walk_revisions()}
     return revision is None or (revision in known and revision != newest())
 
 
