@@ -12,10 +12,13 @@ from pathlib import Path
 import psycopg
 
 from records.migrate import upgrade
+from tests.support import statements
 from tests.support.locks import held
 from tests.support.services import OWNER, PROCESS, Services
 
 _TEMPLATE = "migrated"
+
+statements.share()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
