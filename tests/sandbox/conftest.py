@@ -4,6 +4,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -183,24 +184,30 @@ def product(loop: Loop) -> Iterator[Product]:
     loop.run(runner.cleanup())
 
 
-@pytest.fixture
-def open_lab(loop: Loop, product: Product) -> Iterator[Callable[..., Lab]]:
-    """Opens sandboxes with settings of the test's choice; closes them all."""
-    opened: list[Lab] = []
-
-    def make(**settings: Any) -> Lab:
-        settings.setdefault("delays", FAST)
-        settings.setdefault("services", {SERVICE: (NUMBER,)})
-        settings.setdefault("inbound_url", product.url("/inbound"))
-        lab = Lab(loop.run(start(Config(**settings))), product, loop)
-        opened.append(lab)
-        return lab
-
-    yield make
-    for lab in opened:
+@contextmanager
+def opened_lab(loop: Loop, product: Product, **settings: Any) -> Iterator[Lab]:
+    """Run a sandbox with these settings for the block."""
+    lab = Lab(loop.run(start(Config(**settings))), product, loop)
+    try:
+        yield lab
+    finally:
         lab.http.close()
         lab.client.http_client.session.close()
         loop.run(lab.server.stop())
+
+
+@pytest.fixture
+def open_lab(loop: Loop, product: Product) -> Iterator[Callable[..., Lab]]:
+    """Opens sandboxes with settings of the test's choice; closes them all."""
+    with ExitStack() as stack:
+
+        def make(**settings: Any) -> Lab:
+            settings.setdefault("delays", FAST)
+            settings.setdefault("services", {SERVICE: (NUMBER,)})
+            settings.setdefault("inbound_url", product.url("/inbound"))
+            return stack.enter_context(opened_lab(loop, product, **settings))
+
+        yield make
 
 
 @pytest.fixture

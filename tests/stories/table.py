@@ -140,7 +140,7 @@ class Table:
                 self.rung.add(entry["url"])
                 paged[name].add("call")
             elif kind in {"create", "auto-reply", "blocked"}:
-                heard.append(_heard(entry))
+                heard.append(f"{_NAMES.get(entry['to'], entry['to'])} {words_of(entry)}")
         for recipient, letter in self.story.box.letters[self.letters :]:
             digest = "the day's open items" in letter["Subject"].replace("\r\n", "")
             paged[recipient.partition("@")[0]].add("digest" if digest else "mail")
@@ -192,10 +192,10 @@ def shown(lines: list[Line]) -> str:
     return "\n".join(" | ".join(line).rstrip() for line in lines)
 
 
-def _heard(entry: dict[str, str]) -> str:
-    name = _NAMES.get(entry["to"], entry["to"])
+def words_of(entry: dict[str, str]) -> str:
+    """Return which text an entry of the carrier's log is; in brackets, if the carrier kept it."""
     words = "the carrier's own" if entry["kind"] == "auto-reply" else wording(entry["body"])
-    return f"{name} ({words})" if entry["kind"] == "blocked" else f"{name} {words}"
+    return f"({words})" if entry["kind"] == "blocked" else words
 
 
 #: How to stop, as it stands at the end of one text in 30 days (care rule 30).

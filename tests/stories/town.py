@@ -7,10 +7,10 @@ machine; only who asks the steps to run is the simulator's engine, which jumps f
 which something is due to the next.
 """
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Self
 from urllib.parse import quote
@@ -20,12 +20,13 @@ from psycopg.rows import namedtuple_row
 
 from cli.simulation import database as driven
 from cli.simulation.engine import Engine, next_round
+from messages import replies
 from messages.gateway import Gateway
 from messages.gateways.twilio import TwilioGateway
 from records.clinics import Staff
-from sandbox.config import DEFAULT_ACCOUNT, DEFAULT_TOKEN
+from sandbox.config import DEFAULT_ACCOUNT, DEFAULT_TOKEN, Delays
 from schedules.facts import Dose, VisitStatus
-from tests.sandbox.conftest import Lab
+from tests.sandbox.conftest import Lab, Loop, Product, opened_lab
 from tests.support.databases import OwnDatabase
 from tests.support.mail import MailServer
 from tests.support.world import NUMBER, World
@@ -152,6 +153,10 @@ class Story(Duty):
     def settle(self) -> datetime | None:
         """Do all that is due now, the clinic's calendar first; return when something will be."""
         rounds.run(self.world.services, self.pager.channels.keys())
+        return self.settles()
+
+    def settles(self) -> datetime | None:
+        """Do all that is due now, but for the clinic's calendar; return when something will be."""
         due = self.engine.settle(self._reports)
         assert self.engine.failed == []
         return due
@@ -192,11 +197,17 @@ class Story(Duty):
 
     # --- what happens in the street ---
 
+    def posts(self, phone: str, body: str, *, to: str = NUMBER, media: Sequence[str] = ()) -> str:
+        """Have somebody write, with pictures at these addresses; return the carrier's SID."""
+        text = self.lab.text(body, phone=phone, to=to, media=list(media))
+        # Lost, or met nobody, where a story has it so; never slow or refused.
+        webhook = text["webhook"]
+        assert webhook["status"] == 200 or webhook["failure"] in {"lost", "ct"}, webhook
+        return str(text["sid"])
+
     def writes(self, phone: str, body: str) -> None:
         """Have somebody write; it is handled as ticks would."""
-        webhook = self.lab.text(body, phone=phone, to=NUMBER)["webhook"]
-        # Lost, or met nobody, where a story has it so; never slow or refused.
-        assert webhook["status"] == 200 or webhook["failure"] in {"lost", "ct"}, webhook
+        self.posts(phone, body)
         self.settle()
 
     def calls_us(self, phone: str) -> str:
@@ -216,6 +227,25 @@ class Story(Duty):
 
 
 Make = Callable[..., Story]
+
+_AT_ONCE = Delays(queued=0, sending=0, sent=0, delivered=0, failed=0, ringing=0, answered=0)
+
+
+@contextmanager
+def begun(
+    own: OwnDatabase, loop: Loop, product: Product, box: MailServer, *, at: datetime, **more: Any
+) -> Iterator[Story]:
+    """Yield a story that begins at an instant, with a town around it for the block."""
+    # The words that texts are read by are loaded before anybody waits, as `aftercare web` does.
+    replies.read("hello")
+    box.letters.clear()
+    box.refusal = None
+    with (
+        opened_lab(loop, product, delays=_AT_ONCE, services={}, inbound_url=None) as lab,
+        Town(own, lab, box, at=at.astimezone(UTC)) as town,
+        Story(world=town, box=box, **more) as story,
+    ):
+        yield story
 
 
 class StreetDesk(Desk):

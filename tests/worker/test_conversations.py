@@ -1,15 +1,13 @@
-"""Conversations as they happen: who writes what and when, and what each text leaves behind.
+"""What an unclear word holds back, and that the order in which texts reach us changes nothing.
 
-Each goes through the real receive and replies steps. Below the table: in whatever order texts
-reach us, late or twice, the record is the same.
+Conversations as they happen, through the signed webhook and the carrier, are the table of
+`tests/stories/conversations.txt`; here the receive and replies steps are called one by one.
 """
 
-from dataclasses import dataclass
 from datetime import timedelta
 from itertools import accumulate
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -26,134 +24,6 @@ from worker.steps import followup_actions as actions
 from worker.steps import people, receive, replies
 
 MINUTE = timedelta(minutes=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conversation:
-    """What was asked before, the texts as (minutes since the one before, words), what is left.
-
-    `read` is each text's reading, `answers` our texts by template, `calls` the follow-ups.
-    """
-
-    after: str
-    says: tuple[tuple[int, str], ...]
-    read: tuple[str, ...]
-    answers: tuple[str, ...] = ()
-    calls: tuple[str, ...] = ()
-    left: str = ""
-
-
-CONVERSATIONS = {
-    "a number is corrected downwards": Conversation(
-        after="daily",
-        says=((0, "8"), (1, "sorry, 3")),
-        read=("score 8", "score 3"),
-        answers=("high_score_ack",),
-        calls=("high_score",),
-        left="3 answered",
-    ),
-    "a number is corrected upwards": Conversation(
-        after="daily",
-        says=((0, "3"), (2, "oops 8")),
-        read=("score 3", "score 8"),
-        answers=("high_score_ack",),
-        calls=("high_score",),
-        left="8 answered",
-    ),
-    "a second number that corrects nothing goes to a person": Conversation(
-        after="daily",
-        says=((0, "3"), (2, "5")),
-        read=("score 3", "score 5"),
-        answers=("after_hours_ack",),
-        calls=("unclear_reply",),
-        left="3 answered",
-    ),
-    "a worrying second number is called about at once": Conversation(
-        after="daily",
-        says=((0, "3"), (2, "9")),
-        read=("score 3", "score 9"),
-        answers=("high_score_ack",),
-        calls=("unclear_reply", "high_score"),
-        left="3 answered",
-    ),
-    "a correction after hours of silence corrects nothing": Conversation(
-        after="daily",
-        says=((0, "3"), (90, "sorry, 5")),
-        read=("score 3", "score 5"),
-        answers=("after_hours_ack",),
-        calls=("unclear_reply",),
-        left="3 answered",
-    ),
-    "high or stop, then a number": Conversation(
-        after="diaria",
-        says=((0, "ALTO"), (3, "9")),
-        read=("unclear", "score 9"),
-        answers=("scale_or_stop", "high_score_ack"),
-        calls=("unclear_reply", "high_score"),
-        left="9 answered",
-    ),
-    "high or stop, then nothing": Conversation(
-        after="diaria",
-        says=((0, "ALTO"),),
-        read=("unclear",),
-        answers=("scale_or_stop",),
-        calls=("unclear_reply",),
-        left="open, held",
-    ),
-    "high or stop: it was a stop": Conversation(
-        after="diaria",
-        says=((0, "BAJA"), (1, "no quiero mas mensajes")),
-        read=("unclear", "stop"),
-        answers=("optout_confirm",),
-        calls=("unclear_reply", "opted_out"),
-        left="open, stopped",
-    ),
-    "yes, then another time": Conversation(
-        after="visit",
-        says=((0, "C"), (30, "R")),
-        read=("confirm", "decline_reschedule"),
-        answers=("confirm_ack", "change_ack"),
-        calls=("change_requested",),
-        left="to be changed",
-    ),
-    "another time, then yes: a person decides": Conversation(
-        after="visit",
-        says=((0, "R"), (30, "C")),
-        read=("decline_reschedule", "confirm"),
-        answers=("change_ack",),
-        calls=("change_requested",),
-        left="to be changed",
-    ),
-    "stop, and start again": Conversation(
-        after="visit",
-        says=((0, "STOP"), (60, "START")),
-        read=("stop stop", "start"),
-        calls=("opted_out",),
-    ),
-    "danger in two texts": Conversation(
-        after="none",
-        says=((0, "i want to"), (1, "die")),
-        read=("unclear", "crisis self_harm"),
-        answers=("crisis_reply_noalert",),
-        calls=("unclear_reply", "crisis"),
-    ),
-    "confirmed, thanked, and running late": Conversation(
-        after="visit",
-        says=((0, "C"), (1, "thank you"), (60, "running late, sorry")),
-        read=("confirm", "thanks_no_action", "running_late"),
-        answers=("confirm_ack", "late_ack"),
-        calls=("running_late",),
-        left="confirmed",
-    ),
-    "words, asked again, a number": Conversation(
-        after="daily",
-        says=((0, "purple monkey"), (2, "4")),
-        read=("unclear", "score 4"),
-        answers=("reask",),
-        calls=("unclear_reply",),
-        left="4 answered",
-    ),
-}
 
 
 def _begun(world: World, after: str) -> Talk:
@@ -190,24 +60,6 @@ def _stopped(talk: Talk) -> bool:
         blind = world.vault.blind("phone", phone_of(0))
         found = patients.opted_out(session, clinic_id=world.clinic_id, blind=blind)
         return found is not None
-
-
-def _reading(row: Inbound) -> str:
-    return f"{row.intent} {row.value}" if row.value else str(row.intent)
-
-
-@pytest.mark.parametrize("told", CONVERSATIONS.values(), ids=CONVERSATIONS)
-def test_a_conversation_leaves_what_it_says(world: World, told: Conversation) -> None:
-    """Rows, answers, follow-ups and the record are those of the table."""
-    talk = _begun(world, told.after)
-    for minutes, words in told.says:
-        world.advance(minutes=minutes)
-        talk.says(words)
-
-    assert tuple(map(_reading, talk.rows(Inbound))) == told.read
-    assert tuple(talk.answers) == told.answers
-    assert tuple(talk.reasons) == told.calls
-    assert _left(talk) == told.left
 
 
 def test_texts_held_for_an_unclear_word_go_once_it_is_clear(world: World) -> None:

@@ -46,10 +46,16 @@ def stopped(case: Case) -> None:
 
 def started(case: Case) -> None:
     """Confirm a start; one that START may not lift, or that was only asked for, is a person's."""
-    if case.inbound.opt_change in {None, stopping.START_REFUSED}:
+    if _wants_back(case) or case.inbound.opt_change in {None, stopping.START_REFUSED}:
         case.open(case.want(FollowUpReason.QUESTION, about="start"))
     elif not _carrier_answers(case, "START"):
         case.answer("start_confirm")
+
+
+def _wants_back(case: Case) -> bool:
+    """Whether there is no stop to lift, and yet nothing goes: staff took the consent back."""
+    nothing_to_lift = case.inbound.opt_change == stopping.NOTHING_TO_START
+    return nothing_to_lift and any(not person.purposes for person in case.people)
 
 
 def helped(case: Case) -> None:
