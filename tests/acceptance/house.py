@@ -20,6 +20,7 @@ import psycopg
 
 from cli.server import free_port
 from records.vault import new_key
+from tests.support.commands import run_here
 from tests.support.databases import OwnDatabase
 from tests.support.processes import Processes, RunningProcess, http_status, wait_until
 
@@ -151,7 +152,10 @@ class Carrier:
 
 
 class Installation:
-    """A clinic's database, carrier and processes; `clock` is the instant it seems to be now."""
+    """A clinic's database, carrier and processes; `now` is the instant it seems to be.
+
+    A coordinator's commands run in this process, unless the test asks for `real_commands`.
+    """
 
     def __init__(
         self,
@@ -162,12 +166,14 @@ class Installation:
         *,
         now: datetime = MORNING,
         rate: int = 1000,
+        real_commands: bool = False,
     ) -> None:
         self.processes = processes
         self.folder = folder
         self._database = database
         self._redis_url = redis_url
         self._rate = rate
+        self._real_commands = real_commands
         self._keys = new_key()
         self.web_port = free_port()
         self._settings: dict[str, str] = {}
@@ -221,18 +227,18 @@ class Installation:
 
     def run(self, *words: str) -> str:
         """Run a command of `aftercare` and return what it printed; it must succeed."""
-        process = self.processes.aftercare(*words, env=self.settings)
-        assert process.wait(30) == 0, process.output
-        return process.output
-
-    def records(self, *commands: str) -> list[list[dict[str, Any]]]:
-        """Run commands with --json at the same time; return the records of each."""
-        env = self.settings
-        started = [self.processes.aftercare(name, "--json", env=env) for name in commands]
-        for process in started:
+        if self._real_commands:
+            process = self.processes.aftercare(*words, env=self.settings)
             assert process.wait(30) == 0, process.output
-        lines = [process.output.splitlines() for process in started]
-        return [[json.loads(line) for line in each if line.startswith("{")] for each in lines]
+            return process.output
+        ran = run_here(words, settings=self.settings)
+        assert ran.exit_code == 0, ran.output
+        return ran.output
+
+    def records(self, command: str) -> list[dict[str, Any]]:
+        """Run a command with --json; return its records."""
+        lines = self.run(command, "--json").splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
 
     def import_files(
         self,

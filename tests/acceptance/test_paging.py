@@ -36,7 +36,7 @@ def test_a_plea_rings_somebody_who_takes_it_with_a_key(make: Make) -> None:
     assert "page from Oak Street" in call["said"][0]
     assert "Robin" not in " ".join(call["said"])
     assert len(house.carrier.seen("create", to=SAM)) == 1
-    [item] = house.records("followups")[0]
+    [item] = house.records("followups")
     assert (item["reason"], item["status"]) == ("crisis", "acknowledged")
 
 
@@ -68,7 +68,7 @@ def test_a_page_is_taken_by_answering_its_text_and_a_call_hears_where_help_is(ma
         house.wait_for(lambda: _taken(house), "the page is taken")
         house.wait_for_texts(2, SAM)
         assert "it is yours" in house.carrier.seen("create", to=SAM)[-1]["body"]
-    [item] = house.records("followups")[0]
+    [item] = house.records("followups")
     assert (item["reason"], item["owner"]) == ("crisis", "sam@clinic.test")
     url = f"{house.web_url}/twilio/voice/patient"
     call = house.carrier.ask(

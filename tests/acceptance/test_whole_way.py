@@ -10,7 +10,7 @@ ANA, LUIS = phone_of(1), phone_of(2)
 
 def _set_up(make: Make) -> Installation:
     """Import at 9:50 what falls due before or at 10:00, then let it be 10:00 and start."""
-    house = make(now=MORNING - timedelta(minutes=10))
+    house = make(now=MORNING - timedelta(minutes=10), real_commands=True)
     visits = [visit(1, MORNING + timedelta(hours=46))]
     house.import_files([patient(1), patient(2, check_in_time="10:00")], visits, clinic=True)
     house.run("enroll", "P2", "daily-check-in", "--on", "2026-11-30")
@@ -32,7 +32,8 @@ def test_three_files_become_texts_and_answers_become_rows_and_a_follow_up(make: 
 
     house.wait_for_texts(2, ANA)
     house.wait_for_texts(2, LUIS)
-    answered, texts, [follow_up] = house.records("replies", "messages", "followups")
+    answered, texts = house.records("replies"), house.records("messages")
+    [follow_up] = house.records("followups")
     replies = {each["patient_id"]: each for each in answered}
     sent = {(each["patient_id"], each["step"]): each for each in texts}
     assert replies["P1"]["intent"] == "confirm"

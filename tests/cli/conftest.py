@@ -1,19 +1,17 @@
 """The command line in this process: settings of the test's own, a clock that stands at a Monday."""
 
 import json
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from cli.main import app
 from cli.session import services
 from messages.gateway import InboundText
+from tests.support.commands import run_here
 from tests.support.world import MONDAY_MORNING, NUMBER, settings_for
 from worker.steps import receive, replies
 
@@ -103,21 +101,14 @@ def settings_env(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.fixture
-def run() -> Iterator[Run]:
+def run() -> Run:
     """Run `aftercare` with these arguments in this process."""
-    root = logging.getLogger()
-    before, level = list(root.handlers), root.level
 
     def command(*arguments: object, stdin: str | None = None) -> Ran:
-        runner = CliRunner()
-        result = runner.invoke(app, [str(word) for word in arguments], input=stdin)
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
+        result = run_here([str(word) for word in arguments], stdin=stdin)
         return Ran(result.exit_code, result.stdout, result.stderr)
 
-    yield command
-    # A command's handler writes to the captured standard error, which is gone by now.
-    root.handlers, root.level = before, level
+    return command
 
 
 def write(folder: Path, name: str, text: str) -> Path:
