@@ -9,20 +9,27 @@ from sqlalchemy import text
 from cli import checks
 from records import clinics
 from records.base import Database
-from tests.cli.conftest import CLINIC, VISITS, Run, heard_from, write
+from tests.cli.conftest import CLINIC, VISITS, Run, heard_from, set_up, write
 from worker.settings import load
 
 PASSWORD = "a long enough one\n"
 
 
-@pytest.fixture
-def house(clinic: Path, run: Run) -> Path:
-    """A clinic with a patient on the daily check-in, a coordinator and two clinicians."""
+def _furnish(run: Run, folder: Path) -> None:
+    set_up(run, folder)
     for name, role in (("sam", "coordinator"), ("lee", "clinician"), ("ray", "clinician")):
         added = run("staff", "add", f"{name}@clinic.test", "--role", role, stdin=PASSWORD)
         assert added.code == 0, added.err
     heard_from("+12125550121")
     assert run("enroll", "P1", "daily-check-in").code == 0
+
+
+FILLED = {"house": _furnish}
+
+
+@pytest.fixture
+def house(clinic: Path) -> Path:
+    """A clinic with a patient on the daily check-in, a coordinator and two clinicians."""
     return clinic
 
 
