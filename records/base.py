@@ -4,7 +4,8 @@ Rows enter and leave through :class:`Database`; nothing outside `records/` impor
 The processes connect with one login but act as the role `aftercare_app`, which owns nothing.
 """
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any, Self
@@ -48,6 +49,23 @@ def new_id() -> UUID:
 def as_array(values: Iterable[UUID | datetime | None]) -> str:
     """Return values as PostgreSQL writes an array, several times faster than the driver does."""
     return "{" + ",".join("NULL" if one is None else f'"{one}"' for one in values) + "}"
+
+
+def put_off(session: Session, write: Callable[[Session, list[Any]], None], what: object) -> None:
+    """Have `write` called at the end of the transaction, once, with all that was put off for it.
+
+    For what nothing reads within the transaction: what many rows ask for is then one statement,
+    and its locks are held for the last moment only.
+    """
+    session.info.setdefault(_PUT_OFF, defaultdict(list))[write].append(what)
+
+
+def _write_put_off(session: Session) -> None:
+    for write, everything in session.info.pop(_PUT_OFF, {}).items():
+        write(session, everything)
+
+
+_PUT_OFF = "put_off"
 
 
 class Instant(TypeDecorator[datetime]):
@@ -141,8 +159,11 @@ class Database:
 
         After an error at COMMIT assume nothing: the rows say what happened.
         """
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+        with Session(self.engine, expire_on_commit=False) as session, session.begin() as mine:
             yield session
+            if mine.is_active:
+                # Not rolled back within the block, as a rehearsal is.
+                _write_put_off(session)
 
     def reachable(self) -> bool:
         """Return whether a trivial statement succeeds now."""

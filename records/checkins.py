@@ -1,6 +1,6 @@
 """Check-ins: a question asked and its outcome: open, answered, unclear, missed, void."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -79,7 +79,23 @@ def over(session: Session, *, now: datetime, limit: int) -> list[CheckIn]:
     return list(session.scalars(mine))
 
 
-def of_patient(session: Session, patient_id: UUID, *, item: str, limit: int = 30) -> list[CheckIn]:
-    """Return the latest check-ins of a patient for one item, the newest first."""
-    mine = select(CheckIn).where(CheckIn.patient_id == patient_id, CheckIn.item == item)
-    return list(session.scalars(mine.order_by(CheckIn.asked_at.desc()).limit(limit)))
+_LATEST = text("""
+    SELECT c.* FROM unnest(CAST(:patients AS uuid[]), CAST(:items AS text[])) AS w(patient_id, item)
+    CROSS JOIN LATERAL (
+        SELECT * FROM check_in
+        WHERE patient_id = w.patient_id AND item = w.item ORDER BY asked_at DESC LIMIT :limit
+    ) AS c
+    ORDER BY c.asked_at DESC
+""")
+
+
+def latest(
+    session: Session, asked: Collection[tuple[UUID, str]], *, limit: int
+) -> dict[tuple[UUID, str], list[CheckIn]]:
+    """Return the latest check-ins of patients for one item each, the newest first."""
+    found: dict[tuple[UUID, str], list[CheckIn]] = {each: [] for each in asked}
+    values = {"patients": [each for each, _ in found], "items": [each for _, each in found]}
+    mine = select(CheckIn).from_statement(_LATEST)
+    for row in session.scalars(mine, {**values, "limit": limit}) if found else ():
+        found[row.patient_id, row.item].append(row)
+    return found

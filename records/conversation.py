@@ -14,7 +14,7 @@ from sqlalchemy import select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from records.base import as_array
+from records.base import as_array, put_off
 from records.checkins import CheckIn
 from records.inbox import Inbound
 from records.outbox import Message
@@ -24,6 +24,7 @@ from records.patients import Consent, Patient
 _PROMPTS_SINCE = timedelta(days=45)
 # So long after its answer a question for a number can still be answered otherwise.
 _CORRECTABLE = timedelta(hours=1)
+_OF_VISIT = "appointment_reminder"
 # The carrier's clock and ours may differ by this much when a reply is found on its list.
 _CLOCK_SLACK = timedelta(seconds=60)
 
@@ -131,33 +132,50 @@ def prompts_of(session: Session, message_ids: Sequence[UUID]) -> dict[UUID, Prom
     return {row["message_id"]: Prompt(**row) for row in found}
 
 
-_ANSWERED = text("""
-    UPDATE message SET answered_at = LEAST(answered_at, CAST(:at AS timestamptz))
-    WHERE id = :id
-       OR (enrollment_id = :enrollment AND occurrence = :occurrence
-           AND (step = :question OR nudge_for = :question) AND attempts > 0)
-       OR (appointment_id = :visit AND expects = 'appointment_reminder' AND attempts > 0
-           AND anchor_at = :start)
+# The texts of each question, through the indexes: its own, its nudges, and those that asked to
+# confirm the same visit at the same time.
+_QUESTIONS = """unnest(CAST(:ids AS uuid[]), CAST(:enrollments AS uuid[]),
+         CAST(:occurrences AS text[]), CAST(:questions AS text[]), CAST(:visits AS uuid[]),
+         CAST(:starts AS timestamptz[]), CAST(:ats AS timestamptz[]))
+         WITH ORDINALITY AS w(id, enrollment, occurrence, question, visit, start, at, nth)
+    CROSS JOIN LATERAL (
+        SELECT id, step, nudge_for, round FROM message
+        WHERE id = w.id
+           OR (enrollment_id = w.enrollment AND occurrence = w.occurrence AND attempts > 0
+               AND (step = w.question OR nudge_for = w.question))
+           OR (appointment_id = w.visit AND expects = 'appointment_reminder' AND attempts > 0
+               AND anchor_at = w.start)
+    ) AS m"""
+_ANSWERED = text(f"""
+    UPDATE message SET answered_at = LEAST(answered_at, found.at)
+    FROM (SELECT m.id, min(w.at) AS at FROM {_QUESTIONS} GROUP BY m.id) AS found
+    WHERE message.id = found.id
 """)
 
 
 def mark_answered(session: Session, asked: Prompt, *, at: datetime) -> None:
-    """Note that a question is answered, in each text that asked it.
+    """Note, as the transaction ends, that a question is answered, in each text that asked it.
 
     C and R answer every earlier text that asked to confirm the same visit at the same time.
     """
-    session.execute(_ANSWERED, {**_same_question(asked), "at": at})
+    put_off(session, _mark_answered, (asked, at))
 
 
-def _same_question(asked: Prompt) -> dict[str, object]:
-    of_visit = asked.context == "appointment_reminder"
+def _mark_answered(session: Session, answered: Sequence[tuple[Prompt, datetime]]) -> None:
+    questions = _same_questions([asked for asked, _ in answered])
+    session.execute(_ANSWERED, {**questions, "ats": as_array(at for _, at in answered)})
+
+
+def _same_questions(asked: Sequence[Prompt]) -> dict[str, object]:
+    visits = [each.appointment_id if each.context == _OF_VISIT else None for each in asked]
     return {
-        "id": asked.message_id,
-        "enrollment": asked.enrollment_id,
-        "occurrence": asked.occurrence,
-        "question": asked.question,
-        "visit": asked.appointment_id if of_visit else None,
-        "start": asked.anchor_at,
+        "ids": as_array(each.message_id for each in asked),
+        "enrollments": as_array(each.enrollment_id for each in asked),
+        "occurrences": [each.occurrence for each in asked],
+        "questions": [each.question for each in asked],
+        "visits": as_array(visits),
+        "starts": as_array(each.anchor_at for each in asked),
+        "ats": as_array(each.asked_at for each in asked),
     }
 
 
@@ -202,22 +220,30 @@ def lock_numbers(session: Session, blinds: Sequence[bytes]) -> None:
 # A number's texts are handled in the order received (a later R reverses a C), but one that is
 # urgent waits for nothing.
 _NEXT_UNREAD = text("""
-    SELECT i.* FROM inbound i
-    WHERE i.handled_at IS NULL AND (i.retry_at IS NULL OR i.retry_at <= :now)
-      AND i.urgent = :urgent
-      AND (i.urgent OR NOT EXISTS (
-          SELECT 1 FROM inbound e
-          WHERE e.clinic_id = i.clinic_id AND e.from_blind = i.from_blind
-            AND e.handled_at IS NULL AND (e.retry_at IS NULL OR e.retry_at <= :now)
-            AND (e.received_at, e.id) < (i.received_at, i.id)))
-    ORDER BY i.received_at, i.id LIMIT :limit
-    FOR UPDATE OF i SKIP LOCKED
+    WITH urgent AS MATERIALIZED (
+        SELECT * FROM inbound
+        WHERE handled_at IS NULL AND (retry_at IS NULL OR retry_at <= :now) AND urgent
+        ORDER BY received_at, id LIMIT 1
+        FOR UPDATE SKIP LOCKED
+    ), others AS MATERIALIZED (
+        SELECT i.* FROM inbound i
+        WHERE i.handled_at IS NULL AND (i.retry_at IS NULL OR i.retry_at <= :now)
+          AND NOT i.urgent AND NOT EXISTS (SELECT 1 FROM urgent)
+          AND NOT EXISTS (
+              SELECT 1 FROM inbound e
+              WHERE e.clinic_id = i.clinic_id AND e.from_blind = i.from_blind
+                AND e.handled_at IS NULL AND (e.retry_at IS NULL OR e.retry_at <= :now)
+                AND (e.received_at, e.id) < (i.received_at, i.id))
+        ORDER BY i.received_at, i.id LIMIT :limit
+        FOR UPDATE OF i SKIP LOCKED
+    )
+    SELECT * FROM urgent UNION ALL SELECT * FROM others ORDER BY received_at, id
 """)
 
 
-def take_unread(session: Session, *, now: datetime, limit: int, urgent: bool) -> list[Inbound]:
-    """Lock and return the texts to handle next: urgent ones, or the earliest of each number."""
-    values = {"now": now, "limit": limit, "urgent": urgent}
+def take_unread(session: Session, *, now: datetime, limit: int) -> list[Inbound]:
+    """Lock and return the texts to handle next: an urgent one, else the earliest of each number."""
+    values = {"now": now, "limit": limit}
     return list(session.scalars(select(Inbound).from_statement(_NEXT_UNREAD), values))
 
 
@@ -371,18 +397,26 @@ def take_back_answer(session: Session, appointment_id: UUID, *, start: datetime 
     session.execute(_TAKE_BACK, {"id": appointment_id, "start": start})
 
 
-_SAME_QUESTION = text("""
-    SELECT c.* FROM check_in c JOIN message m ON m.id = c.message_id
-    WHERE m.id = :id
-       OR (m.enrollment_id = :enrollment AND m.occurrence = :occurrence
-           AND (m.step = :question OR m.nudge_for = :question))
-       OR (m.appointment_id = :visit AND m.expects = 'appointment_reminder'
-           AND m.anchor_at = :start)
-    ORDER BY m.nudge_for IS NOT NULL, m.step = :question DESC, m.round DESC FOR UPDATE OF c
+_CHECK_INS = text(f"""
+    SELECT w.id AS asked, c.id FROM {_QUESTIONS} JOIN check_in c ON c.message_id = m.id
+    ORDER BY w.nth, m.nudge_for IS NOT NULL, m.step = w.question DESC, m.round DESC
 """)
 
 
 def check_ins_of(session: Session, asked: Prompt) -> list[CheckIn]:
     """Lock and return the check-ins of one question, its own first, then those that repeat it."""
-    mine = select(CheckIn).from_statement(_SAME_QUESTION)
-    return list(session.scalars(mine, _same_question(asked)))
+    return check_ins_of_all(session, [asked])[asked.message_id]
+
+
+def check_ins_of_all(session: Session, asked: Sequence[Prompt]) -> dict[UUID, list[CheckIn]]:
+    """Lock and return the check-ins of these questions, as `check_ins_of` does, by message."""
+    found: dict[UUID, list[CheckIn]] = {each.message_id: [] for each in asked}
+    ids = [(row[0], row[1]) for row in session.execute(_CHECK_INS, _same_questions(asked))]
+    if not ids:
+        return found
+    mine = select(CheckIn).where(CheckIn.id.in_({check_in_id for _, check_in_id in ids}))
+    rows = session.scalars(mine.order_by(CheckIn.id).with_for_update())
+    locked = {row.id: row for row in rows}
+    for message_id, check_in_id in ids:
+        found[message_id].append(locked[check_in_id])
+    return found

@@ -1,6 +1,6 @@
 """Protocols as they were published, and the patients enrolled in them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
@@ -8,7 +8,7 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, select, text, 
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from records.base import Base, ClinicId, CreatedAt, Id, as_array, new_id, within_clinic
+from records.base import Base, ClinicId, CreatedAt, Id, as_array, new_id, put_off, within_clinic
 
 
 class ProtocolVersion(Base):
@@ -121,30 +121,34 @@ def version(
 _numbered: dict[tuple[UUID, str, int], ProtocolVersion] = {}
 
 
-def request_plan(session: Session, enrollment_ids: list[UUID]) -> None:
-    """Mark enrollments so that the plan step looks at them."""
-    _mark(session, Enrollment.id.in_(enrollment_ids))
-
-
 def request_plan_of_patient(session: Session, patient_id: UUID) -> None:
-    """Mark all enrollments of a patient so that the plan step looks at them; once a transaction."""
-    marked: set[UUID] = session.info.setdefault("plan_requested", set())
-    if patient_id in marked:
-        return
-    if not session.in_nested_transaction():
-        # What a savepoint marks may be rolled back with it, and is marked again.
-        marked.add(patient_id)
-    _mark(session, Enrollment.patient_id == patient_id)
+    """Mark all enrollments of a patient, as the transaction ends, for the plan step to look at."""
+    put_off(session, _mark, patient_id)
+
+
+def request_plan_of_patients(session: Session, patient_ids: Iterable[UUID]) -> None:
+    """Mark all enrollments of these patients, as the transaction ends."""
+    for patient_id in patient_ids:
+        put_off(session, _mark, patient_id)
+
+
+# Locked in one order, so that two who mark the same patients never wait for each other crosswise.
+_MARK = text("""
+    UPDATE enrollment SET plan_requested_at = clock_timestamp()
+    WHERE id = ANY(ARRAY(SELECT id FROM enrollment WHERE patient_id = ANY(CAST(:patients AS uuid[]))
+                         ORDER BY id FOR NO KEY UPDATE))
+""")
+
+
+def _mark(session: Session, patient_ids: Sequence[UUID]) -> None:
+    session.execute(_MARK, {"patients": as_array(set(patient_ids))})
 
 
 def request_plan_of_clinic(session: Session, clinic_id: UUID) -> None:
     """Mark all active enrollments of a clinic so that the plan step looks at them."""
-    _mark(session, (Enrollment.clinic_id == clinic_id) & (Enrollment.status == "active"))
-
-
-def _mark(session: Session, condition: object) -> None:
+    mine = (Enrollment.clinic_id == clinic_id) & (Enrollment.status == "active")
     marked = update(Enrollment).values(plan_requested_at=text("clock_timestamp()"))
-    session.execute(marked.where(condition))  # type: ignore[arg-type]  # A column expression.
+    session.execute(marked.where(mine))
 
 
 def of_patient(session: Session, patient_id: UUID) -> list[Enrollment]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session, aliased
 
@@ -287,13 +287,6 @@ def active_enrollments_in(session: Session, clinic_id: UUID, protocol: str) -> l
         Enrollment.status == "active",
     )
     return list(session.scalars(mine))
-
-
-def request_plan_of_patients(session: Session, patient_ids: Collection[UUID]) -> None:
-    """Mark all enrollments of these patients so that the plan step looks at them."""
-    if patient_ids:
-        marked = update(Enrollment).values(plan_requested_at=func.clock_timestamp())
-        session.execute(marked.where(Enrollment.patient_id.in_(patient_ids)))
 
 
 def open_items_of_visit(session: Session, appointment_id: UUID, reason: str) -> list[FollowUp]:

@@ -100,7 +100,7 @@ def sync(
         counts["ended"] += len(ended)
         changed += ended
     session.flush()
-    enrollments.request_plan(session, [row.id for row in changed])
+    enrollments.request_plan_of_patients(session, {row.patient_id for row in changed})
     return counts
 
 

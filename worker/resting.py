@@ -24,9 +24,8 @@ def hold_until_clear(session: Session, person: Patient) -> None:
         enrollments.request_plan_of_patient(session, person.id)
 
 
-def end_for_clear(session: Session, patient_id: UUID) -> None:
+def end_for_clear(session: Session, person: Patient) -> None:
     """Let texts go on once it is clear that the patient did not stop, or did."""
-    person = patients.by_id(session, patient_id)
     if (person.status, person.status_reason) == ("held", UNCLEAR_STOP):
         person.status, person.status_reason = "active", None
         session.flush()

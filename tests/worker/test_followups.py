@@ -210,8 +210,8 @@ def clinic_file(world: World) -> ClinicFile:
         return clinics.by_id(session, world.clinic_id).file
 
 
-def test_a_plan_asked_for_in_a_savepoint_that_fails_is_asked_for_again(clinic: World) -> None:
-    """A transaction marks a patient once, and never goes by a mark that was taken back."""
+def test_a_plan_asked_for_is_marked_once_as_the_transaction_ends(clinic: World) -> None:
+    """Whatever a savepoint in between took back; a plan too many changes nothing."""
     _, patient_id = clinic.book(starts_in=timedelta(days=9))
     clinic.execute("UPDATE enrollment SET plan_requested_at = NULL")
     with clinic.database.transaction() as session:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from records import clinics, intake
+from records import clinics, enrollments, intake
 from records.appointments import Appointment, AppointmentEvent
 from records.base import Session, new_id
 from worker import enrolling, protocols
@@ -243,7 +243,7 @@ class VisitBatch:
             enrolling.sync(session, clinic_id, file, published, visits, now=self._now)
         intake.release_of_visits(session, [visit.id for visit in touched])
         # Caps are shared by all that a patient follows, so all of it is planned anew.
-        intake.request_plan_of_patients(session, {visit.patient_id for visit in touched})
+        enrollments.request_plan_of_patients(session, {visit.patient_id for visit in touched})
 
     def _published(self, session: Session, clinic_id: UUID) -> enrolling.Protocols:
         if clinic_id not in self._published_in:

@@ -103,7 +103,7 @@ class PatientBatch:
         self._welcome(session)
         self._tell_of_sharing(session, [*fresh, *touched], result)
         changed = [each.person.id for each in touched if each.changed]
-        intake.request_plan_of_patients(session, changed)
+        enrollments.request_plan_of_patients(session, changed)
         result.counts.update(
             created=len(fresh), changed=len(changed), unchanged=len(touched) - len(changed)
         )

@@ -17,6 +17,7 @@ from messages.detached import Detached, look
 from messages.replies import Intent
 from records import clinics, conversation, patients
 from records.base import Session
+from records.checkins import CheckIn
 from records.clinics import Clinic
 from records.conversation import Prompt, Reply
 from records.inbox import Inbound
@@ -39,11 +40,14 @@ _PROMISED = frozenset({Severity.PAGE_NOW, Severity.CALL_TODAY})
 class Known:
     """What was read for all texts of a transaction at once; what is missing is read when asked for.
 
-    `prompts` are those that texts were read as answers to, `around` those that each could answer,
-    `senders` what clinics text from now.
+    `prompts` are those that texts were read as answers to, `check_ins` those of these questions,
+    and `earlier` the latest of the same patient and question; `around` are the questions that each
+    text could answer, `senders` what clinics text from now.
     """
 
     prompts: dict[UUID, Prompt] = field(default_factory=dict, repr=False)
+    check_ins: dict[UUID, list[CheckIn]] = field(default_factory=dict, repr=False)
+    earlier: dict[tuple[UUID, str], list[CheckIn]] = field(default_factory=dict, repr=False)
     around: dict[UUID, list[Prompt]] = field(default_factory=dict, repr=False)
     senders: dict[UUID, UUID] = field(default_factory=dict)
 
@@ -78,6 +82,14 @@ class Case:
     def patient(self) -> Patient | None:
         """The one patient on this number; None for a stranger's or a shared number."""
         return self.people[0] if len(self.people) == 1 else None
+
+    def person(self, patient_id: UUID) -> Patient:
+        """Return one of those on the number, or whom a question was asked before it was another's.
+
+        Whoever is on the number is read and locked already.
+        """
+        here = (each for each in self.people if each.id == patient_id)
+        return next(here, None) or patients.by_id(self.session, patient_id)
 
     @property
     def intents(self) -> tuple[Intent, ...]:

@@ -29,7 +29,8 @@ SIDE_EFFECTS = "side_effect_check"
 _DECIDED = frozenset({Intent.confirm, Intent.decline_reschedule})
 # A number beside these may be an amount that was taken, or how long it lasts.
 _AMOUNTS = frozenset({Intent.overdose, Intent.medical_emergency})
-_PREVIOUS = 10
+#: So many earlier answers to a question are looked at with each.
+PREVIOUS = 10
 
 
 def answered(case: Case) -> bool:
@@ -97,11 +98,14 @@ def _weighed(case: Case, own: CheckIn | None) -> tuple[bool, bool]:
 
 def check_in_of(case: Case, prompt: Prompt) -> CheckIn | None:
     """Return the question's check-in; those of texts that repeat it are void."""
-    rows = conversation.check_ins_of(case.session, prompt)
-    if not rows:
+    known, asked = case.known.check_ins, prompt.message_id
+    if asked not in known:
+        known[asked] = conversation.check_ins_of(case.session, prompt)
+    if not known[asked]:
         # The reply beat our own record of the question's acceptance.
         checkins.open_for(case.session, [_fresh(case, prompt)])
-        rows = conversation.check_ins_of(case.session, prompt)
+        known[asked] = conversation.check_ins_of(case.session, prompt)
+    rows = known[asked]
     for other in rows[1:]:
         other.status = "void" if other.status == "open" else other.status
     return rows[0] if rows else None
@@ -327,7 +331,7 @@ def _score(case: Case, prompt: Prompt) -> bool:
     holds, doubtful = _weighed(case, check_in_of(case, prompt))
     if holds:
         record(case, prompt, number=case.inbound.value)
-        resting.end_for_clear(case.session, prompt.patient_id)
+        resting.end_for_clear(case.session, case.person(prompt.patient_id))
     # Whom a number called stays called, whatever corrects it.
     case.open(*wanted)
     if doubtful:
@@ -356,21 +360,28 @@ def judge_score(
 
 def _previous(case: Case, prompt: Prompt) -> list[int]:
     """Return the patient's earlier numbers for this question, the oldest first."""
-    rows = checkins.of_patient(
-        case.session, prompt.patient_id, item=prompt.question, limit=_PREVIOUS
-    )
-    rows = [row for row in rows if row.status == "answered" and row.inbound_id != case.inbound.id]
+    rows = [
+        row
+        for row in _earlier(case, prompt)
+        if row.status == "answered" and row.inbound_id != case.inbound.id
+    ]
     known = [int(row.value) for row in rows if row.value is not None]
     return known[::-1]
 
 
 def _said_before(case: Case, prompt: Prompt) -> list[str]:
     """Return what the patient answered to this question before, the oldest first."""
-    rows = checkins.of_patient(
-        case.session, prompt.patient_id, item=prompt.question, limit=_PREVIOUS
-    )
-    earlier = [row for row in rows if row.status == "answered" and row.value_text is not None]
+    rows = [row for row in _earlier(case, prompt) if row.status == "answered"]
+    earlier = [row for row in rows if row.value_text is not None]
     return [str(row.value_text) for row in earlier if row.message_id != prompt.message_id][::-1]
+
+
+def _earlier(case: Case, prompt: Prompt) -> list[CheckIn]:
+    """Return the latest check-ins of the patient for this question, the newest first."""
+    asked = (prompt.patient_id, prompt.question)
+    if asked not in case.known.earlier:
+        case.known.earlier.update(checkins.latest(case.session, [asked], limit=PREVIOUS))
+    return case.known.earlier[asked]
 
 
 def reassure(case: Case, wanted: Sequence[WantedFollowUp], *, side_effects: bool) -> None:

@@ -58,7 +58,7 @@ def stop(
                 occurred_at=occurred_at,
                 inbound_id=inbound_id,
             )
-        resting.end_for_clear(session, person.id)
+        resting.end_for_clear(session, person)
         enrollments.request_plan_of_patient(session, person.id)
     if before is None:
         # What is unsent after an earlier stop is that stop's one confirmation.

@@ -339,13 +339,13 @@ def _switch_by_hand(
             if name in was_on and row.status == enrolling.ACTIVE:
                 row.status, row.ended_at = enrolling.ENDED, now
                 ended += 1
-                changed.append(row.id)
+                changed.append(row.patient_id)
             elif name not in was_on and row.status == enrolling.ENDED:
                 row.status, row.ended_at = enrolling.ACTIVE, None
                 began += 1
-                changed.append(row.id)
+                changed.append(row.patient_id)
     session.flush()
-    enrollments.request_plan(session, changed)
+    enrollments.request_plan_of_patients(session, changed)
     return began, ended
 
 

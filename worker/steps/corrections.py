@@ -66,7 +66,7 @@ def correct(
         _open(session, services, text)
         for person in text.people:
             if intent is not Intent.unclear:
-                resting.end_for_clear(session, person.id)
+                resting.end_for_clear(session, person)
             enrollments.request_plan_of_patient(session, person.id)
         _keep(session, services, text, actor, changed)
         stays = text.before in _STOPS and intent not in _STOPS

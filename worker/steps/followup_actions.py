@@ -9,7 +9,7 @@ import re
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from records import accounting, clinics, enrollments, followups, pages, worklist
+from records import accounting, clinics, enrollments, followups, pages, patients, worklist
 from records.base import Session
 from records.clinics import Staff
 from records.followups import FollowUp
@@ -266,7 +266,7 @@ def _end_rest(session: Session, item: FollowUp, now: datetime) -> None:
     elif item.reason == FollowUpReason.CONVERSATION:
         resting.end_for_conversation(session, item.patient_id)
     elif item.reason == FollowUpReason.UNCLEAR_REPLY:
-        resting.end_for_clear(session, item.patient_id)
+        resting.end_for_clear(session, patients.by_id(session, item.patient_id))
 
 
 def is_safety(reason: str) -> bool:

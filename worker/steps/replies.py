@@ -14,7 +14,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from messages.replies import Intent
-from records import clinics, conversation, enrollments, inbox, patients
+from records import checkins, clinics, conversation, enrollments, inbox, patients
 from records.base import Session
 from records.conversation import Prompt, Reply
 from records.inbox import Inbound
@@ -26,7 +26,7 @@ from worker.logs import get_logger
 from worker.replying import arriving, hearing
 from worker.replying.case import Case, Known
 from worker.replying.leaving import closed_record, helped, started, stopped, stranger
-from worker.replying.prompted import answered, hold_beside
+from worker.replying.prompted import PREVIOUS, answered, hold_beside
 from worker.replying.staffreply import staff_reply
 from worker.replying.unprompted import paused, unasked
 from worker.replying.urgent import alarmed, safety
@@ -37,7 +37,7 @@ log = get_logger(__name__)
 
 _TRIES = 3
 #: So many texts, and their patients, are held at a time: whoever stops meanwhile hardly waits.
-_TOGETHER = 10
+_TOGETHER = 25
 _RETRY = timedelta(seconds=10)
 
 
@@ -50,8 +50,7 @@ def run(services: Services, *, limit: int = 100) -> Counter[str]:
         # Whoever wrote of danger meanwhile goes before the next few.
         together = 1 if alone else min(left, _TOGETHER)
         try:
-            handled = _handle_next(services, taken, 1, urgent=True)
-            handled = handled or _handle_next(services, taken, together, urgent=False)
+            handled = _handle_next(services, taken, together)
             if not handled:
                 break
             counts["handled"] += handled
@@ -69,11 +68,11 @@ def run(services: Services, *, limit: int = 100) -> Counter[str]:
     return counts
 
 
-def _handle_next(services: Services, taken: list[UUID], most: int, *, urgent: bool) -> int:
-    """Handle the next free texts in one transaction; return how many there were."""
+def _handle_next(services: Services, taken: list[UUID], most: int) -> int:
+    """Handle the next free texts in one transaction, an urgent one alone; return how many."""
     now = services.now
     with services.database.transaction() as session:
-        rows = conversation.take_unread(session, now=now, limit=most, urgent=urgent)
+        rows = conversation.take_unread(session, now=now, limit=most)
         if not rows:
             return 0
         taken += [row.id for row in rows]
@@ -98,16 +97,26 @@ def _cases(session: Session, services: Services, rows: Sequence[Inbound]) -> lis
     people = conversation.people_on(session, [(row.clinic_id, row.from_blind) for row in rows])
     patients.read_opt_outs(session, people.keys())
     on_number = [people[row.clinic_id, row.from_blind] for row in rows]
-    known = Known(
-        prompts=conversation.prompts_of(
-            session, [row.prompt_message_id for row in rows if row.prompt_message_id]
-        ),
-        around=_around(session, rows, on_number),
-    )
+    known = _answering(session, rows)
+    known.around.update(_around(session, rows, on_number))
     return [
         _case(session, services, row, those, known)
         for row, those in zip(rows, on_number, strict=True)
     ]
+
+
+def _answering(session: Session, rows: Sequence[Inbound]) -> Known:
+    """Read the questions that these texts answer, and what was answered to them before."""
+    ids = [row.prompt_message_id for row in rows if row.prompt_message_id]
+    prompts = conversation.prompts_of(session, ids)
+    if not prompts:
+        return Known()
+    asked = {(each.patient_id, each.question) for each in prompts.values()}
+    return Known(
+        prompts=prompts,
+        check_ins=conversation.check_ins_of_all(session, list(prompts.values())),
+        earlier=checkins.latest(session, asked, limit=PREVIOUS),
+    )
 
 
 def _case(

@@ -178,7 +178,7 @@ def reach(
         everybody = [person, *others]
         # Whoever waited for this choice, or is tagged from now on, is planned anew.
         intake.release_of_patients(session, [each.id for each in everybody])
-        intake.request_plan_of_patients(session, [each.id for each in everybody])
+        enrollments.request_plan_of_patients(session, [each.id for each in everybody])
         _record(session, services, person, actor, "patient.reached", {"by": how.value})
         held = [each for each in others if not each.calls_only]
         untagged = [each for each in held if each.tag is None or person.tag is None]

@@ -1,0 +1,46 @@
+"""What is put off to the end of a transaction is written once, or not at all."""
+
+from contextlib import suppress
+from typing import Any
+
+from sqlalchemy import text
+
+from records.base import Session, put_off
+from tests.support.world import World
+
+_NOTE = text("INSERT INTO progress (name) VALUES (:name)")
+
+
+def _note(session: Session, names: list[Any]) -> None:
+    session.execute(_NOTE, {"name": "+".join(names)})
+
+
+def _noted(world: World) -> list[str]:
+    return [row.name for row in world.execute("SELECT name FROM progress")]
+
+
+def test_what_was_put_off_is_written_at_one_go(world: World) -> None:
+    """Not before the end of the transaction, and all that belongs together in one statement."""
+    with world.database.transaction() as session:
+        put_off(session, _note, "one")
+        put_off(session, _note, "other")
+        assert session.scalars(text("SELECT name FROM progress")).all() == []
+    assert _noted(world) == ["one+other"]
+
+
+def test_nothing_is_left_of_a_transaction_that_failed(world: World) -> None:
+    """What was put off is the transaction's own: the next one knows nothing of it."""
+    with suppress(ZeroDivisionError), world.database.transaction() as session:
+        put_off(session, _note, "lost")
+        raise ZeroDivisionError
+    with world.database.transaction() as session:
+        put_off(session, _note, "kept")
+    assert _noted(world) == ["kept"]
+
+
+def test_a_rehearsal_writes_nothing_of_what_was_put_off(world: World) -> None:
+    """A block that rolls its own transaction back ends without a word."""
+    with world.database.transaction() as session:
+        put_off(session, _note, "rehearsed")
+        session.rollback()
+    assert _noted(world) == []
