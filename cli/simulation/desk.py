@@ -1,6 +1,7 @@
 """The clinic's desk: enters patients and visits by files, and records what happened, by the steps.
 
-Whatever changes within a quarter of an hour comes in one file, as from a record system.
+Whatever changes within a quarter of an hour, in a large clinic within an hour, comes in one file,
+as from a record system.
 """
 
 import csv
@@ -13,7 +14,7 @@ from uuid import UUID
 
 from cli.errors import CommandError
 from cli.simulation.agenda import Agenda
-from cli.simulation.clinic import KEY, ZONE
+from cli.simulation.clinic import KEY, START, ZONE
 from cli.simulation.courses import Booking, Fate, course
 from cli.simulation.database import OwnDatabase
 from cli.simulation.people import Person, dice
@@ -51,9 +52,11 @@ class Desk:
         *,
         seed: int,
         end: datetime,
+        files_every: timedelta,
     ) -> None:
         self._services, self._own, self._agenda, self._diary = services, own, agenda, diary
         self._staffed, self._seed, self._end = staffed, seed, end
+        self._files_every = max(_QUARTER, files_every)
         self.patients: dict[int, UUID] = {}
         self.people: dict[UUID, Person] = {}
         self.bookings: dict[int, list[Booking]] = {}
@@ -63,10 +66,14 @@ class Desk:
 
     def expect(self, person: Person) -> None:
         """Have a patient come, with their course."""
-        self._agenda.note(person.joins_at, lambda: self._joining.append(person))
+        self._agenda.note(self._file_at(person.joins_at), lambda: self._joining.append(person))
         self.bookings[person.number] = list(course(self._seed, person, self._staffed, self._end))
         for booking in self.bookings[person.number]:
-            self._agenda.note(quarter(booking.told_at), partial(self._enter, booking))
+            self._agenda.note(self._file_at(booking.told_at), partial(self._enter, booking))
+
+    def _file_at(self, at: datetime) -> datetime:
+        """Return when the next file comes, at or after an instant."""
+        return START - (START - at) // self._files_every * self._files_every
 
     def write(self) -> int:
         """Import what has gathered; return how many rows."""
@@ -112,7 +119,8 @@ class Desk:
         self._tell(booking, "is booked for")
         self._expect_start(booking)
         if booking.fate in {Fate.CANCELLED, Fate.MOVED}:
-            turns = quarter(max(booking.turns_at, self._services.now + timedelta(minutes=20)))
+            soon = self._services.now + timedelta(minutes=20)
+            turns = self._file_at(max(booking.turns_at, soon))
             if turns < booking.starts_at:
                 self._agenda.note(turns, lambda: self._turn(booking))
 
@@ -172,7 +180,11 @@ class Desk:
             )
 
     def after_a_request(self, number: int) -> None:
-        """Decide what a patient who wants another time gets: mostly one, in the next days."""
+        """Have the next file bring what a patient gets who wants another time."""
+        self._agenda.note(self._file_at(self._services.now), lambda: self._decide(number))
+
+    def _decide(self, number: int) -> None:
+        """Decide on another time: mostly there is one, in the next days."""
         now = self._services.now
         ahead = [
             each

@@ -166,6 +166,7 @@ class _Run:
             self._staffed,
             seed=plan.seed,
             end=self._end,
+            files_every=plan.grain,
         )
         self._room = self._staff_room()
         self._audit = Audit(
@@ -228,7 +229,7 @@ class _Run:
                 carrier=carrier,
                 pager=pager,
                 sender_id=self._sender_id,
-                pace=self._plan.grain / 3,
+                pace=self._plan.grain / 2,
                 pulls=self._plan.faults,
                 after_pull=self._after_pull,
                 failed=self._failed,
