@@ -1,5 +1,6 @@
 """Booked visits and what happened at them."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -98,6 +99,12 @@ def find(session: Session, external_id: str, clinic_id: UUID | None = None) -> l
 def by_id(session: Session, appointment_id: UUID) -> Appointment:
     """Return the visit; it must exist."""
     return session.scalars(select(Appointment).where(Appointment.id == appointment_id)).one()
+
+
+def with_ids(session: Session, appointment_ids: Collection[UUID]) -> dict[UUID, Appointment]:
+    """Return these visits, by id."""
+    mine = select(Appointment).where(Appointment.id.in_(appointment_ids))
+    return {visit.id: visit for visit in session.scalars(mine)} if appointment_ids else {}
 
 
 def of_patients(session: Session, patient_ids: list[UUID]) -> list[Appointment]:

@@ -55,9 +55,13 @@ def put_off(session: Session, write: Callable[[Session, list[Any]], None], what:
     """Have `write` called at the end of the transaction, once, with all that was put off for it.
 
     For what nothing reads within the transaction: what many rows ask for is then one statement,
-    and its locks are held for the last moment only.
+    and its locks are held for the last moment only. Within a savepoint, which may be rolled back by
+    itself, it is written at once.
     """
-    session.info.setdefault(_PUT_OFF, defaultdict(list))[write].append(what)
+    if session.in_nested_transaction():
+        write(session, [what])
+    else:
+        session.info.setdefault(_PUT_OFF, defaultdict(list))[write].append(what)
 
 
 def _write_put_off(session: Session) -> None:

@@ -1,6 +1,6 @@
 """Texts that ended without arriving, or are not proved to have arrived in time: for a person."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -32,17 +32,20 @@ def reviewed(session: Session, message_ids: Sequence[UUID], *, now: datetime) ->
     session.execute(update(Message).where(Message.id.in_(message_ids)).values(reviewed_at=now))
 
 
-def statuses_of_visit(session: Session, appointment_id: UUID) -> list[str]:
-    """Return the statuses of all texts started for a visit."""
-    mine = select(Message.status).where(
-        Message.appointment_id == appointment_id, Message.kind == "started"
-    )
-    return list(session.scalars(mine))
+def statuses_of_visits(
+    session: Session, appointment_ids: Collection[UUID]
+) -> dict[UUID, list[str]]:
+    """Return the statuses of all texts started for these visits.
 
-
-def spoken_for(session: Session, appointment_id: UUID) -> bool:
-    """Return whether texts of an earlier visit that day stand for those of this one."""
-    mine = select(Message.id).where(
-        Message.appointment_id == appointment_id, Message.reason == SkipReason.SAME_DAY
-    )
-    return session.scalars(mine.limit(1)).first() is not None
+    One whose texts those of an earlier visit that day stand for is left out.
+    """
+    found: dict[UUID, list[str]] = {each: [] for each in appointment_ids}
+    columns = (Message.appointment_id, Message.status, Message.kind, Message.reason)
+    mine = select(*columns).where(Message.appointment_id.in_(found))
+    spoken_for = set()
+    for visit_id, status, kind, reason in session.execute(mine) if found else ():
+        if reason == SkipReason.SAME_DAY:
+            spoken_for.add(visit_id)
+        elif kind == "started":
+            found[visit_id].append(status)
+    return {each: statuses for each, statuses in found.items() if each not in spoken_for}

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from records.appointments import next_dose_of
-from records.base import Base, ClinicId, CreatedAt, Id, Sealed, within_clinic
+from records.base import Base, ClinicId, CreatedAt, Id, Sealed, new_id, put_off, within_clinic
 from records.outbox import Message
 
 
@@ -87,6 +87,34 @@ class FollowUpEvent(Base):
         within_clinic("follow_up_id", "follow_up"),
         Index("ix_follow_up_event_follow_up", "follow_up_id", "at"),
     )
+
+
+def tell(
+    session: Session,
+    clinic_id: UUID,
+    follow_up_id: UUID,
+    *,
+    at: datetime,
+    actor: str,
+    action: str,
+    event_id: UUID | None = None,
+    note: bytes | None = None,
+) -> None:
+    """Write a line into an item's story, as the transaction ends; `note` is sealed for its id."""
+    line = {
+        "id": event_id or new_id(),
+        "clinic_id": clinic_id,
+        "follow_up_id": follow_up_id,
+        "at": at,
+        "actor": actor,
+        "action": action,
+        "note": note,
+    }
+    put_off(session, _tell, line)
+
+
+def _tell(session: Session, lines: list[dict[str, object]]) -> None:
+    session.execute(insert(FollowUpEvent), lines)
 
 
 def open_item(session: Session, values: dict[str, object]) -> UUID:

@@ -12,7 +12,7 @@ from records import appointments, clinics, followups, pages
 from records.base import Session
 from records.casework import staff_by_id, staff_of
 from records.clinics import Clinic, Staff
-from records.followups import FollowUp, FollowUpEvent
+from records.followups import FollowUp
 from schedules import ladder, roster
 from schedules.clinic import ClinicFile
 from schedules.clinic_parts import key_of
@@ -77,15 +77,7 @@ def give_to_clinician(session: Session, item: FollowUp, *, now: datetime) -> boo
         item.status, item.acknowledged_at = "open", None
         pages.close_of_item(session, item.id, now=now)
         followups.page_anew(item, now)
-    session.add(
-        FollowUpEvent(
-            clinic_id=item.clinic_id,
-            follow_up_id=item.id,
-            at=now,
-            actor=SYSTEM,
-            action=TO_CLINICIAN,
-        )
-    )
+    followups.tell(session, item.clinic_id, item.id, at=now, actor=SYSTEM, action=TO_CLINICIAN)
     return True
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from records import disclosures, enrollments, followups
 from records.base import Session, new_id
-from records.followups import FollowUp, FollowUpEvent
+from records.followups import FollowUp
 from schedules.followups import (
     CHANGES_PLANS,
     SAFETY_CAUSE,
@@ -105,28 +105,13 @@ def _open(
         _wake(session, item_id, wanted, now)
     to_lead = wanted.for_lead and _give_to_lead(session, item_id, clinic_id, now)
     action = "opened" if item_id == fresh else "joined"
-    session.add(
-        FollowUpEvent(
-            clinic_id=clinic_id,
-            follow_up_id=item_id,
-            at=now,
-            actor=SYSTEM,
-            action=":".join([action, str(wanted.reason), *map(str, wanted.also)]),
-        )
-    )
+    why = ":".join([action, str(wanted.reason), *map(str, wanted.also)])
+    followups.tell(session, clinic_id, item_id, at=now, actor=SYSTEM, action=why)
     if dose_at is not None and (item := followups.by_id(session, item_id)) is not None:
         item.dose_at = dose_at
         lapses.give_to_clinician(session, item, now=now)
     if to_lead:
-        session.add(
-            FollowUpEvent(
-                clinic_id=clinic_id,
-                follow_up_id=item_id,
-                at=now,
-                actor=SYSTEM,
-                action=TO_LEAD,
-            )
-        )
+        followups.tell(session, clinic_id, item_id, at=now, actor=SYSTEM, action=TO_LEAD)
     return item_id
 
 
@@ -135,15 +120,7 @@ def end_needless(session: Session, items: Sequence[FollowUp], *, now: datetime) 
     for item in items:
         item.status, item.outcome, item.resolved_at = "resolved", NO_LONGER_NEEDED, now
         item.climbs_at = None
-        session.add(
-            FollowUpEvent(
-                clinic_id=item.clinic_id,
-                follow_up_id=item.id,
-                at=now,
-                actor=SYSTEM,
-                action="resolved",
-            )
-        )
+        followups.tell(session, item.clinic_id, item.id, at=now, actor=SYSTEM, action="resolved")
 
 
 def _give_to_lead(session: Session, item_id: UUID, clinic_id: UUID, now: datetime) -> bool:

@@ -13,7 +13,7 @@ from records import audit, clinics, followups, pages
 from records.base import Session, new_id
 from records.casework import staff_by_id
 from records.clinics import Staff
-from records.followups import FollowUp, FollowUpEvent
+from records.followups import FollowUp
 from worker.presence import MAY_DECIDE
 from worker.services import Services
 
@@ -151,17 +151,20 @@ def record(
     details: dict[str, Any] | None = None,
 ) -> None:
     """Leave a line in the item's history and in the clinic's trail; a note is kept sealed."""
-    event = FollowUpEvent(
-        id=new_id(),
-        clinic_id=item.clinic_id,
-        follow_up_id=item.id,
+    event_id = new_id()
+    sealed = None
+    if note is not None:
+        sealed = services.vault.seal("follow_up_event", "note", event_id, note)
+    followups.tell(
+        session,
+        item.clinic_id,
+        item.id,
         at=services.now,
         actor=actor.label,
         action=action,
+        event_id=event_id,
+        note=sealed,
     )
-    if note is not None:
-        event.note = services.vault.seal("follow_up_event", "note", event.id, note)
-    session.add(event)
     audit.record(
         session,
         services.vault,

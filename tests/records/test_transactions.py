@@ -44,3 +44,13 @@ def test_a_rehearsal_writes_nothing_of_what_was_put_off(world: World) -> None:
         put_off(session, _note, "rehearsed")
         session.rollback()
     assert _noted(world) == []
+
+
+def test_a_savepoint_takes_back_what_was_put_off_in_it(world: World) -> None:
+    """What is put off goes by whatever else the savepoint wrote; what came before it stays."""
+    with world.database.transaction() as session:
+        put_off(session, _note, "before")
+        savepoint = session.begin_nested()
+        put_off(session, _note, "within")
+        savepoint.rollback()
+    assert _noted(world) == ["before"]

@@ -111,11 +111,13 @@ def run(services: Services, *, limit: int = BATCH) -> Counter[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Known:
-    """What was read for all texts at once: who their patients are, and the facts of some.
+    """What was read for all texts at once: their patients and visits, and the facts of some.
 
-    `failed` says why a patient's facts could not be read.
+    `failed` says why a patient's facts could not be read, `texts` how those of a visit stand.
     """
 
+    visits: Mapping[UUID, Appointment]
+    texts: Mapping[UUID, Sequence[str]]
     people: Mapping[UUID, Patient] = field(repr=False)
     facts: Mapping[UUID, tuple[ClinicContext, PatientContext]] = field(repr=False)
     failed: Mapping[UUID, Exception] = field(repr=False)
@@ -133,7 +135,12 @@ def _read(
         if each.patient_id and _has_rule(each) and people[each.patient_id].status != "closed"
     }
     known, failed = _facts(session, services, timed, now=now)
-    return _Known(people=people, facts=known, failed=failed)
+    visits = appointments.with_ids(
+        session, {each.appointment_id for each in asked if each.appointment_id}
+    )
+    ahead = [each.id for each in visits.values() if each.status == "booked"]
+    texts = endings.statuses_of_visits(session, ahead)
+    return _Known(people=people, visits=visits, texts=texts, facts=known, failed=failed)
 
 
 def _facts(
@@ -173,7 +180,7 @@ def _review(session: Session, message: Message, known: _Known, *, now: datetime)
         if prove_by is not None and prove_by > now:
             message.prove_by = prove_by
             return None
-        items = _wanted(session, message, patient_id, told, now=now)
+        items = _wanted(session, message, patient_id, told, known, now=now)
     except Exception:
         # A fault of the database itself ends the transaction, and so the next statement.
         log.exception("text_not_reviewed", message_id=str(message.id), patient_id=str(patient_id))
@@ -195,6 +202,7 @@ def _wanted(
     message: Message,
     patient_id: UUID,
     told: _Instruction | None,
+    known: _Known,
     *,
     now: datetime,
 ) -> list[WantedFollowUp]:
@@ -209,7 +217,7 @@ def _wanted(
         items.append(wanted(unreachable, now=now, staffed=file.staffed(), about=str(patient_id)))
     if told is not None:
         items += told.not_arrived(file, now=now)
-    return [*one_a_cause(items), *_not_reminded(session, message, file, now=now)]
+    return [*one_a_cause(items), *_not_reminded(message, file, known, now=now)]
 
 
 def _unreadable(
@@ -269,15 +277,13 @@ def _start_of(enrollment: EnrollmentFacts) -> datetime | None:
 
 
 def _not_reminded(
-    session: Session, message: Message, file: ClinicFile, *, now: datetime
+    message: Message, file: ClinicFile, known: _Known, *, now: datetime
 ) -> Sequence[WantedFollowUp]:
-    if message.appointment_id is None:
-        return ()
-    visit = appointments.by_id(session, message.appointment_id)
-    if visit.status != "booked" or endings.spoken_for(session, visit.id):
+    visit = known.visits.get(message.appointment_id) if message.appointment_id else None
+    if visit is None or visit.id not in known.texts:
         return ()
     return for_visit_texts(
-        endings.statuses_of_visit(session, visit.id),
+        known.texts[visit.id],
         starts_at=visit.starts_at,
         now=now,
         staffed=file.staffed(),

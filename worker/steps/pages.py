@@ -16,7 +16,7 @@ from records import clinics, followups, inbox, intake, pagecodes, pages
 from records.base import Session
 from records.casework import staff_with_ids
 from records.clinics import Clinic, Sender, Staff
-from records.followups import FollowUp, FollowUpEvent
+from records.followups import FollowUp
 from records.pages import DeliveryStatus, Page, PageDelivery, PageKind
 from schedules import ladder, roster
 from schedules.clinic import ClinicFile
@@ -212,14 +212,8 @@ def _take_turn(session: Session, item: FollowUp, turn: Turn, now: datetime) -> N
         turn.why is Why.DUE and item.severity != Severity.PAGE_NOW
     ):
         item.escalation_level += 1
-    session.add(
-        FollowUpEvent(
-            clinic_id=item.clinic_id,
-            follow_up_id=item.id,
-            at=now,
-            actor=SYSTEM,
-            action=f"paged:{turn.why}",
-        )
+    followups.tell(
+        session, item.clinic_id, item.id, at=now, actor=SYSTEM, action=f"paged:{turn.why}"
     )
 
 

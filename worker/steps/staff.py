@@ -12,7 +12,6 @@ from argon2 import PasswordHasher
 from records import audit, clinics, followups, intake
 from records.base import Session, new_id
 from records.clinics import Staff, StaffAbsence
-from records.followups import FollowUpEvent
 from worker.refusal import RefusedError
 from worker.services import Services
 
@@ -138,16 +137,10 @@ def _members(session: Session, email: str) -> list[Staff]:
 
 def _return_items(session: Session, services: Services, member: Staff, actor: str) -> int:
     items = followups.return_to_queue(session, member.id, now=services.now)
-    session.add_all(
-        FollowUpEvent(
-            clinic_id=item.clinic_id,
-            follow_up_id=item.id,
-            at=services.now,
-            actor=actor,
-            action="returned",
+    for item in items:
+        followups.tell(
+            session, item.clinic_id, item.id, at=services.now, actor=actor, action="returned"
         )
-        for item in items
-    )
     return len(items)
 
 

@@ -15,7 +15,7 @@ from records import audit, clinics, enrollments, followups, intake
 from records.appointments import Appointment, AppointmentEvent
 from records.base import Session
 from records.enrollments import Enrollment
-from records.followups import FollowUp, FollowUpEvent
+from records.followups import FollowUp
 from records.patients import Patient
 from schedules.facts import Dose, VisitStatus
 from schedules.followups import FollowUpReason, wanted
@@ -283,15 +283,7 @@ def _end(session: Session, items: Sequence[FollowUp], actor: str, now: datetime)
     for item in items:
         item.status, item.outcome, item.resolved_at = "resolved", "recorded", now
         item.climbs_at = None
-        session.add(
-            FollowUpEvent(
-                clinic_id=item.clinic_id,
-                follow_up_id=item.id,
-                at=now,
-                actor=actor,
-                action="resolved",
-            )
-        )
+        followups.tell(session, item.clinic_id, item.id, at=now, actor=actor, action="resolved")
 
 
 def _record(
