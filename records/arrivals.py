@@ -125,25 +125,26 @@ class Said:
     body: bytes = field(repr=False)
 
 
-# Of a number that never stops writing only the newest texts: each costs its reading again.
+# Of a number that never stops writing only the newest texts: each costs its reading again. Those
+# that were urgent are left out of no more rows than that.
 _SAID = text("""
     SELECT w.nth, i.id, i.body
     FROM unnest(CAST(:nths AS int[]), CAST(:clinics AS uuid[]), CAST(:blinds AS bytea[]),
                 CAST(:sinces AS timestamptz[]), CAST(:untils AS timestamptz[]),
                 CAST(:apart AS uuid[])) AS w(nth, clinic_id, blind, since, until, apart_from)
     CROSS JOIN LATERAL (
-        SELECT id, body, received_at FROM inbound
+        SELECT id, body, received_at, urgent FROM inbound
         WHERE clinic_id = w.clinic_id AND from_blind = w.blind
-          AND received_at >= w.since AND received_at <= w.until
-          AND NOT urgent AND id <> w.apart_from
+          AND received_at >= w.since AND received_at <= w.until AND id <> w.apart_from
         ORDER BY received_at DESC, id DESC LIMIT :most
     ) i
+    WHERE NOT i.urgent
     ORDER BY i.received_at, i.id
 """)
 
 
 def said_in(session: Session, spans: Sequence[Span], *, most: int) -> list[list[Said]]:
-    """Return, for each span, the newest texts in it that were not urgent themselves, in order."""
+    """Return, of each span's newest texts, those that were not urgent themselves, in order."""
     values: dict[str, Any] = {
         "most": most,
         "nths": list(range(len(spans))),

@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 
 from records.base import as_array, put_off
 from records.checkins import CheckIn
-from records.inbox import Inbound
 from records.outbox import Message
 from records.patients import Consent, Patient
 
@@ -217,36 +216,6 @@ def lock_numbers(session: Session, blinds: Sequence[bytes]) -> None:
     session.execute(_LOCK_NUMBERS, {"blinds": list(blinds)})
 
 
-# A number's texts are handled in the order received (a later R reverses a C), but one that is
-# urgent waits for nothing.
-_NEXT_UNREAD = text("""
-    WITH urgent AS MATERIALIZED (
-        SELECT * FROM inbound
-        WHERE handled_at IS NULL AND (retry_at IS NULL OR retry_at <= :now) AND urgent
-        ORDER BY received_at, id LIMIT 1
-        FOR UPDATE SKIP LOCKED
-    ), others AS MATERIALIZED (
-        SELECT i.* FROM inbound i
-        WHERE i.handled_at IS NULL AND (i.retry_at IS NULL OR i.retry_at <= :now)
-          AND NOT i.urgent AND NOT EXISTS (SELECT 1 FROM urgent)
-          AND NOT EXISTS (
-              SELECT 1 FROM inbound e
-              WHERE e.clinic_id = i.clinic_id AND e.from_blind = i.from_blind
-                AND e.handled_at IS NULL AND (e.retry_at IS NULL OR e.retry_at <= :now)
-                AND (e.received_at, e.id) < (i.received_at, i.id))
-        ORDER BY i.received_at, i.id LIMIT :limit
-        FOR UPDATE OF i SKIP LOCKED
-    )
-    SELECT * FROM urgent UNION ALL SELECT * FROM others ORDER BY received_at, id
-""")
-
-
-def take_unread(session: Session, *, now: datetime, limit: int) -> list[Inbound]:
-    """Lock and return the texts to handle next: an urgent one, else the earliest of each number."""
-    values = {"now": now, "limit": limit}
-    return list(session.scalars(select(Inbound).from_statement(_NEXT_UNREAD), values))
-
-
 def add_answer(session: Session, values: dict[str, Any]) -> UUID | None:
     """Insert an answer; None if this text was answered with this template before."""
     statement = insert(Message).values(**values).on_conflict_do_nothing()
@@ -254,11 +223,11 @@ def add_answer(session: Session, values: dict[str, Any]) -> UUID | None:
 
 
 _ANSWERS = text("""
-    SELECT count(*) FILTER (WHERE m.kind = 'answer' AND m.due_at > :since) AS answers,
-           max(m.due_at) FILTER (WHERE m.template = :template) AS same_at
-    FROM inbound i JOIN message m ON m.inbound_id = i.id AND m.clinic_id = i.clinic_id
-    WHERE i.clinic_id = :clinic AND i.from_blind = :blind AND i.received_at > :read_since
-      AND m.status NOT IN ('cancelled', 'skipped', 'failed', 'expired')
+    SELECT count(*) FILTER (WHERE kind = 'answer') AS answers,
+           max(due_at) FILTER (WHERE template = :template) AS same_at
+    FROM message
+    WHERE clinic_id = :clinic AND recipient_blind = :blind AND inbound_id IS NOT NULL
+      AND due_at > :since AND status NOT IN ('cancelled', 'skipped', 'failed', 'expired')
 """)
 
 
@@ -271,27 +240,19 @@ class Answered:
 
 
 def answered_lately(
-    session: Session,
-    clinic_id: UUID,
-    blind: bytes,
-    *,
-    template: str,
-    since: datetime,
-    read_since: datetime,
+    session: Session, clinic_id: UUID, blind: bytes, *, template: str, since: datetime
 ) -> Answered:
-    """Return how texts received after `read_since` were answered; `answers` counts from `since`."""
-    who = {"clinic": clinic_id, "blind": blind, "template": template}
-    values = {**who, "since": since, "read_since": read_since}
+    """Return what a number was answered since an instant."""
+    values = {"clinic": clinic_id, "blind": blind, "template": template, "since": since}
     return Answered(**session.execute(_ANSWERS, values).mappings().one())
 
 
 _CANCEL_ANSWERS = text("""
-    UPDATE message m SET status = 'cancelled', reason = 'stopped', final_at = :now,
+    UPDATE message SET status = 'cancelled', reason = 'stopped', final_at = :now,
         claim_token = NULL, lease_until = NULL
-    FROM inbound i
-    WHERE i.clinic_id = :clinic AND i.from_blind = :blind AND i.received_at > :since
-      AND m.inbound_id = i.id AND m.clinic_id = i.clinic_id AND m.patient_id IS NULL
-      AND m.priority > 0 AND m.status IN ('planned', 'claimed')
+    WHERE clinic_id = :clinic AND recipient_blind = :blind AND inbound_id IS NOT NULL
+      AND due_at > :since AND patient_id IS NULL
+      AND priority > 0 AND status IN ('planned', 'claimed')
 """)
 
 

@@ -164,15 +164,6 @@ def strays(session: Session) -> int:
     return session.scalar(select(func.count()).select_from(StrayWebhook)) or 0
 
 
-def take_unread(session: Session, *, now: datetime, limit: int) -> list[Inbound]:
-    """Lock and return unread inbound texts, urgent first, passing over those locked elsewhere."""
-    unread = select(Inbound).where(
-        Inbound.handled_at.is_(None), (Inbound.retry_at.is_(None)) | (Inbound.retry_at <= now)
-    )
-    unread = unread.order_by(Inbound.urgent.desc(), Inbound.received_at, Inbound.id)
-    return list(session.scalars(unread.limit(limit).with_for_update(skip_locked=True)))
-
-
 def postpone(session: Session, inbound_id: UUID, *, error: str, retry_at: datetime) -> None:
     """Note that handling failed, so that others go first and a person sees it in the end."""
     session.execute(

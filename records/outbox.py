@@ -93,6 +93,13 @@ class Message(Base):
             unique=True,
             postgresql_where=text("inbound_id IS NOT NULL"),
         ),
+        Index(
+            "ix_message_answers",
+            "clinic_id",
+            "recipient_blind",
+            "due_at",
+            postgresql_where=text("inbound_id IS NOT NULL"),
+        ),
         # PostgreSQL 18 skip-scans the priorities, so a future row costs a tick nothing.
         Index(
             "ix_message_due",

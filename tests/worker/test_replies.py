@@ -485,6 +485,9 @@ def test_at_night_nobody_promises_a_call(talk: Talk) -> None:
     talk.world.advance(hours=10)
     talk.says("call me")
     talk.says("what about tomorrow, same food rules?")
+    assert talk.answers == ["after_hours_ack"], "once for what is written in one go"
+    talk.world.advance(minutes=20)
+    talk.says("and can i drive?")
     assert talk.answers == ["after_hours_ack", "after_hours_ack"]
 
 

@@ -23,7 +23,6 @@ MOST_AN_HOUR = 3
 #: A safety text after this long is answered again (care rule 10).
 SAFETY_AGAIN = timedelta(minutes=15)
 _HOUR = timedelta(hours=1)
-_FOUND_LATE = timedelta(days=2)
 
 
 def queue_answer(
@@ -90,13 +89,10 @@ def _lately(
     within: timedelta,
     template: str = "",
 ) -> conversation.Answered:
-    since = services.now - within
     return conversation.answered_lately(
         session,
         inbound.clinic_id,
         inbound.from_blind,
         template=template,
-        since=since,
-        # A text found late by the pull is answered later than it was received.
-        read_since=since - _FOUND_LATE,
+        since=services.now - within,
     )

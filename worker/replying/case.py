@@ -33,6 +33,7 @@ from worker.replying.doses import after_last_dose
 from worker.services import Services
 
 SAFETY = "safety"
+_IN_ONE_GO = timedelta(minutes=15)
 _PROMISED = frozenset({Severity.PAGE_NOW, Severity.CALL_TODAY})
 
 
@@ -315,8 +316,13 @@ class Case:
             self.acknowledge()
 
     def acknowledge(self) -> None:
-        """Say that nobody reads this now, when that is so; while somebody is there they answer."""
-        if not self.file.attended().is_staffed(self.now):
+        """Say that nobody reads this now, when that is so; while somebody is there they answer.
+
+        Once for what is written in one go: the few answers an hour are kept for what needs them.
+        """
+        if self.file.attended().is_staffed(self.now):
+            return
+        if not self.answered_with("after_hours_ack", within=_IN_ONE_GO):
             self.answer("after_hours_ack")
 
     def window(self, due: datetime, kind: str = "answer") -> str:

@@ -3,14 +3,15 @@
     inbound rows -> replies -> answers (outbox rows), check-ins, visits, follow-ups
 
 Urgent texts go first, each in a transaction of its own; the texts of one number in the order
-received. All others are handled a few at a time in one transaction; where that fails each by
-itself, so that no text holds up another. One that can't be handled is put off, and after three
-tries a person gets it.
+received. All others, and danger from a number that was just heard, are handled a few at a time in
+one transaction; where that fails each by itself, so that no text holds up another. One that can't
+be handled is put off, and after three tries a person gets it.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from messages.replies import Intent
@@ -19,6 +20,7 @@ from records.base import Session
 from records.conversation import Prompt, Reply
 from records.inbox import Inbound
 from records.patients import Patient
+from records.unread import following, pressing
 from schedules.followups import FollowUpReason, WantedFollowUp
 from schedules.staffing import Severity
 from worker import unplanned
@@ -50,7 +52,7 @@ def run(services: Services, *, limit: int = 100) -> Counter[str]:
         # Whoever wrote of danger meanwhile goes before the next few.
         together = 1 if alone else min(left, _TOGETHER)
         try:
-            handled = _handle_next(services, taken, together)
+            handled = _handle_turn(services, taken, together)
             if not handled:
                 break
             counts["handled"] += handled
@@ -68,11 +70,28 @@ def run(services: Services, *, limit: int = 100) -> Counter[str]:
     return counts
 
 
-def _handle_next(services: Services, taken: list[UUID], most: int) -> int:
-    """Handle the next free texts in one transaction, an urgent one alone; return how many."""
+def _handle_turn(services: Services, taken: list[UUID], most: int) -> int:
+    """Handle an urgent text of a number that nobody has heard yet; else a few of each kind.
+
+    Somebody who writes of danger again and again stands neither before those who did so once, nor
+    before everybody else.
+    """
+    handled = _handle_next(services, taken, pressing)
+    if handled:
+        return handled
+    for urgent in (True, False):
+        taken.clear()
+        handled += _handle_next(services, taken, partial(following, limit=most, urgent=urgent))
+    return handled
+
+
+def _handle_next(
+    services: Services, taken: list[UUID], take: Callable[..., Sequence[Inbound]]
+) -> int:
+    """Handle the texts that are taken, in one transaction; return how many there were."""
     now = services.now
     with services.database.transaction() as session:
-        rows = conversation.take_unread(session, now=now, limit=most)
+        rows = take(session, now=now)
         if not rows:
             return 0
         taken += [row.id for row in rows]
