@@ -1,12 +1,16 @@
 """What a phone, not a person, put into a text: quoted copies of ours, and automatic replies.
 
-The first thing done to a received text (care rule 18). A reaction ("Liked ...") quotes our own
-words, which must not be read as the patient's; driving mode answers nothing.
+The first thing done to a received text (care rule 18). A reaction ("Liked ...") to a text of ours
+quotes our own words, which must not be read as the patient's; one to the patient's own text, or to
+somebody else's, quotes words that may be a plea (`is_one_of`). Driving mode answers nothing.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+from messages.wordtools import fold
 
 
 class Reaction(StrEnum):
@@ -20,15 +24,25 @@ class Reaction(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unquoted:
-    """A text without what the phone added."""
+    """A text without what the phone added, and the words that were quoted, if any were.
+
+    `whole` are the words quoted with all that follows, where a quotation mark may be an apostrophe.
+    """
 
     body: str = field(repr=False)
     reaction: Reaction | None = None
+    quoted: str = field(default="", repr=False)
+    whole: str = field(default="", repr=False)
 
 
-_OPEN, _CLOSE = "[\"'\u201c\u00ab\u2018\u201e]", "[\"'\u201d\u00bb\u2019\u201c]"
+_OPEN = "[\"'\u201c\u00ab\u2018\u201e]"
+# What closes; within a word it is an apostrophe.
+_DOUBLE, _SINGLE = '["\u201d\u00bb\u201c]', r"['\u2019](?!\w)"
 _THING = r"(?:an? )?(?:image|message|photo|attachment|text|movie)|(?:una? )?(?:imagen|mensaje|foto)"
-_QUOTED = rf"\s*(?:{_OPEN}.*?(?:{_CLOSE}|\Z)|(?:{_THING})\b)"
+_QUOTED = (
+    rf"\s*(?P<words>[\"\u201c\u00ab\u201e](?P<double>.*?)(?:{_DOUBLE}|\Z)"
+    rf"|['\u2018](?P<single>.*?)(?:{_SINGLE}|\Z)|(?:{_THING})\b)"
+)
 # As iOS and Android write them, in English and Spanish; "Removed a like from" takes one back.
 _WORDS = {
     Reaction.UP: r"liked|me gusta|(?:le|te|me)? ?gust[oó]|marc[oó] como me gusta",
@@ -53,19 +67,48 @@ _THUMB_UP, _THUMB_DOWN = "\U0001f44d", "\U0001f44e"
 
 
 def unquoted(body: str) -> Unquoted:
-    """Return a text without a quoted copy of ours, and what the tap on it says."""
+    """Return a text without a quoted copy of another, and what the tap on that says."""
     emoji = _BY_EMOJI.match(body)
     if emoji:
         sign = emoji["said"] or emoji["bare"]
         reaction = Reaction.OTHER
         if sign.startswith((_THUMB_UP, _THUMB_DOWN)):
             reaction = Reaction.UP if sign.startswith(_THUMB_UP) else Reaction.DOWN
-        return Unquoted(body=body[emoji.end() :], reaction=reaction)
+        return _without(emoji, reaction)
     for reaction, pattern in _BY_WORD:
         found = pattern.match(body)
         if found:
-            return Unquoted(body=body[found.end() :], reaction=reaction)
+            return _without(found, reaction)
     return Unquoted(body=body)
+
+
+def _without(found: re.Match[str], reaction: Reaction) -> Unquoted:
+    quoted = found["double"] or found["single"] or ""
+    return Unquoted(
+        body=found.string[found.end() :],
+        reaction=reaction,
+        quoted=quoted,
+        whole=found.string[found.start("words") :] if quoted else "",
+    )
+
+
+def is_one_of(quoted: str, texts: Iterable[str]) -> bool:
+    """Return whether words are one of these texts, or the beginning that a phone quotes of one."""
+    words = _compact(quoted)
+    for text in texts:
+        whole = _compact(text)
+        if words == whole or (len(words) >= _SHORTEST_BEGINNING and whole.startswith(words)):
+            return True
+    return False
+
+
+# "I" begins many a text.
+_SHORTEST_BEGINNING = 12
+
+
+def _compact(text: str) -> str:
+    """Return what of a text a phone leaves as it is when it quotes: letters and digits."""
+    return "".join(filter(str.isalnum, fold(text)))
 
 
 def is_blank(folded: str) -> bool:

@@ -5,12 +5,13 @@ runs, so that a text that says two things loses neither. What nobody recognises 
 goes to a person.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 
 from messages import answers, keywords, safety, scores
 from messages.index import Said
 from messages.lexicon import Lexicon, lexicon
-from messages.quoting import Reaction, is_blank, unquoted
+from messages.quoting import Reaction, Unquoted, is_blank, is_one_of, unquoted
 from messages.reading import (
     Heard,
     Hint,
@@ -49,6 +50,8 @@ PIPELINE: tuple[safety.Recogniser, ...] = (
 )
 # What a phone answers by itself answers nothing; danger in it is looked for all the same.
 _OF_A_MACHINE = (*PIPELINE[:5], answers.auto_reply)
+# So in what a reaction quotes, which nobody says now.
+_OF_SOMEBODY = (*PIPELINE[:5], safety.dissociation, safety.side_effect, safety.worry)
 
 
 def read(
@@ -57,14 +60,21 @@ def read(
     prompts: Sequence[OpenPrompt] = (),
     language: str = "en",
     words: Lexicon | None = None,
+    ours: Collection[str] | None = None,
 ) -> Reading:
     """Return how a reply is understood.
 
     `prompts` are the questions still open for this patient (the caller drops those past their
     `until`); `language` is the patient's own, used where the words don't show another; `words` are
-    a clinic's own together with the shipped ones (`messages.lexicon.lexicon`).
+    a clinic's own together with the shipped ones (`messages.lexicon.lexicon`). `ours` are the texts
+    that went to the number: what a reaction quotes of them is not the patient's. Where they are not
+    known, a quote is taken for one of ours unless it tells of danger.
     """
-    heard = hear(body, prompts, words or lexicon())
+    lists = words or lexicon()
+    quoted = _of_others(body, lists, ours)
+    if quoted is not None:
+        return _reading(quoted.hits, _language(quoted.hits, quoted.heard, language))
+    heard = hear(body, prompts, lists)
     by_machine = answers.is_auto_reply(heard)
     pipeline = _OF_A_MACHINE if by_machine else PIPELINE
     hits = [hit for recognise in pipeline if (hit := recognise(heard))]
@@ -72,6 +82,47 @@ def read(
         # Danger outranks all else, so what the text resembles stands first.
         hits = [*resembling(heard, plain_words(heard), hits), *hits]
     return _reading(hits, _language(hits, heard, language))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Quoted:
+    """What a reaction quotes of the patient's own words, or somebody's, and what it tells of."""
+
+    heard: Heard
+    hits: list[Hit]
+
+
+def _of_others(body: str, words: Lexicon, ours: Collection[str] | None) -> _Quoted | None:
+    """Return what a reaction quotes that is none of our texts: in danger, it is a plea.
+
+    It answers nothing and stops nothing, since nobody knows when it was said; a person looks.
+    """
+    left = unquoted(body)
+    if not left.quoted or (ours is not None and is_one_of(left.quoted, ours)):
+        return None
+    heard = _hear(Unquoted(body=left.whole), (), words)
+    hits = [hit for recognise in _OF_SOMEBODY if (hit := recognise(heard))]
+    if ours is None:
+        # Our own safety texts name these numbers, and read like the danger they speak of.
+        pleads = any(map(_pages, hits)) and not any(way in left.quoted for way in _WAYS_TO_HELP)
+        return _Quoted(heard=heard, hits=hits) if pleads else None
+    alike = resembling(heard, plain_words(heard), hits)
+    return _Quoted(heard=heard, hits=[*(hit for hit in alike if hit.aside or _pages(hit)), *hits])
+
+
+_WAYS_TO_HELP = ("911", "988")
+
+
+def _pages(hit: Hit) -> bool:
+    return hit.severity is Severity.page_now
+
+
+def without_ours(body: str, ours: Collection[str]) -> str:
+    """Return the words of a text that are not quoted from one of ours."""
+    left = unquoted(body)
+    if not left.quoted:
+        return left.body if left.reaction else body
+    return left.body if is_one_of(left.quoted, ours) else left.whole
 
 
 def gives_up_visit(body: str) -> bool:
@@ -82,7 +133,10 @@ def gives_up_visit(body: str) -> bool:
 
 def hear(body: str, prompts: Sequence[OpenPrompt], words: Lexicon) -> Heard:
     """Return a text in the spellings that recognisers look at."""
-    left = unquoted(body)
+    return _hear(unquoted(body), prompts, words)
+
+
+def _hear(left: Unquoted, prompts: Sequence[OpenPrompt], words: Lexicon) -> Heard:
     said, folded = left.body, fold(left.body)
     if is_blank(folded):
         said = signed(said)
@@ -95,7 +149,7 @@ def hear(body: str, prompts: Sequence[OpenPrompt], words: Lexicon) -> Heard:
     if written_out != said:
         variants.insert(0, mended.part(_mended(spoken(fold(written_out)), words)))
     return Heard(
-        body=body,
+        body=left.body,
         folded=folded,
         spoken=mended,
         flat=mended.flat,

@@ -119,7 +119,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """A text stored earlier, sealed."""
+    """A text stored earlier, sealed: one received, or one of ours."""
 
     id: UUID
     body: bytes = field(repr=False)
@@ -158,3 +158,25 @@ def said_in(session: Session, spans: Sequence[Span], *, most: int) -> list[list[
     for row in session.execute(_SAID, values):
         found[row.nth].append(Said(id=row.id, body=row.body))
     return found
+
+
+# Each by its own index: what was started to a patient, and what answered a number.
+_SENT = text("""
+    (SELECT m.id, m.body, m.due_at FROM message m
+     WHERE m.patient_id = ANY(CAST(:people AS uuid[])) AND m.recipient_blind = :blind
+       AND m.attempts > 0 AND m.body IS NOT NULL
+     ORDER BY m.due_at DESC LIMIT :most)
+    UNION
+    (SELECT m.id, m.body, m.due_at FROM message m
+     WHERE m.clinic_id = :clinic AND m.recipient_blind = :blind AND m.inbound_id IS NOT NULL
+       AND m.attempts > 0 AND m.body IS NOT NULL
+     ORDER BY m.due_at DESC LIMIT :most)
+    ORDER BY due_at DESC
+""")
+
+
+def sent_to(session: Session, writer: Writer, people: Sequence[UUID], *, most: int) -> list[Said]:
+    """Return the last texts that went, or may have gone, to a number, the newest first."""
+    clinic_id, blind = writer
+    values = {"people": list(people), "clinic": clinic_id, "blind": blind, "most": most}
+    return [Said(id=row.id, body=row.body) for row in session.execute(_SENT, values)]

@@ -4,12 +4,14 @@ worker.steps.receive -> around (three statements for all of them) -> hear -> a r
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from messages.errors import LexiconError
 from messages.lexicon import Extension, Lexicon, lexicon
+from messages.quoting import unquoted
 from messages.replies import Reading
 from records import arrivals, conversation
 from records.arrivals import Person, Said, Span, Writer
@@ -22,18 +24,23 @@ from worker.services import Services
 
 log = get_logger(__name__)
 
+# Of more texts than these back, a quote goes to a person.
+_QUOTABLE = 50
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Around:
     """What the database knows around a text. `people` are those on its number, oldest first.
 
     `earlier` stays sealed, so that one that does not open costs its own reader alone. `words` are
-    the clinic's own phrases, as its file has them.
+    the clinic's own phrases, as its file has them. `sent` asks for our last texts to the number,
+    which only a quote needs.
     """
 
     people: Sequence[Person]
     prompts: Sequence[Prompt]
     earlier: Sequence[Said]
+    sent: Callable[[], Sequence[Said]]
     words: Extension | None = None
 
 
@@ -63,9 +70,20 @@ def around(session: Session, texts: Sequence[Received]) -> list[Around]:
         strict=True,
     )
     return [
-        Around(people=those, prompts=asked, earlier=earlier, words=words.get(each.clinic_id))
+        Around(
+            people=those,
+            prompts=asked,
+            earlier=earlier,
+            sent=_sent(session, each, those),
+            words=words.get(each.clinic_id),
+        )
         for each, those, asked, earlier in known
     ]
+
+
+def _sent(session: Session, text: Received, people: Sequence[Person]) -> Callable[[], list[Said]]:
+    ids = [person.id for person in people]
+    return partial(arrivals.sent_to, session, text.writer, ids, most=_QUOTABLE)
 
 
 def hear(
@@ -76,14 +94,17 @@ def hear(
     Raises what the reading raises, and VaultError for an earlier text that does not open.
     """
     vault = services.vault
-    earlier = [vault.open("inbound", "body", said.id, said.body) for said in known.earlier]
-    language = known.people[0].language if known.people else "en"
+    before = [vault.open("inbound", "body", said.id, said.body) for said in known.earlier]
+    earlier = [*before, *just_said]
+    quotes = any(unquoted(body).quoted for body in (*earlier, text.body))
+    sent = known.sent() if quotes else ()
     return hearing.hear(
         text,
         hearing.Around(
-            language=language,
+            language=known.people[0].language if known.people else "en",
             prompts=known.prompts,
-            earlier=[*earlier, *just_said],
+            earlier=earlier,
+            ours=[vault.open("message", "body", said.id, said.body) for said in sent],
             words=_lexicon(text.clinic_id, known.words),
         ),
     )

@@ -61,13 +61,15 @@ class Around:
     """What a text is read with.
 
     `language` is that of the oldest patient on the number, `prompts` what they may be answering,
-    `earlier` what the number wrote within `JOINED_WITHIN` before, urgent texts left out, and
-    `words` the word lists with the clinic's own.
+    `earlier` what the number wrote within `JOINED_WITHIN` before, urgent texts left out, `ours`
+    what we texted it, if any of these quotes something, and `words` the word lists with the
+    clinic's own.
     """
 
     language: str = "en"
     prompts: Sequence[Prompt] = ()
     earlier: Sequence[str] = field(default=(), repr=False)
+    ours: Sequence[str] = field(default=(), repr=False)
     words: Lexicon = field(default_factory=lexicon)
 
 
@@ -92,7 +94,11 @@ def hear(text: Received, around: Around) -> Reading:
 
 def _read(body: str, prompts: Iterable[Prompt], around: Around) -> Reading:
     return replies.read(
-        body, prompts=as_read(prompts), language=around.language, words=around.words
+        body,
+        prompts=as_read(prompts),
+        language=around.language,
+        words=around.words,
+        ours=around.ours,
     )
 
 
@@ -186,7 +192,8 @@ def is_urgent(reading: Reading) -> bool:
 
 def _joined(text: Received, reading: Reading, around: Around) -> Reading:
     """Read the last minutes' texts as one: danger may be spread over several of them."""
-    whole = " ".join([*_newest(around.earlier), text.body])
+    said = [*_newest(around.earlier), text.body]
+    whole = " ".join(replies.without_ours(body, around.ours) for body in said)
     joined = _read(whole, (), around)
     if not _is_safety(joined):
         return reading
