@@ -1,6 +1,6 @@
 """Which number in a sentence is the one that answers: "its a nine, my sister called at 4".
 
-    folded text -> words in figures -> neighbours ("8 or 9") as one -> the number pointed at
+    folded text -> words in figures -> neighbours ("8 maybe 9") as one -> the number pointed at
 
 A number answers where it opens the text or where words announce it ("I'm at a"), unless it is an
 amount of something. What was so yesterday or before is not what was asked about.
@@ -20,8 +20,16 @@ NUMBER = re.compile(
 WORD = re.compile(r"[^\W\d_]+")
 # Words for one are mostly no number: "one more thing", "uno nunca sabe".
 _WEAK = frozenset({"1"})
+# What stands between the two ends of a range: "8 or 9", "8, maybe a 9", "8 o tal vez 9".
+_BETWEEN = r"\s*(?:-|\u2013|or|o|u|to|a|y|and)\s*"
+_PERHAPS = (
+    r"(?:\s*[,;.]+)?\s+(?:(?:or|o|u)\s+)?"
+    r"(?:maybe|tal\s?ve[zs]|quiza[sz]?|a lo mejor)"
+    r"(?:\s+even|\s+hasta)?\s+"
+)
 _EITHER = re.compile(
-    r"(?<![\w.,:/$#])(\d{1,2})\s*(?:-|\u2013|or|o|u|to|a|y|and)\s*(?:an?\s|un\s)?(\d{1,2})(?![\w:/%]|[.,]\d)"
+    rf"(?<![\w.,:/$#])(\d{{1,2}})(?:{_BETWEEN}|{_PERHAPS})(?:an?\s|un\s)?(\d{{1,2}})"
+    r"(?![\w:/%]|[.,]\d)"
 )
 _HALF = re.compile(r"(?<![\w.,:/$#])(\d{1,2}) (?:and|n|y) (?:a )?(?:half|medi[oa])\b")
 # "Not a 3 like before, a 9" says which number is none.
@@ -56,7 +64,7 @@ def _stands_out(match: re.Match[str], lists: Lexicon) -> bool:
 
 
 def one_of_neighbours(text: str) -> str:
-    """Return a text in which "8 or 9" is 9: of a narrow range the higher number counts."""
+    """Return a text in which "8 or 9" and "8 maybe 9" are 9: of neighbours the higher counts."""
 
     def higher(match: re.Match[str]) -> str:
         low, high = int(match[1]), int(match[2])

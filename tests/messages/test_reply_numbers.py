@@ -53,14 +53,35 @@ def test_a_number_off_the_scale_is_never_clamped(body):
     assert found.severity is Severity.next_business_day
 
 
-@pytest.mark.parametrize("body", ["7, maybe 8", "3/7", "5 8", "7 or 9"])
+@pytest.mark.parametrize("body", ["7, maybe 9", "3 maybe 8", "3/7", "5 8", "7 or 9"])
 def test_two_numbers_are_nobodys_guess(body):
     """A person decides, or the patient is asked."""
     found = reading(body, WIDE)
     assert (found.intent, found.value, found.prompt_id) == (Intent.unclear, None, None)
 
 
-@pytest.mark.parametrize("body", ["7 or 8", "7-8", "between 7 and 8", "siete u ocho"])
+_SEVEN_OR_EIGHT = (
+    "7 or 8",
+    "7-8",
+    "between 7 and 8",
+    "siete u ocho",
+    "7 maybe 8",
+    "7, maybe 8",
+    "7 maybe a 8",
+    "7... maybe 8",
+    "seven maybe eight",
+    "7 or maybe 8",
+    "about a 7, maybe even an 8",
+    "7 tal vez 8",
+    "7, tal vez un 8",
+    "7 quizas 8",
+    "7 quizá 8",
+    "7 o quizas 8",
+    "siete a lo mejor ocho",
+)
+
+
+@pytest.mark.parametrize("body", _SEVEN_OR_EIGHT)
 def test_of_a_narrow_range_the_higher_number_counts(body):
     """Where higher is worse, which the question about an urge says; elsewhere it is asked."""
     assert reading(body, WIDE).value == "8"
