@@ -4,6 +4,7 @@ Nothing is guessed: a number that is none is asked for once more, the rest is sh
 """
 
 from datetime import timedelta
+from decimal import Decimal
 
 from messages.binding import scale_of
 from messages.lexicon import lexicon
@@ -42,7 +43,7 @@ def paused(case: Case) -> None:
 def unasked(case: Case) -> None:
     """Handle what is bound to no question: ask once, or hand it to a person."""
     intent = case.intents[0]
-    if case.needs_nobody:
+    if case.needs_nobody or _says_again(case):
         return
     scale = open_scale(case)
     if scale is not None and intent in _NOT_A_NUMBER and not case.inbound.ambiguous:
@@ -58,6 +59,16 @@ def unasked(case: Case) -> None:
         wanted = wanted or (case.want(FollowUpReason.UNCLEAR_REPLY),)
     case.open(*wanted)
     _say(case, intent, wanted)
+
+
+def _says_again(case: Case) -> bool:
+    """Whether a text is the number alone that its sender answered a question with just now."""
+    if case.intents != (Intent.score,) or case.inbound.ambiguous or case.inbound.value is None:
+        return False
+    fresh, answered = case.asked
+    known = () if fresh else (check_in_of(case, prompt) for prompt in answered)
+    said = Decimal(case.inbound.value)
+    return any(own.status == "answered" and own.value == said for own in known if own is not None)
 
 
 def _unsettled(case: Case) -> bool:
