@@ -23,6 +23,7 @@ from messages.reading import (
     most_urgent,
 )
 from messages.resemblance import resembling
+from messages.spacing import closed_up
 from messages.wordtools import drawn, fold, signed, spoken
 
 __all__ = ["Hint", "Intent", "OpenPrompt", "Reading", "Severity", "read"]
@@ -74,7 +75,24 @@ def read(
     quoted = _of_others(body, lists, ours)
     if quoted is not None:
         return _reading(quoted.hits, _language(quoted.hits, quoted.heard, language))
-    heard = hear(body, prompts, lists)
+    found = _understood(body, prompts, language, lists)
+    closed = found if found.urgent else _closed_up(body, prompts, language, lists)
+    # Letter by letter people write what must not be overlooked; it only ever adds.
+    return closed if closed.urgent or (closed.opt_out and not found.opt_out) else found
+
+
+def _closed_up(body: str, prompts: Sequence[OpenPrompt], language: str, words: Lexicon) -> Reading:
+    """Return how a reply is understood whose words are written letter by letter."""
+    folded = fold(body)
+    closed = closed_up(folded, words.spelling.known)
+    if closed == folded:
+        return _reading((), language)
+    return _understood(closed, prompts, language, words)
+
+
+def _understood(body: str, prompts: Sequence[OpenPrompt], language: str, words: Lexicon) -> Reading:
+    """Return how the words of a reply are understood, and what they resemble."""
+    heard = hear(body, prompts, words)
     by_machine = answers.is_auto_reply(heard)
     pipeline = _OF_A_MACHINE if by_machine else PIPELINE
     hits = [hit for recognise in pipeline if (hit := recognise(heard))]
