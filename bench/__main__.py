@@ -1,6 +1,7 @@
 """`python -m bench [names ...] [--quick]`: measure, print one table, leave nothing running.
 
-Names: reading, burst, webhooks, tick, planning, publishing, lateness; all of them without any.
+Names: reading, burst, lateness, webhooks, flood, tick, planning, publishing; all of them without
+any.
 """
 
 import argparse
@@ -11,11 +12,11 @@ from collections.abc import Callable, Sequence
 import psutil
 from rich.console import Console
 
-from bench import burst, lateness, planning, publishing, reading, tick, webhooks
+from bench import burst, flood, lateness, planning, publishing, reading, tick, webhooks
 from bench.figures import Section, show
 from bench.rig import BenchError, Rig
 
-NAMES = ("reading", "burst", "lateness", "webhooks", "tick", "planning", "publishing")
+NAMES = ("reading", "burst", "lateness", "webhooks", "flood", "tick", "planning", "publishing")
 # Without a burst in the same run, lateness is measured at half of the budget.
 _BUDGET_RATE = 2000.0
 
@@ -45,12 +46,13 @@ class _Run:
         rig, quick = self._rig, self._options.quick
         rows = self._options.rows or (100_000 if quick else 1_000_000)
         self._try("reading", lambda: reading.measure(quick=quick))
-        if {"burst", "lateness", "webhooks"} & set(self._names):
+        if {"burst", "lateness", "webhooks", "flood"} & set(self._names):
             with burst.scene(rig, self._options.texts or (3000 if quick else 10_000)) as scene:
                 self._try("burst", lambda: self._burst(scene, rows))
                 seconds = 5 if quick else 10
                 self._try("lateness", lambda: lateness.measure(scene, self._rate / 2, seconds))
                 self._try("webhooks", lambda: webhooks.measure(scene, seconds=seconds))
+                self._try("flood", lambda: flood.measure(scene, quick=quick))
         self._try("tick", lambda: tick.measure(rig, many=rows, quick=quick))
         self._try("planning", lambda: planning.measure(rig, quick=quick))
         self._try("publishing", lambda: publishing.measure(rig, quick=quick))

@@ -34,11 +34,13 @@ class _Kind:
     rate: int
 
 
+# Nothing is sent where only the web process is measured.
+_NOBODY = "http://127.0.0.1:9"
 _STATUS = _Kind(what="status callbacks", table="receipt", answer="204", rate=600)
 _INBOUND = _Kind(what="inbound texts", table="inbound", answer="200", rate=400)
 # The share of its rate that a load has to reach, and what web answers to what it took.
 _REACHED, _TAKEN = 0.95, frozenset({"200", "204"})
-_CRISIS = "I want to kill myself"
+CRISIS = "I want to kill myself"
 # Whom the clinic of the bench has on call.
 _ON_CALL = "+12125550190"
 # What patients write, and how often of a hundred times.
@@ -46,7 +48,10 @@ _WORDS = {"C": 40, "5": 25, "ok thank you": 15, "can I bring my dog?": 10, "Y": 
 
 
 @contextmanager
-def _web(rig: Rig, database: OwnDatabase, carrier: str) -> Iterator[tuple[Child, dict[str, str]]]:
+def web_process(
+    rig: Rig, database: OwnDatabase, carrier: str
+) -> Iterator[tuple[Child, dict[str, str]]]:
+    """Yield a web process that answers, and the environment that the others need."""
     env = rig.environment(database, carrier=carrier, redis=rig.redis_url())
     with rig.child(process("web"), env) as web:
         web.wait_for(lambda: http_ok(f"http://127.0.0.1:{rig.port}/healthz"), 40, "web answers")
@@ -64,7 +69,8 @@ def _sid(number: int) -> str:
     return f"SM{number:032x}"
 
 
-def _inbound_request(rig: Rig, number: int, phone: str, body: str) -> bytes:
+def inbound_request(rig: Rig, number: int, phone: str, body: str) -> bytes:
+    """Return the signed request of a patient's text; its number is its SID."""
     form = {
         "MessageSid": _sid(number),
         "SmsMessageSid": _sid(number),
@@ -84,7 +90,7 @@ def _texts(scene: Scene, count: int) -> list[bytes]:
     bodies = chance.choices(list(_WORDS), list(_WORDS.values()), k=count)
     # The last patient writes nothing: theirs is the text that must not wait.
     return [
-        _inbound_request(scene.rig, number, phone_of(number % (scene.count - 1)), body)
+        inbound_request(scene.rig, number, phone_of(number % (scene.count - 1)), body)
         for number, body in enumerate(bodies)
     ]
 
@@ -108,7 +114,8 @@ def _receipts(scene: Scene, messages: list[UUID], count: int) -> list[bytes]:
     return made
 
 
-def _post(rig: Rig, requests: list[bytes], seconds: float, rate: float = 0) -> dict[str, Any]:
+def post(rig: Rig, requests: list[bytes], seconds: float, rate: float = 0) -> dict[str, Any]:
+    """Post requests from a process of its own; return what it tells. A rate of 0 is the most."""
     file = loadgen.save(requests, rig.folder / "webhooks.pickle")
     options = ["--seconds", str(seconds), "--rate", str(rate)]
     return rig.run("-m", "bench.loadgen", str(rig.port), file, *options)
@@ -137,7 +144,10 @@ def measure(scene: Scene, *, seconds: float) -> Section:
 
 def _status(scene: Scene, seconds: float) -> list[Figure]:
     rig = scene.rig
-    with copy(rig, scene.template) as database, _web(rig, database, "http://127.0.0.1:9") as own:
+    with (
+        copy(rig, scene.template) as database,
+        web_process(rig, database, "http://127.0.0.1:9") as own,
+    ):
         messages = _accepted(scene, database)
 
         def made(count: int) -> list[bytes]:
@@ -160,7 +170,10 @@ def _accepted(scene: Scene, database: OwnDatabase) -> list[UUID]:
 
 def _inbound_figures(scene: Scene, seconds: float) -> list[Figure]:
     rig = scene.rig
-    with copy(rig, scene.template) as database, _web(rig, database, "http://127.0.0.1:9") as own:
+    with (
+        copy(rig, scene.template) as database,
+        web_process(rig, database, "http://127.0.0.1:9") as own,
+    ):
 
         def made(count: int) -> list[bytes]:
             return _texts(scene, count)
@@ -180,14 +193,14 @@ def _both(
     what, rate, asked = kind.what, kind.rate, f"SELECT count(*) FROM {kind.table}"
     most = int(rate * 5 * seconds)
     requests = made(most + int(rate * seconds))
-    _post(rig, requests[:64], 5)
+    post(rig, requests[:64], 5)
     before = database.execute(asked)[0][0]
     meter = Meter(web=web.pid)
-    full = _post(rig, requests[64:most], seconds)
+    full = post(rig, requests[64:most], seconds)
     cpu = meter.used()["web"] / full["count"] * 1000
     stored = database.execute(asked)[0][0] - before
     _check(full, kind.answer, stored)
-    even = _post(rig, requests[most:], seconds, rate)
+    even = post(rig, requests[most:], seconds, rate)
     _check(even, kind.answer, database.execute(asked)[0][0] - before - stored)
     return [
         Figure(
@@ -221,27 +234,27 @@ def _crisis(scene: Scene, seconds: float, kind: _Kind) -> list[Figure]:
     with (
         copy(rig, scene.template) as database,
         rig.carrier() as carrier,
-        _web(rig, database, carrier.url) as own,
+        web_process(rig, database, carrier.url) as own,
     ):
         count, phone = int(kind.rate * seconds), phone_of(scene.count - 1)
         if kind is _INBOUND:
             requests = _texts(scene, count)
         else:
             requests = _receipts(scene, _accepted(scene, database), count)
-        requests[count // 2] = _inbound_request(rig, count, phone, _CRISIS)
+        requests[count // 2] = inbound_request(rig, count, phone, CRISIS)
         with rig.working(database, own[1]):
-            told = _post(rig, requests, seconds, kind.rate)
+            told = post(rig, requests, seconds, kind.rate)
             check_load(told, kind.rate)
             due = told["started_at"] + (count // 2) / kind.rate
-            replied = _answered_after(carrier, phone, due)
-            paged = _paged_after(carrier, due)
+            replied = answered_after(carrier, phone, due)
+            paged = paged_after(carrier, due)
         backlog = database.execute(_BACKLOG[kind.table])[0][0]
     amid = f"crisis text amid {kind.rate} {kind.what}/s"
     note = f"worker, beat, web and carrier together; reached {told['rate']:.0f}/s; "
     note += f"{backlog} of {count} not yet handled"
     return [
-        _within_five(f"{amid}: reply at the carrier", replied, note),
-        _within_five(f"{amid}: page at the carrier", paged, "staff texted and called"),
+        within_five(f"{amid}: reply at the carrier", replied, note),
+        within_five(f"{amid}: page at the carrier", paged, "staff texted and called"),
     ]
 
 
@@ -251,11 +264,13 @@ _BACKLOG = {
 }
 
 
-def _within_five(what: str, seconds: float, note: str) -> Figure:
+def within_five(what: str, seconds: float, note: str) -> Figure:
+    """Return a figure that the budget of five seconds is kept by, or not."""
     return Figure(what=what, unit="s", values=[seconds], budget="<= 5", keeps=at_most(5), note=note)
 
 
-def _answered_after(carrier: Carrier, phone: str, due: float) -> float:
+def answered_after(carrier: Carrier, phone: str, due: float) -> float:
+    """Return the seconds until the carrier took the first text to a phone."""
     return _seconds_until(
         lambda: [entry for entry in carrier.created() if entry["to"] == phone],
         due,
@@ -263,7 +278,7 @@ def _answered_after(carrier: Carrier, phone: str, due: float) -> float:
     )
 
 
-def _paged_after(carrier: Carrier, due: float) -> float:
+def paged_after(carrier: Carrier, due: float) -> float:
     """Return the seconds until staff were texted and called, whichever came later."""
     return max(
         _seconds_until(seen, due, "no page reached the carrier within 30 s")

@@ -121,7 +121,6 @@ def open_item(session: Session, values: dict[str, object]) -> UUID:
     """Open a follow-up, or join the open one of the same cause and make it as urgent as this."""
     values = {**_clocks(values), **values}
     statement = insert(FollowUp).values(**values)
-    open_one = FollowUp.__table__.c
     rank = "array_position(ARRAY['digest','next_business_day','call_today','page_now'], {})"
     theirs, ours = rank.format("excluded.severity"), rank.format("follow_up.severity")
     raised = text(f"CASE WHEN {theirs} > {ours} THEN excluded.severity ELSE follow_up.severity END")
@@ -136,7 +135,8 @@ def open_item(session: Session, values: dict[str, object]) -> UUID:
             "rung": _if_raised("0", "follow_up.rung"),
             "run_acknowledged_at": _if_raised("NULL", "follow_up.run_acknowledged_at"),
             "climbs_at": text("LEAST(follow_up.climbs_at, excluded.climbs_at)"),
-            "times_joined": open_one.times_joined + 1,
+            # A number that never stops writing must not run out of what the column holds.
+            "times_joined": text("LEAST(follow_up.times_joined + 1, 32767)"),
         },
     )
     found: UUID = session.scalars(statement.returning(FollowUp.id)).one()

@@ -231,6 +231,11 @@ def of_item(session: Session, follow_up_id: UUID) -> list[Page]:
     return list(session.scalars(mine.order_by(Page.at, Page.id)))
 
 
+def last_about(session: Session, follow_up_id: UUID) -> datetime | None:
+    """Return when anybody was last paged about an item."""
+    return session.scalar(select(func.max(Page.at)).where(Page.follow_up_id == follow_up_id))
+
+
 def of_kind(session: Session, clinic_id: UUID, kind: PageKind, *, since: datetime) -> list[Page]:
     """Return a clinic's pages of one kind, the oldest first."""
     mine = select(Page).where(Page.clinic_id == clinic_id, Page.kind == kind, Page.at >= since)

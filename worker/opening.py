@@ -5,10 +5,10 @@ Every step that finds something for a person comes through here.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from records import disclosures, enrollments, followups
+from records import disclosures, enrollments, followups, pages
 from records.base import Session, new_id
 from records.followups import FollowUp
 from schedules.followups import (
@@ -22,6 +22,8 @@ from worker import lapses, resting
 from worker.leads import account_of_lead
 
 SYSTEM = "system"
+#: Whoever was paged about a danger hears of each text more, and after so many no closer than this.
+MANY_TEXTS, BETWEEN_PAGES = 5, timedelta(seconds=30)
 #: The outcome of an item whose reason is gone: the visit was booked, the patient came after all.
 NO_LONGER_NEEDED = "no_longer_needed"
 #: What the story of an item says when it became the lead's by itself.
@@ -149,9 +151,20 @@ def _wake(session: Session, item_id: UUID, wanted: WantedFollowUp, now: datetime
     session.refresh(item)
     item.snoozed_until = None
     if wanted.severity is Severity.PAGE_NOW:
-        item.joined_at, item.climbs_at = now, now
+        item.joined_at, item.climbs_at = now, _pages_again_at(session, item, now)
     # Care rule 10: a new safety text joins the open item and pages again, with a clock of its own.
     if wanted.cause.startswith(SAFETY_CAUSE) and item.status == "acknowledged":
         item.status = "open"
         item.acknowledged_at = None
         item.due_at = wanted.due_at
+
+
+def _pages_again_at(session: Session, item: FollowUp, now: datetime) -> datetime:
+    """Return when whoever was paged hears of a new text: at once, until there were many of them.
+
+    Somebody who never stops writing must not bury the page about somebody else.
+    """
+    if item.times_joined < MANY_TEXTS or not item.rung:
+        return now
+    last = pages.last_about(session, item.id)
+    return max(now, last + BETWEEN_PAGES) if last else now

@@ -17,10 +17,12 @@ import pytest
 from records.base import Database
 from records.followups import FollowUp
 from records.inbox import Inbound
+from records.pages import Page
 from tests.compliance.line import Line
 from tests.support.databases import Databases, OwnDatabase
 from tests.support.world import World, phone_of
 from tests.web.served import served
+from tests.worker.duty import Duty
 from tests.worker.talk import Talk
 from worker.replying.answering import MOST_AN_HOUR
 from worker.steps import replies, send
@@ -107,6 +109,24 @@ def test_a_flood_of_pleas_holds_up_no_other_plea_and_no_question(world: World) -
     _handle_all(world)
     assert all(row.handled_at for row in talk.rows(Inbound))
     assert talk.reasons.count("crisis") == 2
+
+
+def test_pleas_without_end_soon_page_twice_a_minute(world: World) -> None:
+    """The page about somebody else must not be buried; the last plea is heard of all the same."""
+    with Duty(world=world) as duty:
+        duty.talk.someone(2)
+        for _ in range(20):
+            duty.says(PLEA, phone=FLOODS)
+            world.advance(seconds=5)
+        duty.says(PLEA, phone=IN_DANGER)
+        world.advance(seconds=30)
+        duty.tick()
+        about = [row.follow_up_id for row in duty.talk.rows(Page)]
+        items = {row.patient_id: row for row in duty.talk.rows(FollowUp)}
+        flooder, other = (items[duty.talk.patient(number).id] for number in (0, 1))
+        # Each of the first five, then one in half a minute, the last one after the last text.
+        assert (about.count(flooder.id), about.count(other.id)) == (5 + 3, 1)
+        assert (flooder.times_joined, flooder.joined_at) == (19, None)
 
 
 @contextmanager
