@@ -10,9 +10,9 @@ from typing import Protocol as Shape
 
 from schedules.protocol import VISIT_ANCHORS, Anchor, Protocol, Step
 
-#: Beyond what a protocol's own moments reach: texts that are moved out of closed hours, questions
-#: that are repeated, texts that a cap still counts, and what was found out late (judgement).
-SLACK = timedelta(days=45)
+#: Beyond what a protocol's own moments reach: a question is repeated up to 17 days after it was
+#: asked and a cap counts the texts of eight; the rest is for what is found out late (judgement).
+SLACK = timedelta(days=21)
 _OF_ENROLLMENT = frozenset({Anchor.STEP, Anchor.CONSENT})
 
 
@@ -70,3 +70,9 @@ def _reach(steps: tuple[Step, ...], days: int) -> timedelta | None:
         not step.repeat and step.when.anchor in VISIT_ANCHORS | _OF_ENROLLMENT for step in steps
     )
     return timedelta(days=days) if bounded else None
+
+
+@lru_cache(maxsize=1024)
+def sources(steps: tuple[Step, ...]) -> frozenset[str | None]:
+    """Return the ids of the steps that others count from, which have to be placed for these."""
+    return frozenset(step.when.step for step in steps if step.when.anchor is Anchor.STEP)

@@ -26,6 +26,7 @@ TIME_TO_GO = timedelta(minutes=30)
 
 #: "Tonight" is said from here on, and "good morning" until there.
 EVENING, NOON = time(16), time(12)
+NUDGE_NEXT_DAY = time(10)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -231,3 +232,14 @@ def _first_if_better(
     if first is None or not staffed.staffed_between(first, due):
         return None
     return first
+
+
+def nudge_due(frame: Frame, wanted: datetime) -> datetime:
+    """Give the nudge's minute, or 10:00 next day where that is not allowed (care rule 19)."""
+    if is_open(frame.window, frame.zones, wanted):
+        return wanted
+    day = wanted.astimezone(frame.zone).date()
+    morning = local_instant(day, NUDGE_NEXT_DAY, frame.zone)
+    if morning <= wanted:
+        morning = local_instant(day + timedelta(days=1), NUDGE_NEXT_DAY, frame.zone)
+    return next_open(frame.window, frame.zones, morning) or morning

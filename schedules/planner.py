@@ -7,7 +7,7 @@ that exist. Nothing here reads a clock or a database.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from schedules import gates, repeats
 from schedules.asking import Standing, share_out
@@ -20,9 +20,9 @@ from schedules.facts import (
     PlannedText,
     SentText,
 )
-from schedules.moments import Frame, frame_of, local_instant
-from schedules.over import is_over
-from schedules.placement import Placement, place
+from schedules.moments import Frame, frame_of
+from schedules.over import is_over, sources
+from schedules.placement import Placement, nudge_due, place
 from schedules.protocol import COMES_AGAIN, Anchor, Moment, Nudge, Step
 from schedules.reasons import SkipReason
 from schedules.together import (
@@ -32,7 +32,7 @@ from schedules.together import (
     one_late_text,
     one_number,
 )
-from schedules.windows import is_open, next_open
+from schedules.windows import is_open
 
 HORIZON = timedelta(days=14)
 #: Before anything could become known: nothing is late then.
@@ -43,7 +43,6 @@ LOOKBACK = timedelta(days=1)
 
 #: A nudge later than this after its minute would land beside the next question.
 NUDGE_USEFUL = timedelta(hours=4)
-NUDGE_NEXT_DAY = time(10)
 NUDGE_SUFFIX = ".nudge"
 
 #: A step that a confirmation made needless, or whose time is over, may well have gone: what
@@ -84,6 +83,7 @@ def plan(
         oldest=now - LOOKBACK,
         newest=now + horizon,
         placed={},
+        sources=sources(enrollment.protocol.steps),
     )
     texts = one_late_text(_texts(work, chained=False))
     if any(step.when.anchor is Anchor.STEP for step in enrollment.protocol.steps):
@@ -143,6 +143,8 @@ class _Work:
     newest: datetime
     #: The first occurrence of each step, for steps that count from it.
     placed: dict[str, tuple[datetime, SkipReason | None]]
+    #: The steps that others count from.
+    sources: frozenset[str | None]
 
 
 def _dose_days(
@@ -168,7 +170,7 @@ def _texts(work: _Work, *, chained: bool) -> list[PlannedText]:
 
 def _step(work: _Work, step: Step) -> Iterator[PlannedText]:
     base, before = _base(work, step)
-    if base is None:
+    if base is None or _is_history(work, step, base):
         return
     gone = step.when.anchor is Anchor.ANNOUNCED_CANCELLATION
     closed = work.closed_to_news if gone else work.closed
@@ -243,6 +245,20 @@ def _base(work: _Work, step: Step) -> tuple[datetime | date | None, SkipReason |
     if source is None:
         return None, None
     return source[0], None if source[1] in _LETS_FOLLOW else SkipReason.STEP_SKIPPED
+
+
+def _is_history(work: _Work, step: Step, base: datetime | date) -> bool:
+    """Whether a step ended too long ago to be told of, known without looking for its minute.
+
+    Wherever that lies, a text is useful no longer than its step says. Most of a patient's visits
+    are past, and only what other steps count from is still placed for them.
+    """
+    frame = work.frame
+    if step.repeat or step.id in work.sources or frame.known_at >= work.oldest:
+        return False
+    ideal = frame.resolve(step.when, base)
+    latest = _related(frame, step, step.latest, base, ideal, None) or ideal
+    return max(ideal, latest) < work.oldest
 
 
 def _recent(work: _Work, text: PlannedText) -> bool:
@@ -385,7 +401,7 @@ def _nudge(
     until = asked.until
     if until is None:
         until = _answer_until(frame, step, base, asked.asked_at, _day_offset(asked.occurrence))
-    due = _nudge_due(frame, asked.asked_at + timedelta(minutes=nudge.after_minutes))
+    due = nudge_due(frame, asked.asked_at + timedelta(minutes=nudge.after_minutes))
     latest = due + NUDGE_USEFUL if until is None else min(until, due + NUDGE_USEFUL)
     closed = work.closed or gates.closed_to_step(frame, step)
     # A dose on the day the nudge falls on is no matter: the question itself has gone.
@@ -418,17 +434,6 @@ def _nudge_closed(
     if not is_open(frame.window, frame.zones, due):
         return SkipReason.NO_ALLOWED_MINUTE
     return SkipReason.TOO_LATE if latest <= max(due, frame.now) else None
-
-
-def _nudge_due(frame: Frame, wanted: datetime) -> datetime:
-    """Give the nudge's minute, or 10:00 next day where that is not allowed (care rule 19)."""
-    if is_open(frame.window, frame.zones, wanted):
-        return wanted
-    day = wanted.astimezone(frame.zone).date()
-    morning = local_instant(day, NUDGE_NEXT_DAY, frame.zone)
-    if morning <= wanted:
-        morning = local_instant(day + timedelta(days=1), NUDGE_NEXT_DAY, frame.zone)
-    return next_open(frame.window, frame.zones, morning) or morning
 
 
 def _day_offset(occurrence: str) -> int | None:

@@ -36,13 +36,13 @@ def _over(facts, now):
 
 @pytest.mark.parametrize("name", FOR_VISITS)
 def test_nothing_is_left_to_plan_long_before_a_visit_is_over(name):
-    """The last text of each shipped protocol lies a month at least before it is called over."""
+    """The last text of each shipped protocol lies 19 days at least before it is called over."""
     facts = _enrolled(name)
     days = [STARTS + number * A_DAY for number in range(-20, 400)]
     planned = [day for day in days if plan(facts, patient(), clinic(), now=day)]
     over = [day for day in days if _over(facts, day)]
     assert over or any(step.repeat for step in facts.protocol.steps)
-    assert not over or not planned or planned[-1] < over[0] - timedelta(days=30)
+    assert not over or not planned or planned[-1] < over[0] - timedelta(days=19)
 
 
 def test_a_visit_that_moves_is_planned_again():
