@@ -17,6 +17,7 @@ from bench.webhooks import (
     check_load,
     inbound_request,
     post,
+    sid,
     web_process,
     within_five,
 )
@@ -26,7 +27,7 @@ _QUICK_SECONDS = 12.0
 _ASKS = "can I bring my dog?"
 _MOST_TO_WAIT = 30.0
 # A busy machine posts a little slower; the figures say how fast it was.
-_NEARLY = 0.85
+_NEARLY = 0.75
 
 
 def measure(scene: Scene, *, quick: bool) -> Section:
@@ -38,7 +39,7 @@ def measure(scene: Scene, *, quick: bool) -> Section:
 
 
 def _amid(scene: Scene, seconds: float, what: str, says: Callable[[int], str]) -> list[Figure]:
-    rate = _TEXTS / _SECONDS
+    rate, pleads = _TEXTS / _SECONDS, says(0) == CRISIS
     count, rig = int(rate * seconds), scene.rig
     floods, in_danger, asks = (phone_of(scene.count - back) for back in (1, 2, 3))
     own, others, question = count // 3, count // 2, count // 2 + 1
@@ -56,29 +57,29 @@ def _amid(scene: Scene, seconds: float, what: str, says: Callable[[int], str]) -
         check_load(told, _NEARLY * rate)
         start = told["started_at"]
         replied = answered_after(carrier, in_danger, start + others / rate)
-        handled = _handled_after(database)
+        asked = _handled_after(database, count + 2)
+        own_plea = 0.0 if pleads else _handled_after(database, count)
         left = _left(database)
-        first = 0 if what == "pleas" else own
-        to_flooder = answered_after(carrier, floods, start + first / rate)
         note = f"reached {told['rate']:.0f}/s; web's p99 {told['p99_ms']:.0f} ms; "
         note += f"{left} of {count} not yet handled at its end; " + _said(carrier, database)
     amid = f"{_TEXTS:,} {what} a minute from one number"
-    return [
+    figures = [
         within_five(f"{amid}: another's plea answered", replied, note),
-        within_five(f"{amid}: another's question handled", handled, ""),
-        within_five(f"{amid}: its own plea answered", to_flooder, ""),
+        within_five(f"{amid}: another's question handled", asked, "from its receipt"),
     ]
+    if not pleads:
+        # Amid pleas it is one more of them, and its number is before somebody already.
+        what_waits = f"{amid}: a plea within it handled"
+        figures.append(within_five(what_waits, own_plea, "from its receipt"))
+    return figures
 
 
-def _handled_after(database: OwnDatabase) -> float:
-    """Return the seconds until the one question was before somebody."""
+def _handled_after(database: OwnDatabase, number: int) -> float:
+    """Return the seconds from a text's receipt until it was before somebody."""
     until = time.monotonic() + _MOST_TO_WAIT
-    asked = (
-        "SELECT extract(epoch FROM handled_at - received_at) FROM inbound"
-        " WHERE sid = (SELECT max(sid) FROM inbound)"
-    )
+    asked = "SELECT extract(epoch FROM handled_at - received_at) FROM inbound WHERE sid = %s"
     while time.monotonic() < until:
-        [(seconds,)] = database.execute(asked)
+        [(seconds,)] = database.execute(asked, [sid(number)])
         if seconds is not None:
             return float(seconds)
         time.sleep(0.2)

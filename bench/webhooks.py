@@ -65,15 +65,16 @@ def _signed(rig: Rig, path: str, form: dict[str, str]) -> bytes:
     return loadgen.request(path, urlencode(form), {"X-Twilio-Signature": signature})
 
 
-def _sid(number: int) -> str:
+def sid(number: int) -> str:
+    """Return the carrier's name of the text with this number."""
     return f"SM{number:032x}"
 
 
 def inbound_request(rig: Rig, number: int, phone: str, body: str) -> bytes:
     """Return the signed request of a patient's text; its number is its SID."""
     form = {
-        "MessageSid": _sid(number),
-        "SmsMessageSid": _sid(number),
+        "MessageSid": sid(number),
+        "SmsMessageSid": sid(number),
         "AccountSid": ACCOUNT,
         "From": phone,
         "To": SENDER,
@@ -104,9 +105,9 @@ def _receipts(scene: Scene, messages: list[UUID], count: int) -> list[bytes]:
             "AccountSid": ACCOUNT,
             "ApiVersion": "2010-04-01",
             "From": SENDER,
-            "MessageSid": _sid(which),
+            "MessageSid": sid(which),
             "MessageStatus": ("sent", "delivered")[status],
-            "SmsSid": _sid(which),
+            "SmsSid": sid(which),
             "SmsStatus": ("sent", "delivered")[status],
             "To": phone_of(which % scene.count),
         }
