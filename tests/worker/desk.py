@@ -5,7 +5,7 @@ the tick would do; texts that the carrier took arrive at once, unless the story 
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -20,6 +20,21 @@ from worker.steps import checkins, followups, visits
 
 HEADER = "appointment_id,patient_id,kind,route,starts_at,ends_at,status,location,dose_number"
 NEW_YORK = ZoneInfo("America/New_York")
+# What any of the steps of `goes_on` would take up by :by.
+_DUE = """
+    SELECT EXISTS (SELECT 1 FROM message WHERE
+            status = 'planned' AND least(next_at, due_at) <= :by
+            OR status = 'accepted' AND :arrives
+            OR status IN ('claimed', 'submitting', 'unknown')
+            OR reviewed_at IS NULL AND (final_at IS NOT NULL OR prove_by <= :by))
+        OR EXISTS (SELECT 1 FROM enrollment
+            WHERE plan_requested_at IS NOT NULL OR next_roll_at <= :by)
+        OR EXISTS (SELECT 1 FROM check_in c JOIN message m ON m.id = c.message_id
+            WHERE c.status = 'open' AND (c.ends_at <= :by
+                OR m.appointment_id IS NOT NULL AND c.ends_at <= :visits_by
+                    AND m.status = 'delivered' AND m.nudge_for IS NULL
+                    AND coalesce(c.next_look_at <= :by, true)))
+"""
 
 
 class Desk(Talk):
@@ -102,11 +117,24 @@ class Desk(Talk):
             )
 
     def waits_until(self, local: str) -> None:
-        """Go on to a New York time, an hour at a time as texts fall due."""
+        """Go on to a New York time, an hour at a time as texts fall due.
+
+        An hour by whose end nothing is due is passed over: most of the time of these stories went
+        by in nights, asking for what is not there.
+        """
         end = at(local)
         while self.world.now < end:
             left = (end - self.world.now).total_seconds()
-            self.goes_on(seconds=min(left, 3600 - self.world.now.timestamp() % 3600))
+            seconds = min(left, 3600 - self.world.now.timestamp() % 3600)
+            if seconds == left or self._is_due_within(seconds):
+                self.goes_on(seconds=seconds)
+            else:
+                self.world.advance(seconds=seconds)
+
+    def _is_due_within(self, seconds: float) -> bool:
+        by = self.world.now + timedelta(seconds=seconds)
+        values = {"by": by, "visits_by": by + checkins.VISITS_AHEAD, "arrives": self.arrives}
+        return bool(self.world.execute(_DUE, **values)[0][0])
 
     def jumps_to(self, local: str) -> None:
         """Go on to a New York time in one step; what fell due long before is over by then."""

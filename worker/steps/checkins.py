@@ -32,7 +32,7 @@ log = get_logger(__name__)
 _OUTAGE_PATIENCE = timedelta(hours=6)
 _GIVEN_UP_AFTER = timedelta(hours=1)
 # Visits' questions may count as silent before they end; rules look at most this far ahead.
-_VISITS_AHEAD = timedelta(days=3)
+VISITS_AHEAD = timedelta(days=3)
 _SILENCES_EVERY_SECONDS = 60.0
 # A question whose time has not come is looked at then, and now and again in case its rules change;
 # one whose time has come but that does not count now (an unread text, a pause), in a minute.
@@ -80,7 +80,7 @@ def _look(services: Services, *, limit: int) -> tuple[Sequence[UUID], Sequence[U
     try:
         with services.database.transaction() as session:
             batch = unanswered.check_ins_about_visits(
-                session, now=now, until=now + _VISITS_AHEAD, limit=limit
+                session, now=now, until=now + VISITS_AHEAD, limit=limit
             )
             ids += [each.check_in.id for each in batch]
             later = {each: at for each, at in _times(session, services, batch) if at > now}
