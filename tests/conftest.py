@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 network.install()
 
+# What makes cycles here is small; the words that replies are read by are hundreds of thousands of
+# objects, which a test process keeps and looked through every few seconds.
+gc.set_threshold(700, 10, 100)
+
 # How long a case takes on a busy machine says nothing of what it states.
 settings.register_profile(
     "facts", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
@@ -77,6 +81,14 @@ def _stays_on_this_machine() -> Iterator[None]:
     before = len(network.attempts)
     yield
     assert network.attempts[before:] == []
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """Take back how a command of ours has logs written, which is for its whole process."""
+    form = structlog.get_config()
+    yield
+    structlog.configure(**form)
 
 
 @pytest.fixture(scope="session")
