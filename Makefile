@@ -13,6 +13,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 	command -v $$name >/dev/null 2>&1 && $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo $$name && break; done)
 # One worker a core and at least two, so that tests that share by mistake are found.
+# A worker that has nothing left takes from another: the tests that come first are the longest.
 WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN); echo $$((cores > 2 ? cores : 2)))
 
 .PHONY: help
@@ -76,7 +77,7 @@ test: .venv/.dev  ## Run every check and every test
 	@$(MAKE) lint
 	@$(MAKE) types
 	@$(MAKE) imports
-	$(BIN)/pytest -n $(WORKERS) </dev/null
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal </dev/null
 
 .PHONY: test-fast
 test-fast: .venv/.dev  ## Run the tests that need no server (a few seconds)
