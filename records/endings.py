@@ -46,6 +46,6 @@ def statuses_of_visits(
     for visit_id, status, kind, reason in session.execute(mine) if found else ():
         if reason == SkipReason.SAME_DAY:
             spoken_for.add(visit_id)
-        elif kind == "started":
+        elif visit_id is not None and kind == "started":
             found[visit_id].append(status)
     return {each: statuses for each, statuses in found.items() if each not in spoken_for}

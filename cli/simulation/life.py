@@ -256,6 +256,10 @@ class _Run:
             found = (each for each in (due, self._agenda.next_at, on_the_hour) if each is not None)
             # What became due while others were run is done a second later.
             now = max(min(found), now + timedelta(seconds=1))
+        if now >= self._end:
+            # What fell due since the last instant of the pace still has its turn.
+            self._clock.set(self._end)
+            engine.settle(self._look)
 
     def _look(self) -> None:
         """See what the carrier has made."""

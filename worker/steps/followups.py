@@ -139,8 +139,8 @@ def _read(
         session, {each.appointment_id for each in asked if each.appointment_id}
     )
     ahead = [each.id for each in visits.values() if each.status == "booked"]
-    texts = endings.statuses_of_visits(session, ahead)
-    return _Known(people=people, visits=visits, texts=texts, facts=known, failed=failed)
+    stand = endings.statuses_of_visits(session, ahead)
+    return _Known(people=people, visits=visits, texts=stand, facts=known, failed=failed)
 
 
 def _facts(
