@@ -85,8 +85,8 @@ def run(
 ) -> Counter[str]:
     """Plan until nobody waits to be planned; return what was written.
 
-    While the database takes the rows of one batch, the next is planned. `on_batch` is called as
-    each is handed over. What the last few cause to be planned anew is left to the next tick.
+    While the database takes the rows of one batch, the next is planned; `on_batch` is called with
+    each. What the last few cause to be planned anew is left to the next tick.
     """
     counts: Counter[str] = Counter()
     done: set[UUID] = set()
@@ -98,18 +98,16 @@ def run(
             mine = planned.patients
             if written is not None:
                 _wait(written, planned)
-            if len(mine) < batch and not planned.writes.greeted_first:
-                # They are all that wait: nobody is left to be planned beside their writing.
-                written = None
+            # Fewer are all that wait: nobody is left to be planned beside their writing.
+            last = len(mine) < batch and not planned.writes.greeted_first
+            if last:
                 _finish(services, planned, counts)
-                on_batch()
-                done |= mine
-                break
-            written = writer.submit(_finish, services, planned, counts)
+            else:
+                written = writer.submit(_finish, services, planned, counts)
             on_batch()
-            if mine <= done:
+            known, done = mine <= done, done | mine
+            if last or known:
                 break
-            done |= mine
         if written is not None:
             written.result()
     counts["patients"] = len(done)
