@@ -179,8 +179,7 @@ class ConditionKind(StrEnum):
     IN_PERSON = "in person"
     VIRTUAL = "virtual"
     ROUTE = "route"
-    #: Any other route, and one that nobody entered.
-    ROUTE_NOT = "route not"
+    ROUTE_NOT = "route not"  # Any other route, and one that nobody entered.
 
 
 class HistoryKind(StrEnum):
