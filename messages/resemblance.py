@@ -6,7 +6,7 @@ consent and answers that change a visit without a question open are left to them
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from messages import datafiles
@@ -20,6 +20,7 @@ class Thresholds:
     """From which probability on a resemblance counts."""
 
     page: float
+    page_short: float
     look: float
     maybe_stop: float
     stop: float
@@ -33,8 +34,8 @@ def thresholds() -> Thresholds:
     return Thresholds(**{name: float(value) for name, value in datafiles.load(_FILE).items()})
 
 
-# A word or two resemble too much.
-_LEAST_WORDS = 3
+# A word or two resemble too much, and few words much.
+_LEAST_WORDS, _FEW_WORDS = 3, 5
 _FILE = "data/resemblance.yaml"
 _GRAVE = "grave"
 _STOPPING = ("stop", "wrong_number")
@@ -55,8 +56,13 @@ def resembling(heard: Heard, words: Sequence[str], hits: Sequence[Hit]) -> list[
     told = sum(word.isalpha() for word in words)
     if told < _LEAST_WORDS or any(hit.severity is Severity.page_now for hit in hits):
         return []
+    if any(hit.opt_out and hit.value for hit in hits):
+        # A keyword is the whole text, in whatever letters and dots: it says nothing else.
+        return []
     asked = [prompt.context for prompt in heard.prompts]
     likely, limits = classifier().probabilities(words, asked), thresholds()
+    if told <= _FEW_WORDS:
+        limits = replace(limits, page=limits.page_short)
     found = [_danger(likely, limits, hits), _stop(likely, limits, hits)]
     if any(not hit.aside for hit in hits):
         found.append(_graver(likely, limits, hits))

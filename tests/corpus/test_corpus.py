@@ -16,8 +16,11 @@ FIRST = ("everyday", "health", "safety", "scores", "stops", "visits")
 LATER = tuple(file.stem for file in OPEN if file.stem not in FIRST)
 
 
-#: Danger and everyday texts on one theme and in the same words.
-TWINS = frozenset({"bodies", "twins", "twins2"})
+#: Danger and everyday texts in the same words, side by side.
+TWINS = frozenset({"bodies", "twins", "twins2", "barrio", "kinds", "lapses", "leaving", "mixed"})
+TWINS |= {"desk", "counted", "sessions", "spanish", "veils"}
+#: Long texts, most of them harmless and full of words of danger.
+STORIES = frozenset({"long", "tales"})
 
 
 @cache
@@ -28,7 +31,7 @@ def _told(name: str) -> Report:
 def test_the_corpus_is_broad() -> None:
     """Thousands of replies, every intent among them."""
     found = [row for file in OPEN for row in rows(file)]
-    assert len(found) >= 17_000
+    assert len(found) >= 34_000
     assert {name for row in found for name in row["intent"].split("|") if name} == set(Intent)
 
 
@@ -50,7 +53,8 @@ def test_danger_in_unforeseen_words_is_mostly_found(name: str) -> None:
     """What the classifier learned from, it finds again; the held-out files tell of other texts."""
     told = _told(name)
     assert told.missed_safety <= 0.1 * told.dangers
-    assert told.false_pages <= (0.05 if name in TWINS else 0.03) * told.rows
+    most = 0.16 if name in STORIES else 0.08 if name in TWINS else 0.03
+    assert told.false_pages <= most * told.rows
 
 
 def test_the_share_read_right_does_not_fall() -> None:
