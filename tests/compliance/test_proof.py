@@ -153,12 +153,12 @@ def test_care_rule_26_staff_who_saw_the_text_prove_it(line: Line) -> None:
 def test_care_rule_26_a_welcome_nobody_answers_is_put_before_a_person(line: Line) -> None:
     """Else nobody would notice that this patient gets no check-ins."""
     _admitted(line)
-    line.waits_until("2026-12-01 09:00")
+    line.waits_until("2026-12-02 09:00")
     assert line.calls() == []
 
-    line.waits_until("2026-12-01 10:00")
+    line.waits_until("2026-12-02 10:00")
     assert line.calls() == ["number_unproved"]
-    assert line.call_by("number_unproved") == "Wed 02 12:00"
+    assert line.call_by("number_unproved") == "Thu 03 12:00"
 
     line.waits_until("2026-12-04 10:00")
     assert line.calls() == ["number_unproved"], "once, however long nobody answers"
@@ -167,7 +167,7 @@ def test_care_rule_26_a_welcome_nobody_answers_is_put_before_a_person(line: Line
 def test_care_rule_26_a_late_answer_to_the_welcome_ends_the_item(line: Line) -> None:
     """Nobody has to close it."""
     _admitted(line)
-    line.waits_until("2026-12-01 10:00")
+    line.waits_until("2026-12-02 10:00")
     line.says("HI")
     line.goes_on()
 
@@ -183,7 +183,7 @@ def test_care_rule_26_a_welcome_that_came_back_asks_for_one_call_alone(line: Lin
     line.goes_on()
     [welcome] = line.texts("welcome")
     line.reports(welcome.id, "undelivered", code=30005)
-    line.waits_until("2026-12-01 12:00")
+    line.waits_until("2026-12-02 12:00")
 
     assert line.calls() == ["cannot_reach"]
 
@@ -193,7 +193,7 @@ def test_care_rule_26_who_left_the_texts_is_not_asked_after(line: Line) -> None:
     _admitted(line)
     line.goes_on()
     line.says("STOP")
-    line.waits_until("2026-12-01 12:00")
+    line.waits_until("2026-12-02 12:00")
 
     assert "number_unproved" not in line.calls()
 

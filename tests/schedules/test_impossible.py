@@ -285,6 +285,7 @@ def a_year(protocol):
             quit_date=day + timedelta(days=luck.choice((-1, 7, 30))),
             lapsed_at=start,
             substances=frozenset({luck.choice(("alcohol", "opioids", "nicotine"))}),
+            proved=luck.random() < 0.8,
         )
         dose = replace(
             visit(start),
