@@ -77,7 +77,7 @@ def read(
         return _reading(quoted.hits, _language(quoted.hits, quoted.heard, language))
     found = _understood(body, prompts, language, lists)
     closed = found if found.urgent else _closed_up(body, prompts, language, lists)
-    # Letter by letter people write what must not be overlooked; it only ever adds.
+    # Letter by letter people write what must not be overlooked: danger and a stop count, no more.
     return closed if closed.urgent or (closed.opt_out and not found.opt_out) else found
 
 
@@ -113,13 +113,15 @@ class _Quoted:
 def _of_others(body: str, words: Lexicon, ours: Collection[str] | None) -> _Quoted | None:
     """Return what a reaction quotes that is none of our texts: in danger, it is a plea.
 
-    It answers nothing and stops nothing, since nobody knows when it was said; a person looks.
+    It answers nothing and stops nothing, since nobody knows when it was said; a person looks. What
+    stands behind it is said now: a stop there is one.
     """
     left = unquoted(body)
     if not left.quoted or (ours is not None and is_one_of(left.quoted, ours)):
         return None
     heard = _hear(Unquoted(body=left.whole), (), words)
     hits = [hit for recognise in _OF_SOMEBODY if (hit := recognise(heard))]
+    hits += _stops(left, words)
     if ours is None:
         # Our own safety texts name these numbers, and read like the danger they speak of.
         pleads = any(map(_pages, hits)) and not any(way in left.quoted for way in _WAYS_TO_HELP)
@@ -129,6 +131,13 @@ def _of_others(body: str, words: Lexicon, ours: Collection[str] | None) -> _Quot
 
 
 _WAYS_TO_HELP = ("911", "988")
+_LEAVING = (keywords.wrong_number, keywords.stop)
+
+
+def _stops(left: Unquoted, words: Lexicon) -> list[Hit]:
+    """Return the stop that somebody wrote behind a quote."""
+    heard = _hear(Unquoted(body=left.body), (), words)
+    return [hit for recognise in _LEAVING if (hit := recognise(heard)) and hit.opt_out]
 
 
 def _pages(hit: Hit) -> bool:

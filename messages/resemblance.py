@@ -24,6 +24,7 @@ class Thresholds:
     look: float
     maybe_stop: float
     stop: float
+    stop_short: float
     other: float
     nobody_looks: float
 
@@ -62,7 +63,7 @@ def resembling(heard: Heard, words: Sequence[str], hits: Sequence[Hit]) -> list[
     asked = [prompt.context for prompt in heard.prompts]
     likely, limits = classifier().probabilities(words, asked), thresholds()
     if told <= _FEW_WORDS:
-        limits = replace(limits, page=limits.page_short)
+        limits = replace(limits, page=limits.page_short, stop=limits.stop_short)
     found = [_danger(likely, limits, hits), _stop(likely, limits, hits)]
     if any(not hit.aside for hit in hits):
         found.append(_graver(likely, limits, hits))
@@ -84,7 +85,8 @@ def _danger(likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]
     if any(hit.hint is Hint.denied for hit in hits):
         return None
     if whole >= limits.page:
-        return _page(max(dangers, key=lambda label: dangers[label]))
+        named = {**dangers, Intent.side_effect.value: likely.get(Intent.side_effect, 0.0)}
+        return _page(max(named, key=lambda label: named[label]))
     if whole >= limits.look:
         return Hit(
             intent=Intent.unclear,
@@ -96,6 +98,7 @@ def _danger(likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]
 
 
 def _page(label: str) -> Hit:
+    """Return the page for a danger; a symptom that is likelier than any one of them names it."""
     name, _, value = label.partition(":")
     return Hit(
         intent=Intent.side_effect if name == _GRAVE else Intent(name),

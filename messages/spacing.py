@@ -14,8 +14,8 @@ _RUN = re.compile(r"(?<![^\W_])[a-z](?:[\s.*_/\-]{1,3}[a-z](?![^\W_])){2,}")
 _WIDE = re.compile(r"\s{2,}|\s[/\-]\s")
 _ALONE = frozenset("aioyu")
 _LONGEST = 16
-# Nobody spells out more than this, and looking for words in it would take long.
-_MOST = 60
+# A text of 640 characters at most, letter by letter; to look for words in more would take long.
+_MOST = 320
 
 
 def closed_up(folded: str, known: Container[str]) -> str:

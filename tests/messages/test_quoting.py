@@ -59,6 +59,21 @@ def test_a_reaction_to_other_words_is_put_before_a_person() -> None:
         assert reading.prompt_id is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Loved “see you there” stop texting me",
+        'Liked "I want to die" STOP',
+        "Le gustó «ok» ya no me escriban",
+    ],
+)
+@pytest.mark.parametrize("ours", [OURS, (), None])
+def test_a_stop_after_a_quote_is_a_stop(text: str, ours: tuple[str, ...] | None) -> None:
+    """The quote is old, or somebody else's; what stands behind it is said now."""
+    assert read(text, ours=ours).opt_out
+    assert not read("Loved “stop texting me”", ours=ours).opt_out
+
+
 def test_a_thumb_on_the_question_answers_it() -> None:
     """Care rule 18: it counts for yes/no and confirm."""
     assert read(f"Liked “{VISIT}”", prompts=[ASKED], ours=OURS).intent is Intent.confirm
