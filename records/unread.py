@@ -2,8 +2,8 @@
 
 A number's texts are handled in the order received (a later R reverses a C). Each number's first
 text goes before any number's second, so that somebody's ten thousand are one place in the queue.
-What waits is gone over once for each few texts: searched for by number, text after text, it was
-gone over once for each text that waits, as the planner takes those for few.
+One pass over what waits counts each number's texts and yields the next few to handle. A look-up
+per number was slower: PostgreSQL expects few texts to wait, and went over all of them for each.
 """
 
 from datetime import datetime, timedelta

@@ -11,7 +11,8 @@ from typing import Protocol as Shape
 from schedules.protocol import VISIT_ANCHORS, Anchor, Protocol, Step
 
 #: Beyond what a protocol's own moments reach: a question is repeated up to 17 days after it was
-#: asked and a cap counts the texts of eight; the rest is for what is found out late (judgement).
+#: asked, and a cap counts the texts of eight days. What is left is for news that comes late
+#: (judgement).
 SLACK = timedelta(days=21)
 _OF_ENROLLMENT = frozenset({Anchor.STEP, Anchor.CONSENT})
 

@@ -62,7 +62,7 @@ def unasked(case: Case) -> None:
 
 
 def _says_again(case: Case) -> bool:
-    """Whether a text is the number alone that its sender answered a question with just now."""
+    """Whether a text is the number alone that answered a question of the last hour, sent again."""
     if case.intents != (Intent.score,) or case.inbound.ambiguous or case.inbound.value is None:
         return False
     fresh, answered = case.asked
