@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from enum import IntEnum
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -51,7 +52,21 @@ def as_array(values: Iterable[UUID | datetime | None]) -> str:
     return "{" + ",".join("NULL" if one is None else f'"{one}"' for one in values) + "}"
 
 
-def put_off(session: Session, write: Callable[[Session, list[Any]], None], what: object) -> None:
+class PutOff(IntEnum):
+    """What is written as a transaction ends, in this order, that of the plan step.
+
+    One order for all: two transactions that write both never wait for each other crosswise.
+    """
+
+    PLANS_ASKED = 1
+    ANSWERED = 2
+    STORIES = 3
+
+
+Write = Callable[[Session, list[Any]], None]
+
+
+def put_off(session: Session, turn: PutOff, write: Write, what: object) -> None:
     """Have `write` called at the end of the transaction, once, with all that was put off for it.
 
     For what nothing reads within the transaction: what many rows ask for is then one statement,
@@ -61,12 +76,13 @@ def put_off(session: Session, write: Callable[[Session, list[Any]], None], what:
     if session.in_nested_transaction():
         write(session, [what])
     else:
-        session.info.setdefault(_PUT_OFF, defaultdict(list))[write].append(what)
+        session.info.setdefault(_PUT_OFF, defaultdict(list))[turn, write].append(what)
 
 
 def _write_put_off(session: Session) -> None:
-    for write, everything in session.info.pop(_PUT_OFF, {}).items():
-        write(session, everything)
+    waiting: dict[tuple[PutOff, Write], list[Any]] = session.info.pop(_PUT_OFF, {})
+    for turn, write in sorted(waiting, key=lambda each: each[0]):
+        write(session, waiting[turn, write])
 
 
 _PUT_OFF = "put_off"

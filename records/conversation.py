@@ -14,7 +14,7 @@ from sqlalchemy import select, text, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from records.base import as_array, put_off
+from records.base import PutOff, as_array, put_off
 from records.checkins import CheckIn
 from records.outbox import Message
 from records.patients import Consent, Patient
@@ -157,7 +157,7 @@ def mark_answered(session: Session, asked: Prompt, *, at: datetime) -> None:
 
     C and R answer every earlier text that asked to confirm the same visit at the same time.
     """
-    put_off(session, _mark_answered, (asked, at))
+    put_off(session, PutOff.ANSWERED, _mark_answered, (asked, at))
 
 
 def _mark_answered(session: Session, answered: Sequence[tuple[Prompt, datetime]]) -> None:

@@ -8,7 +8,17 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, select, text, 
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from records.base import Base, ClinicId, CreatedAt, Id, as_array, new_id, put_off, within_clinic
+from records.base import (
+    Base,
+    ClinicId,
+    CreatedAt,
+    Id,
+    PutOff,
+    as_array,
+    new_id,
+    put_off,
+    within_clinic,
+)
 
 
 class ProtocolVersion(Base):
@@ -123,13 +133,13 @@ _numbered: dict[tuple[UUID, str, int], ProtocolVersion] = {}
 
 def request_plan_of_patient(session: Session, patient_id: UUID) -> None:
     """Mark all enrollments of a patient, as the transaction ends, for the plan step to look at."""
-    put_off(session, _mark, patient_id)
+    put_off(session, PutOff.PLANS_ASKED, _mark, patient_id)
 
 
 def request_plan_of_patients(session: Session, patient_ids: Iterable[UUID]) -> None:
     """Mark all enrollments of these patients, as the transaction ends."""
     for patient_id in patient_ids:
-        put_off(session, _mark, patient_id)
+        put_off(session, PutOff.PLANS_ASKED, _mark, patient_id)
 
 
 # Locked in one order, so that two who mark the same patients never wait for each other crosswise.

@@ -10,7 +10,17 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from records.appointments import next_dose_of
-from records.base import Base, ClinicId, CreatedAt, Id, Sealed, new_id, put_off, within_clinic
+from records.base import (
+    Base,
+    ClinicId,
+    CreatedAt,
+    Id,
+    PutOff,
+    Sealed,
+    new_id,
+    put_off,
+    within_clinic,
+)
 from records.outbox import Message
 
 
@@ -110,7 +120,7 @@ def tell(
         "action": action,
         "note": note,
     }
-    put_off(session, _tell, line)
+    put_off(session, PutOff.STORIES, _tell, line)
 
 
 def _tell(session: Session, lines: list[dict[str, object]]) -> None:
