@@ -48,6 +48,15 @@ class Inbound(Base):
     follow_up_id: Mapped[UUID | None]
     created_at: Mapped[CreatedAt]
 
+    @property
+    def bears_on_next(self) -> bool:
+        """Whether its number's next text is to be handled with what this one changes.
+
+        So with an answer, a change of consent, and what may be either or could not be read.
+        """
+        changes = self.prompt_message_id is not None or self.opt_change is not None
+        return changes or self.ambiguous or self.intent is None
+
     __table_args__ = (
         within_clinic("patient_id", "patient"),
         within_clinic("prompt_message_id", "message"),

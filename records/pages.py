@@ -231,9 +231,10 @@ def of_item(session: Session, follow_up_id: UUID) -> list[Page]:
     return list(session.scalars(mine.order_by(Page.at, Page.id)))
 
 
-def last_about(session: Session, follow_up_id: UUID) -> datetime | None:
-    """Return when anybody was last paged about an item."""
-    return session.scalar(select(func.max(Page.at)).where(Page.follow_up_id == follow_up_id))
+def last_about(session: Session, follow_up_id: UUID, severity: str) -> datetime | None:
+    """Return when anybody was last paged about an item while it was of this severity."""
+    mine = (Page.follow_up_id == follow_up_id) & (Page.severity == severity)
+    return session.scalar(select(func.max(Page.at)).where(mine))
 
 
 def of_kind(session: Session, clinic_id: UUID, kind: PageKind, *, since: datetime) -> list[Page]:

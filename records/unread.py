@@ -84,12 +84,16 @@ def following(session: Session, *, now: datetime, limit: int, urgent: bool) -> l
 
 
 def _unbroken(taken: dict[Inbound, int]) -> list[Inbound]:
-    """Leave out what follows a text of its number that somebody else is handling."""
+    """Leave out what follows a text of its number that somebody else is handling.
+
+    So too what is to be handled with what the text before it changes: that is read first.
+    """
     kept: list[Inbound] = []
     last: dict[tuple[UUID, bytes], int] = {}
     for row, nth in sorted(taken.items(), key=lambda each: each[1]):
         number = row.clinic_id, row.from_blind
         if nth == last.get(number, 0) + 1:
-            last[number] = nth
             kept.append(row)
+            if not row.bears_on_next:
+                last[number] = nth
     return kept

@@ -164,7 +164,8 @@ def _pages_again_at(session: Session, item: FollowUp, now: datetime) -> datetime
 
     Somebody who never stops writing must not bury the page about somebody else.
     """
-    if item.times_joined < MANY_TEXTS or not item.rung:
+    if item.times_joined < MANY_TEXTS:
         return now
-    last = pages.last_about(session, item.id)
+    # Whoever was told only of something that could wait has not heard of the danger.
+    last = pages.last_about(session, item.id, Severity.PAGE_NOW)
     return max(now, last + BETWEEN_PAGES) if last else now

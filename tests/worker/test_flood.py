@@ -18,6 +18,7 @@ from records.base import Database
 from records.followups import FollowUp
 from records.inbox import Inbound
 from records.pages import Page
+from records.unread import following
 from tests.compliance.line import Line
 from tests.support.databases import Databases, OwnDatabase
 from tests.support.world import World, phone_of
@@ -127,6 +128,42 @@ def test_pleas_without_end_soon_page_twice_a_minute(world: World) -> None:
         # Each of the first five, then one in half a minute, the last one after the last text.
         assert (about.count(flooder.id), about.count(other.id)) == (5 + 3, 1)
         assert (flooder.times_joined, flooder.joined_at) == (19, None)
+
+
+def test_pleas_without_end_at_night_do_not_bury_the_lead_in_mail(world: World) -> None:
+    """Nobody is on call: the run of pages waits for the opening, and the lead is written to."""
+    with Duty(world=world) as duty:
+        duty.talk.someone()
+        duty.nobody_on_call()
+        world.advance(hours=14)
+        for _ in range(20):
+            duty.says(PLEA, phone=FLOODS)
+            world.advance(seconds=5)
+        world.advance(seconds=30)
+        duty.tick()
+        [item] = duty.talk.rows(FollowUp)
+        assert (item.times_joined, item.joined_at) == (19, None)
+        assert len(duty.talk.rows(Page)) == 5 + 3
+
+
+def test_what_follows_an_answer_is_taken_once_that_is_written(world: World) -> None:
+    """Both lie there at once: the second is handled with what the first one changed."""
+    talk = Talk(world)
+    talk.daily()
+    texts = [talk.sms(body) for body in ("4", "no sorry 7", "thanks", "and is there parking?")]
+    talk.receive_together(*texts, talk.sms("can I bring my dog?", phone=IN_DANGER))
+
+    turns = []
+    while len(turns) < 9:
+        with world.database.transaction() as session:
+            taken = following(session, now=world.now, limit=25, urgent=False)
+            if not taken:
+                break
+            for row in taken:
+                row.handled_at = world.now
+            turns.append(len(taken))
+    # Each number alone, then the correction of it, then what changes nothing together.
+    assert turns == [2, 1, 2]
 
 
 @contextmanager
