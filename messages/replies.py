@@ -62,6 +62,7 @@ def read(
     language: str = "en",
     words: Lexicon | None = None,
     ours: Collection[str] | None = None,
+    joined: bool = False,
 ) -> Reading:
     """Return how a reply is understood.
 
@@ -69,13 +70,14 @@ def read(
     `until`); `language` is the patient's own, used where the words don't show another; `words` are
     a clinic's own together with the shipped ones (`messages.lexicon.lexicon`). `ours` are the texts
     that went to the number: what a reaction quotes of them is not the patient's. Where they are not
-    known, a quote is taken for one of ours unless it tells of danger.
+    known, a quote is taken for one of ours unless it tells of danger. `joined` says that several
+    texts are read as one.
     """
     lists = words or lexicon()
     quoted = _of_others(body, lists, ours)
     if quoted is not None:
         return _reading(quoted.hits, _language(quoted.hits, quoted.heard, language))
-    found = _understood(body, prompts, language, lists)
+    found = _understood(body, prompts, language, lists, joined=joined)
     closed = found if found.urgent else _closed_up(body, prompts, language, lists)
     # Letter by letter people write what must not be overlooked: danger and a stop count, no more.
     return closed if closed.urgent or (closed.opt_out and not found.opt_out) else found
@@ -90,7 +92,14 @@ def _closed_up(body: str, prompts: Sequence[OpenPrompt], language: str, words: L
     return _understood(closed, prompts, language, words)
 
 
-def _understood(body: str, prompts: Sequence[OpenPrompt], language: str, words: Lexicon) -> Reading:
+def _understood(
+    body: str,
+    prompts: Sequence[OpenPrompt],
+    language: str,
+    words: Lexicon,
+    *,
+    joined: bool = False,
+) -> Reading:
     """Return how the words of a reply are understood, and what they resemble."""
     heard = hear(body, prompts, words)
     by_machine = answers.is_auto_reply(heard)
@@ -98,7 +107,7 @@ def _understood(body: str, prompts: Sequence[OpenPrompt], language: str, words: 
     hits = [hit for recognise in pipeline if (hit := recognise(heard))]
     if not by_machine:
         # Danger outranks all else, so what the text resembles stands first.
-        hits = [*resembling(heard, plain_words(heard), hits), *hits]
+        hits = [*resembling(heard, plain_words(heard), hits, joined=joined), *hits]
     return _reading(hits, _language(hits, heard, language))
 
 

@@ -21,6 +21,7 @@ class Thresholds:
 
     page: float
     page_short: float
+    page_joined: float
     look: float
     maybe_stop: float
     stop: float
@@ -52,8 +53,13 @@ _OTHERS: Mapping[str, Severity | None] = {
 _ANSWERS = frozenset({Intent.confirm, Intent.decline_reschedule, Intent.running_late})
 
 
-def resembling(heard: Heard, words: Sequence[str], hits: Sequence[Hit]) -> list[Hit]:
-    """Return what a text says by its resemblance besides what the lists found in it."""
+def resembling(
+    heard: Heard, words: Sequence[str], hits: Sequence[Hit], *, joined: bool = False
+) -> list[Hit]:
+    """Return what a text says by its resemblance besides what the lists found in it.
+
+    `joined` texts resemble more together than any of them says.
+    """
     told = sum(word.isalpha() for word in words)
     if told < _LEAST_WORDS or any(hit.severity is Severity.page_now for hit in hits):
         return []
@@ -62,7 +68,9 @@ def resembling(heard: Heard, words: Sequence[str], hits: Sequence[Hit]) -> list[
         return []
     asked = [prompt.context for prompt in heard.prompts]
     likely, limits = classifier().probabilities(words, asked), thresholds()
-    if told <= _FEW_WORDS:
+    if joined:
+        limits = replace(limits, page=limits.page_joined)
+    elif told <= _FEW_WORDS:
         limits = replace(limits, page=limits.page_short, stop=limits.stop_short)
     found = [_danger(likely, limits, hits), _stop(likely, limits, hits)]
     if any(not hit.aside for hit in hits):

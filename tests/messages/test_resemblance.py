@@ -60,7 +60,7 @@ def test_any_text_is_read(body: str) -> None:
 def test_thresholds_rise_with_what_they_do() -> None:
     """Fewer texts page than are looked at, and fewer stop than are asked about."""
     limits = thresholds()
-    assert 0 < limits.look < limits.page < limits.page_short < 1
+    assert 0 < limits.look < limits.page < limits.page_short <= limits.page_joined < 1
     assert 0 < limits.maybe_stop < limits.stop < limits.stop_short < 1
     assert limits.other < limits.nobody_looks < 1
 

@@ -92,13 +92,14 @@ def hear(text: Received, around: Around) -> Reading:
     return _with_carrier(reading, text.opt_out_type)
 
 
-def _read(body: str, prompts: Iterable[Prompt], around: Around) -> Reading:
+def _read(body: str, prompts: Iterable[Prompt], around: Around, *, joined: bool = False) -> Reading:
     return replies.read(
         body,
         prompts=as_read(prompts),
         language=around.language,
         words=around.words,
         ours=around.ours,
+        joined=joined,
     )
 
 
@@ -194,7 +195,7 @@ def _joined(text: Received, reading: Reading, around: Around) -> Reading:
     """Read the last minutes' texts as one: danger may be spread over several of them."""
     said = [*_newest(around.earlier), text.body]
     whole = " ".join(replies.without_ours(body, around.ours) for body in said)
-    joined = _read(whole, (), around)
+    joined = _read(whole, (), around, joined=True)
     if not _is_safety(joined):
         return reading
     also = tuple(dict.fromkeys((*joined.also, reading.intent, *reading.also)))
