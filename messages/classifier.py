@@ -8,27 +8,23 @@ about a visit "my truck is in the shop" says that nobody comes.
 
 The word lists know what was written down for them; people find other words. The weights are learned
 from the corpora of replies beside the tests (`make classifier`), and `messages.resemblance` decides
-what a probability may do. It is plain multinomial logistic regression, so that scoring needs no
-library: sums of a few hundred numbers.
+what a probability may do.
 """
 
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain, pairwise
 
-from messages import datafiles
-from messages.errors import LexiconError
+from messages import datafiles, weights
+from messages.weights import Model, Row
 
 WEIGHTS = "data/classifier.tsv"
 # Pieces of words see behind typos and endings that no list holds.
 _PIECES = (4,)
 # Short texts lean less on their few words.
 _DAMPING = 2
-# Lighter weights change no reading, and are half of them.
-_LEAST = 0.05
 # Whoever writes more than this has said it within.
 _MOST_WORDS = 120
 _BEGIN, _END = "^", "$"
@@ -38,42 +34,13 @@ _CONCEPTS = "data/concepts.yaml"
 # So many concepts after one another are seen together: "who gets the truck when im gone".
 _REACH = 5
 
-_Row = tuple[float, ...]
-
-
-class Weights(Mapping[str, _Row]):
-    """A row of weights for each feature, kept as the file writes it until it is asked for.
-
-    People use few of the features, and a process starts in half the time.
-    """
-
-    def __init__(self, written: Mapping[str, str], size: int) -> None:
-        self._written, self._size = written, size
-        self._rows: dict[str, _Row] = {}
-
-    def __getitem__(self, feature: str) -> _Row:
-        if feature not in self._rows:
-            self._rows[feature] = _row(self._written[feature], self._size)
-        return self._rows[feature]
-
-    def __contains__(self, feature: object) -> bool:
-        return feature in self._written
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._written)
-
-    def __len__(self) -> int:
-        return len(self._written)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Classifier:
-    """Labels with a weight for each feature; what no text of the corpora held weighs nothing."""
+    """What replies resemble, by their words."""
 
-    labels: tuple[str, ...]
-    bias: _Row
-    weights: Mapping[str, _Row]
-    _words: dict[str, _Row] = field(default_factory=dict, repr=False)
+    model: Model
+    _words: dict[str, Row] = field(default_factory=dict, repr=False)
 
     def probabilities(self, words: Sequence[str], asked: Iterable[str] = ()) -> dict[str, float]:
         """Return for each label how likely the text is one of it; they add up to 1.
@@ -82,22 +49,14 @@ class Classifier:
         """
         said = normal(words)
         rows = [self._of_word(word) for word in said]
-        others = chain(pairs(said), questions(asked))
-        rows += [self.weights[each] for each in others if each in self.weights]
-        damped = scale(said)
-        sums = map(sum, zip(*rows, strict=True)) if rows else [0.0] * len(self.labels)
-        logits = [bias + each * damped for bias, each in zip(self.bias, sums, strict=True)]
-        top = max(logits)
-        powers = [math.exp(each - top) for each in logits]
-        total = sum(powers)
-        return {name: power / total for name, power in zip(self.labels, powers, strict=True)}
+        rows += self.model.rows(chain(pairs(said), questions(asked)))
+        return self.model.probabilities(rows, scale=scale(said))
 
-    def _of_word(self, word: str) -> _Row:
+    def _of_word(self, word: str) -> Row:
         """Return what a word and its pieces weigh, kept: people use few words again and again."""
         row = self._words.get(word)
         if row is None:
-            rows = [self.weights[each] for each in pieces(word) if each in self.weights]
-            row = tuple(map(sum, zip(*rows, strict=True))) if rows else (0.0,) * len(self.labels)
+            row = self.model.sums(self.model.rows(pieces(word)))
             if len(self._words) < _KEPT:
                 self._words[word] = row
         return row
@@ -181,61 +140,4 @@ def classifier() -> Classifier:
 
     Raises LexiconError where the file of weights is not one that `make classifier` writes.
     """
-    return parse(datafiles.text(WEIGHTS))
-
-
-def parse(table: str) -> Classifier:
-    """Read a file of weights: a line of labels, a line of biases, then a line for each feature.
-
-    A weight is written as `label:hundredths`, labels by their number; what is left out is 0.
-    """
-    lines = [line for line in table.splitlines() if line and not line.startswith("# ")]
-    try:
-        labels = tuple(lines[0].split("\t")[1:])
-        bias = tuple(map(float, lines[1].split("\t")[1:]))
-        _check(lines[2:], len(labels))
-    except (IndexError, ValueError) as error:
-        raise LexiconError(
-            f"{WEIGHTS} is no file of weights ({error}); write it anew with `make classifier`."
-        ) from error
-    written = dict(line.split("\t", 1) for line in lines[2:])
-    return Classifier(labels=labels, bias=bias, weights=Weights(written, len(labels)))
-
-
-def _check(lines: Sequence[str], size: int) -> None:
-    """Raise ValueError unless every line is a feature with weights of so many labels."""
-    label = "|".join(map(str, range(size)))
-    line = rf"[^\t\n]+(?:\t(?:{label}):-?\d+)+"
-    if re.fullmatch(rf"(?:{line}\n)*+", "".join(f"{each}\n" for each in lines)) is None:
-        wrong = next(each for each in lines if re.fullmatch(line, each) is None)
-        raise ValueError(f"the line {wrong!r}")
-
-
-def _row(cells: str, size: int) -> _Row:
-    row = [0.0] * size
-    for cell in cells.split("\t"):
-        label, _, hundredths = cell.partition(":")
-        row[int(label)] = int(hundredths) / 100
-    return tuple(row)
-
-
-def written(model: Classifier, *, digest: str) -> str:
-    """Return a classifier as its file; `digest` names the corpora that it was learned from."""
-    lines = [
-        "# What replies resemble: learned by `make classifier`, never edited by hand.",
-        f"# corpora {digest}",
-        "\t".join(("labels", *model.labels)),
-        "\t".join(("bias", *(f"{each:.3f}" for each in model.bias))),
-    ]
-    for name, row in sorted(model.weights.items()):
-        cells = [f"{at}:{round(each * 100)}" for at, each in enumerate(row) if abs(each) >= _LEAST]
-        if cells:
-            lines.append("\t".join((name, *cells)))
-    return "\n".join(lines) + "\n"
-
-
-def digest_of(table: str) -> str:
-    """Return which corpora a file of weights was learned from."""
-    return next(
-        (line.split()[2] for line in table.splitlines() if line.startswith("# corpora ")), ""
-    )
+    return Classifier(model=weights.parse(datafiles.text(WEIGHTS), name=WEIGHTS))

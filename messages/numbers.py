@@ -1,9 +1,10 @@
-"""Which number in a sentence is the one that answers: "its a nine, my sister called at 4".
+"""The numbers of a sentence, and which one the lists point at: "its a nine, my sister called at 4".
 
     folded text -> words in figures -> neighbours ("8 maybe 9") as one -> the number pointed at
 
-A number answers where it opens the text or where words announce it ("I'm at a"), unless it is an
-amount of something. What was so yesterday or before is not what was asked about.
+A number is pointed at where it opens the text or where words announce it ("I'm at a"), unless it is
+an amount of something, and where a clause says nothing else. What was so yesterday or before is not
+what was asked about. Whether it is the answer, `messages.pointing` says.
 """
 
 import re
@@ -35,6 +36,9 @@ _HALF = re.compile(r"(?<![\w.,:/$#])(\d{1,2}) (?:and|n|y) (?:a )?(?:half|medi[oa
 # "Not a 3 like before, a 9" says which number is none.
 _DENIED = re.compile(r"\b(?:not|not an?|no un)\s$")
 _WINDOW = 4
+_CLAUSES = re.compile(r"[,;!?\n]+|\.+(?!\d)")
+# "See you, at 3" tells a time.
+_AT_A_TIME = (["at"], ["by"], ["a"], ["on"], ["around"], ["til"], ["until"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,14 +92,24 @@ def pointed_at(text: str, lists: Lexicon, *, of_days: bool) -> str | None:
     return values.pop() if len(values) == 1 else None
 
 
+def of_one_clause(text: str, lists: Lexicon) -> str | None:
+    """Return the number that a clause is all about, if one only is: "rough day. about a 7"."""
+    found, elsewhere = set[str](), False
+    for clause in _CLAUSES.split(text):
+        words = lists.spelling.mended(WORD.findall(NUMBER.sub(" ", clause)))
+        rest = [word for word in words if word not in lists.number_words]
+        numbers = [match.group() for match in NUMBER.finditer(clause)]
+        numbers += [lists.number_words[word] for word in words if word in lists.number_words]
+        if numbers and (words[:1] in _AT_A_TIME or any(word not in lists.fillers for word in rest)):
+            elsewhere = True
+        found.update(numbers)
+    return found.pop() if len(found) == 1 and not elsewhere and "/" not in text else None
+
+
 def _answers(match: re.Match[str], lists: Lexicon, *, of_days: bool) -> bool:
     before = match.string[: match.start()]
     when = _when(before, lists)
-    if (
-        _DENIED.search(before)
-        or when is _When.BEFORE
-        or not _is_no_amount(match, lists, of_days=of_days)
-    ):
+    if _DENIED.search(before) or when is _When.BEFORE or is_amount(match, lists, of_days=of_days):
         return False
     counts = of_days and _unit(match) in lists.days
     told_now = when is _When.NOW and WORD.findall(before)[-1] in lists.present
@@ -135,6 +149,10 @@ def _unit(match: re.Match[str]) -> str:
     return following.group() if following else ""
 
 
-def _is_no_amount(match: re.Match[str], lists: Lexicon, *, of_days: bool) -> bool:
+def is_amount(match: re.Match[str], lists: Lexicon, *, of_days: bool) -> bool:
+    """Say whether a number counts what the word after it names: "3 pills", and not "3 days" there.
+
+    `of_days`: the scale counts days.
+    """
     unit = _unit(match)
-    return unit not in lists.units or (of_days and unit in lists.days)
+    return unit in lists.units and not (of_days and unit in lists.days)

@@ -2,19 +2,16 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from messages.binding import choose, numeric, scale_of
 from messages.lexicon import Lexicon
-from messages.numbers import NUMBER, WORD, in_figures, one_of_neighbours, pointed_at
+from messages.numbers import NUMBER, WORD, in_figures, one_of_neighbours
+from messages.pointing import DAYS, answering
 from messages.reading import Heard, Hint, Hit, Intent, OpenPrompt, Severity
 
 # "n/m" and "n out of m" are looked at first.
 _SLASHED = re.compile(r"(?<![\w.,:/-])(\d{1,3})\s?/\s?(\d{1,3})(?![\w:/]|[.,]\d)")
 _TIME_OF_DAY = re.compile(r"\b\d{1,2}(?::\d\d)?\s?[ap]\.?\s?m\b")
-_CLAUSES = re.compile(r"[,;!?\n]+|\.+(?!\d)")
-# "See you, at 3" tells a time.
-_AT_A_TIME = (["at"], ["by"], ["a"], ["on"], ["around"], ["til"], ["until"])
 _ASKED = re.compile(r"[^.!?\n]*\?")
 _WORDS = re.compile(r"\w+")
 _DIGIT = re.compile(r"\d")
@@ -23,18 +20,7 @@ _NEARLY = re.compile(r"(?<=\d)\s?-?ish\b")
 # "Ill be in at 8" is no late answer to a scale.
 _MOST_WORDS_UNASKED = 3
 _HIGHER_IS_WORSE = frozenset({"craving_scale", "side_effect_check", "scale:0-3"})
-# A scale that ends at seven counts days or nights, so that these are no other amount.
-_DAYS = 7
 _EMERGENCY_NUMBERS = frozenset({"911", "988"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Said:
-    """The numbers in a text, each as written, and what kind of text they stand in."""
-
-    numbers: tuple[str, ...]
-    alone: bool
-    leads: bool
 
 
 def score(heard: Heard) -> Hit | None:
@@ -42,17 +28,17 @@ def score(heard: Heard) -> Hit | None:
     if not _has_number(heard) or _EMERGENCY_NUMBERS & set(heard.compacts):
         return None
     prompts = numeric(heard.prompts)
-    said = _said(heard, prompts)
-    if said is None or not (said.alone or (said.leads and prompts)):
-        return None
-    most = 1 if heard.prompts else _MOST_WORDS_UNASKED
-    if not prompts and len(heard.flat.words) > most:
-        return None
-    different = dict.fromkeys(said.numbers)
-    if len(different) > 1:
-        return _two_numbers() if prompts else None
-    hit = _single(next(iter(different)), prompts)
-    return hit if said.alone else _with_words(hit)
+    text = written(heard, prompts)
+    alone = all_it_says(text, heard.words)
+    if not prompts:
+        few = len(heard.flat.words) <= (1 if heard.prompts else _MOST_WORDS_UNASKED)
+        return _single(alone[0], ()) if few and len(set(alone)) == 1 else None
+    if len(set(alone)) > 1:
+        return _two_numbers()
+    if alone:
+        return _single(alone[0], prompts)
+    chosen = answering(text, [prompt.context for prompt in prompts], heard.words)
+    return _with_words(_single(chosen, prompts)) if chosen else None
 
 
 def _has_number(heard: Heard) -> bool:
@@ -81,6 +67,8 @@ def _with_words(hit: Hit) -> Hit:
 
 def _single(number: str, prompts: Sequence[OpenPrompt]) -> Hit:
     if number.isascii() and number.isdigit():
+        # "04" is 4, and "00" is none.
+        number = str(int(number))
         fitting = [prompt for prompt in prompts if _holds(prompt, int(number))]
         if fitting or not prompts:
             prompt, ambiguous = choose(fitting)
@@ -107,24 +95,14 @@ def _holds(prompt: OpenPrompt, number: int) -> bool:
     return scale is not None and scale[0] <= number <= scale[1]
 
 
-def _said(heard: Heard, prompts: Sequence[OpenPrompt]) -> _Said | None:
-    lists, scales = heard.words, _scales(prompts)
-    text = _written(heard, prompts)
-    numbers = tuple(match.group() for match in NUMBER.finditer(text))
+def all_it_says(text: str, lists: Lexicon) -> tuple[str, ...]:
+    """Return the numbers of a text that says nothing else; none where it says more."""
     words = lists.spelling.mended(WORD.findall(NUMBER.sub(" ", text)))
-    spelled = [word for word in words if word in lists.number_words]
-    rest = [word for word in words if word not in lists.number_words]
-    fillers_only = all(word in lists.fillers for word in rest) and "/" not in text
-    if fillers_only and (numbers or spelled):
-        written = numbers + tuple(lists.number_words[word] for word in spelled)
-        return _Said(numbers=written, alone=True, leads=False)
-    clause = _of_one_clause(text, lists) if prompts else None
-    if clause is not None:
-        return _Said(numbers=(clause,), alone=False, leads=True)
-    if not numbers:
-        return None
-    chosen = pointed_at(text, lists, of_days=any(high == _DAYS for _, high in scales))
-    return _Said(numbers=(chosen,) if chosen else numbers, alone=False, leads=chosen is not None)
+    spelled = [lists.number_words[word] for word in words if word in lists.number_words]
+    rest = (word for word in words if word not in lists.number_words)
+    if "/" in text or not all(word in lists.fillers for word in rest):
+        return ()
+    return (*(match.group() for match in NUMBER.finditer(text)), *spelled)
 
 
 def _told(heard: Heard) -> str:
@@ -137,7 +115,7 @@ def _told(heard: Heard) -> str:
     return _ASKED.sub(left, heard.folded) if heard.asks else heard.folded
 
 
-def _written(heard: Heard, prompts: Sequence[OpenPrompt]) -> str:
+def written(heard: Heard, prompts: Sequence[OpenPrompt]) -> str:
     """Return a text with its numbers in figures, and of two the one that was meant.
 
     Of a range the higher one counts only where higher is known to be worse.
@@ -148,25 +126,11 @@ def _written(heard: Heard, prompts: Sequence[OpenPrompt]) -> str:
     text = _chosen(_without_ratios(text, highs, lists), lists)
     if not highs:
         return text
-    if str(_DAYS) in highs:
+    if str(DAYS) in highs:
         text = pattern.sub(lambda match: amounts[match.group()], text)
     text = in_figures(text, lists)
     worse = all(prompt.context in _HIGHER_IS_WORSE for prompt in prompts)
     return one_of_neighbours(text) if worse else text
-
-
-def _of_one_clause(text: str, lists: Lexicon) -> str | None:
-    """Return the number that a clause is all about, if one only is: "rough day. about a 7"."""
-    found, elsewhere = set[str](), False
-    for clause in _CLAUSES.split(text):
-        words = lists.spelling.mended(WORD.findall(NUMBER.sub(" ", clause)))
-        rest = [word for word in words if word not in lists.number_words]
-        numbers = [match.group() for match in NUMBER.finditer(clause)]
-        numbers += [lists.number_words[word] for word in words if word in lists.number_words]
-        if numbers and (words[:1] in _AT_A_TIME or any(word not in lists.fillers for word in rest)):
-            elsewhere = True
-        found.update(numbers)
-    return found.pop() if len(found) == 1 and not elsewhere and "/" not in text else None
 
 
 def _chosen(text: str, lists: Lexicon) -> str:

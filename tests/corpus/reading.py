@@ -43,11 +43,14 @@ def judged(file: Path) -> tuple[Judged, ...]:
 def _judged(row: dict[str, str]) -> Judged:
     context = row["context"]
     row = row | _DECIDED_SINCE.get((context, row["text"]), {})
-    asked = OpenPrompt(
-        id="1", context=context, asked_at=_ASKED_AT, until=_ASKED_AT + timedelta(days=1)
-    )
-    found = read(row["text"], prompts=() if context == "none" else (asked,))
+    found = read(row["text"], prompts=() if context == "none" else (open_prompt(context),))
     return judge(context, row["text"], expected_of(row), found)
+
+
+def open_prompt(context: str) -> OpenPrompt:
+    """Return a question of this kind that is open."""
+    until = _ASKED_AT + timedelta(days=1)
+    return OpenPrompt(id="1", context=context, asked_at=_ASKED_AT, until=until)
 
 
 def digest() -> str:

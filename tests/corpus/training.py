@@ -1,4 +1,4 @@
-"""Learns the weights of `messages.classifier` from the corpora; `make classifier` runs it.
+"""Learns the weights of `messages.classifier` and `messages.pointing`; `make classifier` runs it.
 
     corpora (never the held-out ones) -> words as the recognisers hear them -> weights
 
@@ -9,25 +9,30 @@ left out, so that they stay a fair examination.
 import math
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from numpy import vstack
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
-from messages import classifier
-from messages.classifier import Classifier
+from messages import classifier, pointing, weights
+from messages.binding import scale_of
 from messages.lexicon import lexicon
 from messages.replies import hear, plain_words
-from tests.corpus.reading import OPEN, digest, rows
+from messages.scores import all_it_says, written
+from messages.weights import Model
+from tests.corpus.reading import OPEN, digest, open_prompt, rows
 
-_HERE = Path(__file__).parent
-_WEIGHTS = _HERE.parents[1] / "messages" / classifier.WEIGHTS
+_MESSAGES = Path(__file__).parents[2] / "messages"
 # A feature of a single text says more of that text than of its meaning.
 _SEEN_AT_LEAST = 2
 # Chosen by cross-validation over the files (docs/understanding.md).
-_STRENGTH = 2.0
+_STRENGTH, _STRENGTH_OF_PLACES = 2.0, 0.3
+# Lighter weights change no reading, and are half of them.
+_LEAST, _LEAST_OF_PLACES = 0.05, 0.01
+_TWO = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,40 +62,109 @@ def _example(row: dict[str, str]) -> Example:
 _GRAVE = frozenset({"crisis", "overdose", "medical_emergency"})
 
 
-def learn(found: Sequence[Example]) -> Classifier:
-    """Fit a multinomial logistic regression, every label weighing the same."""
+def learn(found: Sequence[Example]) -> Model:
+    """Fit what replies resemble, every label weighing the same."""
+    said = [classifier.normal(row.words) for row in found]
     counts = [
-        Counter(classifier.features(classifier.normal(row.words), (row.asked,))) for row in found
+        Counter(classifier.features(words, (row.asked,)))
+        for words, row in zip(said, found, strict=True)
     ]
+    scales = list(map(classifier.scale, said))
+    labels = [row.label for row in found]
+    return fitted(counts, labels, scales, strength=_STRENGTH, class_weight="balanced")
+
+
+def numbers(files: Iterable[Path] = OPEN) -> list[tuple[Counter[str], str]]:
+    """Return the numbers that stand among words beside a question for one: features, and label."""
+    return [each for file in files for row in rows(file) for each in _numbers(row)]
+
+
+def _numbers(row: Mapping[str, str]) -> Iterator[tuple[Counter[str], str]]:
+    """Yield each number of a row with what stands around it, and whether it answers.
+
+    Where a number stands beside something graver, no row says which: the lists do.
+    """
+    intents, never = set(row["intent"].split("|")), row["never"].split()
+    beside = "score" in row["also"].split()
+    told, counts = bool(intents & _ANSWERED), "score" in never or bool(intents & _NO_ANSWER)
+    if scale_of(row["context"]) is None or not (told or beside or counts):
+        return
+    lists, asked = lexicon(), open_prompt(row["context"])
+    text = written(hear(row["text"], (asked,), lists), (asked,))
+    if all_it_says(text, lists):
+        return
+    values = {value.lstrip("0") for value in row["value"].split("|")} if told else set()
+    for one, around in pointing.surroundings(text, (row["context"],), lists):
+        found = Counter(around)
+        answers = one.value.lstrip("0") in values if told else beside and found["listed this"] > 0
+        yield found, pointing.ANSWERS if answers else pointing.COUNTS
+
+
+_ANSWERED = frozenset({"score", "score_out_of_range"})
+_NO_ANSWER = frozenset(
+    {
+        "unclear",
+        "thanks_no_action",
+        "question_for_staff",
+        "running_late",
+        "confirm",
+        "decline_reschedule",
+        "pause",
+    }
+)
+
+
+def fitted(
+    counts: Sequence[Counter[str]],
+    labels: Sequence[str],
+    scales: Sequence[float],
+    *,
+    strength: float,
+    class_weight: str | None = None,
+) -> Model:
+    """Fit a logistic regression of labels to features, each row's multiplied by its scale."""
     seen = Counter(name for each in counts for name in each)
     names = sorted(name for name, times in seen.items() if times >= _SEEN_AT_LEAST)
     place = {name: at for at, name in enumerate(names)}
     cells = [
-        (number, place[name], times * classifier.scale(classifier.normal(row.words)))
-        for number, (row, each) in enumerate(zip(found, counts, strict=True))
+        (number, place[name], times * scale)
+        for number, (each, scale) in enumerate(zip(counts, scales, strict=True))
         for name, times in each.items()
         if name in place
     ]
     across, down, values = zip(*((y, x, value) for x, y, value in cells), strict=True)
-    matrix = csr_matrix((values, (down, across)), shape=(len(found), len(names)))
-    fitted = LogisticRegression(C=_STRENGTH, max_iter=2000, class_weight="balanced").fit(
-        matrix, [row.label for row in found]
+    matrix = csr_matrix((values, (down, across)), shape=(len(counts), len(names)))
+    found = LogisticRegression(C=strength, max_iter=2000, class_weight=class_weight).fit(
+        matrix, labels
     )
-    weights = {name: tuple(map(float, fitted.coef_[:, at])) for name, at in place.items()}
-    return Classifier(
-        labels=tuple(map(str, fitted.classes_)),
-        bias=tuple(map(float, fitted.intercept_)),
-        weights=weights,
+    rows_of, biases = found.coef_, found.intercept_
+    if len(found.classes_) == _TWO:
+        # Of two labels the library weighs the second alone, against nothing.
+        rows_of, biases = vstack([0 * rows_of, rows_of]), [0.0, biases[0]]
+    return Model(
+        labels=tuple(map(str, found.classes_)),
+        bias=tuple(map(float, biases)),
+        weights={name: tuple(map(float, rows_of[:, at])) for name, at in place.items()},
     )
 
 
 def main() -> None:
-    """Learn from all sources and write the file of weights."""
+    """Learn from all sources and write the files of weights."""
     found = examples()
-    model = learn(found)
-    _WEIGHTS.write_text(classifier.written(model, digest=digest()), encoding="utf-8")
-    size = math.ceil(_WEIGHTS.stat().st_size / 1024)
-    sys.stdout.write(f"{len(found)} replies, {len(model.weights)} features, {size} KiB\n")
+    model, learned_from = learn(found), f"{len(found)} replies"
+    _write(model, classifier.WEIGHTS, "What replies resemble", learned_from, least=_LEAST)
+    counts, labels = zip(*numbers(), strict=True)
+    pointed = fitted(counts, labels, [1.0] * len(counts), strength=_STRENGTH_OF_PLACES)
+    learned_from = f"{len(counts)} numbers"
+    _write(pointed, pointing.WEIGHTS, "Which number answers", learned_from, least=_LEAST_OF_PLACES)
+
+
+def _write(model: Model, name: str, about: str, learned_from: str, *, least: float) -> None:
+    file = _MESSAGES / name
+    table = weights.written(model, about=about, digest=digest(), least=least)
+    file.write_text(table, encoding="utf-8")
+    size = math.ceil(file.stat().st_size / 1024)
+    sys.stdout.write(f"{name}: {learned_from}, {len(model.weights)} features, {size} KiB\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The classifier: its arithmetic, its file, and that it was learned from the corpora."""
+"""The classifier: its arithmetic, and that it was learned from the corpora."""
 
 import math
 
@@ -9,17 +9,13 @@ from hypothesis import strategies as st
 from messages import datafiles
 from messages.classifier import (
     WEIGHTS,
-    Classifier,
     classifier,
     concept_of,
-    digest_of,
     features,
     normal,
-    parse,
     scale,
-    written,
 )
-from messages.errors import LexiconError
+from messages.weights import digest_of
 from tests.corpus.reading import digest
 
 WORDS = st.lists(st.text("abcdeghilmnoprstuvyz0123", min_size=1, max_size=9), max_size=40)
@@ -33,7 +29,7 @@ def test_the_weights_were_learned_from_the_corpora_as_they_are() -> None:
 @given(words=WORDS)
 def test_probabilities_are_those_of_logistic_regression(words: list[str]) -> None:
     """The cached sums give what the formula gives, feature by feature."""
-    model, said = classifier(), normal(words)
+    model, said = classifier().model, normal(words)
     sums = [0.0] * len(model.labels)
     for feature in features(said):
         for at, weight in enumerate(model.weights.get(feature, ())):
@@ -43,37 +39,13 @@ def test_probabilities_are_those_of_logistic_regression(words: list[str]) -> Non
     expected = {
         name: math.exp(logit) / whole for name, logit in zip(model.labels, logits, strict=True)
     }
-    assert model.probabilities(words) == pytest.approx(expected)
+    assert classifier().probabilities(words) == pytest.approx(expected)
 
 
 @given(words=WORDS)
 def test_probabilities_add_up_to_one(words: list[str]) -> None:
     """Whatever is said, even nothing."""
     assert sum(classifier().probabilities(words).values()) == pytest.approx(1)
-
-
-def test_a_written_file_reads_back_the_same() -> None:
-    """But for what is too light to matter."""
-    model = Classifier(
-        labels=("stop", "score"), bias=(0.5, -1.25), weights={"_no_": (1.5, -0.2), "x": (0.0, 0.01)}
-    )
-    table = written(model, digest="abc")
-    again = parse(table)
-    assert (again.labels, again.bias, again.weights) == (
-        model.labels,
-        model.bias,
-        {"_no_": (1.5, -0.2)},
-    )
-    assert digest_of(table) == "abc"
-
-
-@pytest.mark.parametrize(
-    "table", ["", "labels\ta\n", "labels\ta\nbias\tx\n", "labels\ta\nbias\t1\nf\t7:1\n"]
-)
-def test_another_file_is_refused_with_the_mend(table: str) -> None:
-    """A merge that went wrong is told, and how to write the file anew."""
-    with pytest.raises(LexiconError, match="make classifier"):
-        parse(table)
 
 
 def test_words_of_both_languages_mean_the_same() -> None:

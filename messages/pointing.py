@@ -1,0 +1,195 @@
+"""Which number of a text answers the question: learned from the corpora, as what a text resembles.
+
+    text with its numbers in figures -> what stands around each -> weights -> the one that answers
+
+"7 had a rough day" answers and "2 grandkids here today" does not, though both open with a number:
+no list names all that can be counted. So each number is looked at where it stands: the words around
+it, whether it opens or ends its clause or is all of it, what the word lists know of those, and
+whether they point at it (`messages.numbers`).
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain
+
+from messages import datafiles, weights
+from messages.binding import scale_of
+from messages.lexicon import Lexicon
+from messages.numbers import NUMBER, WORD, is_amount, of_one_clause, pointed_at
+from messages.weights import Model
+
+WEIGHTS = "data/pointing.tsv"
+ANSWERS, COUNTS = "answers", "counts something else"
+# From which probability on a number is the answer, and what part of it another one may reach.
+_SURE, _RIVAL = 0.6, 0.5
+#: A scale that ends at seven counts days or nights.
+DAYS = 7
+_TOKEN = re.compile(r"[^\W\d_]+|\d+(?:[.,]\d+)?|[^\w\s]")
+_CLAUSE = re.compile(r"[,;!?\n]+|\.+(?!\d)|\s-\s")
+_EDGE = ("^", "$")
+_NEAR = 5
+
+
+def answering(text: str, contexts: Sequence[str], lists: Lexicon) -> str | None:
+    """Return the one number of a text that answers a question, or None where it is not sure.
+
+    `text` has its numbers in figures; `contexts` are those of the numeric questions that are open.
+    One that fits no scale is never recorded, so that for it the lists' word is enough.
+    """
+    listed = _listed(text, contexts, lists)
+    likely: dict[str, float] = {}
+    for one, around in surroundings(text, contexts, lists):
+        share = model().probabilities(model().rows(around))[ANSWERS]
+        likely[one.value] = max(share, likely.get(one.value, 0.0))
+    best = max(likely, key=lambda value: likely[value], default="")
+    rivals = (share for value, share in likely.items() if value != best)
+    sure = likely.get(best, 0.0) >= _SURE and all(each < _RIVAL * likely[best] for each in rivals)
+    if sure:
+        return best
+    return listed if listed is not None and not _fits(listed, contexts) else None
+
+
+@lru_cache(maxsize=1)
+def model() -> Model:
+    """Return the shipped weights, read once a process.
+
+    Raises LexiconError where the file is not one that `make classifier` writes.
+    """
+    return weights.parse(datafiles.text(WEIGHTS), name=WEIGHTS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A number in a text, and how many there are before it and in all."""
+
+    text: str
+    start: int
+    end: int
+    nth: int
+    of: int
+
+    @property
+    def value(self) -> str:
+        return self.text[self.start : self.end]
+
+
+def surroundings(
+    text: str, contexts: Sequence[str], lists: Lexicon
+) -> Iterator[tuple[Candidate, Iterator[str]]]:
+    """Yield each number that may answer with its features; the training sees the same."""
+    listed, of_days = _listed(text, contexts, lists), _of_days(contexts)
+    found = list(NUMBER.finditer(text))
+    for nth, match in enumerate(found):
+        if is_amount(match, lists, of_days=of_days):
+            continue
+        one = Candidate(text=text, start=match.start(), end=match.end(), nth=nth, of=len(found))
+        pointed = "none" if listed is None else "this" if listed == one.value else "other"
+        yield one, chain([f"listed {pointed}"], features(one, contexts, lists))
+
+
+def _listed(text: str, contexts: Sequence[str], lists: Lexicon) -> str | None:
+    """Return the number that the lists point at, if they point at one."""
+    return of_one_clause(text, lists) or pointed_at(text, lists, of_days=_of_days(contexts))
+
+
+def _of_days(contexts: Sequence[str]) -> bool:
+    """Say whether a scale counts days or nights, so that a number of these is no other amount."""
+    return any(high == DAYS for context in contexts for high in (scale_of(context) or ())[1:])
+
+
+def features(one: Candidate, contexts: Sequence[str], lists: Lexicon) -> Iterator[str]:
+    """Yield what stands around a number, and what was asked."""
+    before, after = one.text[: one.start], one.text[one.end :]
+    left, right = _TOKEN.findall(before), _TOKEN.findall(after)
+    yield from _neighbours([*"^^^", *left], [*right, *"$$$"])
+    said, follows = list(filter(str.isalpha, left)), list(filter(str.isalpha, right))
+    yield from (f"B {word}" for word in set(said[-_NEAR:]))
+    yield from (f"A {word}" for word in set(follows[:_NEAR]))
+    yield from _known(before, said, follows, lists)
+    fits = "in" if _fits(one.value, contexts) else "out"
+    asked = "+".join(sorted(set(contexts)))
+    yield from (fits, f"? {asked}", f"n {min(one.of, 4)}", f"{fits} {asked}")
+    clause = _words_of_clause(one)
+    yield from (f"C {word}" for word in set(clause))
+    if all(word in lists.fillers for word in clause):
+        yield from ("fillers in clause", f"fillers in clause {fits}")
+    for place in _places(one, left, right):
+        yield from (place, f"{place} {fits}", f"{place} ? {asked}", f"{place} n {min(one.of, 3)}")
+
+
+def _neighbours(left: Sequence[str], right: Sequence[str]) -> Iterator[str]:
+    for far in (1, 2, 3):
+        yield f"b{far} {left[-far]}"
+        yield f"a{far} {right[far - 1]}"
+    yield f"bb {left[-2]} {left[-1]}"
+    yield f"bbb {left[-3]} {left[-2]} {left[-1]}"
+    yield f"aa {right[0]} {right[1]}"
+    yield f"ba {left[-1]} {right[0]}"
+    word = right[0]
+    if word.isalpha():
+        yield from (f"a1~ {word[-size:]}" for size in (1, 2, 3))
+
+
+def _known(
+    before: str, said: Sequence[str], follows: Sequence[str], lists: Lexicon
+) -> Iterator[str]:
+    """Yield what the lists know of the words around: fillers, units, words of time, cues."""
+    sorts = {
+        "filler": lists.fillers,
+        "unit": lists.units,
+        "days": lists.days,
+        "now": lists.present,
+        "past": lists.past,
+    }
+    for name, words in sorts.items():
+        for far in (1, 2):
+            if follows[far - 1 : far] and follows[far - 1] in words:
+                yield f"a{far} is {name}"
+            if said[-far:] and len(said) >= far and said[-far] in words:
+                yield f"b{far} is {name}"
+    if " ".join(said).endswith(lists.cues):
+        yield "cued"
+    if all(word in lists.fillers for word in said):
+        yield "fillers before"
+    if all(word in lists.fillers for word in follows):
+        yield "fillers after"
+    clause = WORD.findall(_CLAUSE.split(before)[-1])
+    for word in reversed(clause[-4:]):
+        if word in lists.present or word in lists.past:
+            yield "now" if word in lists.present else "past"
+            break
+
+
+def _places(one: Candidate, left: Sequence[str], right: Sequence[str]) -> Iterator[str]:
+    """Yield where in the text and in its clause a number stands."""
+    start, end = _clause(one)
+    yield f"clause {min(len(_words_of_clause(one)), 5)}"
+    if not _TOKEN.search(one.text, start, one.start):
+        yield "opens clause"
+    if not _TOKEN.search(one.text, one.end, end):
+        yield "ends clause"
+    if not any(map(str.isalpha, left)):
+        yield "opens"
+    if not any(map(str.isalpha, right)):
+        yield "ends"
+    yield "first" if one.nth == 0 else "later"
+    if one.nth == one.of - 1:
+        yield "last"
+
+
+def _clause(one: Candidate) -> tuple[int, int]:
+    start = max((match.end() for match in _CLAUSE.finditer(one.text, 0, one.start)), default=0)
+    ends = _CLAUSE.search(one.text, one.end)
+    return start, ends.start() if ends else len(one.text)
+
+
+def _words_of_clause(one: Candidate) -> list[str]:
+    start, end = _clause(one)
+    return WORD.findall(one.text, start, one.start) + WORD.findall(one.text, one.end, end)
+
+
+def _fits(value: str, contexts: Iterable[str]) -> bool:
+    scales = [scale for context in contexts if (scale := scale_of(context))]
+    return value.isdigit() and any(low <= int(value) <= high for low, high in scales)

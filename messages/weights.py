@@ -1,0 +1,129 @@
+"""Learned weights as a file, and the sums that make probabilities of them.
+
+    file of weights -> a row of weights for each feature of a text -> sums -> probabilities
+
+Plain logistic regression, so that scoring needs no library: sums of a few hundred numbers.
+`make classifier` learns the weights from the corpora beside the tests and writes the files.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from messages.errors import LexiconError
+
+Row = tuple[float, ...]
+
+
+class Weights(Mapping[str, Row]):
+    """A row of weights for each feature, kept as the file writes it until it is asked for.
+
+    People use few of the features, and a process starts in half the time.
+    """
+
+    def __init__(self, written: Mapping[str, str], size: int) -> None:
+        self._written, self._size = written, size
+        self._rows: dict[str, Row] = {}
+
+    def __getitem__(self, feature: str) -> Row:
+        if feature not in self._rows:
+            self._rows[feature] = _row(self._written[feature], self._size)
+        return self._rows[feature]
+
+    def __contains__(self, feature: object) -> bool:
+        return feature in self._written
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._written)
+
+    def __len__(self) -> int:
+        return len(self._written)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """Labels with a weight for each feature; what no text of the corpora held weighs nothing."""
+
+    labels: tuple[str, ...]
+    bias: Row
+    weights: Mapping[str, Row]
+
+    def rows(self, features: Iterable[str]) -> list[Row]:
+        """Return the weights of those of these features that have some."""
+        return [self.weights[each] for each in features if each in self.weights]
+
+    def sums(self, rows: Iterable[Row]) -> Row:
+        """Add up rows of weights, by label."""
+        rows = list(rows)
+        return tuple(map(sum, zip(*rows, strict=True))) if rows else (0.0,) * len(self.labels)
+
+    def probabilities(self, rows: Iterable[Row], *, scale: float = 1.0) -> dict[str, float]:
+        """Return for each label how likely it is; they add up to 1."""
+        sums = self.sums(rows)
+        logits = [bias + each * scale for bias, each in zip(self.bias, sums, strict=True)]
+        top = max(logits)
+        powers = [math.exp(each - top) for each in logits]
+        total = sum(powers)
+        return {name: power / total for name, power in zip(self.labels, powers, strict=True)}
+
+
+def parse(table: str, *, name: str) -> Model:
+    """Read a file of weights: a line of labels, a line of biases, then a line for each feature.
+
+    A weight is written as `label:hundredths`, labels by their number; what is left out is 0. Raises
+    LexiconError, with the file's `name`, where it is none that `make classifier` writes.
+    """
+    lines = [line for line in table.splitlines() if line and not line.startswith("# ")]
+    try:
+        labels = tuple(lines[0].split("\t")[1:])
+        bias = tuple(map(float, lines[1].split("\t")[1:]))
+        _check(lines[2:], len(labels))
+    except (IndexError, ValueError) as error:
+        raise LexiconError(
+            f"{name} is no file of weights ({error}); write it anew with `make classifier`."
+        ) from error
+    written = dict(line.split("\t", 1) for line in lines[2:])
+    return Model(labels=labels, bias=bias, weights=Weights(written, len(labels)))
+
+
+def _check(lines: Sequence[str], size: int) -> None:
+    """Raise ValueError unless every line is a feature with weights of so many labels."""
+    label = "|".join(map(str, range(size)))
+    line = rf"[^\t\n]+(?:\t(?:{label}):-?\d+)+"
+    if re.fullmatch(rf"(?:{line}\n)*+", "".join(f"{each}\n" for each in lines)) is None:
+        wrong = next(each for each in lines if re.fullmatch(line, each) is None)
+        raise ValueError(f"the line {wrong!r}")
+
+
+def _row(cells: str, size: int) -> Row:
+    row = [0.0] * size
+    for cell in cells.split("\t"):
+        label, _, hundredths = cell.partition(":")
+        row[int(label)] = int(hundredths) / 100
+    return tuple(row)
+
+
+def written(model: Model, *, about: str, digest: str, least: float) -> str:
+    """Return a model as its file, less weights lighter than `least`.
+
+    `about` says what it tells, `digest` names the corpora that it was learned from.
+    """
+    lines = [
+        f"# {about}: learned by `make classifier`, never edited by hand.",
+        f"# corpora {digest}",
+        "\t".join(("labels", *model.labels)),
+        "\t".join(("bias", *(f"{each:.3f}" for each in model.bias))),
+    ]
+    for name, row in sorted(model.weights.items()):
+        cells = [f"{at}:{round(each * 100)}" for at, each in enumerate(row) if abs(each) >= least]
+        if cells:
+            lines.append("\t".join((name, *cells)))
+    return "\n".join(lines) + "\n"
+
+
+def digest_of(table: str) -> str:
+    """Return which corpora a file of weights was learned from."""
+    return next(
+        (line.split()[2] for line in table.splitlines() if line.startswith("# corpora ")), ""
+    )

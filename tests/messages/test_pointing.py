@@ -1,0 +1,67 @@
+"""Which number answers: where it stands decides, and never a number that is not there."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from messages import datafiles
+from messages.lexicon import lexicon
+from messages.pointing import WEIGHTS, answering
+from messages.reading import Intent
+from messages.replies import read
+from messages.weights import digest_of
+from tests.corpus.reading import digest
+from tests.messages.reply_cases import prompt
+
+CRAVING, DAYS = "craving_scale", "scale:0-7"
+
+
+def test_the_weights_were_learned_from_the_corpora_as_they_are() -> None:
+    """Whoever changes a row runs `make classifier`."""
+    assert digest_of(datafiles.text(WEIGHTS)) == digest()
+
+
+@pytest.mark.parametrize(
+    ("context", "text", "number"),
+    [
+        (CRAVING, "7 had a rough day at the shop", "7"),
+        (CRAVING, "9 holes of golf with my brother, no beer cart. 0", "0"),
+        (CRAVING, "my sister called at 4 and we talked for 2 hours, call it a 6", "6"),
+        (CRAVING, "mi hija cumple 9 hoy y hay pastel. hoy un 2", "2"),
+        (DAYS, "had 2 birthdays and a wedding this week. 1 day off plan", "1"),
+        (CRAVING, "04", "4"),
+        (CRAVING, "00", "0"),
+    ],
+)
+def test_the_number_that_was_meant_is_recorded(context: str, text: str, number: str) -> None:
+    """Whatever else in the text can be counted."""
+    reading = read(text, prompts=[prompt(context)])
+    assert (reading.intent, reading.value) == (Intent.score, number)
+
+
+@pytest.mark.parametrize(
+    ("context", "text"),
+    [
+        (CRAVING, "2 grandkids here today so its loud"),
+        (CRAVING, "3 en la mañana y 9 ahorita"),
+        (DAYS, "every day is different you know"),
+        (CRAVING, "4, no wait, fat thumbs, 7"),
+        (CRAVING, "5 de febrero nacio mi niño"),
+    ],
+)
+def test_what_counts_something_else_is_no_answer(context: str, text: str) -> None:
+    """A person reads it; no number is guessed."""
+    assert read(text, prompts=[prompt(context)]).intent is not Intent.score
+
+
+def test_a_number_beyond_the_scale_is_told_so() -> None:
+    """It is never clamped, and asked for again."""
+    reading = read("12 today, that bad", prompts=[prompt(CRAVING)])
+    assert (reading.intent, reading.value) == (Intent.score_out_of_range, "12")
+
+
+@given(text=st.text("0123456789 .,!?abcdeost\n", max_size=120))
+def test_only_a_number_of_the_text_answers(text: str) -> None:
+    """None, or one of those that stand there."""
+    number = answering(text, (CRAVING,), lexicon())
+    assert number is None or number in text

@@ -1,0 +1,33 @@
+"""Files of learned weights: they read back, and what is none is refused."""
+
+import pytest
+
+from messages.errors import LexiconError
+from messages.weights import Model, digest_of, parse, written
+
+
+def test_a_written_file_reads_back_the_same() -> None:
+    """But for what is too light to matter."""
+    model = Model(
+        labels=("stop", "score"), bias=(0.5, -1.25), weights={"_no_": (1.5, -0.2), "x": (0.0, 0.01)}
+    )
+    table = written(model, about="What it tells", digest="abc", least=0.05)
+    again = parse(table, name="some.tsv")
+    assert (again.labels, again.bias) == (model.labels, model.bias)
+    assert dict(again.weights) == {"_no_": (1.5, -0.2)}
+    assert digest_of(table) == "abc"
+
+
+@pytest.mark.parametrize(
+    "table", ["", "labels\ta\n", "labels\ta\nbias\tx\n", "labels\ta\nbias\t1\nf\t7:1\n"]
+)
+def test_another_file_is_refused_with_its_name_and_the_mend(table: str) -> None:
+    """A merge that went wrong is told, and how to write the file anew."""
+    with pytest.raises(LexiconError, match=r"some\.tsv .*make classifier"):
+        parse(table, name="some.tsv")
+
+
+def test_what_has_no_weights_says_what_is_likely_anyway() -> None:
+    """Without a known feature the bias alone decides."""
+    model = Model(labels=("a", "b"), bias=(0.0, 0.0), weights={})
+    assert model.probabilities(model.rows(["unheard"])) == {"a": 0.5, "b": 0.5}
