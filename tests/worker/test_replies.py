@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -340,6 +341,20 @@ def test_yes_and_no_follow_the_rules_of_the_step(talk: Talk, name: str) -> None:
     assert (talk.reasons, talk.answers) == (reasons, answers)
     [asked] = [m for m in talk.rows(Message) if m.step == step]
     assert asked.answered_at is not None
+
+
+def test_no_text_names_a_time_that_is_as_good_as_over(talk: Talk) -> None:
+    """The call about a missing ride is due in a minute; "by 1:01 PM" would be no promise."""
+    talk.asked(
+        "visit_2h_ride", starts_in=timedelta(days=3, hours=5), send_before=timedelta(hours=2)
+    )
+    talk.world.advance(minutes=59, seconds=30)
+    talk.says("N")
+    talk.world.send()
+    due = talk.item("ride_missing").due_at
+    assert due - talk.world.now < timedelta(minutes=1)
+    local = (talk.world.now + timedelta(minutes=10)).astimezone(ZoneInfo("America/New_York"))
+    assert f"{local:%-I:%M}" in talk.world.gateway.created()[-1].body
 
 
 def test_a_missing_ride_is_due_before_the_visit(talk: Talk) -> None:

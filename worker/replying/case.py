@@ -26,7 +26,7 @@ from schedules import followup_rules
 from schedules.clinic import ClinicFile
 from schedules.followups import FollowUpReason, WantedFollowUp
 from schedules.rechecks import rechecked
-from schedules.staffing import Severity, StaffedHours
+from schedules.staffing import PAGE_MINUTES_STAFFED, Severity, StaffedHours
 from worker.opening import open_follow_ups
 from worker.replying import answering, hearing
 from worker.replying.doses import after_last_dose
@@ -34,6 +34,8 @@ from worker.services import Services
 
 SAFETY = "safety"
 _IN_ONE_GO = timedelta(minutes=15)
+#: The earliest a text says somebody calls by.
+_LEAST_NOTICE = timedelta(minutes=PAGE_MINUTES_STAFFED)
 _PROMISED = frozenset({Severity.PAGE_NOW, Severity.CALL_TODAY})
 
 
@@ -309,7 +311,8 @@ class Case:
         calls = [one for one in wanted if one.severity in _PROMISED]
         if not calls:
             return
-        due = min(one.due_at for one in calls)
+        # What is due in a minute is called for at once; no text names a time as good as over.
+        due = max(min(one.due_at for one in calls), self.now + _LEAST_NOTICE)
         if self.file.is_covered(self.now) and self.file.is_covered(due):
             self.answer(template, window=self.window(due))
         else:
