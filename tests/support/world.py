@@ -1,7 +1,7 @@
 """A clinic with patients, visits and due texts, for tests of the steps and for the benchmarks."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -217,6 +217,7 @@ class World:
         *,
         at: datetime = MONDAY_MORNING,
         settings: Mapping[str, Any] | None = None,
+        monotonic: Callable[[], float] = lambda: 0.0,
         **clinic: Any,
     ) -> None:
         self.settings = settings_for(database_url, **(settings or {}))
@@ -233,7 +234,8 @@ class World:
             clock=self.clock,
             catalog=shipped(),
         )
-        self.gateway = FakeGateway(clock=self.clock.now)
+        # By that clock no text is too old to be sent, however long the machine stands still.
+        self.gateway = FakeGateway(clock=self.clock.now, monotonic=monotonic)
         self.carrier = Carrier(
             self.make_gateway,
             in_flight=64,

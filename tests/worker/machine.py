@@ -5,6 +5,7 @@ all: when it moves, the guards that live by the database's clock are set back by
 worker that stands still finds its own guards as much older.
 """
 
+import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -153,7 +154,7 @@ class SendMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self._own = self.databases.migrated()
-        self.world = World(self._own.__enter__().url)
+        self.world = World(self._own.__enter__().url, monotonic=time.monotonic)
         self.world.publish_protocols()
         self.ledger = Ledger(self.world.gateway)
         self.workers = [MortalWorker(self.world, self.ledger, f"w{n}") for n in range(2)]
