@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, product
 
 from messages import datafiles, weights
 from messages.binding import scale_of
@@ -28,7 +28,6 @@ _SURE, _RIVAL = 0.6, 0.5
 DAYS = 7
 _TOKEN = re.compile(r"[^\W\d_]+|\d+(?:[.,]\d+)?|[^\w\s]")
 _CLAUSE = re.compile(r"[,;!?\n]+|\.+(?!\d)|\s-\s")
-_EDGE = ("^", "$")
 _NEAR = 5
 
 
@@ -120,6 +119,7 @@ def features(one: Candidate, contexts: Sequence[str], lists: Lexicon) -> Iterato
 
 
 def _neighbours(left: Sequence[str], right: Sequence[str]) -> Iterator[str]:
+    """Yield the words and signs next to a number, and how the word after it ends."""
     for far in (1, 2, 3):
         yield f"b{far} {left[-far]}"
         yield f"a{far} {right[far - 1]}"
@@ -143,12 +143,9 @@ def _known(
         "now": lists.present,
         "past": lists.past,
     }
-    for name, words in sorts.items():
-        for far in (1, 2):
-            if follows[far - 1 : far] and follows[far - 1] in words:
-                yield f"a{far} is {name}"
-            if said[-far:] and len(said) >= far and said[-far] in words:
-                yield f"b{far} is {name}"
+    near = {"b1": said[-1:], "b2": said[-2:-1], "a1": follows[:1], "a2": follows[1:2]}
+    for place, (name, words) in product(near, sorts.items()):
+        yield from (f"{place} is {name}" for word in near[place] if word in words)
     if " ".join(said).endswith(lists.cues):
         yield "cued"
     if all(word in lists.fillers for word in said):
