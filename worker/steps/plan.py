@@ -98,8 +98,8 @@ def run(
             mine = planned.patients
             if written is not None:
                 _wait(written, planned)
-            # Fewer are all that wait, unreadable clinics' too: nobody is left to be planned beside.
-            last = len(planned.rows) < batch and not planned.writes.greeted_first
+            # Fewer are all that wait: nobody is left to be planned beside their writing.
+            last = len(mine) < batch and not planned.writes.greeted_first
             if last:
                 _finish(services, planned, counts)
             else:
