@@ -311,12 +311,20 @@ class Case:
         calls = [one for one in wanted if one.severity in _PROMISED]
         if not calls:
             return
-        # What is due in a minute is called for at once; no text names a time as good as over.
-        due = max(min(one.due_at for one in calls), self.now + _LEAST_NOTICE)
+        due = min(one.due_at for one in calls)
         if self.file.is_covered(self.now) and self.file.is_covered(due):
-            self.answer(template, window=self.window(due))
+            self.answer(template, window=self.window(self._named(due)))
         else:
             self.acknowledge()
+
+    def _named(self, due: datetime) -> datetime:
+        """Return by when a text says that somebody calls: no time that is as good as over.
+
+        What is due in a minute is called for at once all the same. No later than work ends, unless
+        that is as near.
+        """
+        soonest = self.now + _LEAST_NOTICE
+        return max(due, soonest) if self.file.is_covered(soonest) else due
 
     def acknowledge(self) -> None:
         """Say that nobody reads this now, when that is so; while somebody is there they answer.
