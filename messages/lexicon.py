@@ -37,6 +37,8 @@ class Lexicon:
     prefers: re.Pattern[str]
     corrects: re.Pattern[str]
     cues: tuple[str, ...]
+    no_answers: tuple[str, ...]
+    amounts_used: tuple[str, ...]
     present: frozenset[str]
     past: frozenset[str]
     days: frozenset[str]
@@ -165,16 +167,22 @@ def _keywords(common: Mapping[str, Any]) -> dict[str, Mapping[str, str]]:
     }
 
 
+def _endings(files: _Files, name: str) -> tuple[str, ...]:
+    """Return phrases as the end of a text has them whose words are parted by one space each."""
+    return tuple(sorted(f" {phrase}" for phrase in _union(files, name)))
+
+
 def _spelling(files: _Files, keywords: Iterable[str]) -> Spelling:
     """Return what mends words: what the lists hold is known, what they name is worth finding."""
     words = {word for file in files.values() for word in _words_in(file)} | set(keywords)
     for name in ("number_fillers", "units", "ratio", "markers", "real_words"):
         words |= _union(files, name)
     words |= {word for file in files.values() for word in file["numbers"]}
-    slang, between = dict[str, str](), dict[str, str]()
+    slang, between, stays = dict[str, str](), dict[str, str](), dict[str, frozenset[str]]()
     for file in files.values():
         slang |= file["slang"]
         between |= file["slang_between"]
+        stays |= {word: frozenset(beside) for word, beside in file["not_between"].items()}
     return Spelling(
         known=frozenset(word for word in words if not word.endswith("*")),
         stems=frozenset(word[:-1] for word in words if word.endswith("*")),
@@ -183,6 +191,7 @@ def _spelling(files: _Files, keywords: Iterable[str]) -> Spelling:
         real=_union(files, "real_words"),
         slang=MappingProxyType(slang),
         between=MappingProxyType(between),
+        stays=MappingProxyType(stays),
     )
 
 
@@ -240,6 +249,8 @@ def _compiled(extension: str) -> Lexicon:
         prefers=_between_numbers(_union(files, "prefers")),
         corrects=_between_numbers(_union(files, "corrects")),
         cues=tuple(sorted(_union(files, "number_cues"))),
+        no_answers=_endings(files, "number_not"),
+        amounts_used=_endings(files, "number_used"),
         present=_union(files, "present"),
         past=_union(files, "past"),
         days=_union(files, "days"),

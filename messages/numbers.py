@@ -109,7 +109,7 @@ def of_one_clause(text: str, lists: Lexicon) -> str | None:
 def _answers(match: re.Match[str], lists: Lexicon, *, of_days: bool) -> bool:
     before = match.string[: match.start()]
     when = _when(before, lists)
-    if _DENIED.search(before) or when is _When.BEFORE or is_amount(match, lists, of_days=of_days):
+    if _DENIED.search(before) or when is _When.BEFORE or _is_amount(match, lists, of_days=of_days):
         return False
     counts = of_days and _unit(match) in lists.days
     told_now = when is _When.NOW and WORD.findall(before)[-1] in lists.present
@@ -149,10 +149,19 @@ def _unit(match: re.Match[str]) -> str:
     return following.group() if following else ""
 
 
-def is_amount(match: re.Match[str], lists: Lexicon, *, of_days: bool) -> bool:
-    """Say whether a number counts what the word after it names: "3 pills", and not "3 days" there.
+def counts_else(match: re.Match[str], lists: Lexicon, *, of_days: bool) -> bool:
+    """Say whether words around a number rule out that it answers, whatever else speaks for it.
 
-    `of_days`: the scale counts days.
+    It counts what the word after it names ("3 pills", and not "3 days" there), it is denied, wished
+    for or yesterday's ("wish i was at a 2"), or somebody took so many. `of_days`: the scale counts
+    days.
     """
+    clause = re.split(r"[,;!?\n.]", match.string[: match.start()])[-1]
+    before = "".join(f" {word}" for word in WORD.findall(clause))
+    taken = not of_days and before.endswith(lists.amounts_used)
+    return taken or before.endswith(lists.no_answers) or _is_amount(match, lists, of_days=of_days)
+
+
+def _is_amount(match: re.Match[str], lists: Lexicon, *, of_days: bool) -> bool:
     unit = _unit(match)
     return unit in lists.units and not (of_days and unit in lists.days)

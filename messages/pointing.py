@@ -17,7 +17,7 @@ from itertools import chain, product
 from messages import datafiles, weights
 from messages.binding import scale_of
 from messages.lexicon import Lexicon
-from messages.numbers import NUMBER, WORD, is_amount, of_one_clause, pointed_at
+from messages.numbers import NUMBER, WORD, counts_else, of_one_clause, pointed_at
 from messages.weights import Model
 
 WEIGHTS = "data/pointing.tsv"
@@ -81,7 +81,7 @@ def surroundings(
     listed, of_days = _listed(text, contexts, lists), _of_days(contexts)
     found = list(NUMBER.finditer(text))
     for nth, match in enumerate(found):
-        if is_amount(match, lists, of_days=of_days):
+        if counts_else(match, lists, of_days=of_days):
             continue
         one = Candidate(text=text, start=match.start(), end=match.end(), nth=nth, of=len(found))
         pointed = "none" if listed is None else "this" if listed == one.value else "other"

@@ -78,18 +78,27 @@ def read(
     if quoted is not None:
         return _reading(quoted.hits, _language(quoted.hits, quoted.heard, language))
     found = _understood(body, prompts, language, lists, joined=joined)
-    closed = found if found.urgent else _closed_up(body, prompts, language, lists)
+    closed = found
+    if not found.urgent:
+        closed = _closed_up(body, prompts, language, lists, joined=joined)
     # Letter by letter people write what must not be overlooked: danger and a stop count, no more.
     return closed if closed.urgent or (closed.opt_out and not found.opt_out) else found
 
 
-def _closed_up(body: str, prompts: Sequence[OpenPrompt], language: str, words: Lexicon) -> Reading:
+def _closed_up(
+    body: str,
+    prompts: Sequence[OpenPrompt],
+    language: str,
+    words: Lexicon,
+    *,
+    joined: bool = False,
+) -> Reading:
     """Return how a reply is understood whose words are written letter by letter."""
     folded = fold(body)
     closed = closed_up(folded, words.spelling.known)
     if closed == folded:
         return _reading((), language)
-    return _understood(closed, prompts, language, words)
+    return _understood(closed, prompts, language, words, joined=joined)
 
 
 def _understood(
@@ -130,13 +139,19 @@ def _of_others(body: str, words: Lexicon, ours: Collection[str] | None) -> _Quot
         return None
     heard = _hear(Unquoted(body=left.whole), (), words)
     hits = [hit for recognise in _OF_SOMEBODY if (hit := recognise(heard))]
-    hits += _stops(left, words)
+    stops = _stops(left, words)
     if ours is None:
         # Our own safety texts name these numbers, and read like the danger they speak of.
         pleads = any(map(_pages, hits)) and not any(way in left.quoted for way in _WAYS_TO_HELP)
-        return _Quoted(heard=heard, hits=hits) if pleads else None
-    alike = resembling(heard, plain_words(heard), hits)
-    return _Quoted(heard=heard, hits=[*(hit for hit in alike if hit.aside or _pages(hit)), *hits])
+        return _Quoted(heard=heard, hits=[*hits, *stops]) if pleads else None
+    # What stands behind the quote must not make it sound like less.
+    alike = [*_alike(heard, hits), *_alike(_hear(Unquoted(body=left.quoted), (), words), hits)]
+    graver = [hit for hit in alike if hit.aside or _pages(hit)]
+    return _Quoted(heard=heard, hits=[*sorted(graver, key=lambda hit: hit.aside), *hits, *stops])
+
+
+def _alike(heard: Heard, hits: Sequence[Hit]) -> list[Hit]:
+    return resembling(heard, plain_words(heard), hits)
 
 
 _WAYS_TO_HELP = ("911", "988")

@@ -26,6 +26,7 @@ class Thresholds:
     maybe_stop: float
     stop: float
     stop_short: float
+    wrong_number: float
     other: float
     nobody_looks: float
 
@@ -121,8 +122,8 @@ def _stop(likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]) 
         return None
     whole = sum(likely.get(label, 0.0) for label in _STOPPING)
     understood = any(not hit.aside for hit in hits)
-    if whole >= limits.stop and not understood:
-        wrong = likely.get("wrong_number", 0.0) > likely.get("stop", 0.0)
+    wrong = likely.get("wrong_number", 0.0) > likely.get("stop", 0.0)
+    if whole >= (limits.wrong_number if wrong else limits.stop) and not understood:
         return Hit(
             intent=Intent.wrong_number if wrong else Intent.stop,
             severity=Severity.call_today,

@@ -39,7 +39,8 @@ class Spelling:
 
     `targets` are the words worth finding behind a typo, `by_sound` those behind a Spanish one,
     `slang` what stands for other words, `real` what looks like a typo and is none. What stands for
-    another word only between words is in `between`: "n" is "and" there, and alone an answer.
+    another word only between words is in `between`: "n" is "and" there, and alone an answer. Beside
+    the words of `stays` it is itself.
     """
 
     known: frozenset[str]
@@ -49,6 +50,7 @@ class Spelling:
     real: frozenset[str]
     slang: Mapping[str, str] = field(default_factory=dict)
     between: Mapping[str, str] = field(default_factory=dict)
+    stays: Mapping[str, frozenset[str]] = field(default_factory=dict)
     _kept: dict[str, str] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -72,10 +74,16 @@ class Spelling:
         given = [",", *words, ","]
         return [
             self.between[word]
-            if word in self.between and before != "," and after != ","
+            if word in self.between and self._stands_for(word, before, after)
             else self._kept.get(word) or self._keep(word)
             for before, word, after in zip(given, given[1:], given[2:], strict=False)
         ]
+
+    def _stands_for(self, word: str, before: str, after: str) -> bool:
+        """Say whether a word stands for another between these two."""
+        return "," not in {before, after} and self.stays.get(word, frozenset()).isdisjoint(
+            (before, after)
+        )
 
     def _keep(self, word: str) -> str:
         """Mend a word and remember how: people use few words again and again."""

@@ -55,7 +55,7 @@ def as_array(values: Iterable[UUID | datetime | None]) -> str:
 class PutOff(IntEnum):
     """What is written as a transaction ends, in this order, that of the plan step.
 
-    One order for all: two transactions that write both never wait for each other crosswise.
+    One order for all: two transactions that end with both never wait for each other crosswise.
     """
 
     PLANS_ASKED = 1

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from messages.judging import Judged, Report, expected_of, judge, report, table
+from messages.lexicon import lexicon
 from messages.reading import OpenPrompt
 from messages.replies import read
 
@@ -51,6 +52,17 @@ def open_prompt(context: str) -> OpenPrompt:
     """Return a question of this kind that is open."""
     until = _ASKED_AT + timedelta(days=1)
     return OpenPrompt(id="1", context=context, asked_at=_ASKED_AT, until=until)
+
+
+def digest_of_numbers() -> str:
+    """Return what names the open files and the lists that say what stands around a number."""
+    lists = lexicon()
+    known = (
+        *(lists.fillers, lists.units, lists.days, lists.present, lists.past, lists.number_words),
+        *(lists.cues, lists.no_answers, lists.amounts_used),
+    )
+    words = repr([sorted(each) for each in known])
+    return hashlib.sha256(f"{digest()} {words}".encode()).hexdigest()[:16]
 
 
 def digest() -> str:

@@ -23,7 +23,7 @@ from messages.lexicon import lexicon
 from messages.replies import hear, plain_words
 from messages.scores import all_it_says, written
 from messages.weights import Model
-from tests.corpus.reading import OPEN, digest, open_prompt, rows
+from tests.corpus.reading import OPEN, digest, digest_of_numbers, open_prompt, rows
 
 _MESSAGES = Path(__file__).parents[2] / "messages"
 # A feature of a single text says more of that text than of its meaning.
@@ -152,19 +152,25 @@ def main() -> None:
     """Learn from all sources and write the files of weights."""
     found = examples()
     model, learned_from = learn(found), f"{len(found)} replies"
-    _write(model, classifier.WEIGHTS, "What replies resemble", learned_from, least=_LEAST)
+    table = weights.written(model, about="What replies resemble", digest=digest(), least=_LEAST)
+    _write(classifier.WEIGHTS, table, learned_from)
     counts, labels = zip(*numbers(), strict=True)
     pointed = fitted(counts, labels, [1.0] * len(counts), strength=_STRENGTH_OF_PLACES)
-    learned_from = f"{len(counts)} numbers"
-    _write(pointed, pointing.WEIGHTS, "Which number answers", learned_from, least=_LEAST_OF_PLACES)
+    table = weights.written(
+        pointed,
+        about="Which number answers",
+        digest=digest_of_numbers(),
+        least=_LEAST_OF_PLACES,
+    )
+    _write(pointing.WEIGHTS, table, f"{len(counts)} numbers")
 
 
-def _write(model: Model, name: str, about: str, learned_from: str, *, least: float) -> None:
+def _write(name: str, table: str, learned_from: str) -> None:
     file = _MESSAGES / name
-    table = weights.written(model, about=about, digest=digest(), least=least)
     file.write_text(table, encoding="utf-8")
     size = math.ceil(file.stat().st_size / 1024)
-    sys.stdout.write(f"{name}: {learned_from}, {len(model.weights)} features, {size} KiB\n")
+    features = table.count("\n") - 4
+    sys.stdout.write(f"{name}: {learned_from}, {features} features, {size} KiB\n")
 
 
 if __name__ == "__main__":

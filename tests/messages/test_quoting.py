@@ -70,8 +70,18 @@ def test_a_reaction_to_other_words_is_put_before_a_person() -> None:
 @pytest.mark.parametrize("ours", [OURS, (), None])
 def test_a_stop_after_a_quote_is_a_stop(text: str, ours: tuple[str, ...] | None) -> None:
     """The quote is old, or somebody else's; what stands behind it is said now."""
-    assert read(text, ours=ours).opt_out
+    reading = read(text, ours=ours)
+    assert reading.opt_out
+    assert reading.urgent is ("die" in text)
     assert not read("Loved “stop texting me”", ours=ours).opt_out
+
+
+@pytest.mark.parametrize("stop", ["STOP", "stop texting me", "alto"])
+def test_a_stop_hides_no_plea_that_only_sounds_like_one(stop: str) -> None:
+    """No list holds the words quoted: what they resemble is heard for itself."""
+    for quoted in ("told my sister who gets the dog when im gone", "i keep looking at the rope"):
+        reading = read(f"Loved “{quoted}” {stop}", ours=OURS)
+        assert (reading.opt_out, reading.urgent) == (True, True), quoted
 
 
 def test_a_thumb_on_the_question_answers_it() -> None:

@@ -62,6 +62,7 @@ def test_thresholds_rise_with_what_they_do() -> None:
     limits = thresholds()
     assert 0 < limits.look < limits.page < limits.page_short <= limits.page_joined < 1
     assert 0 < limits.maybe_stop < limits.stop < limits.stop_short < 1
+    assert limits.maybe_stop < limits.wrong_number < 1
     assert limits.other < limits.nobody_looks < 1
 
 
