@@ -99,8 +99,10 @@ class Desk(Talk):
             " AND reason IN ('recipient_busy', 'welcome_first')",
             now=self.world.now,
         ):
-            # One text at a time to a number: the next follows a moment later.
+            # One text at a time to a number: the next follows a moment later. A welcome that the
+            # plan before asked for may be planned only now.
             self.world.advance(seconds=6)
+            self.world.plan()
             self._send()
         self.world.plan()
         followups.run(self.world.services)
