@@ -125,13 +125,16 @@ def _when(before: str, lists: Lexicon) -> _When | None:
 
     "Yesterday 8 today 5": of two such words the nearer one speaks of the number.
     """
-    clause = re.split(r"[,;!?\n.]", before)[-1]
-    for word in reversed(WORD.findall(clause)[-_WINDOW:]):
+    for word in reversed(_of_last_clause(before)[-_WINDOW:]):
         if word in lists.present:
             return _When.NOW
         if word in lists.past:
             return _When.BEFORE
     return None
+
+
+def _of_last_clause(text: str) -> list[str]:
+    return WORD.findall(re.split(r"[,;!?\n.]", text)[-1])
 
 
 def _opens(match: re.Match[str], lists: Lexicon) -> bool:
@@ -156,8 +159,7 @@ def counts_else(match: re.Match[str], lists: Lexicon, *, of_days: bool) -> bool:
     for or yesterday's ("wish i was at a 2"), or somebody took so many. `of_days`: the scale counts
     days.
     """
-    clause = re.split(r"[,;!?\n.]", match.string[: match.start()])[-1]
-    before = "".join(f" {word}" for word in WORD.findall(clause))
+    before = "".join(f" {word}" for word in _of_last_clause(match.string[: match.start()]))
     taken = not of_days and before.endswith(lists.amounts_used)
     return taken or before.endswith(lists.no_answers) or _is_amount(match, lists, of_days=of_days)
 

@@ -37,7 +37,6 @@ def answering(text: str, contexts: Sequence[str], lists: Lexicon) -> str | None:
     `text` has its numbers in figures; `contexts` are those of the numeric questions that are open.
     One that fits no scale is never recorded, so that for it the lists' word is enough.
     """
-    listed = _listed(text, contexts, lists)
     likely: dict[str, float] = {}
     for one, around in surroundings(text, contexts, lists):
         share = model().probabilities(model().rows(around))[ANSWERS]
@@ -47,6 +46,7 @@ def answering(text: str, contexts: Sequence[str], lists: Lexicon) -> str | None:
     sure = likely.get(best, 0.0) >= _SURE and all(each < _RIVAL * likely[best] for each in rivals)
     if sure:
         return best
+    listed = _listed(text, contexts, lists)
     return listed if listed is not None and not _fits(listed, contexts) else None
 
 

@@ -78,27 +78,13 @@ def read(
     if quoted is not None:
         return _reading(quoted.hits, _language(quoted.hits, quoted.heard, language))
     found = _understood(body, prompts, language, lists, joined=joined)
-    closed = found
-    if not found.urgent:
-        closed = _closed_up(body, prompts, language, lists, joined=joined)
-    # Letter by letter people write what must not be overlooked: danger and a stop count, no more.
-    return closed if closed.urgent or (closed.opt_out and not found.opt_out) else found
-
-
-def _closed_up(
-    body: str,
-    prompts: Sequence[OpenPrompt],
-    language: str,
-    words: Lexicon,
-    *,
-    joined: bool = False,
-) -> Reading:
-    """Return how a reply is understood whose words are written letter by letter."""
     folded = fold(body)
-    closed = closed_up(folded, words.spelling.known)
-    if closed == folded:
-        return _reading((), language)
-    return _understood(closed, prompts, language, words, joined=joined)
+    closed = closed_up(folded, lists.spelling.known)
+    if found.urgent or closed == folded:
+        return found
+    # Letter by letter people write what must not be overlooked: danger and a stop count, no more.
+    spelled = _understood(closed, prompts, language, lists, joined=joined)
+    return spelled if spelled.urgent or (spelled.opt_out and not found.opt_out) else found
 
 
 def _understood(
