@@ -32,6 +32,8 @@ _EITHER = re.compile(
     rf"(?<![\w.,:/$#])(\d{{1,2}})(?:{_BETWEEN}|{_PERHAPS})(?:an?\s|un\s)?(\d{{1,2}})"
     r"(?![\w:/%]|[.,]\d)"
 )
+# "Negative 5" opens a clause; "mas o menos 5" is five.
+_NEGATIVE = re.compile(r"(^|[,;.!?]\s*)(?:minus|negative|menos)\s(?=\d)")
 _HALF = re.compile(r"(?<![\w.,:/$#])(\d{1,2}) (?:and|n|y) (?:a )?(?:half|medi[oa])\b")
 # "Not a 3 like before, a 9" says which number is none.
 _DENIED = re.compile(r"\b(?:not|not an?|no un)\s$")
@@ -58,7 +60,7 @@ def in_figures(text: str, lists: Lexicon) -> str:
             return match.group()
         return number
 
-    return _HALF.sub(r"\1.5", WORD.sub(figure, text))
+    return _NEGATIVE.sub(r"\1-", _HALF.sub(r"\1.5", WORD.sub(figure, text)))
 
 
 def _stands_out(match: re.Match[str], lists: Lexicon) -> bool:

@@ -29,6 +29,8 @@ DAYS = 7
 _TOKEN = re.compile(r"[^\W\d_]+|\d+(?:[.,]\d+)?|[^\w\s]")
 _CLAUSE = re.compile(r"[,;!?\n]+|\.+(?!\d)|\s-\s")
 _NEAR = 5
+# So many words and signs between two numbers are looked at.
+_BETWEEN = 8
 
 
 def answering(text: str, contexts: Sequence[str], lists: Lexicon) -> str | None:
@@ -61,13 +63,18 @@ def model() -> Model:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A number in a text, and how many there are before it and in all."""
+    """A number in a text, how many there are before it and in all, and where its neighbours are.
+
+    `after` is where the number before it ends, `until` where the next one begins; -1 for none.
+    """
 
     text: str
     start: int
     end: int
     nth: int
     of: int
+    after: int = -1
+    until: int = -1
 
     @property
     def value(self) -> str:
@@ -83,7 +90,15 @@ def surroundings(
     for nth, match in enumerate(found):
         if counts_else(match, lists, of_days=of_days):
             continue
-        one = Candidate(text=text, start=match.start(), end=match.end(), nth=nth, of=len(found))
+        one = Candidate(
+            text=text,
+            start=match.start(),
+            end=match.end(),
+            nth=nth,
+            of=len(found),
+            after=found[nth - 1].end() if nth else -1,
+            until=found[nth + 1].start() if nth + 1 < len(found) else -1,
+        )
         pointed = "none" if listed is None else "this" if listed == one.value else "other"
         yield one, chain([f"listed {pointed}"], features(one, contexts, lists))
 
@@ -104,6 +119,7 @@ def features(one: Candidate, contexts: Sequence[str], lists: Lexicon) -> Iterato
     left, right = _TOKEN.findall(before), _TOKEN.findall(after)
     yield from _neighbours([*"^^^", *left], [*right, *"$$$"])
     said, follows = list(filter(str.isalpha, left)), list(filter(str.isalpha, right))
+    yield from _since_and_until(one)
     yield from (f"B {word}" for word in set(said[-_NEAR:]))
     yield from (f"A {word}" for word in set(follows[:_NEAR]))
     yield from _known(before, said, follows, lists)
@@ -116,6 +132,15 @@ def features(one: Candidate, contexts: Sequence[str], lists: Lexicon) -> Iterato
         yield from ("fillers in clause", f"fillers in clause {fits}")
     for place in _places(one, left, right):
         yield from (place, f"{place} {fits}", f"{place} ? {asked}", f"{place} n {min(one.of, 3)}")
+
+
+def _since_and_until(one: Candidate) -> Iterator[str]:
+    """Yield what stands between a number and those next to it: "8 sorry, thumb slipped. 3"."""
+    for place, start, end in (("since", one.after, one.start), ("until", one.end, one.until)):
+        if min(start, end) >= 0:
+            between = _TOKEN.findall(one.text, start, end)[:_BETWEEN]
+            yield f"{place}: {' '.join(filter(str.isalpha, between))}"
+            yield from (f"{place} {token}" for token in set(between))
 
 
 def _neighbours(left: Sequence[str], right: Sequence[str]) -> Iterator[str]:

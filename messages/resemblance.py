@@ -29,6 +29,8 @@ class Thresholds:
     wrong_number: float
     other: float
     nobody_looks: float
+    rather: float
+    hardly: float
 
 
 @lru_cache(maxsize=1)
@@ -75,7 +77,7 @@ def resembling(
         limits = replace(limits, page=limits.page_short, stop=limits.stop_short)
     found = [_danger(likely, limits, hits), _stop(likely, limits, hits)]
     if any(not hit.aside for hit in hits):
-        found.append(_graver(likely, limits, hits))
+        found.append(_graver(likely, limits, hits) or _rather(heard, likely, limits, hits))
     elif all(hit is None or hit.aside for hit in found):
         found.append(_other(heard, likely, limits))
     return [hit for hit in found if hit is not None]
@@ -149,10 +151,39 @@ def _graver(likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]
 _GRAVER = frozenset({Intent.side_effect, Intent.use_disclosed})
 
 
+# What a word in passing can make the lists hear; a number, a start or a yes is said outright.
+_HEARD_IN_PASSING = frozenset(
+    {*_OTHERS, Intent.decline_reschedule, Intent.running_late, Intent.unclear}
+)
+
+
+def _rather(
+    heard: Heard, likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]
+) -> Hit | None:
+    """Return what a text resembles where it hardly resembles what a word made the lists hear.
+
+    "The bus broke down, be there at 10:15" gives no visit up. What the lists heard stays beside it,
+    for whoever reads the text.
+    """
+    passing = next(hit for hit in hits if not hit.aside).intent
+    if passing not in _HEARD_IN_PASSING or any(hit.opt_out for hit in hits):
+        return None
+    label = max(likely, key=lambda each: likely[each])
+    if label == Intent.confirm and (heard.asks or passing is Intent.decline_reschedule):
+        # No likeness makes a yes of a question or of words that give a visit up.
+        return None
+    if likely[label] < limits.rather or likely.get(passing, 0.0) > limits.hardly:
+        return None
+    return _named(heard, label, likely, limits)
+
+
 def _other(heard: Heard, likely: Mapping[str, float], limits: Thresholds) -> Hit | None:
     label = max(likely, key=lambda each: likely[each])
-    if likely[label] < limits.other:
-        return None
+    return _named(heard, label, likely, limits) if likely[label] >= limits.other else None
+
+
+def _named(heard: Heard, label: str, likely: Mapping[str, float], limits: Thresholds) -> Hit | None:
+    """Return a text as what it resembles, if that is anything that a likeness may name."""
     if label == Intent.thanks_no_action and likely[label] < limits.nobody_looks:
         # Nobody looks at thanks; at what only resembles them, somebody does.
         severity = Severity.next_business_day

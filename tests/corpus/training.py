@@ -52,7 +52,8 @@ def examples(files: Iterable[Path] = OPEN) -> list[Example]:
 
 def _example(row: dict[str, str]) -> Example:
     intent = row["intent"].split("|")[0] or "none"
-    label = f"crisis:{row['value'] or 'self_harm'}" if intent == "crisis" else intent
+    value = row["value"].split("|")[0]
+    label = f"crisis:{value or 'self_harm'}" if intent == "crisis" else intent
     if intent not in _GRAVE and row["severity"] == "page_now":
         label = "grave"
     words = tuple(plain_words(hear(row["text"], (), lexicon())))
