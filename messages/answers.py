@@ -224,12 +224,13 @@ def _bound(
 def answered(intent: Intent, heard: Heard) -> Hit | None:
     """Return an answer about a visit that was understood by what it resembles.
 
-    It answers only a question that is open, and a person reads it as well: no visit changes by a
-    likeness alone.
+    A person reads it as well: no visit changes by a likeness alone. Unasked, a yes says nothing;
+    that somebody comes late or not at all is for a person who calls.
     """
     answer = next(each for each in (_ANSWERS[0], _DECLINE, _LATE) if each.intent is intent)
     if not any(prompt.context in answer.native + answer.loose for prompt in heard.prompts):
-        return None
+        unasked = Hit(intent=intent, severity=Severity.call_today, hint=Hint.resembles)
+        return None if intent is Intent.confirm else unasked
     if intent is Intent.confirm and (_is_doubted(heard) or _is_undecided(heard)):
         return None
     hit = _bound(answer, heard.prompts, None)

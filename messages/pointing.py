@@ -8,6 +8,7 @@ it, whether it opens or ends its clause or is all of it, what the word lists kno
 whether they point at it (`messages.numbers`).
 """
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,8 +23,8 @@ from messages.weights import Model
 
 WEIGHTS = "data/pointing.tsv"
 ANSWERS, COUNTS = "answers", "counts something else"
-# From which probability on a number is the answer, and what part of it another one may reach.
-_SURE, _RIVAL = 0.6, 0.5
+# From which probability on a number is the answer, and what part of its odds another one may reach.
+_SURE, _RIVAL = 0.6, 0.15
 #: A scale that ends at seven counts days or nights.
 DAYS = 7
 _TOKEN = re.compile(r"[^\W\d_]+|\d+(?:[.,]\d+)?|[^\w\s]")
@@ -45,11 +46,15 @@ def answering(text: str, contexts: Sequence[str], lists: Lexicon) -> str | None:
         likely[one.value] = max(share, likely.get(one.value, 0.0))
     best = max(likely, key=lambda value: likely[value], default="")
     rivals = (share for value, share in likely.items() if value != best)
-    sure = likely.get(best, 0.0) >= _SURE and all(each < _RIVAL * likely[best] for each in rivals)
-    if sure:
+    share = likely.get(best, 0.0)
+    if share >= _SURE and all(_odds(each) < _RIVAL * _odds(share) for each in rivals):
         return best
     listed = _listed(text, contexts, lists)
     return listed if listed is not None and not _fits(listed, contexts) else None
+
+
+def _odds(share: float) -> float:
+    return share / (1 - share) if share < 1 else math.inf
 
 
 @lru_cache(maxsize=1)

@@ -36,9 +36,9 @@ def rows(file: Path) -> list[dict[str, str]]:
 
 
 @cache
-def judged(file: Path) -> tuple[Judged, ...]:
-    """Return every row of a file with what was found, read once a process."""
-    return tuple(_judged(row) for row in rows(file))
+def judged(file: Path, every: int = 1) -> tuple[Judged, ...]:
+    """Return a file's rows, or one of so many, with what was found; read once a process."""
+    return tuple(_judged(row) for row in rows(file)[::every])
 
 
 def _judged(row: dict[str, str]) -> Judged:
@@ -73,9 +73,9 @@ def digest() -> str:
     return found.hexdigest()[:16]
 
 
-def corpus(*files: Path) -> Report:
+def corpus(*files: Path, every: int = 1) -> Report:
     """Return the report on these files, the open ones unless some are named."""
-    return report([row for file in files or OPEN for row in judged(file)])
+    return report([row for file in files or OPEN for row in judged(file, every)])
 
 
 if __name__ == "__main__":

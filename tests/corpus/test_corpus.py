@@ -18,20 +18,24 @@ LATER = tuple(file.stem for file in OPEN if file.stem not in FIRST)
 
 #: Danger and everyday texts in the same words, side by side.
 TWINS = frozenset({"bodies", "twins", "twins2", "barrio", "kinds", "lapses", "leaving", "mixed"})
-TWINS |= {"desk", "counted", "sessions", "spanish", "veils"}
+TWINS |= {"desk", "counted", "sessions", "spanish", "veils", "afterdose", "border", "crisisline"}
+TWINS |= {"dobles", "doubles", "friends", "judges", "linea", "novel", "regulator", "tenyears"}
+TWINS |= {"regions", "unthought"}
 #: Long texts, most of them harmless and full of words of danger.
-STORIES = frozenset({"long", "tales"})
+STORIES = frozenset({"long", "tales", "stories", "stories2"})
+# Of the later files so many rows are read: one of so many.
+_EVERY = 3
 
 
 @cache
 def _told(name: str) -> Report:
-    return corpus(HERE / f"{name}.csv")
+    return corpus(HERE / f"{name}.csv", every=1 if name in FIRST else _EVERY)
 
 
 def test_the_corpus_is_broad() -> None:
     """Thousands of replies, every intent among them."""
     found = [row for file in OPEN for row in rows(file)]
-    assert len(found) >= 34_000
+    assert len(found) >= 70_000
     assert {name for row in found for name in row["intent"].split("|") if name} == set(Intent)
 
 
@@ -59,7 +63,7 @@ def test_danger_in_unforeseen_words_is_mostly_found(name: str) -> None:
 
 def test_the_share_read_right_does_not_fall() -> None:
     """Raise the floor when the reading got better."""
-    assert corpus().right >= 0.80
+    assert corpus(every=_EVERY).right >= 0.86
 
 
 def test_no_number_is_ever_guessed() -> None:
@@ -68,7 +72,7 @@ def test_no_number_is_ever_guessed() -> None:
     by_likeness = [
         row.text
         for file in OPEN
-        for row in judged(file)
+        for row in judged(file, _EVERY)
         if row.found.hint is Hint.resembles and row.found.intent in never
     ]
     assert by_likeness == []

@@ -10,7 +10,7 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from numpy import vstack
@@ -29,10 +29,12 @@ _MESSAGES = Path(__file__).parents[2] / "messages"
 # A feature of a single text says more of that text than of its meaning.
 _SEEN_AT_LEAST = 2
 # Chosen by cross-validation over the files (docs/understanding.md).
-_STRENGTH, _STRENGTH_OF_PLACES = 2.0, 0.3
+_STRENGTH, _STRENGTH_OF_PLACES = 5.0, 0.3
 # Lighter weights change no reading, and are half of them.
-_LEAST, _LEAST_OF_PLACES = 0.05, 0.01
+_LEAST, _LEAST_OF_PLACES = 0.10, 0.01
 _TWO = 2
+# Of the answers to a question one of so many is learned without it as well.
+_NOTHING, _TAUGHT_UNASKED = "none", 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +47,13 @@ class Example:
 
 
 def examples(files: Iterable[Path] = OPEN) -> list[Example]:
-    """Return what the files teach; a row that allows several readings teaches the first."""
+    """Return what the files teach; a row that allows several readings teaches the first.
+
+    Questions end before everybody has answered, so some of the answers teach what they say unasked.
+    """
     found = [_example(row) for file in files for row in rows(file)]
+    answers = [example for example in found if example.asked != _NOTHING]
+    found += [replace(example, asked=_NOTHING) for example in answers[::_TAUGHT_UNASKED]]
     return [example for example in found if example.words]
 
 
@@ -64,7 +71,7 @@ _GRAVE = frozenset({"crisis", "overdose", "medical_emergency"})
 
 
 def learn(found: Sequence[Example]) -> Model:
-    """Fit what replies resemble, every label weighing the same."""
+    """Fit what replies resemble."""
     said = [classifier.normal(row.words) for row in found]
     counts = [
         Counter(classifier.features(words, (row.asked,)))
@@ -72,7 +79,7 @@ def learn(found: Sequence[Example]) -> Model:
     ]
     scales = list(map(classifier.scale, said))
     labels = [row.label for row in found]
-    return fitted(counts, labels, scales, strength=_STRENGTH, class_weight="balanced")
+    return fitted(counts, labels, scales, strength=_STRENGTH)
 
 
 def numbers(files: Iterable[Path] = OPEN) -> list[tuple[Counter[str], str]]:
@@ -121,7 +128,6 @@ def fitted(
     scales: Sequence[float],
     *,
     strength: float,
-    class_weight: str | None = None,
 ) -> Model:
     """Fit a logistic regression of labels to features, each row's multiplied by its scale."""
     seen = Counter(name for each in counts for name in each)
@@ -135,9 +141,7 @@ def fitted(
     ]
     across, down, values = zip(*((y, x, value) for x, y, value in cells), strict=True)
     matrix = csr_matrix((values, (down, across)), shape=(len(counts), len(names)))
-    found = LogisticRegression(C=strength, max_iter=2000, class_weight=class_weight).fit(
-        matrix, labels
-    )
+    found = LogisticRegression(C=strength, max_iter=2000).fit(matrix, labels)
     rows_of, biases = found.coef_, found.intercept_
     if len(found.classes_) == _TWO:
         # Of two labels the library weighs the second alone, against nothing.

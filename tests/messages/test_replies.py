@@ -140,7 +140,7 @@ def test_an_answer_with_a_question_mark_is_a_question(body):
         ("muchas gracias", "thanks_no_action"),
         ("got it", "thanks_no_action"),
         ("👍", "thanks_no_action"),
-        ("my dog is blue", "unclear"),
+        ("the blue one over there", "unclear"),
         ("", "unclear"),
         ("🤷", "unclear"),
         ("asdf", "unclear"),

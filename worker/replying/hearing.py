@@ -195,7 +195,8 @@ def _joined(text: Received, reading: Reading, around: Around) -> Reading:
     """Read the last minutes' texts as one: danger may be spread over several of them."""
     said = [*_newest(around.earlier), text.body]
     whole = " ".join(replies.without_ours(body, around.ours) for body in said)
-    joined = _read(whole, (), around, joined=True)
+    # What was asked changes what words resemble; nothing is answered by it here.
+    joined = _read(whole, around.prompts, around, joined=True)
     if not _is_safety(joined):
         return reading
     also = tuple(dict.fromkeys((*joined.also, reading.intent, *reading.also)))
