@@ -1,8 +1,9 @@
 """What a text resembles where the word lists understood too little: a second reader.
 
-It only ever adds. What the lists found stands; a denial they found is never overruled; and numbers,
-consent and answers that change a visit without a question open are left to them. The classifier
-(`messages.classifier`) gives probabilities, `data/resemblance.yaml` says from which on they count.
+It only ever adds. What the lists found stands, though something else may stand before it; a denial
+they found is never overruled; and numbers, consent and a yes to no question are left to them. The
+classifier (`messages.classifier`) gives probabilities, `data/resemblance.yaml` says from which on
+they count.
 """
 
 from collections.abc import Mapping, Sequence
@@ -152,9 +153,7 @@ _GRAVER = frozenset({Intent.side_effect, Intent.use_disclosed})
 
 
 # What a word in passing can make the lists hear; a number, a start or a yes is said outright.
-_HEARD_IN_PASSING = frozenset(
-    {*_OTHERS, Intent.decline_reschedule, Intent.running_late, Intent.unclear}
-)
+_HEARD_IN_PASSING = frozenset({*_OTHERS, Intent.decline_reschedule, Intent.running_late})
 
 
 def _rather(

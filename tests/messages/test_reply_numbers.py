@@ -213,3 +213,18 @@ def test_a_stop_after_a_number_stops(body):
     """And the number is kept for a person to see."""
     found = reading(body, WIDE)
     assert (found.intent, found.opt_out) == (Intent.stop, True)
+
+
+@pytest.mark.parametrize(
+    ("body", "intent", "value"),
+    [
+        ("menos 2", "score_out_of_range", "-2"),
+        ("negative 5", "score_out_of_range", "-5"),
+        ("minus 3 haha", "score_out_of_range", "-3"),
+        ("mas o menos 4", "score", "4"),
+    ],
+)
+def test_a_number_below_nothing_is_kept_with_its_sign(body, intent, value):
+    """ "Minus two" is no two; "more or less four" is four."""
+    found = reading(body, WIDE)
+    assert (found.intent, found.value) == (intent, value)

@@ -192,3 +192,29 @@ def test_any_text_has_a_reading(body):
 def test_words_around_danger_never_hide_it(before, phrase, after):
     """ "jk" does not close a crisis."""
     assert reading(before + phrase + after, "appointment_reminder").urgent
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("my wife overdosed", "overdose. my wife. hurry", "i think im having a heart attack"),
+        *("manden una ambulancia", "creo que es sobredosis", "he was just hit by a car"),
+    ],
+)
+def test_what_is_happening_now_pages(body):
+    """The narrow forms of words that mostly tell of what is over."""
+    assert reading(body).severity is Severity.page_now
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "My mom's overdose was in 2011, I light a candle for her each May, all good here",
+        "where can i get narcan for free? just to keep in the truck for the crew",
+        "se nos murió mi abuelita y hay que llevarla al panteón el jueves, no puedo ir",
+    ],
+)
+def test_words_of_danger_about_what_is_over_bring_a_person_and_no_page(body):
+    """A person reads them the same day at the latest."""
+    found = reading(body)
+    assert (found.urgent, found.severity) == (False, Severity.call_today)

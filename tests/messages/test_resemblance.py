@@ -51,6 +51,32 @@ def test_an_answer_by_likeness_needs_its_question() -> None:
     assert reading(body).intent not in {Intent.confirm, Intent.decline_reschedule}
 
 
+def test_what_a_word_in_passing_says_stands_behind_what_the_text_resembles() -> None:
+    """A bus that breaks down gives no visit up, and staff see the word all the same."""
+    found = reading(
+        "the bus broke down ugh but im walking, be there 1015 not 10", "appointment_reminder"
+    )
+    assert found.intent is Intent.running_late
+    assert Intent.decline_reschedule in found.also
+    assert found.severity is Severity.call_today
+
+
+@pytest.mark.parametrize("body", ["C or R idk what my boss will say", "will i see you at 10?"])
+def test_no_likeness_decides_what_the_patient_left_open(body: str) -> None:
+    """A question or a doubt is no yes, whatever it resembles."""
+    assert reading(body, "appointment_reminder").intent not in {
+        Intent.confirm,
+        Intent.decline_reschedule,
+    }
+
+
+def test_somebody_who_cannot_come_is_called_though_nothing_was_asked() -> None:
+    """By likeness nothing is bound to a visit: a person calls."""
+    found = reading("my boss added a double shift so can we do the weekend instead of this one")
+    assert (found.intent, found.prompt_id) == (Intent.decline_reschedule, None)
+    assert found.severity is Severity.call_today
+
+
 @given(body=st.text(max_size=300))
 def test_any_text_is_read(body: str) -> None:
     """Letters of any alphabet, or none: the second reader never fails."""
