@@ -12,10 +12,10 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore $(BIN)/python
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do \
 	command -v $$name >/dev/null 2>&1 && $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo $$name && break; done)
-# One worker more than there are cores, as tests of whole processes wait for them half of the time;
-# so that there are two at least, and tests that share by mistake are found. A worker that has
+# Two workers more than there are cores, as tests of whole processes wait for them half of the time;
+# so that there are three at least, and tests that share by mistake are found. A worker that has
 # nothing left takes from another: the tests that come first are the longest.
-WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN); echo $$((cores + 1)))
+WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN); echo $$((cores + 2)))
 
 .PHONY: help
 help:  ## List the targets

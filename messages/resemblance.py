@@ -23,6 +23,7 @@ class Thresholds:
     page: float
     page_short: float
     page_joined: float
+    agreed: float
     look: float
     maybe_stop: float
     stop: float
@@ -96,7 +97,7 @@ def _danger(likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]
     whole = sum(dangers.values())
     if any(hit.hint is Hint.denied for hit in hits):
         return None
-    if whole >= limits.page:
+    if whole >= max(limits.page, limits.agreed * _agreed(likely, hits)):
         named = {**dangers, Intent.side_effect.value: likely.get(Intent.side_effect, 0.0)}
         return _page(max(named, key=lambda label: named[label]))
     if whole >= limits.look:
@@ -107,6 +108,14 @@ def _danger(likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]
             aside=True,
         )
     return None
+
+
+def _agreed(likely: Mapping[str, float], hits: Sequence[Hit]) -> float:
+    """Return how likely it is what both readers take the text for, danger left out; else 0."""
+    others = {label: share for label, share in likely.items() if not _is_danger(label)}
+    label = max(others, key=lambda each: others[each])
+    heard = next((hit.intent for hit in hits if not hit.aside), None)
+    return others[label] if label == heard else 0.0
 
 
 def _page(label: str) -> Hit:

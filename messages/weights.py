@@ -116,7 +116,8 @@ def written(model: Model, *, about: str, digest: str, least: float) -> str:
         "\t".join(("bias", *(f"{each:.3f}" for each in model.bias))),
     ]
     for name, row in sorted(model.weights.items()):
-        cells = [f"{at}:{round(each * 100)}" for at, each in enumerate(row) if abs(each) >= least]
+        hundredths = [round(each * 100) for each in row]
+        cells = [f"{at}:{each}" for at, each in enumerate(hundredths) if abs(each) >= least * 100]
         if cells:
             lines.append("\t".join((name, *cells)))
     return "\n".join(lines) + "\n"

@@ -20,7 +20,7 @@ LATER = tuple(file.stem for file in OPEN if file.stem not in FIRST)
 TWINS = frozenset({"bodies", "twins", "twins2", "barrio", "kinds", "lapses", "leaving", "mixed"})
 TWINS |= {"desk", "counted", "sessions", "spanish", "veils", "afterdose", "border", "crisisline"}
 TWINS |= {"dobles", "doubles", "friends", "judges", "linea", "novel", "regulator", "tenyears"}
-TWINS |= {"regions", "unthought"}
+TWINS |= {"regions", "unthought", "apart", "enlace", "neighbours", "pastimes", "several"}
 #: Long texts, most of them harmless and full of words of danger.
 STORIES = frozenset({"long", "tales", "stories", "stories2"})
 # Of the later files so many rows are read: one of so many.
@@ -35,7 +35,7 @@ def _told(name: str) -> Report:
 def test_the_corpus_is_broad() -> None:
     """Thousands of replies, every intent among them."""
     found = [row for file in OPEN for row in rows(file)]
-    assert len(found) >= 70_000
+    assert len(found) >= 85_000
     assert {name for row in found for name in row["intent"].split("|") if name} == set(Intent)
 
 
@@ -57,7 +57,7 @@ def test_danger_in_unforeseen_words_is_mostly_found(name: str) -> None:
     """What the classifier learned from, it finds again; the held-out files tell of other texts."""
     told = _told(name)
     assert told.missed_safety <= 0.1 * told.dangers
-    most = 0.16 if name in STORIES else 0.08 if name in TWINS else 0.03
+    most = 0.16 if name in STORIES else 0.09 if name in TWINS else 0.03
     assert told.false_pages <= most * told.rows
 
 

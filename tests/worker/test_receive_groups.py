@@ -207,7 +207,7 @@ def test_texts_to_two_clinics_in_a_group_stay_apart(talk: Talk) -> None:
         other, _ = make_clinic(session, key="hillside", number=OTHER_NUMBER)
         make_patients(session, world.vault, other, 1, language="es")
     found = talk.receive_together(
-        talk.sms("i really just want to"),
+        talk.sms("some days i want to"),
         talk.sms("die", to=OTHER_NUMBER),
         talk.sms("si", to=OTHER_NUMBER),
         talk.sms("STOP"),
