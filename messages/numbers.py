@@ -32,8 +32,10 @@ _EITHER = re.compile(
     rf"(?<![\w.,:/$#])(\d{{1,2}})(?:{_BETWEEN}|{_PERHAPS})(?:an?\s|un\s)?(\d{{1,2}})"
     r"(?![\w:/%]|[.,]\d)"
 )
-# "Negative 5" opens a clause; "mas o menos 5" is five.
-_NEGATIVE = re.compile(r"(^|[,;.!?]\s*)(?:minus|negative|menos)\s(?=\d)")
+# "Negative 5" opens a clause; "mas o menos 5" is five, and "menos 4 que ayer" is four.
+_NEGATIVE = re.compile(
+    r"(^|[,;.!?]\s*)(?:(?:minus|negative)\s(?=\d)|menos\s(?=\d+(?:\.\d+)?\W*(?:$|(?:ja)+\b)))"
+)
 _HALF = re.compile(r"(?<![\w.,:/$#])(\d{1,2}) (?:and|n|y) (?:a )?(?:half|medi[oa])\b")
 # "Not a 3 like before, a 9" says which number is none.
 _DENIED = re.compile(r"\b(?:not|not an?|no un)\s$")

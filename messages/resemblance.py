@@ -81,7 +81,7 @@ def resembling(
     if any(not hit.aside for hit in hits):
         found.append(_graver(likely, limits, hits) or _rather(heard, likely, limits, hits))
     elif all(hit is None or hit.aside for hit in found):
-        found.append(_other(heard, likely, limits))
+        found.append(_other(heard, likely, limits, hits))
     return [hit for hit in found if hit is not None]
 
 
@@ -133,7 +133,7 @@ def _stop(likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]) 
     if any(hit.opt_out or hit.hint in {Hint.maybe_stop, Hint.scale_or_stop} for hit in hits):
         return None
     whole = sum(likely.get(label, 0.0) for label in _STOPPING)
-    understood = any(not hit.aside for hit in hits)
+    understood = any(not hit.aside for hit in hits) or _worries(hits)
     wrong = likely.get("wrong_number", 0.0) > likely.get("stop", 0.0)
     if whole >= (limits.wrong_number if wrong else limits.stop) and not understood:
         return Hit(
@@ -142,7 +142,7 @@ def _stop(likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]) 
             opt_out=True,
             hint=Hint.resembles,
         )
-    if whole >= limits.maybe_stop and not understood:
+    if whole >= limits.maybe_stop and all(hit.aside for hit in hits):
         return Hit(
             intent=Intent.unclear, severity=Severity.call_today, hint=Hint.maybe_stop, aside=True
         )
@@ -161,8 +161,14 @@ def _graver(likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]
 _GRAVER = frozenset({Intent.side_effect, Intent.use_disclosed})
 
 
-# What a word in passing can make the lists hear; a number, a start or a yes is said outright.
-_HEARD_IN_PASSING = frozenset({*_OTHERS, Intent.decline_reschedule, Intent.running_late})
+# What a word in passing can make the lists hear, and what harms nobody where it is not answered
+# first: symptoms, lapses and visits given up are, and a number, a start or a yes is said outright.
+_HEARD_IN_PASSING = frozenset(
+    {
+        *(Intent.callback_request, Intent.pause, Intent.question_for_staff),
+        *(Intent.running_late, Intent.thanks_no_action),
+    }
+)
 
 
 def _rather(
@@ -170,28 +176,46 @@ def _rather(
 ) -> Hit | None:
     """Return what a text resembles where it hardly resembles what a word made the lists hear.
 
-    "The bus broke down, be there at 10:15" gives no visit up. What the lists heard stays beside it,
-    for whoever reads the text.
+    "My boss added a shift, could we do the weekend?" is no mere question. What the lists heard
+    stays beside it, for whoever reads the text.
     """
     passing = next(hit for hit in hits if not hit.aside).intent
     if passing not in _HEARD_IN_PASSING or any(hit.opt_out for hit in hits):
         return None
     label = max(likely, key=lambda each: likely[each])
-    if label == Intent.confirm and (heard.asks or passing is Intent.decline_reschedule):
-        # No likeness makes a yes of a question or of words that give a visit up.
+    if label == Intent.confirm and heard.asks:
+        # No likeness makes a yes of a question.
         return None
     if likely[label] < limits.rather or likely.get(passing, 0.0) > limits.hardly:
         return None
-    return _named(heard, label, likely, limits)
+    return _named(heard, label, likely, limits, hits)
 
 
-def _other(heard: Heard, likely: Mapping[str, float], limits: Thresholds) -> Hit | None:
+def _other(
+    heard: Heard, likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]
+) -> Hit | None:
     label = max(likely, key=lambda each: likely[each])
-    return _named(heard, label, likely, limits) if likely[label] >= limits.other else None
+    return _named(heard, label, likely, limits, hits) if likely[label] >= limits.other else None
 
 
-def _named(heard: Heard, label: str, likely: Mapping[str, float], limits: Thresholds) -> Hit | None:
+def _worries(hits: Sequence[Hit]) -> bool:
+    """Say whether the lists heard what may be danger, or one denied.
+
+    A person reads such a text today: no likeness stops texts by it, answers a question or thanks.
+    """
+    return any(hit.hint in {Hint.possible_risk, Hint.denied} for hit in hits)
+
+
+def _named(
+    heard: Heard,
+    label: str,
+    likely: Mapping[str, float],
+    limits: Thresholds,
+    hits: Sequence[Hit],
+) -> Hit | None:
     """Return a text as what it resembles, if that is anything that a likeness may name."""
+    if _worries(hits) and label in {*_ANSWERS, Intent.thanks_no_action}:
+        return None
     if label == Intent.thanks_no_action and likely[label] < limits.nobody_looks:
         # Nobody looks at thanks; at what only resembles them, somebody does.
         severity = Severity.next_business_day

@@ -94,7 +94,7 @@ def worry(heard: Heard) -> Hit | None:
     return Hit(
         intent=Intent.unclear,
         severity=Severity.call_today,
-        hint=Hint.possible_risk if language or match else Hint.denied,
+        hint=Hint.possible_risk,
         language=language or (match.language if match else None),
         aside=True,
     )

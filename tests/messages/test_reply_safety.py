@@ -89,7 +89,7 @@ def test_everyday_phrases_wake_nobody(body):
     "body",
     [
         *("Not suicidal, just sad", "I don't want to die", "I'd never kill myself"),
-        *("i am not going to hurt myself", "no quiero morir", "no chest pain", "no overdose"),
+        *("i am not going to hurt myself", "no quiero morir", "no chest pain"),
     ],
 )
 def test_a_denial_is_read_by_a_person_today(body):
@@ -199,11 +199,17 @@ def test_words_around_danger_never_hide_it(before, phrase, after):
     [
         *("my wife overdosed", "overdose. my wife. hurry", "i think im having a heart attack"),
         *("manden una ambulancia", "creo que es sobredosis", "he was just hit by a car"),
+        *("yes my ex shot me", "si, me dispararon anoche", "she overdosed last night"),
+        *("about to jump out the window", "this is a heart attack", "mi hijo tuvo una sobredosis"),
+        *("my roommate tried to stab me", "death cant come soon enough", "quieren violarme"),
+        *("can i take more, already took 9", "not hopeless. he came at me with the bat again"),
     ],
 )
 def test_what_is_happening_now_pages(body):
-    """The narrow forms of words that mostly tell of what is over."""
-    assert reading(body).severity is Severity.page_now
+    """The narrow forms of words that mostly tell of what is over, whatever was asked."""
+    for context in ("none", "appointment_reminder", "side_effect_check"):
+        found = reading(body) if context == "none" else reading(body, context)
+        assert found.severity is Severity.page_now
 
 
 @pytest.mark.parametrize(

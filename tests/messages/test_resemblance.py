@@ -52,13 +52,39 @@ def test_an_answer_by_likeness_needs_its_question() -> None:
 
 
 def test_what_a_word_in_passing_says_stands_behind_what_the_text_resembles() -> None:
-    """A bus that breaks down gives no visit up, and staff see the word all the same."""
-    found = reading(
-        "the bus broke down ugh but im walking, be there 1015 not 10", "appointment_reminder"
-    )
-    assert found.intent is Intent.running_late
-    assert Intent.decline_reschedule in found.also
+    """A wish that is put as a question is a wish, and staff see the question all the same."""
+    body = "my boss added a double shift, could we do the weekend instead?"
+    found = reading(body, "appointment_reminder")
+    assert found.intent is Intent.decline_reschedule
+    assert Intent.question_for_staff in found.also
     assert found.severity is Severity.call_today
+
+
+@pytest.mark.parametrize(
+    ("body", "first"),
+    [
+        ("threw up all morning but ill be there", Intent.side_effect),
+        ("cant make it today the bus is running late", Intent.decline_reschedule),
+    ],
+)
+def test_no_likeness_stands_before_a_symptom_or_a_visit_given_up(body: str, first: Intent) -> None:
+    """What is answered first is what the patient needs most."""
+    assert reading(body, "appointment_reminder").intent is first
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "ok my son killed himself",
+        "hi this is maria, cuide a mis hijas por favor",
+        "gracias por el recordatorio, se nos fue mi tio de sobredosis",
+    ],
+)
+def test_where_the_lists_hear_worry_no_likeness_answers_or_stops(body: str) -> None:
+    """A person reads it today; no visit is confirmed by it, and no number stopped."""
+    found = reading(body, "appointment_reminder")
+    assert (found.severity, found.opt_out) == (Severity.call_today, False)
+    assert found.intent not in {Intent.confirm, Intent.thanks_no_action, Intent.wrong_number}
 
 
 @pytest.mark.parametrize("body", ["C or R idk what my boss will say", "will i see you at 10?"])
