@@ -45,6 +45,7 @@ class Lexicon:
     amounts: tuple[re.Pattern[str], Mapping[str, str]]
     markers: Mapping[str, frozenset[str]]
     denial: Piece
+    subjects: frozenset[str]
     spelling: Spelling
     index: Index
 
@@ -52,9 +53,14 @@ class Lexicon:
         return self.categories[name]
 
     def denies(self, said: Said, at: int) -> bool:
-        """Say whether the words right before one deny it: "not really feeling". "Why not" asks."""
+        """Say whether the words right before one deny it: "not really feeling". "Why not" asks.
+
+        A "no" before somebody ("no i cant breathe") answers a question, and denies nothing.
+        """
         return any(
-            at in self.denial.ends(said.ended, start) and said.words[start - 1 : start] != ("why",)
+            at in self.denial.ends(said.ended, start)
+            and said.words[start - 1 : start] != ("why",)
+            and not (said.words[start] == "no" and said.words[start + 1] in self.subjects)
             for start in range(max(0, at - self.denial.most), at)
         )
 
@@ -257,6 +263,7 @@ def _compiled(extension: str) -> Lexicon:
         amounts=_amounts(files),
         markers={language: frozenset(words["markers"]) for language, words in files.items()},
         denial=_denial(files),
+        subjects=_union(files, "subjects"),
         spelling=_spelling(files, (word for words in keywords.values() for word in words)),
         index=Index(listed(files)),
     )

@@ -215,6 +215,39 @@ def test_what_is_happening_now_pages(body):
 @pytest.mark.parametrize(
     "body",
     [
+        *("yes i set myself on fire", "C cut my finger off", "yes im shot", "yes house is on fire"),
+        *("si me ahorque", "si y me dieron un balazo", "si le dispararon a mi hermano"),
+        *("si mi nina se quemo con aceite", "mi hijo se quiere matar", "mi hijo se colgo"),
+        *("my girl overdosed come now", "got shot", "hit by a car", "dad had a heart attack"),
+        *("jumped off the roof", "elephant sitting on my chest", "the baby is coming now"),
+        *("ya mate a mi vecino", "me mata si le digo", "auxilio", "i was robbed at gunpoint"),
+    ],
+)
+def test_danger_pages_also_behind_a_yes(body):
+    """A patient may answer first; in these words nothing else is meant."""
+    assert reading(body, "appointment_reminder").severity is Severity.page_now
+
+
+@pytest.mark.parametrize(
+    "body", ["no i cant breathe", "no i got shot", "no im gonna kill him", "no hes hitting me"]
+)
+def test_a_no_before_somebody_answers_and_denies_nothing(body):
+    """It says no to the question that was asked."""
+    assert reading(body, "yes_no").severity is Severity.page_now
+
+
+@pytest.mark.parametrize(
+    "body", ["no he pensado en matarme", "no i never wanted to kill myself", "no im not suicidal"]
+)
+def test_a_denial_behind_a_no_is_one(body):
+    """Its own words deny it."""
+    found = reading(body, "yes_no")
+    assert (found.urgent, found.hint) == (False, Hint.denied)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
         "My mom's overdose was in 2011, I light a candle for her each May, all good here",
         "where can i get narcan for free? just to keep in the truck for the crew",
         "se nos murió mi abuelita y hay que llevarla al panteón el jueves, no puedo ir",
