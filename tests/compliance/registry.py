@@ -113,7 +113,8 @@ RULES: tuple[Rule, ...] = (
             what="only bare keywords stop",
             also=Sabotage(
                 file="messages/resemblance.py",
-                old="if whole >= limits.stop and not understood:",
+                old="if whole >= (limits.wrong_number if wrong else limits.stop)"
+                " and not understood:",
                 new="if False:",
                 what="what resembles a stop is none",
             ),

@@ -9,7 +9,7 @@ from tests.compliance.registry import APPROVALS, MONTHS, PROMISES, RULES
 from tests.compliance.rules import Promise, Rule, Sabotage
 from tests.support.source import ROOT
 
-SABOTAGES = [rule.sabotage for rule in RULES if rule.sabotage is not None]
+SABOTAGES = [line for rule in RULES if rule.sabotage is not None for line in rule.sabotage.lines]
 SABOTAGES += [
     line for promise in (*PROMISES, *APPROVALS, *MONTHS) for line in promise.sabotage.lines
 ]
