@@ -176,8 +176,8 @@ def _rather(
 ) -> Hit | None:
     """Return what a text resembles where it hardly resembles what a word made the lists hear.
 
-    "My boss added a shift, could we do the weekend?" is no mere question. What the lists heard
-    stays beside it, for whoever reads the text.
+    "My boss added a double shift, could we do the weekend instead?" is no mere question. What the
+    lists heard stays beside it, for whoever reads the text.
     """
     passing = next(hit for hit in hits if not hit.aside).intent
     if passing not in _HEARD_IN_PASSING or any(hit.opt_out for hit in hits):
