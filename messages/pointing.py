@@ -140,7 +140,7 @@ def features(one: Candidate, contexts: Sequence[str], lists: Lexicon) -> Iterato
 
 
 def _since_and_until(one: Candidate) -> Iterator[str]:
-    """Yield what stands between a number and its neighbours: "6... no wait thats last nights. 3"."""
+    """Yield what stands between a number and those next to it: "6... no, last nights. 3"."""
     for place, start, end in (("since", one.after, one.start), ("until", one.end, one.until)):
         if min(start, end) >= 0:
             between = _TOKEN.findall(one.text, start, end)[:_BETWEEN]
