@@ -227,11 +227,8 @@ _SAFETY = frozenset({Intent.crisis, Intent.overdose, Intent.medical_emergency})
 def _reading(hits: Sequence[Hit], language: str) -> Reading:
     asides = [hit for hit in hits if hit.aside]
     first, *others = [hit for hit in hits if not hit.aside] or [_NOTHING]
-    if first.intent in _SAFETY:
-        # What such a text says of a visit, a person decides: nothing is confirmed or given up.
-        others = [hit for hit in others if hit.intent not in _OF_A_VISIT]
     severity = most_urgent(first.severity, *(hit.severity for hit in [*others, *asides]))
-    bound = next((hit for hit in [first, *others] if hit.prompt or hit.ambiguous), first)
+    bound = next(filter(_answers, [first, *_decided(first, others)]), first)
     return Reading(
         intent=first.intent,
         value=first.value,
@@ -245,6 +242,18 @@ def _reading(hits: Sequence[Hit], language: str) -> Reading:
         number=next((hit.number for hit in hits if hit.number), None),
         hint=next((hit.hint for hit in [first, *others, *asides] if hit.hint), None),
     )
+
+
+def _answers(hit: Hit) -> bool:
+    return hit.prompt is not None or hit.ambiguous
+
+
+def _decided(first: Hit, others: Sequence[Hit]) -> Iterable[Hit]:
+    """Return what the text decides besides what it says first.
+
+    What danger says of a visit beside it, a person decides: nothing is confirmed or given up.
+    """
+    return (hit for hit in others if first.intent not in _SAFETY or hit.intent not in _OF_A_VISIT)
 
 
 def _also(first: Hit, others: Iterable[Hit]) -> tuple[Intent, ...]:

@@ -64,6 +64,8 @@ REASON_OF_UNASKED = {
     "confirm": _R.UNCLEAR_REPLY,
     "score": _R.UNCLEAR_REPLY,
 }
+#: Danger, which is a person's at once.
+_PAGED = frozenset({"crisis", "overdose", "medical_emergency"})
 #: Words that stop all texts by law, yet may be an answer to what was asked (care rule 17).
 AMBIGUOUS_STOPS = frozenset({"cancel", "end", "quit", "cancelar", "fin", "terminar"})
 
@@ -96,7 +98,9 @@ def for_reading(
     item; for an unknown number, the inbound row's. The most urgent comes first.
     """
     word = (keyword or value or "").strip().casefold()
-    reasons = [_reason_of(each, prompt_open=prompt_open) for each in (intent, *also)]
+    # Whoever reads a page reads what it says of a visit beside.
+    known = prompt_open or intent in _PAGED
+    reasons = [_reason_of(each, prompt_open=known) for each in (intent, *also)]
     if "stop" in (intent, *also) and prompt_open and word in AMBIGUOUS_STOPS:
         reasons.append(FollowUpReason.MAY_HAVE_MEANT_SOMETHING_ELSE)
     found = [wanted(reason, now=now, staffed=staffed, about=about) for reason in reasons if reason]

@@ -78,6 +78,21 @@ def asks_number(step: Step) -> bool:
 
 
 @lru_cache(maxsize=4096)
+def whole(instant: datetime) -> datetime:
+    """Give the minute in which an instant lies."""
+    return instant.replace(second=0, microsecond=0)
+
+
+def sides(at: datetime, away: timedelta) -> tuple[datetime, ...]:
+    """Give the minutes so far after and before an instant, or itself.
+
+    News comes at any second, and what is moved goes at a whole minute.
+    """
+    before = at - away
+    up = before if before == whole(before) else whole(before) + MINUTE
+    return (whole(at + away), up) if away else (at,)
+
+
 def first_minute(day: date, clock: time, zone: ZoneInfo) -> datetime:
     """Walk to the first minute at which the clocks of a zone show this time or a later one."""
     target = datetime.combine(day, clock)
@@ -256,6 +271,10 @@ class Oracle(Around):
         if moment.minutes is not None:
             assert isinstance(origin, datetime)
             return self._held(origin, origin + moment.minutes * MINUTE, moment, zone)
+        days = (moment.days or 0) + plus_days
+        if isinstance(origin, datetime) and not (days or moment.clock or moment.own_hour):
+            # Of an hour that the clocks show twice it is the anchor's own.
+            return origin
         if isinstance(origin, datetime):
             wall = on_wall(origin, zone)
             day, clock = wall.date(), wall.time()
@@ -263,7 +282,7 @@ class Oracle(Around):
             day, clock = origin, time()
         if moment.clock is not None:
             clock = moment.clock
-        day += timedelta(days=(moment.days or 0) + plus_days)
+        day += timedelta(days=days)
         if moment.own_hour:
             clock = self.patient.check_in_time or self._before_closing(day, zone) or clock
         return first_minute(day, clock, zone)
@@ -459,14 +478,14 @@ class Oracle(Around):
         while minute < span.latest and minute < begin + WALK:
             if self.allowed(minute):
                 return minute
-            minute += MINUTE
+            minute = whole(minute) + MINUTE
         return None
 
     def _nearest(self, span: "Span") -> datetime | None:
         """Look one minute further away each time, first on the later side."""
         away = timedelta()
         while away <= WALK:
-            for minute in (span.at + away, span.at - away):
+            for minute in sides(span.at, away):
                 if (
                     minute < span.begin
                     or minute < span.at - FORWARD

@@ -175,12 +175,10 @@ class Around:
 
         By its phases or the patient's own, and for some days after each event that takes it up.
         """
-        last = max(
-            phase.last_day for each in self.enrollment.protocol.steps for phase in each.repeat
-        )
-        for number in range(1, last + 1):
+        steps, phases = self.enrollment.protocol.steps, self._phases(step)
+        ends = [phase.last_day for each in steps for phase in (*each.repeat, *phases)]
+        for number in range(1, max(ends) + 1):
             day = first + (number - 1) * DAY
-            phases = self._phases(step)
             if any(_asks(phase, number, day) for phase in phases) or self._again(
                 step, day, local_day
             ):
