@@ -280,6 +280,12 @@ def callback(heard: Heard) -> Hit | None:
     return _bound(_CALL, heard.prompts, match.language) if match else None
 
 
+def pause(heard: Heard) -> Hit | None:
+    """Words that ask for a pause, whatever else the text answers."""
+    match = next(heard.words["pause"].matches(heard.spoken), None)
+    return _bound(_PAUSE, heard.prompts, match.language) if match else None
+
+
 def question(heard: Heard) -> Hit | None:
     """A question mark, a question word at the start, or words that announce one."""
     category = heard.words["question"]

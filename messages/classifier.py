@@ -83,8 +83,13 @@ def features(said: Sequence[str], asked: Iterable[str] = ()) -> Iterator[str]:
 
 def questions(asked: Iterable[str]) -> Iterator[str]:
     """Yield what was asked, twice, as it says much about an answer."""
-    for context in sorted({each.partition(":")[0] for each in asked} or {_NOTHING}):
+    for context in contexts(asked):
         yield from (f"?{context}",) * 2
+
+
+def contexts(asked: Iterable[str]) -> list[str]:
+    """Return the kinds of the questions that are open, "none" where there are none."""
+    return sorted({each.partition(":")[0] for each in asked} or {_NOTHING})
 
 
 def pieces(word: str) -> Iterator[str]:

@@ -27,6 +27,11 @@ def text(relative: str) -> str:
     return (_HERE / relative).read_text(encoding="utf-8")
 
 
+def bytes_of(relative: str) -> bytes:
+    """Return one shipped file that is no text."""
+    return (_HERE / relative).read_bytes()
+
+
 def _read(relative: str) -> Any:
     return yaml.load(text(relative), Loader=_LOADER)  # noqa: S506 - the base loader builds strings only.
 

@@ -4,6 +4,8 @@ A stop is a stop in any reasonable wording (47 CFR 64.1200(a)(10)), so punctuati
 emoji and invisible letters around a keyword lose nothing.
 """
 
+from dataclasses import replace
+
 from messages.binding import numeric
 from messages.lexicon import lexicon
 from messages.reading import Heard, Hint, Hit, Intent, Severity
@@ -80,13 +82,23 @@ def _stop_sentence(heard: Heard) -> Hit | None:
     for text in heard.variants:
         doubtful = doubtful or category.appears(text)
         for match in category.matches(text):
-            return _stopped(None, match.language)
+            return replace(_stopped(None, match.language), severity=_severity(heard))
     if not doubtful:
         return None
     # "Don't text me before 9" asks for something, and may be a stop: a person decides today.
     return Hit(
         intent=Intent.unclear, severity=Severity.call_today, hint=Hint.maybe_stop, aside=True
     )
+
+
+def _severity(heard: Heard) -> Severity:
+    """Return when a person looks at a stop: today where it names an end.
+
+    "Stop texting me til my exam is over" stops all the same: what goes on then, a person asks.
+    """
+    ends = heard.words["for_a_while"]
+    named = any(True for said in heard.variants for _ in ends.matches(said))
+    return Severity.call_today if named else Severity.digest
 
 
 def wrong_number(heard: Heard) -> Hit | None:
@@ -107,21 +119,20 @@ def wrong_number(heard: Heard) -> Hit | None:
 
 def start(heard: Heard) -> Hit | None:
     """START, or a text that asks for just that. A bare YES never gives consent (care rule 20)."""
+    if _level(heard) and numeric(heard.prompts):
+        # "Alta" is high there (care rule 17).
+        return None
     keyword = _keyword("start", heard)
     category = heard.words["start"]
     language = keyword[1] if keyword else category.is_whole(heard.flat)
     if language:
-        return Hit(intent=Intent.start, language=language)
+        return Hit(intent=Intent.start, opt_in=True, language=language)
     match = next(category.matches(heard.flat), None)
     if match is None:
         return None
     # A wish inside other words lifts nothing by itself: a person asks.
-    return Hit(
-        intent=Intent.start,
-        severity=Severity.next_business_day,
-        language=match.language,
-        hint=Hint.start_asked,
-    )
+    severity = Severity.next_business_day
+    return Hit(intent=Intent.start, severity=severity, language=match.language)
 
 
 def help_word(heard: Heard) -> Hit | None:

@@ -33,6 +33,8 @@ class Lexicon:
     number_words: Mapping[str, str]
     fillers: frozenset[str]
     units: frozenset[str]
+    tens_and_ones: re.Pattern[str]
+    hundreds: re.Pattern[str]
     ratio: re.Pattern[str]
     prefers: re.Pattern[str]
     corrects: re.Pattern[str]
@@ -82,6 +84,31 @@ def _ratio(between: Iterable[str], numbers: Iterable[str]) -> re.Pattern[str]:
     number = rf"(\d{{1,3}}|{_longest_first(numbers)})"
     words = _longest_first(between)
     return re.compile(rf"(?<![\w.,:/-]){number} (?:{words}) {number}(?![\w:/]|[.,]\d)")
+
+
+def _tens_and_ones(numbers: Mapping[str, str]) -> re.Pattern[str]:
+    """Return a pattern for "forty five" and "treinta y cinco"."""
+    tens = (word for word, value in numbers.items() if re.fullmatch("[2-9]0", value))
+    ones = (word for word, value in numbers.items() if re.fullmatch("[1-9]", value))
+    between = r"(?: y |\s?-\s?| )"
+    return re.compile(
+        rf"\b({_longest_first(tens)}){between}({_longest_first([*ones, 'un', 'una'])})\b"
+    )
+
+
+def _hundreds(
+    files: Mapping[str, Mapping[str, Any]], numbers: Mapping[str, str]
+) -> re.Pattern[str]:
+    """Return a pattern for numbers in words with a hundred in them, and for shares of one."""
+    hundred, share = (
+        _longest_first(each for file in files.values() for each in file[name])
+        for name in ("hundreds", "shares")
+    )
+    small = rf"(?:\d+|{_longest_first(numbers)})"
+    beside = rf"(?:(?: y| and)? {small})"
+    return re.compile(
+        rf"\b(?:{small} (?:{hundred}){beside}*|(?:{hundred}){beside}+|{small} ?(?:{share}))\b"
+    )
 
 
 def _amounts(
@@ -251,6 +278,8 @@ def _compiled(extension: str) -> Lexicon:
         number_words=MappingProxyType(numbers),
         fillers=_union(files, "number_fillers"),
         units=_union(files, "units"),
+        tens_and_ones=_tens_and_ones(numbers),
+        hundreds=_hundreds(files, numbers),
         ratio=_ratio(_union(files, "ratio"), numbers),
         prefers=_between_numbers(_union(files, "prefers")),
         corrects=_between_numbers(_union(files, "corrects")),

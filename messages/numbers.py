@@ -53,6 +53,18 @@ class _Candidate:
     now: bool
 
 
+def with_tens(text: str, lists: Lexicon) -> str:
+    """Return a text in which "forty five" is 45: by itself each of the two would be an answer.
+
+    No part of "a hundred and thirty", or of "40 percent", is one either.
+    """
+    words = lists.number_words
+    whole = lists.tens_and_ones.sub(
+        lambda both: str(int(words[both[1]]) + int(words.get(both[2], "1"))), text
+    )
+    return lists.hundreds.sub(" / ", whole)
+
+
 def in_figures(text: str, lists: Lexicon) -> str:
     """Return a text whose words for numbers are figures; a word for one only where it answers."""
 

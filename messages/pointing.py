@@ -24,7 +24,7 @@ from messages.weights import Model
 WEIGHTS = "data/pointing.tsv"
 ANSWERS, COUNTS = "answers", "counts something else"
 # From which probability on a number is the answer, and what part of its odds another one may reach.
-_SURE, _RIVAL = 0.6, 0.15
+_SURE, _RIVAL = 0.7, 0.15
 #: A scale that ends at seven counts days or nights.
 DAYS = 7
 _TOKEN = re.compile(r"[^\W\d_]+|\d+(?:[.,]\d+)?|[^\w\s]")

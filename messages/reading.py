@@ -68,7 +68,6 @@ class Hint(StrEnum):
     auto_reply = "auto_reply"
     corrected = "corrected"
     resembles = "resembles"
-    start_asked = "start_asked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +95,7 @@ class Reading:
     `value` is the number as written for a score, what kind of crisis it is, or the word that
     stopped. `number` holds a number even where something graver outranks it. `also` are further
     things the same text says. `ambiguous`: two open prompts fit, so somebody has to ask.
+    `opt_out` and `opt_in`: the text by itself stops or starts our texts.
     `language` is that of the text received, which a safety reply answers in (care rule 23).
     """
 
@@ -106,6 +106,7 @@ class Reading:
     prompt_id: str | None = None
     ambiguous: bool = False
     opt_out: bool = False
+    opt_in: bool = False
     urgent: bool = False
     language: str = "en"
     number: str | None = None
@@ -125,6 +126,7 @@ class Hit:
     prompt: OpenPrompt | None = None
     ambiguous: bool = False
     opt_out: bool = False
+    opt_in: bool = False
     language: str | None = None
     number: str | None = None
     hint: Hint | None = None

@@ -44,6 +44,7 @@ PIPELINE: tuple[safety.Recogniser, ...] = (
     scores.score,
     answers.visit_reply,
     answers.callback,
+    answers.pause,
     answers.reaction,
     answers.question,
     answers.thanks,
@@ -103,7 +104,25 @@ def _understood(
     if not by_machine:
         # Danger outranks all else, so what the text resembles stands first.
         hits = [*resembling(heard, plain_words(heard), hits, joined=joined), *hits]
-    return _reading(hits, _language(hits, heard, language))
+    return _reading(_wishes_last(hits), _language(hits, heard, language))
+
+
+def _wishes_last(hits: Sequence[Hit]) -> Sequence[Hit]:
+    """Put a wish to be texted again behind what the text answers or tells; a person reads both."""
+    wishes = [hit for hit in hits if hit.intent is Intent.start and not hit.opt_in]
+    if not wishes:
+        return hits
+    others = [hit for hit in hits if hit not in wishes]
+    light = [hit for hit in others if hit.intent in _BEHIND_A_WISH]
+    return [*(hit for hit in others if hit not in light), *wishes, *light]
+
+
+_BEHIND_A_WISH = frozenset(
+    {
+        *(Intent.question_for_staff, Intent.thanks_no_action, Intent.unclear),
+        *(Intent.help, Intent.pause),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +151,7 @@ def _of_others(body: str, words: Lexicon, ours: Collection[str] | None) -> _Quot
         return _Quoted(heard=heard, hits=[*hits, *stops]) if pleads else None
     # What stands behind the quote must not make it sound like less.
     alike = [*_alike(heard, hits), *_alike(_hear(Unquoted(body=left.quoted), (), words), hits)]
-    graver = [hit for hit in alike if hit.aside or _pages(hit)]
+    graver = [hit for hit in alike if hit.hint is Hint.possible_risk or _pages(hit)]
     return _Quoted(heard=heard, hits=[*sorted(graver, key=lambda hit: hit.aside), *hits, *stops])
 
 
@@ -237,6 +256,7 @@ def _reading(hits: Sequence[Hit], language: str) -> Reading:
         prompt_id=bound.prompt.id if bound.prompt else None,
         ambiguous=bound.ambiguous,
         opt_out=any(hit.opt_out for hit in hits),
+        opt_in=any(hit.opt_in for hit in hits),
         urgent=severity is Severity.page_now,
         language=language,
         number=next((hit.number for hit in hits if hit.number), None),

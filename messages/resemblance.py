@@ -1,18 +1,20 @@
 """What a text resembles where the word lists understood too little: a second reader.
 
 It only ever adds. What the lists found stands, though something else may stand before it; a denial
-they found is never overruled; and numbers, consent and a yes to no question are left to them. The
-classifier (`messages.classifier`) gives probabilities, `data/resemblance.yaml` says from which on
-they count.
+they found is never overruled; and numbers, a start, and stops and visits in a word or two are left
+to them. Two
+learned readers (`messages.ensemble`) give probabilities, `data/resemblance.yaml` says from which
+on they count.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from messages import datafiles
 from messages.answers import answered
-from messages.classifier import classifier
+from messages.ensemble import probabilities
 from messages.reading import Heard, Hint, Hit, Intent, Severity
 
 
@@ -22,6 +24,7 @@ class Thresholds:
 
     page: float
     page_short: float
+    page_tiny: float
     page_joined: float
     agreed: float
     look: float
@@ -30,6 +33,7 @@ class Thresholds:
     stop_short: float
     wrong_number: float
     other: float
+    other_tiny: float
     nobody_looks: float
     rather: float
     hardly: float
@@ -41,12 +45,13 @@ def thresholds() -> Thresholds:
     return Thresholds(**{name: float(value) for name, value in datafiles.load(_FILE).items()})
 
 
-# A word or two resemble too much, and few words much.
-_LEAST_WORDS, _FEW_WORDS = 3, 5
+# Few words resemble much, and a word or two too much.
+_FEW_WORDS, _TINY = 5, 2
 _FILE = "data/resemblance.yaml"
 _GRAVE = "grave"
 _STOPPING = ("stop", "wrong_number")
-# Each goes to a person or needs nobody; none changes a score, a consent or a visit by itself.
+# Each goes to a person or needs nobody; none changes a score, a consent or a visit by itself. A
+# start is a wish for one, and help is answered as HELP is.
 _OTHERS: Mapping[str, Severity | None] = {
     Intent.side_effect: Severity.call_today,
     Intent.use_disclosed: Severity.call_today,
@@ -54,7 +59,11 @@ _OTHERS: Mapping[str, Severity | None] = {
     Intent.question_for_staff: Severity.next_business_day,
     Intent.thanks_no_action: None,
     Intent.pause: Severity.digest,
+    Intent.start: Severity.next_business_day,
+    Intent.help: Severity.next_business_day,
 }
+# What a text about texts is answered with says nothing to somebody in need.
+_SERVED = frozenset({Intent.help, Intent.start})
 _ANSWERS = frozenset({Intent.confirm, Intent.decline_reschedule, Intent.running_late})
 
 
@@ -66,18 +75,18 @@ def resembling(
     `joined` texts resemble more together than any of them says.
     """
     told = sum(word.isalpha() for word in words)
-    if told < _LEAST_WORDS or any(hit.severity is Severity.page_now for hit in hits):
+    if not told or any(hit.severity is Severity.page_now for hit in hits):
         return []
     if any(hit.opt_out and hit.value for hit in hits):
         # A keyword is the whole text, in whatever letters and dots: it says nothing else.
         return []
     asked = [prompt.context for prompt in heard.prompts]
-    likely, limits = classifier().probabilities(words, asked), thresholds()
-    if joined:
-        limits = replace(limits, page=limits.page_joined)
-    elif told <= _FEW_WORDS:
-        limits = replace(limits, page=limits.page_short, stop=limits.stop_short)
-    found = [_danger(likely, limits, hits), _stop(likely, limits, hits)]
+    likely, limits = _likely(words, asked, told), _limits(told, joined=joined)
+    found = [
+        _danger(likely, limits, hits),
+        _stop(likely, limits, hits),
+        _wish_back(likely, limits, hits),
+    ]
     if any(not hit.aside for hit in hits):
         found.append(_graver(likely, limits, hits) or _rather(heard, likely, limits, hits))
     elif all(hit is None or hit.aside for hit in found):
@@ -85,8 +94,39 @@ def resembling(
     return [hit for hit in found if hit is not None]
 
 
+def _likely(words: Sequence[str], asked: Sequence[str], told: int) -> Mapping[str, float]:
+    """Return how likely the text is what; in a word or two nobody's visit is decided by it."""
+    likely = probabilities(words, asked)
+    return {name: 0.0 if told <= _TINY and name in _ANSWERS else likely[name] for name in likely}
+
+
+def _limits(told: int, *, joined: bool) -> Thresholds:
+    """Return the thresholds of a text of so many words."""
+    limits = thresholds()
+    if joined:
+        return replace(limits, page=limits.page_joined)
+    if told <= _TINY:
+        page, other, never = limits.page_tiny, limits.other_tiny, math.inf
+        return replace(
+            limits,
+            page=page,
+            look=other,
+            other=other,
+            maybe_stop=other,
+            stop=never,
+            wrong_number=never,
+        )
+    if told <= _FEW_WORDS:
+        return replace(limits, page=limits.page_short, stop=limits.stop_short)
+    return limits
+
+
 def _is_danger(label: str) -> bool:
     return label in _DANGERS or label.startswith("crisis:")
+
+
+def _danger_in(likely: Mapping[str, float]) -> float:
+    return sum(share for label, share in likely.items() if _is_danger(label))
 
 
 _DANGERS = frozenset({"medical_emergency", "overdose", _GRAVE})
@@ -94,7 +134,7 @@ _DANGERS = frozenset({"medical_emergency", "overdose", _GRAVE})
 
 def _danger(likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]) -> Hit | None:
     dangers = {label: share for label, share in likely.items() if _is_danger(label)}
-    whole = sum(dangers.values())
+    whole = _danger_in(likely)
     if any(hit.hint is Hint.denied for hit in hits):
         return None
     if whole >= max(limits.page, limits.agreed * _agreed(likely, hits)):
@@ -135,7 +175,8 @@ def _stop(likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]) 
     whole = sum(likely.get(label, 0.0) for label in _STOPPING)
     understood = any(not hit.aside for hit in hits) or _worries(hits)
     wrong = likely.get("wrong_number", 0.0) > likely.get("stop", 0.0)
-    if whole >= (limits.wrong_number if wrong else limits.stop) and not understood:
+    back = likely.get(Intent.start, 0.0) > limits.hardly
+    if whole >= (limits.wrong_number if wrong else limits.stop) and not understood and not back:
         return Hit(
             intent=Intent.wrong_number if wrong else Intent.stop,
             severity=Severity.call_today,
@@ -147,6 +188,17 @@ def _stop(likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]) 
             intent=Intent.unclear, severity=Severity.call_today, hint=Hint.maybe_stop, aside=True
         )
     return None
+
+
+def _wish_back(likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]) -> Hit | None:
+    """Return a wish to be texted again beside a stop: "I said stop but I was drunk. Put me back".
+
+    The stop is one all the same, and a person reads the text.
+    """
+    if likely.get(Intent.start, 0.0) < limits.other or not any(hit.opt_out for hit in hits):
+        return None
+    severity = _OTHERS[Intent.start]
+    return Hit(intent=Intent.start, severity=severity, hint=Hint.resembles, aside=True)
 
 
 def _graver(likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]) -> Hit | None:
@@ -215,6 +267,10 @@ def _named(
 ) -> Hit | None:
     """Return a text as what it resembles, if that is anything that a likeness may name."""
     if _worries(hits) and label in {*_ANSWERS, Intent.thanks_no_action}:
+        return None
+    if label in _SERVED and (_worries(hits) or _danger_in(likely) >= limits.look):
+        return None
+    if label == Intent.start and heard.words["start"].is_excused(heard.flat):
         return None
     if label == Intent.thanks_no_action and likely[label] < limits.nobody_looks:
         # Nobody looks at thanks; at what only resembles them, somebody does.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from messages.binding import choose, numeric, scale_of
 from messages.lexicon import Lexicon
-from messages.numbers import NUMBER, WORD, in_figures, one_of_neighbours
+from messages.numbers import NUMBER, WORD, in_figures, one_of_neighbours, with_tens
 from messages.pointing import DAYS, answering
 from messages.reading import Heard, Hint, Hit, Intent, OpenPrompt, Severity
 
@@ -122,7 +122,7 @@ def written(heard: Heard, prompts: Sequence[OpenPrompt]) -> str:
     """
     lists, highs = heard.words, {str(high) for _, high in _scales(prompts)}
     pattern, amounts = lists.amounts
-    text = _NEARLY.sub("", _TIME_OF_DAY.sub(" / ", _told(heard)))
+    text = _NEARLY.sub("", _TIME_OF_DAY.sub(" / ", with_tens(_told(heard), lists)))
     text = _chosen(_without_ratios(text, highs, lists), lists)
     if not highs:
         return text

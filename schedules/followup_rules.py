@@ -41,8 +41,8 @@ __all__ = [
 
 _R = FollowUpReason
 
-#: What a reading by itself asks for. Intents not named here ask for nobody: `start`, `help` and
-#: thanks are answered or recorded, and what answers a prompt is judged by the prompt's step.
+#: What a reading by itself asks for. Intents not named here ask for nobody: `help` and thanks
+#: are answered or recorded, and what answers a prompt is judged by the prompt's step.
 REASON_OF_INTENT = {
     "crisis": _R.CRISIS,
     "overdose": _R.OVERDOSE,
@@ -56,6 +56,7 @@ REASON_OF_INTENT = {
     "score_out_of_range": _R.UNCLEAR_REPLY,
     "unclear": _R.UNCLEAR_REPLY,
     "stop": _R.OPTED_OUT,
+    "start": _R.QUESTION,
     "pause": _R.PAUSED,
 }
 #: The same for what would be an answer, had anything been asked.

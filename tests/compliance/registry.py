@@ -114,7 +114,7 @@ RULES: tuple[Rule, ...] = (
             also=Sabotage(
                 file="messages/resemblance.py",
                 old="if whole >= (limits.wrong_number if wrong else limits.stop)"
-                " and not understood:",
+                " and not understood and not back:",
                 new="if False:",
                 what="what resembles a stop is none",
             ),

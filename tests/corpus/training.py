@@ -1,6 +1,7 @@
-"""Learns the weights of `messages.classifier` and `messages.pointing`; `make classifier` runs it.
+"""Learns what `messages` knows of replies by likeness; `make classifier` runs it.
 
     corpora (never the held-out ones) -> words as the recognisers hear them -> weights
+      of messages.classifier and messages.pointing here, of messages.neural in training_neural
 
 It needs scikit-learn, which only this wants: `requirements/training.txt`. The held-out replies are
 left out, so that they stay a fair examination.
@@ -17,12 +18,13 @@ from numpy import vstack
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
-from messages import classifier, pointing, weights
+from messages import classifier, neural, pointing, weights
 from messages.binding import scale_of
 from messages.lexicon import lexicon
 from messages.replies import hear, plain_words
 from messages.scores import all_it_says, written
 from messages.weights import Model
+from tests.corpus import training_neural
 from tests.corpus.reading import OPEN, digest, digest_of_numbers, open_prompt, rows
 
 _MESSAGES = Path(__file__).parents[2] / "messages"
@@ -155,10 +157,16 @@ def fitted(
 
 def main() -> None:
     """Learn from all sources and write the files of weights."""
+    _learn_numbers()
     found = examples()
     model, learned_from = learn(found), f"{len(found)} replies"
     table = weights.written(model, about="What replies resemble", digest=digest(), least=_LEAST)
-    _write(classifier.WEIGHTS, table, learned_from)
+    _write(classifier.WEIGHTS, table.encode(), learned_from)
+    network = training_neural.learned(found, digest=digest())
+    _write(neural.WEIGHTS, network, learned_from)
+
+
+def _learn_numbers() -> None:
     counts, labels = zip(*numbers(), strict=True)
     pointed = fitted(counts, labels, [1.0] * len(counts), strength=_STRENGTH_OF_PLACES)
     table = weights.written(
@@ -167,15 +175,13 @@ def main() -> None:
         digest=digest_of_numbers(),
         least=_LEAST_OF_PLACES,
     )
-    _write(pointing.WEIGHTS, table, f"{len(counts)} numbers")
+    _write(pointing.WEIGHTS, table.encode(), f"{len(counts)} numbers")
 
 
-def _write(name: str, table: str, learned_from: str) -> None:
-    file = _MESSAGES / name
-    file.write_text(table, encoding="utf-8")
-    size = math.ceil(file.stat().st_size / 1024)
-    features = table.count("\n") - 4
-    sys.stdout.write(f"{name}: {learned_from}, {features} features, {size} KiB\n")
+def _write(name: str, content: bytes, learned_from: str) -> None:
+    (_MESSAGES / name).write_bytes(content)
+    size = math.ceil(len(content) / 1024)
+    sys.stdout.write(f"{name}: {learned_from}, {size} KiB\n")
 
 
 if __name__ == "__main__":

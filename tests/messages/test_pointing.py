@@ -24,7 +24,7 @@ def test_the_weights_were_learned_from_the_corpora_as_they_are() -> None:
     ("context", "text", "number"),
     [
         (CRAVING, "7 had a rough day at the shop", "7"),
-        (CRAVING, "9 holes of golf with my brother, no beer cart. 0", "0"),
+        (CRAVING, "played 9 holes with my brother, no beer cart. 0", "0"),
         (CRAVING, "my sister called at 4 and we talked for 2 hours, call it a 6", "6"),
         (CRAVING, "mi hija cumple 9 hoy y hay pastel. hoy un 2", "2"),
         (DAYS, "had 2 birthdays and a wedding this week. 1 day off plan", "1"),
@@ -87,7 +87,7 @@ def test_a_number_that_is_denied_wished_for_or_taken_is_no_answer(text: str) -> 
 )
 def test_what_looks_like_those_still_answers(text: str, number: str) -> None:
     """Days are counted, and a no is not always a denial."""
-    assert read(text, prompts=[prompt(DAYS)]).value == number
+    assert read(text, prompts=[prompt(DAYS)]).number == number
 
 
 @given(text=st.text("0123456789 .,!?abcdeost\n", max_size=120))

@@ -113,11 +113,8 @@ def test_everyday_words_do_not_stop(body):
 def test_a_doubtful_stop_goes_to_a_person_today(body):
     """Neither ignored nor taken for more than it says (rule 8)."""
     found = reading(body)
-    assert (found.intent, found.hint, found.severity) == (
-        Intent.unclear,
-        Hint.maybe_stop,
-        Severity.call_today,
-    )
+    assert (found.opt_out, found.severity) == (False, Severity.call_today)
+    assert found.intent in {Intent.unclear, Intent.question_for_staff}
 
 
 @pytest.mark.parametrize("word", ["ALTO", "alta", "Bajo", "baja", "BAJA."])
@@ -153,17 +150,90 @@ def test_a_plain_stop_means_nothing_else(word):
 @pytest.mark.parametrize("body", ["START", "start.", "UnStop", "un stop"])
 def test_start_words(body):
     """They lift a stop given by keyword."""
-    assert reading(body).intent is Intent.start
+    found = reading(body)
+    assert (found.intent, found.opt_in) == (Intent.start, True)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "can you start sending me the reminders again",
+        "put me back on the texts, and i want to die",
+        "i want my reminders back. been so alone, the pills are counted out on the table",
+    ],
+)
+def test_a_wish_to_be_texted_again_starts_nothing(body):
+    """Whatever else the text says or resembles: a person asks."""
+    found = reading(body)
+    assert not found.opt_in
+    assert found.severity is not None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "stop texting me til my exam is over",
+        "stop texting me for 2 weeks",
+        "ya no me escriban por dos semanas, estoy de viaje",
+    ],
+)
+@pytest.mark.parametrize("context", [(), ("craving_scale",)])
+def test_a_stop_that_names_its_end_is_looked_at_today(body, context):
+    """A person who calls settles whether a pause was meant."""
+    found = reading(body, *context)
+    assert (found.intent, found.opt_out) == (Intent.stop, True)
+    assert found.severity is Severity.call_today
+
+
+@pytest.mark.parametrize(
+    ("body", "context", "first"),
+    [
+        ("10. put me back on the texts", "craving_scale", Intent.score),
+        ("C. put me back on the texts", "appointment_reminder", Intent.confirm),
+    ],
+)
+def test_a_wish_to_be_texted_again_stands_behind_an_answer(body, context, first):
+    """So that the answer is recorded, and a person asks."""
+    found = reading(body, context)
+    assert (found.intent, found.prompt_id, found.opt_in) == (first, context, False)
+    assert Intent.start in found.also
+
+
+@pytest.mark.parametrize("body", ["C, pause the questions", "R. and pause the check ins please"])
+def test_a_pause_is_heard_beside_an_answer(body):
+    """It rests check-ins, and the answer is recorded."""
+    assert Intent.pause in reading(body, "appointment_reminder").also
+
+
+@pytest.mark.parametrize("context", ["craving_scale", "side_effect_check"])
+def test_high_in_spanish_starts_nothing_while_a_scale_is_open(context):
+    """Care rule 17: it may be the answer."""
+    assert not reading("alta", context).opt_in
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "no more texts, not for a while, not ever",
+        "Stop texting me. I'm moving next week",
+        "2nd survey this week, take me off the texts",
+        "ni por una semana ni por un dia, no me manden mas mensajes",
+        "it was nice for a while, stop texting me",
+    ],
+)
+def test_a_stop_without_an_end_is_a_stop(body):
+    """However it speaks of time."""
+    assert reading(body).opt_out
 
 
 @pytest.mark.parametrize("body", ["yes", "YES", "Si", "sí", "y", "ok start"])
 @pytest.mark.parametrize("context", [(), ("appointment_reminder",), ("craving_scale",)])
 def test_yes_never_starts(body, context):
     """Care rule 20: a bare YES gives no consent and lifts no stop."""
-    assert reading(body, *context).intent is not Intent.start
+    assert not reading(body, *context).opt_in
 
 
-@pytest.mark.parametrize("body", ["HELP", "help!", "Info", "AYUDA", "ayuda?"])
+@pytest.mark.parametrize("body", ["HELP", "help!", "Info", "AYUDA", "ayuda?", "menu", "Opciones"])
 def test_help_words(body):
     """Answered once, by one party."""
     assert reading(body).intent is Intent.help

@@ -45,6 +45,46 @@ def test_one_clear_number_is_a_score(body, value):
     assert (found.number, found.severity, found.hint) == (value, None, None)
 
 
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        ("forty five", "45"),
+        ("Forty-five", "45"),
+        ("about twenty two", "22"),
+        ("treinta y cinco", "35"),
+        ("thirty", "30"),
+        ("veintiocho", "28"),
+        ("treinta y una", "31"),
+    ],
+)
+def test_tens_and_ones_are_one_number(body, value):
+    """Neither of the two words by itself is the answer."""
+    found = reading(body, "scale:0-60")
+    assert (found.intent, found.value) == (Intent.score, value)
+
+
+@pytest.mark.parametrize(
+    ("body", "value"), [("seventy five", "75"), ("noventa y nueve", "99"), ("sesenta y una", "61")]
+)
+def test_a_number_in_words_off_the_scale_is_kept_as_it_is(body, value):
+    """And never as the part of it that would fit."""
+    found = reading(body, "scale:0-60")
+    assert (found.intent, found.value) == (Intent.score_out_of_range, value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("ciento treinta", "one hundred and thirty", "doscientos cuarenta", "mil treinta"),
+        *("cuarenta por ciento", "forty five percent", "two hundred"),
+    ],
+)
+def test_no_part_of_a_greater_number_is_recorded(body):
+    """Nor a share of a hundred: a person reads it."""
+    found = reading(body, "scale:0-60")
+    assert (found.intent, found.number) == (Intent.unclear, None)
+
+
 @pytest.mark.parametrize("body", ["11", "100", "-3", "7.5", "7,5", "10+", "0.5"])
 def test_a_number_off_the_scale_is_never_clamped(body):
     """It is kept as written, bound to the question, and asked again."""

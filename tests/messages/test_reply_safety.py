@@ -77,6 +77,21 @@ def test_danger_is_paged_whatever_was_asked(body, intent, value, context):
     assert found.urgent
 
 
+@pytest.mark.parametrize(
+    ("body", "beside"),
+    [
+        ("R. i want to kill myself", Intent.decline_reschedule),
+        ("C. also i stood on the balcony rail, i want to die", Intent.confirm),
+        ("no puedo ir, me quiero morir", Intent.decline_reschedule),
+    ],
+)
+def test_danger_decides_nothing_about_the_visit_it_names(body, beside):
+    """Whoever reads the page sees it; nothing is confirmed or given up."""
+    found = reading(body, "appointment_reminder")
+    assert (found.intent, found.prompt_id, found.ambiguous) == (Intent.crisis, None, False)
+    assert beside in found.also
+
+
 @pytest.mark.parametrize("body", EVERYDAY)
 def test_everyday_phrases_wake_nobody(body):
     """A false page at night teaches staff to ignore pages."""

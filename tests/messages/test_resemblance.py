@@ -115,7 +115,40 @@ def test_thresholds_rise_with_what_they_do() -> None:
     assert 0 < limits.look < limits.page < limits.page_short <= limits.page_joined < 1
     assert 0 < limits.maybe_stop < limits.stop < limits.stop_short < 1
     assert limits.maybe_stop < limits.wrong_number < 1
-    assert limits.other < limits.nobody_looks < 1
+    assert limits.other < limits.other_tiny < limits.nobody_looks < 1
+    assert limits.page_short < limits.page_tiny < 1
+
+
+@pytest.mark.parametrize("context", [(), ("appointment_reminder",), ("yes_no",)])
+@pytest.mark.parametrize(
+    "body", ["wrong", "wrong place", "leave me", "hopefully", "un-confirm", "got fired", "later"]
+)
+def test_a_word_or_two_decide_nothing_by_likeness(body: str, context: tuple[str, ...]) -> None:
+    """No visit is confirmed, nobody is stopped, by what two words resemble."""
+    found = reading(body, *context)
+    assert found.intent is not Intent.confirm
+    assert not found.opt_out
+
+
+@pytest.mark.parametrize("body", ["wobbly legs", "brain fog", "bien mareada"])
+def test_a_symptom_of_two_words_is_understood(body: str) -> None:
+    """No list can hold them all."""
+    assert reading(body, "side_effect_check").intent is Intent.side_effect
+
+
+def test_a_wish_to_be_texted_again_stands_beside_the_stop_that_it_takes_back() -> None:
+    """The stop is one all the same; a person reads the text."""
+    found = reading("i said stop but i was drunk. please put me back on the texts")
+    assert (found.opt_out, found.opt_in) == (True, False)
+    assert Intent.start in found.also
+
+
+@pytest.mark.parametrize("body", ["help please im so scared", "necesito ayuda"])
+def test_a_cry_for_help_is_not_answered_as_the_word_is(body: str) -> None:
+    """HELP tells how texts work; somebody in need is for a person, today at least."""
+    found = reading(body)
+    assert found.intent is not Intent.help
+    assert found.severity in {Severity.call_today, Severity.page_now}
 
 
 @pytest.mark.parametrize(

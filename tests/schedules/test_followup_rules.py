@@ -126,7 +126,7 @@ def reasons(items: tuple[WantedFollowUp, ...]) -> list[tuple[str, str]]:
         ("decline_reschedule", [("change_requested", "call_today")]),
         ("confirm", [("unclear_reply", "next_business_day")]),
         ("score", [("unclear_reply", "next_business_day")]),
-        ("start", []),
+        ("start", [("question", "next_business_day")]),
         ("help", []),
         ("thanks_no_action", []),
     ],
@@ -154,6 +154,14 @@ def test_everything_else_in_the_text_is_followed_up_as_well():
     found = read("side_effect", also=("crisis", "overdose"), prompt_open=True)
     assert reasons(found) == [("crisis", "page_now"), ("side_effect", "call_today")]
     assert found[0].also == (FollowUpReason.OVERDOSE,)
+
+
+@pytest.mark.parametrize("beside", ["decline_reschedule", "confirm"])
+def test_what_danger_says_of_a_visit_opens_nothing_more(beside):
+    """Whoever reads the page reads it, and decides what holds."""
+    assert reasons(read("crisis", "page_now", "self_harm", also=[beside])) == [
+        ("crisis", "page_now")
+    ]
 
 
 def test_all_safety_texts_share_one_open_item():

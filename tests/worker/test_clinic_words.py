@@ -12,7 +12,7 @@ from tests.worker.talk import Talk
 from worker.refusal import RefusedError
 from worker.steps import clinics as clinics_step
 
-LAKE = {"en": {"self_harm": {"say": ["go down to the old quarry"]}}}
+LAKE = {"en": {"self_harm": {"say": ["go by the old depot"]}}}
 
 
 def _apply(world: World, words: Any) -> None:
@@ -33,11 +33,11 @@ def test_a_reply_is_read_by_the_clinics_own_phrases(world: World) -> None:
     """What this clinic's patients mean by a place pages, from the next text on."""
     talk = Talk(world)
     talk.someone()
-    assert _reads(talk, "might go down to the old quarry later")[0] != "crisis"
+    assert _reads(talk, "might go by the old depot later")[0] != "crisis"
 
     _apply(world, LAKE)
 
-    assert _reads(talk, "might go down to the old quarry later") == ("crisis", "page_now")
+    assert _reads(talk, "might go by the old depot later") == ("crisis", "page_now")
 
 
 @pytest.mark.parametrize(

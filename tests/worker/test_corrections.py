@@ -148,9 +148,10 @@ def test_the_rules_learn_nothing(talk: Talk) -> None:
     """The same words are read as before."""
     talk.someone()
     row = talk.says("green table lamp")
+    read_as = row.intent
     _correct(talk, row, Intent.callback_request)
 
-    assert talk.says("green table lamp").intent == "unclear"
+    assert talk.says("green table lamp").intent == read_as != "callback_request"
 
 
 @pytest.mark.parametrize(

@@ -262,7 +262,7 @@ def test_danger_spread_over_two_groups_is_heard(talk: Talk) -> None:
     found = talk.receive_together(talk.sms("want to"), talk.sms("die"))
     assert [stored(each).urgent for each in found] == [False, True]
     talk.world.advance(minutes=10)
-    later = talk.receive_together(talk.sms("so"), talk.sms("die"))
+    later = talk.receive_together(talk.sms("so"), talk.sms("ok"))
     assert [stored(each).urgent for each in later] == [False, False]
 
 

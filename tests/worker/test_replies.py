@@ -76,6 +76,32 @@ UNPROMPTED: dict[str, Story] = {
     "pause": Story(texts=("PAUSE",), answers=("pause_ack",), reasons=("paused",)),
     "help is answered by the carrier": Story(texts=("HELP",)),
     "help in Spanish is answered by us": Story(texts=("AYUDA",), answers=("help",)),
+    "what asks for help in other words is answered and read": Story(
+        texts=("how do these texts work, what can i reply here",),
+        answers=("help",),
+        reasons=("question",),
+    ),
+    "a stop that names its end is a stop, and a call today": Story(
+        texts=("stop texting me til my exam is over",),
+        answers=("optout_confirm",),
+        reasons=("opted_out",),
+        severity="call_today",
+    ),
+    "a wish to be texted again loses nothing beside it": Story(
+        texts=("start texting me again, i see things that arent there",),
+        answers=("high_score_ack",),
+        reasons=("question", "side_effect"),
+    ),
+    "a wish to be texted again in danger lifts no stop": Story(
+        texts=("STOP", "put me back on the texts, i want to die"),
+        answers=("crisis_reply_noalert",),
+        reasons=("crisis", "opted_out", "question"),
+    ),
+    "an everyday time beside a stop takes nothing from it": Story(
+        texts=("Stop texting me. I'm moving next week",),
+        answers=("optout_confirm",),
+        reasons=("opted_out",),
+    ),
     "stop is confirmed by the carrier": Story(texts=("STOP",), reasons=("opted_out",)),
     "another keyword is confirmed by us, once": Story(
         texts=("parar", "parar", "STOP"), answers=("optout_confirm",), reasons=("opted_out",)
@@ -457,6 +483,14 @@ def test_pause_stops_check_ins_for_a_week_and_visits_go_on(daily: Talk) -> None:
     daily.world.send()
     assert [text.body[:30] for text in daily.world.gateway.created()][2:] == []
     assert daily.item("paused").severity == "digest"
+
+
+def test_a_pause_loses_no_answer_beside_it(daily: Talk) -> None:
+    """A 10 pages, whatever else is asked for."""
+    daily.says("10, pause the questions for a week please")
+    assert daily.check_in().value == 10
+    assert daily.patient().paused_until == daily.world.now + timedelta(days=7)
+    assert {"page_score", "paused"} <= set(daily.reasons)
 
 
 def test_an_opioid_patients_pause_is_called_the_same_day(talk: Talk) -> None:

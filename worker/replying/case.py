@@ -28,7 +28,7 @@ from schedules.followups import FollowUpReason, WantedFollowUp
 from schedules.rechecks import rechecked
 from schedules.staffing import PAGE_MINUTES_STAFFED, Severity, StaffedHours
 from worker.opening import open_follow_ups
-from worker.replying import answering, hearing
+from worker.replying import answering, hearing, stopping
 from worker.replying.doses import after_last_dose
 from worker.services import Services
 
@@ -98,6 +98,11 @@ class Case:
     def intents(self) -> tuple[Intent, ...]:
         """What the text says, the most urgent first."""
         return (Intent(self.inbound.intent or Intent.unclear), *map(Intent, self.inbound.also))
+
+    @property
+    def started(self) -> bool:
+        """Whether the text is a START, whether or not it could lift a stop."""
+        return self.inbound.opt_change in stopping.STARTS
 
     @property
     def needs_nobody(self) -> bool:
@@ -264,7 +269,8 @@ class Case:
             staffed=self.staffed,
             about=self.subject,
             prompt_open=bound or self.visits_held,
-            also=row.also,
+            # A start is confirmed or asked about by itself; a wish for one is for a person.
+            also=[each for each in row.also if each != "start" or not self.started],
             keyword=keyword,
         )
         return self._rechecked(wanted)

@@ -13,7 +13,7 @@ from uuid import UUID
 from messages import replies
 from messages.binding import APPOINTMENT, scale_of
 from messages.lexicon import Lexicon, lexicon
-from messages.replies import Hint, Intent, OpenPrompt, Reading, Severity
+from messages.replies import Intent, OpenPrompt, Reading, Severity
 from records.arrivals import Writer
 from records.base import Session
 from records.conversation import Prompt
@@ -201,7 +201,12 @@ def _joined(text: Received, reading: Reading, around: Around) -> Reading:
         return reading
     also = tuple(dict.fromkeys((*joined.also, reading.intent, *reading.also)))
     return replace(
-        joined, also=also, opt_out=reading.opt_out, prompt_id=None, language=reading.language
+        joined,
+        also=also,
+        opt_out=reading.opt_out,
+        opt_in=reading.opt_in,
+        prompt_id=None,
+        language=reading.language,
     )
 
 
@@ -219,12 +224,14 @@ def _with_carrier(reading: Reading, opt_out_type: str | None) -> Reading:
     """Let the carrier's own word only add to ours: it blocked, or unblocked, this number."""
     if opt_out_type == _CARRIER_STOP and not reading.opt_out:
         return replace(_also(reading, Intent.stop), opt_out=True)
-    if opt_out_type == _CARRIER_START and reading.intent is not Intent.start:
-        return _also(reading, Intent.start)
+    if opt_out_type == _CARRIER_START and not reading.opt_in:
+        return replace(_also(reading, Intent.start), opt_in=True)
     return reading
 
 
 def _also(reading: Reading, intent: Intent) -> Reading:
+    if intent in (reading.intent, *reading.also):
+        return reading
     if reading.intent is Intent.unclear:
         return replace(reading, intent=intent, prompt_id=None)
     return replace(reading, also=(*reading.also, intent))
@@ -259,12 +266,7 @@ def as_row(reading: Reading) -> dict[str, Any]:
 
 def changes(reading: Reading) -> bool:
     """Return whether `apply` has something to do."""
-    return _stops(reading) or _starts(reading)
-
-
-def _starts(reading: Reading) -> bool:
-    said = Intent.start in (reading.intent, *reading.also)
-    return said and reading.hint is not Hint.start_asked
+    return _stops(reading) or reading.opt_in
 
 
 def _stops(reading: Reading) -> bool:

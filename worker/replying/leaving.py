@@ -45,8 +45,8 @@ def stopped(case: Case) -> None:
 
 
 def started(case: Case) -> None:
-    """Confirm a start; one that START may not lift, or that was only asked for, is a person's."""
-    if _wants_back(case) or case.inbound.opt_change in {None, stopping.START_REFUSED}:
+    """Confirm a start; one that START may not lift is a person's."""
+    if _wants_back(case) or case.inbound.opt_change == stopping.START_REFUSED:
         case.open(case.want(FollowUpReason.QUESTION, about="start"))
     elif not _carrier_answers(case, "START"):
         case.answer("start_confirm")
@@ -59,7 +59,8 @@ def _wants_back(case: Case) -> bool:
 
 
 def helped(case: Case) -> None:
-    """Answer HELP, unless the carrier does."""
+    """Answer HELP, unless the carrier does; what only resembles it, a person reads as well."""
+    case.open(*case.read_as(bound=False))
     if not _carrier_answers(case, "HELP"):
         case.answer("help")
 

@@ -17,6 +17,7 @@ from worker import resting
 #: What the storing transaction did, as `inbound.opt_change` keeps it.
 STOPPED, STOPPED_BEFORE = "stop", "stop_again"
 STARTED, START_REFUSED, NOTHING_TO_START = "start", "start_refused", "start_idle"
+STARTS = frozenset({STARTED, START_REFUSED, NOTHING_TO_START})
 
 _NOT_BY_KEYWORD = "health_questions"
 

@@ -23,8 +23,11 @@ WATCHED = timedelta(days=28)
 _NOT_A_NUMBER = frozenset({Intent.unclear, Intent.score_out_of_range, Intent.score})
 
 
-def paused(case: Case) -> None:
-    """Pause check-ins for seven days; texts about visits go on. Staff are told."""
+def paused(case: Case, *, bound: bool) -> None:
+    """Pause check-ins for seven days; texts about visits go on. Staff are told.
+
+    `bound`: what else the text says answered its question, and is recorded.
+    """
     person = case.patient
     if person is None:
         return
@@ -34,9 +37,9 @@ def paused(case: Case) -> None:
         case.want(FollowUpReason.PAUSED, severity=Severity.CALL_TODAY)
         if one.reason is FollowUpReason.PAUSED and watched
         else one
-        for one in case.read_as(bound=False)
+        for one in case.read_as(bound=bound)
     ]
-    case.open(*items)
+    case.open(*items, *(() if bound else most_worrying(case)))
     case.answer("pause_ack")
 
 

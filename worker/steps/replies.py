@@ -175,9 +175,12 @@ def handle(case: Case) -> None:
         alarmed(case)
     elif case.inbound.opt_change in {"stop", "stop_again"}:
         stopped(case)
-    elif Intent.start in intents:
+    elif case.started and case.intents[0] is Intent.start:
         started(case)
     elif not staff_reply(case):
+        if case.started:
+            # The carrier takes a bare yes for a start as well; to us it may answer a question.
+            started(case)
         _converse(case, intents)
 
 
@@ -195,7 +198,7 @@ def _converse(case: Case, intents: set[Intent]) -> None:
         _prove(case)
         hold_beside(case)
         if Intent.pause in intents:
-            paused(case)
+            paused(case, bound=not case.inbound.ambiguous and answered(case))
         elif case.inbound.ambiguous or not answered(case):
             unasked(case)
 

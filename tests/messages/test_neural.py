@@ -1,0 +1,87 @@
+"""The network: its arithmetic, and that it was learned from the corpora."""
+
+import io
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from messages import datafiles
+from messages.classifier import classifier
+from messages.ensemble import probabilities
+from messages.errors import LexiconError
+from messages.neural import PIECES, WEIGHTS, digest_of, network, parse, pieces_of
+from tests.corpus.reading import digest
+
+WORDS = st.lists(st.text("abcdeghilmnoprstuvyz0123", min_size=1, max_size=9), max_size=40)
+FRESH = parse(datafiles.bytes_of(WEIGHTS))
+ASKED = st.sampled_from(((), ("none",), ("craving_scale", "yes_no"), ("scale:0-7",)))
+
+
+def test_the_network_was_learned_from_the_corpora_as_they_are() -> None:
+    """Whoever changes a row or a concept runs `make classifier`."""
+    assert digest_of(datafiles.bytes_of(WEIGHTS)) == digest()
+
+
+@given(words=WORDS, asked=ASKED)
+def test_its_probabilities_add_up_to_one(words: list[str], asked: tuple[str, ...]) -> None:
+    """Whatever is said, even nothing, and whatever was asked."""
+    assert sum(network().probabilities(words, asked).values()) == pytest.approx(1)
+
+
+def test_it_hears_words_in_their_order() -> None:
+    """The same words from back to front are another text."""
+    words = ["no", "not", "stop", "i", "said", "yes"]
+    there, back = network().probabilities(words), network().probabilities(words[::-1])
+    assert there != pytest.approx(back)
+
+
+@given(words=st.lists(st.text("abcdefg", min_size=1, max_size=9), min_size=1, max_size=9))
+def test_words_that_are_kept_are_read_as_at_first(words: list[str]) -> None:
+    """What is remembered of a word is what was computed of it."""
+    at_first = FRESH.probabilities(words)
+    assert FRESH.probabilities(words) == at_first == network().probabilities(words)
+
+
+@given(word=st.text(max_size=60))
+def test_a_word_has_few_pieces_and_at_least_one(word: str) -> None:
+    """However long it is, and whatever its letters."""
+    found = pieces_of(word)
+    assert 1 <= len(found) <= 24
+    assert all(0 <= each < PIECES for each in found)
+
+
+@pytest.mark.parametrize("file", [b"", b"PK", b"labels\tstop\n"])
+def test_a_broken_file_is_refused_with_the_mend(file: bytes) -> None:
+    """It names the file and what writes it."""
+    with pytest.raises(LexiconError, match=r"data/neural\.npz .* `make classifier`"):
+        parse(file)
+
+
+def test_a_file_that_lacks_a_part_is_refused_with_the_mend() -> None:
+    """Even if all that stands in it is well."""
+
+    file = io.BytesIO()
+    np.savez(file, labels=np.array(["stop"]))
+    with pytest.raises(LexiconError, match="make classifier"):
+        parse(file.getvalue())
+
+
+def test_both_readers_name_the_same_things() -> None:
+    """Their probabilities are put together label by label."""
+    assert set(network().labels) == set(classifier().model.labels)
+
+
+@given(words=WORDS, asked=ASKED)
+def test_together_they_are_the_mean_of_their_logarithms(
+    words: list[str], asked: tuple[str, ...]
+) -> None:
+    """What one of them holds impossible is unlikely."""
+    one, other = classifier().probabilities(words, asked), network().probabilities(words, asked)
+    means = {
+        label: math.exp(0.6 * math.log(one[label]) + 0.4 * math.log(other[label])) for label in one
+    }
+    expected = {label: each / sum(means.values()) for label, each in means.items()}
+    assert probabilities(words, asked) == pytest.approx(expected)
