@@ -14,6 +14,7 @@ from rich.console import Console
 from bench.figures import Figure, Section, at_most, show
 from messages.classifier import classifier
 from messages.lexicon import lexicon
+from messages.neural import network
 from messages.reading import OpenPrompt
 from messages.replies import read
 from tests.corpus.reading import OPEN, rows
@@ -32,7 +33,8 @@ def measure(*, quick: bool) -> Section:
     started = time.process_time()
     lexicon()
     classifier()
-    figures = [_figure("loading lists and classifier", "ms", [_ms_since(started)])]
+    network()
+    figures = [_figure("loading lists and weights", "ms", [_ms_since(started)])]
     replies = [(row["context"], row["text"]) for file in OPEN for row in rows(file)]
     chance = random.Random(1)
     count = 200 if quick else 1000

@@ -2,9 +2,8 @@
 
 It only ever adds. What the lists found stands, though something else may stand before it; a denial
 they found is never overruled; and numbers, a start, and stops and visits in a word or two are left
-to them. Two
-learned readers (`messages.ensemble`) give probabilities, `data/resemblance.yaml` says from which
-on they count.
+to them. Two learned readers (`messages.ensemble`) give probabilities, `data/resemblance.yaml` says
+from which on they count.
 """
 
 import math
