@@ -28,8 +28,8 @@ _DAMPING = 2
 # Whoever writes more than this has said it within.
 _MOST_WORDS = 120
 _BEGIN, _END = "^", "$"
-# The context of a text that no question was open for.
-_NOTHING = "none"
+#: The context of a text that no question was open for.
+NOTHING = "none"
 _CONCEPTS = "data/concepts.yaml"
 # So many concepts after one another are seen together: "who gets the truck when im gone".
 _REACH = 5
@@ -89,7 +89,7 @@ def questions(asked: Iterable[str]) -> Iterator[str]:
 
 def contexts(asked: Iterable[str]) -> list[str]:
     """Return the kinds of the questions that are open, "none" where there are none."""
-    return sorted({each.partition(":")[0] for each in asked} or {_NOTHING})
+    return sorted({each.partition(":")[0] for each in asked} or {NOTHING})
 
 
 def pieces(word: str) -> Iterator[str]:

@@ -97,7 +97,7 @@ def _severity(heard: Heard) -> Severity:
     "Stop texting me til my exam is over" stops all the same: what goes on then, a person asks.
     """
     ends = heard.words["for_a_while"]
-    named = any(True for said in heard.variants for _ in ends.matches(said))
+    named = any(next(ends.matches(said), None) for said in heard.variants)
     return Severity.call_today if named else Severity.digest
 
 

@@ -9,6 +9,7 @@ learns it from the same files.
 """
 
 import io
+import zipfile
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from messages import datafiles
-from messages.classifier import concept_of, contexts, normal
+from messages.classifier import NOTHING, concept_of, contexts, normal
 from messages.errors import LexiconError
 
 WEIGHTS = "data/neural.npz"
@@ -96,12 +97,19 @@ class Network:
             _strongest(text[:, before : before + width], layer.bias)
             for before, width, layer in zip(_BEFORE, WIDTHS, self.windows, strict=True)
         ]
-        question = self.asked.mean([self.contexts[each] for each in contexts(asked)])
+        question = self.asked.mean(
+            [self.contexts.get(each, self._unasked) for each in contexts(asked)]
+        )
         values = np.maximum(self.hidden(np.concatenate([*strongest, question])), 0)
         powers = self.out(values)
         powers = np.exp(powers - powers.max())
         shares = powers / powers.sum()
         return dict(zip(self.labels, map(float, shares), strict=True))
+
+    @property
+    def _unasked(self) -> int:
+        """The number of having asked nothing, as which a question of no known kind counts."""
+        return self.contexts[NOTHING]
 
     def _in_windows(self, word: str) -> Vector:
         """Return what a word adds to each pattern at each place of each kind of window.
@@ -171,10 +179,13 @@ def parse(file: bytes) -> Network:
     try:
         with np.load(io.BytesIO(file), allow_pickle=False) as arrays:
             return _network(arrays)
-    except (KeyError, ValueError, EOFError, OSError, zlib.error) as error:
+    except _BROKEN as error:
         raise LexiconError(
             f"{WEIGHTS} is no network ({error}); write it anew with `make classifier`."
         ) from error
+
+
+_BROKEN = (KeyError, ValueError, EOFError, OSError, zipfile.BadZipFile, zlib.error)
 
 
 def _network(arrays: Mapping[str, NDArray[Any]]) -> Network:

@@ -16,8 +16,12 @@ from messages.neural import PIECES, WEIGHTS, digest_of, network, parse, pieces_o
 from tests.corpus.reading import digest
 
 WORDS = st.lists(st.text("abcdeghilmnoprstuvyz0123", min_size=1, max_size=9), max_size=40)
-FRESH = parse(datafiles.bytes_of(WEIGHTS))
-ASKED = st.sampled_from(((), ("none",), ("craving_scale", "yes_no"), ("scale:0-7",)))
+SHIPPED = datafiles.bytes_of(WEIGHTS)
+FRESH = parse(SHIPPED)
+# The last is a kind of question that no file holds.
+ASKED = st.sampled_from(
+    ((), ("none",), ("craving_scale", "yes_no"), ("scale:0-7",), ("sleep_diary",))
+)
 
 
 def test_the_network_was_learned_from_the_corpora_as_they_are() -> None:
@@ -53,7 +57,9 @@ def test_a_word_has_few_pieces_and_at_least_one(word: str) -> None:
     assert all(0 <= each < PIECES for each in found)
 
 
-@pytest.mark.parametrize("file", [b"", b"PK", b"labels\tstop\n"])
+@pytest.mark.parametrize(
+    "file", [b"", b"PK", b"labels\tstop\n", SHIPPED[: len(SHIPPED) // 2], SHIPPED[1000:]]
+)
 def test_a_broken_file_is_refused_with_the_mend(file: bytes) -> None:
     """It names the file and what writes it."""
     with pytest.raises(LexiconError, match=r"data/neural\.npz .* `make classifier`"):
