@@ -131,19 +131,23 @@ def prompts_of(session: Session, message_ids: Sequence[UUID]) -> dict[UUID, Prom
     return {row["message_id"]: Prompt(**row) for row in found}
 
 
-# The texts of each question, through the indexes: its own, its nudges, and those that asked to
-# confirm the same visit at the same time.
+# The texts of each question: its own, its nudges, and those that asked to confirm the same visit at
+# the same time. One way at a time, so that each goes through its index: for all three as one
+# condition the outbox was read from end to end.
 _QUESTIONS = """unnest(CAST(:ids AS uuid[]), CAST(:enrollments AS uuid[]),
          CAST(:occurrences AS text[]), CAST(:questions AS text[]), CAST(:visits AS uuid[]),
          CAST(:starts AS timestamptz[]), CAST(:ats AS timestamptz[]))
          WITH ORDINALITY AS w(id, enrollment, occurrence, question, visit, start, at, nth)
     CROSS JOIN LATERAL (
+        SELECT id, step, nudge_for, round FROM message WHERE id = w.id
+        UNION
         SELECT id, step, nudge_for, round FROM message
-        WHERE id = w.id
-           OR (enrollment_id = w.enrollment AND occurrence = w.occurrence AND attempts > 0
-               AND (step = w.question OR nudge_for = w.question))
-           OR (appointment_id = w.visit AND expects = 'appointment_reminder' AND attempts > 0
-               AND anchor_at = w.start)
+        WHERE enrollment_id = w.enrollment AND occurrence = w.occurrence AND attempts > 0
+          AND (step = w.question OR nudge_for = w.question)
+        UNION
+        SELECT id, step, nudge_for, round FROM message
+        WHERE appointment_id = w.visit AND expects = 'appointment_reminder' AND attempts > 0
+          AND anchor_at = w.start
     ) AS m"""
 _ANSWERED = text(f"""
     UPDATE message SET answered_at = LEAST(answered_at, found.at)

@@ -132,26 +132,33 @@ _numbered: dict[tuple[UUID, str, int], ProtocolVersion] = {}
 
 
 def request_plan_of_patient(session: Session, patient_id: UUID) -> None:
-    """Mark all enrollments of a patient, as the transaction ends, for the plan step to look at."""
+    """Have the plan step look at a patient, as the transaction ends."""
     put_off(session, PutOff.PLANS_ASKED, _mark, patient_id)
 
 
 def request_plan_of_patients(session: Session, patient_ids: Iterable[UUID]) -> None:
-    """Mark all enrollments of these patients, as the transaction ends."""
+    """Have the plan step look at these patients, as the transaction ends."""
     for patient_id in patient_ids:
         put_off(session, PutOff.PLANS_ASKED, _mark, patient_id)
 
 
-# Locked in one order, so that two who mark the same patients never wait for each other crosswise.
+# A patient is planned as a whole, so that one mark says it: the first enrollment bears it, as after
+# a year there are a hundred. Locked in one order, so that two who mark the same patients never wait
+# for each other crosswise.
 _MARK = text("""
     UPDATE enrollment SET plan_requested_at = clock_timestamp()
-    WHERE id = ANY(ARRAY(SELECT id FROM enrollment WHERE patient_id = ANY(CAST(:patients AS uuid[]))
-                         ORDER BY id FOR NO KEY UPDATE))
+    WHERE id = ANY(ARRAY(
+        SELECT e.id FROM unnest(CAST(:patients AS uuid[])) AS p(id)
+        CROSS JOIN LATERAL (
+            SELECT id FROM enrollment WHERE patient_id = p.id ORDER BY id LIMIT 1
+            FOR NO KEY UPDATE
+        ) AS e
+    ))
 """)
 
 
 def _mark(session: Session, patient_ids: Sequence[UUID]) -> None:
-    session.execute(_MARK, {"patients": as_array(set(patient_ids))})
+    session.execute(_MARK, {"patients": as_array(sorted(set(patient_ids)))})
 
 
 def request_plan_of_clinic(session: Session, clinic_id: UUID) -> None:
@@ -262,11 +269,19 @@ def planned(
     Without `through` nothing was planned, and how far the plan reaches stays.
     `numbers` says which version of its protocol an enrollment is now planned by.
     """
-    if rows:
+    found = numbers or {}
+    changed = [row for row in rows if _is_new(row, rolls[row.id], found.get(row.id))]
+    if changed:
         values = {
-            "ids": as_array(row.id for row in rows),
-            "seen": as_array(row.plan_requested_at for row in rows),
-            "rolls": as_array(rolls[row.id] for row in rows),
-            "numbers": [(numbers or {}).get(row.id) for row in rows],
+            "ids": as_array(row.id for row in changed),
+            "seen": as_array(row.plan_requested_at for row in changed),
+            "rolls": as_array(rolls[row.id] for row in changed),
+            "numbers": [found.get(row.id) for row in changed],
         }
         session.execute(_PLANNED, {**values, "through": through})
+
+
+def _is_new(row: Enrollment, roll: datetime | None, number: int | None) -> bool:
+    """Say whether there is anything to write: of most visits all has been over for long."""
+    rolled = (row.next_roll_at, roll) != (None, None)
+    return rolled or row.plan_requested_at is not None or number not in {None, row.protocol_number}

@@ -74,6 +74,7 @@ class FollowUp(Base):
             unique=True,
             postgresql_where=text("status <> 'resolved'"),
         ),
+        Index("ix_follow_up_cause", "clinic_id", "cause"),
         Index("ix_follow_up_due", "due_at", postgresql_where=text("status <> 'resolved'")),
         Index("ix_follow_up_climbs", "climbs_at", postgresql_where=text("status <> 'resolved'")),
         Index("ix_follow_up_patient", "patient_id", "opened_at"),

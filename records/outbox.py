@@ -136,6 +136,11 @@ class Message(Base):
         ),
         Index("uq_message_sid", "sid", unique=True, postgresql_where=text("sid IS NOT NULL")),
         Index("ix_message_patient", "patient_id", "due_at"),
+        Index(
+            "ix_message_appointment",
+            "appointment_id",
+            postgresql_where=text("appointment_id IS NOT NULL"),
+        ),
         Index("ix_message_tells_stop", "patient_id", "due_at", postgresql_where=text("tells_stop")),
         {"postgresql_with": {"fillfactor": "80"}},
     )

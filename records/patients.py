@@ -66,6 +66,7 @@ class Patient(Base):
     __table_args__ = (
         UniqueConstraint("clinic_id", "external_id_blind"),
         Index("ix_patient_phone", "phone_blind", "clinic_id"),
+        Index("ix_patient_held", "held_until", postgresql_where=text("status = 'held'")),
     )
 
 

@@ -43,7 +43,9 @@ _PENDING = text("""
         WHERE applied_at IS NULL
           -- Strangers wait outside, or enough of them would keep our own from being applied.
           AND (message_id IS NOT NULL
-               OR EXISTS (SELECT 1 FROM message s WHERE s.sid = receipt.sid))
+               OR EXISTS (SELECT 1 FROM message s WHERE s.sid = receipt.sid
+                          -- One by one: else all messages would be read to know their sids.
+                          OFFSET 0))
         ORDER BY received_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
     )
     SELECT r.id, r.sid, r.status, r.error_code, r.attempt, m.id AS message_id, m.clinic_id,

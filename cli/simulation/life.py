@@ -46,7 +46,7 @@ _STAFF = "kim@clinic.test"
 
 
 def _nothing(_: OwnDatabase) -> None:
-    """Plant no bug."""
+    """Leave the database as it is."""
 
 
 def _as_drawn(person: Person) -> Person:
@@ -58,8 +58,9 @@ class Plan:
     """What is to be simulated.
 
     `planted` is called with the database once the clinic is set up, `habits` with each patient
-    drawn: tests plant bugs through them. With `until_broken` the run ends at the first broken
-    promise. A large clinic has several sites, and this is one of them.
+    drawn: tests plant bugs through them; `ended` with the database as the last day left it. With
+    `until_broken` the run ends at the first broken promise. A large clinic has several sites, and
+    this is one of them.
     """
 
     patients: int
@@ -73,6 +74,7 @@ class Plan:
     sites: int = 1
     planted: Callable[[OwnDatabase], None] = _nothing
     habits: Callable[[Person], Person] = _as_drawn
+    ended: Callable[[OwnDatabase], None] = _nothing
 
 
 def simulate(server: EmbeddedPostgres, plan: Plan) -> Report:
@@ -211,6 +213,7 @@ class _Run:
         self._audit.end(self._services.now)
         for event in self._failed:
             self._audit.note("no step fails", None, self._services.now, event)
+        plan.ended(self._own)
         return gather(plan, self._own, self._audit, self._phones, self._room, self._faults)
 
     @contextmanager
