@@ -90,15 +90,37 @@ _SENTENCES = (_DECLINE, _LATE, _CALL, _PAUSE)
 
 def visit_reply(heard: Heard) -> Hit | None:
     """Read a short answer; with a question mark it is a question ("C?"), not an answer."""
-    for answer in _ANSWERS:
-        language = _whole(answer.group, heard)
-        bare = answer.group in _BARE and len(heard.cores[-1].words) == 1
-        hit = _bound(answer, heard.prompts, language, bare=bare) if language else None
-        if hit and not heard.asks:
-            return hit
+    if not heard.asks and (hit := _short(heard)):
+        return hit
+    if _says_how_they_are(heard):
+        return None
     if _is_undecided(heard):
         return Hit(intent=Intent.unclear, severity=Severity.next_business_day)
     return _opening(heard) or _sentence(heard) or _made_of(heard) or _said_clearly(heard)
+
+
+def _short(heard: Heard) -> Hit | None:
+    """Read a text that is one of the answers as a whole; before others one of what was asked.
+
+    "No changes" keeps a visit, and is no to a question about changes.
+    """
+    found = []
+    for answer in _ANSWERS:
+        if not (language := _whole(answer.group, heard)):
+            continue
+        if answer.intent is Intent.confirm and _says_how_they_are(heard):
+            continue
+        bare = answer.group in _BARE and len(heard.cores[-1].words) == 1
+        if hit := _bound(answer, heard.prompts, language, bare=bare):
+            native = any(prompt.context in answer.native for prompt in heard.prompts)
+            found.append((not native, hit))
+    return min(found, key=lambda each: each[0], default=(True, None))[1]
+
+
+def _says_how_they_are(heard: Heard) -> bool:
+    """Say whether "all good" answers how somebody is: where no visit and no yes was asked for."""
+    asked_now = any(prompt.context in _CONTEXTS for prompt in heard.prompts)
+    return not asked_now and _whole("well", heard) is not None
 
 
 def _is_undecided(heard: Heard) -> bool:
@@ -192,12 +214,16 @@ def _sentence(heard: Heard) -> Hit | None:
 
 def _of_a_visit(heard: Heard) -> Hit | None:
     """Read what is an answer only to a reminder: "tuesday doesn't work", "no puedo"."""
-    for answer, contexts in ((_DECLINE, (APPOINTMENT,)), (_NO_RIDE, (YES_NO,))):
+    for answer, contexts in _WHEN_ASKED:
         if not any(prompt.context in contexts for prompt in heard.prompts):
             continue
         for match in heard.words[f"{answer.group}_asked"].matches(heard.spoken):
             return _bound(answer, heard.prompts, match.language)
     return None
+
+
+# What each of these may answer, by the words that say so only where it was asked.
+_WHEN_ASKED = ((_DECLINE, (APPOINTMENT,)), (_NO_RIDE, (YES_NO,)), (_LATE, (APPOINTMENT,)))
 
 
 def _bound(
@@ -304,7 +330,7 @@ def question(heard: Heard) -> Hit | None:
 
 def thanks(heard: Heard) -> Hit | None:
     """Thanks and small talk that need nobody; beside anything else they say nothing."""
-    language = _whole("thanks", heard)
+    language = _whole("thanks", heard) or _whole("well", heard)
     if not language and not heard.asks:
         language = heard.words["thanks"].is_made_up(heard.flat)
     return Hit(intent=Intent.thanks_no_action, language=language) if language else None

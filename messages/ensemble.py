@@ -9,26 +9,25 @@ from functools import lru_cache
 
 from messages.classifier import Classifier, classifier
 from messages.errors import LexiconError
-from messages.neural import Network, network
+from messages.neural import Likeness, Network, network
 
 # Chosen on files that neither had learned (docs/understanding.md).
 _OF_THE_NETWORK = 0.4
 
 
-def probabilities(words: Sequence[str], asked: Iterable[str] = ()) -> dict[str, float]:
-    """Return for each label how likely the text is one of it; they add up to 1.
-
-    `asked` are the contexts of the questions that are open.
-    """
+def likeness(words: Sequence[str], asked: Iterable[str] = ()) -> Likeness:
+    """Return what a text resembles; `asked` are the contexts of the questions that are open."""
     asked = tuple(asked)
     one, other = _readers()
-    linear, ordered = one.probabilities(words, asked), other.probabilities(words, asked)
+    linear, ordered = one.probabilities(words, asked), other.likeness(words, asked)
     means = {
-        label: share ** (1 - _OF_THE_NETWORK) * ordered[label] ** _OF_THE_NETWORK
+        label: share ** (1 - _OF_THE_NETWORK) * ordered.first[label] ** _OF_THE_NETWORK
         for label, share in linear.items()
     }
     total = sum(means.values())
-    return {label: share / total for label, share in means.items()}
+    first = {label: share / total for label, share in means.items()}
+    # What else a text says, words without their order tell badly: the network alone does.
+    return Likeness(first=first, said=ordered.said)
 
 
 @lru_cache(maxsize=1)

@@ -35,6 +35,8 @@ class Lexicon:
     units: frozenset[str]
     tens_and_ones: re.Pattern[str]
     hundreds: re.Pattern[str]
+    pronouns: re.Pattern[str]
+    beyond: Mapping[str, str]
     ratio: re.Pattern[str]
     prefers: re.Pattern[str]
     corrects: re.Pattern[str]
@@ -44,6 +46,7 @@ class Lexicon:
     present: frozenset[str]
     past: frozenset[str]
     days: frozenset[str]
+    counted: re.Pattern[str]
     amounts: tuple[re.Pattern[str], Mapping[str, str]]
     markers: Mapping[str, frozenset[str]]
     denial: Piece
@@ -77,6 +80,10 @@ class Lexicon:
 
 def _longest_first(words: Iterable[str]) -> str:
     return "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
+
+
+def _any_word(words: Iterable[str]) -> re.Pattern[str]:
+    return re.compile(rf"\b(?:{_longest_first(words)})\b")
 
 
 def _ratio(between: Iterable[str], numbers: Iterable[str]) -> re.Pattern[str]:
@@ -280,6 +287,12 @@ def _compiled(extension: str) -> Lexicon:
         units=_union(files, "units"),
         tens_and_ones=_tens_and_ones(numbers),
         hundreds=_hundreds(files, numbers),
+        pronouns=_any_word(_union(files, "number_pronouns")),
+        beyond={
+            said: str(number)
+            for words in files.values()
+            for said, number in words["beyond"].items()
+        },
         ratio=_ratio(_union(files, "ratio"), numbers),
         prefers=_between_numbers(_union(files, "prefers")),
         corrects=_between_numbers(_union(files, "corrects")),
@@ -289,6 +302,7 @@ def _compiled(extension: str) -> Lexicon:
         present=_union(files, "present"),
         past=_union(files, "past"),
         days=_union(files, "days"),
+        counted=_any_word(_union(files, "counted")),
         amounts=_amounts(files),
         markers={language: frozenset(words["markers"]) for language, words in files.items()},
         denial=_denial(files),

@@ -4,8 +4,8 @@
 
 The classifier (`messages.classifier`) adds up words and pairs of them, and errs where their order
 says the opposite. This one reads windows of words; by itself it is no better, and both together
-(`messages.ensemble`) miss less than either, since they err on different texts. `make classifier`
-learns it from the same files.
+(`messages.ensemble`) miss less than either, since they err on different texts. It also tells what
+else a text says besides what it says first. `make classifier` learns it from the same files.
 """
 
 import io
@@ -39,6 +39,18 @@ _KEPT = 4_000
 _BEFORE = (0, *accumulate(WIDTHS[:-1]))
 
 Vector = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Likeness:
+    """What a text resembles.
+
+    `first` says of each label how likely the text is above all one of it: they add up to 1. `said`
+    says of some labels, each by itself, how likely it says that at all, first or besides.
+    """
+
+    first: Mapping[str, float]
+    said: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,13 +96,23 @@ class Network:
     windows: tuple[Layer, ...]
     hidden: Layer
     out: Layer
+    said: tuple[str, ...]
+    besides: Layer
     _known: dict[str, Vector] = field(default_factory=dict, repr=False)
 
-    def probabilities(self, words: Sequence[str], asked: Iterable[str] = ()) -> dict[str, float]:
-        """Return for each label how likely the text is one of it; they add up to 1.
+    def likeness(self, words: Sequence[str], asked: Iterable[str] = ()) -> Likeness:
+        """Return what a text resembles; `asked` are the contexts of the questions that are open."""
+        values = self._values(words, asked)
+        powers = self.out(values)
+        powers = np.exp(powers - powers.max())
+        said = 1 / (1 + np.exp(-self.besides(values)))
+        return Likeness(
+            first=dict(zip(self.labels, map(float, powers / powers.sum()), strict=True)),
+            said=dict(zip(self.said, map(float, said), strict=True)),
+        )
 
-        `asked` are the contexts of the questions that are open.
-        """
+    def _values(self, words: Sequence[str], asked: Iterable[str]) -> Vector:
+        """Return what is known of a text before anything is made of it."""
         # A text without a word is a word of which nothing is known.
         text = np.stack([self._in_windows(word) for word in normal(words) or [""]])
         strongest = [
@@ -100,11 +122,8 @@ class Network:
         question = self.asked.mean(
             [self.contexts.get(each, self._unasked) for each in contexts(asked)]
         )
-        values = np.maximum(self.hidden(np.concatenate([*strongest, question])), 0)
-        powers = self.out(values)
-        powers = np.exp(powers - powers.max())
-        shares = powers / powers.sum()
-        return dict(zip(self.labels, map(float, shares), strict=True))
+        values: Vector = np.maximum(self.hidden(np.concatenate([*strongest, question])), 0)
+        return values
 
     @property
     def _unasked(self) -> int:
@@ -201,6 +220,8 @@ def _network(arrays: Mapping[str, NDArray[Any]]) -> Network:
         windows=tuple(_layer(arrays, f"window{width}") for width in WIDTHS),
         hidden=_layer(arrays, "hidden"),
         out=_layer(arrays, "out"),
+        said=tuple(map(str, arrays["said"])),
+        besides=_layer(arrays, "besides"),
     )
 
 

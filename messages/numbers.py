@@ -56,9 +56,10 @@ class _Candidate:
 def with_tens(text: str, lists: Lexicon) -> str:
     """Return a text in which "forty five" is 45: by itself each of the two would be an answer.
 
-    No part of "a hundred and thirty", or of "40 percent", is one either.
+    No part of "a hundred and thirty", or of "40 percent", is one either, nor is "a rough one".
     """
     words = lists.number_words
+    text = lists.pronouns.sub(" ", text)
     whole = lists.tens_and_ones.sub(
         lambda both: str(int(words[both[1]]) + int(words.get(both[2], "1"))), text
     )

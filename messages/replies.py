@@ -101,7 +101,11 @@ def _understood(
     by_machine = answers.is_auto_reply(heard)
     pipeline = _OF_A_MACHINE if by_machine else PIPELINE
     hits = [hit for recognise in pipeline if (hit := recognise(heard))]
-    if not by_machine:
+    answer = scores.in_its_words(heard)
+    if answer is not None and not any(map(_pages, hits)):
+        # "No urge to use" tells of no lapse, nor does "smoked 4" where that was asked.
+        hits = [answer]
+    elif not by_machine:
         # Danger outranks all else, so what the text resembles stands first.
         hits = [*resembling(heard, plain_words(heard), hits, joined=joined), *hits]
     return _reading(_wishes_last(hits), _language(hits, heard, language))

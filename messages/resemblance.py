@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from messages import datafiles
 from messages.answers import answered
-from messages.ensemble import probabilities
+from messages.ensemble import likeness
 from messages.reading import Heard, Hint, Hit, Intent, Severity
 
 
@@ -34,6 +34,7 @@ class Thresholds:
     other: float
     other_tiny: float
     nobody_looks: float
+    besides: float
     rather: float
     hardly: float
 
@@ -63,6 +64,13 @@ _OTHERS: Mapping[str, Severity | None] = {
 }
 # What a text about texts is answered with says nothing to somebody in need.
 _SERVED = frozenset({Intent.help, Intent.start})
+# What is said besides is for a person, as soon as it would be alone.
+_READ_BY: Mapping[str, Severity | None] = {
+    **_OTHERS,
+    Intent.confirm: Severity.next_business_day,
+    Intent.decline_reschedule: Severity.call_today,
+    Intent.running_late: Severity.call_today,
+}
 _ANSWERS = frozenset({Intent.confirm, Intent.decline_reschedule, Intent.running_late})
 
 
@@ -79,8 +87,16 @@ def resembling(
     if any(hit.opt_out and hit.value for hit in hits):
         # A keyword is the whole text, in whatever letters and dots: it says nothing else.
         return []
-    asked = [prompt.context for prompt in heard.prompts]
-    likely, limits = _likely(words, asked, told), _limits(told, joined=joined)
+    found = likeness(words, [prompt.context for prompt in heard.prompts])
+    likely, limits = _likely(found.first, told), _limits(told, joined=joined)
+    first = [hit for hit in _first(heard, likely, limits, hits) if hit is not None]
+    return [*first, *_besides(found.said, limits, [*first, *hits])]
+
+
+def _first(
+    heard: Heard, likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]
+) -> list[Hit | None]:
+    """Return what a text is above all, where that is none of what the lists found in it."""
     found = [
         _danger(likely, limits, hits),
         _stop(likely, limits, hits),
@@ -90,12 +106,11 @@ def resembling(
         found.append(_graver(likely, limits, hits) or _rather(heard, likely, limits, hits))
     elif all(hit is None or hit.aside for hit in found):
         found.append(_other(heard, likely, limits, hits))
-    return [hit for hit in found if hit is not None]
+    return found
 
 
-def _likely(words: Sequence[str], asked: Sequence[str], told: int) -> Mapping[str, float]:
+def _likely(likely: Mapping[str, float], told: int) -> Mapping[str, float]:
     """Return how likely the text is what; in a word or two nobody's visit is decided by it."""
-    likely = probabilities(words, asked)
     return {name: 0.0 if told <= _TINY and name in _ANSWERS else likely[name] for name in likely}
 
 
@@ -108,6 +123,7 @@ def _limits(told: int, *, joined: bool) -> Thresholds:
         page, other, never = limits.page_tiny, limits.other_tiny, math.inf
         return replace(
             limits,
+            besides=never,
             page=page,
             look=other,
             other=other,
@@ -168,21 +184,39 @@ def _page(label: str) -> Hit:
     )
 
 
+# What a word in passing can make the lists hear, and what harms nobody where it is not answered
+# first: symptoms, lapses and visits given up are, and a number, a start or a yes is said outright.
+_HEARD_IN_PASSING = frozenset(
+    {
+        *(Intent.callback_request, Intent.pause, Intent.question_for_staff),
+        *(Intent.running_late, Intent.thanks_no_action),
+    }
+)
+
+
 def _stop(likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]) -> Hit | None:
+    """Return a stop that no list knows; asked as a question it is one too ("can you end these?").
+
+    What is too little for that, a person asks about.
+    """
     if any(hit.opt_out or hit.hint in {Hint.maybe_stop, Hint.scale_or_stop} for hit in hits):
         return None
     whole = sum(likely.get(label, 0.0) for label in _STOPPING)
-    understood = any(not hit.aside for hit in hits) or _worries(hits)
     wrong = likely.get("wrong_number", 0.0) > likely.get("stop", 0.0)
+    said = {hit.intent for hit in hits if not hit.aside}
+    in_passing = said <= _HEARD_IN_PASSING
+    enough = limits.wrong_number if wrong else limits.stop
+    if said:
+        enough = max(enough, limits.rather)
     back = likely.get(Intent.start, 0.0) > limits.hardly
-    if whole >= (limits.wrong_number if wrong else limits.stop) and not understood and not back:
+    if whole >= enough and in_passing and not _worries(hits) and not back:
         return Hit(
             intent=Intent.wrong_number if wrong else Intent.stop,
             severity=Severity.call_today,
             opt_out=True,
             hint=Hint.resembles,
         )
-    if whole >= limits.maybe_stop and all(hit.aside for hit in hits):
+    if whole >= limits.maybe_stop and in_passing:
         return Hit(
             intent=Intent.unclear, severity=Severity.call_today, hint=Hint.maybe_stop, aside=True
         )
@@ -200,6 +234,26 @@ def _wish_back(likely: Mapping[str, float], limits: Thresholds, hits: Sequence[H
     return Hit(intent=Intent.start, severity=severity, hint=Hint.resembles, aside=True)
 
 
+def _besides(said: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]) -> list[Hit]:
+    """Return what a text says besides: "8, and my sister would like to come along".
+
+    Somebody reads it; nothing is answered, given up or confirmed by it. Beside danger and what is
+    not understood it adds nothing, since both are read anyway.
+    """
+    first = next((hit for hit in hits if not hit.aside), None)
+    if first is None or any(hit.severity is Severity.page_now for hit in hits):
+        return []
+    known = {hit.intent for hit in hits}
+    if first.intent is Intent.thanks_no_action:
+        # "Good to go" confirms nothing that nobody asked for.
+        known.add(Intent.confirm)
+    return [
+        Hit(intent=Intent(label), severity=_READ_BY[label], aside=True)
+        for label, share in said.items()
+        if share >= limits.besides and Intent(label) not in known
+    ]
+
+
 def _graver(likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]) -> Hit | None:
     """Return a symptom or a lapse told beside an answer: "3, and I drank on Friday"."""
     label = max(likely, key=lambda each: likely[each])
@@ -210,16 +264,6 @@ def _graver(likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]
 
 
 _GRAVER = frozenset({Intent.side_effect, Intent.use_disclosed})
-
-
-# What a word in passing can make the lists hear, and what harms nobody where it is not answered
-# first: symptoms, lapses and visits given up are, and a number, a start or a yes is said outright.
-_HEARD_IN_PASSING = frozenset(
-    {
-        *(Intent.callback_request, Intent.pause, Intent.question_for_staff),
-        *(Intent.running_late, Intent.thanks_no_action),
-    }
-)
 
 
 def _rather(

@@ -19,12 +19,18 @@ _NEARLY = re.compile(r"(?<=\d)\s?-?ish\b")
 
 # "Ill be in at 8" is no late answer to a scale.
 _MOST_WORDS_UNASKED = 3
-_HIGHER_IS_WORSE = frozenset({"craving_scale", "side_effect_check", "scale:0-3"})
+# How strong, and how many a day: none at all is their 0.
+_CRAVING, _COUNT = "craving_scale", "scale:0-60"
+_AFTER_A_DOSE = "side_effect_check"
+_OF_NONE = ({_CRAVING}, {_COUNT})
+_HIGHER_IS_WORSE = frozenset({_CRAVING, _AFTER_A_DOSE, "scale:0-3"})
 _EMERGENCY_NUMBERS = frozenset({"911", "988"})
 
 
 def score(heard: Heard) -> Hit | None:
     """Read a number. Without a numeric prompt only a bare number counts, and binds to nothing."""
+    if told := in_its_words(heard):
+        return told
     if not _has_number(heard) or _EMERGENCY_NUMBERS & set(heard.compacts):
         return None
     prompts = numeric(heard.prompts)
@@ -39,6 +45,47 @@ def score(heard: Heard) -> Hit | None:
         return _single(alone[0], prompts)
     chosen = answering(text, [prompt.context for prompt in prompts], heard.words)
     return _with_words(_single(chosen, prompts)) if chosen else None
+
+
+def in_its_words(heard: Heard) -> Hit | None:
+    """Read a text that says nothing but an answer in the words of the one question open."""
+    return _none_at_all(heard) or _counted(heard) or _beyond(heard)
+
+
+def _none_at_all(heard: Heard) -> Hit | None:
+    """Read "none today" as the 0 that the question words so ("from 0 (none) to 10").
+
+    Only where nothing else was asked that "none" might answer.
+    """
+    contexts = {prompt.context for prompt in heard.prompts}
+    said = heard.words["nothing"]
+    if contexts not in _OF_NONE or heard.asks or not any(map(said.is_whole, heard.cores)):
+        return None
+    return _single("0", heard.prompts)
+
+
+def _counted(heard: Heard) -> Hit | None:
+    """Read "smoked 4" and "5 cigs" where that was asked: an answer, and no lapse to be told of.
+
+    Only a text that says nothing else. What such a number asks for, the protocol says.
+    """
+    if {prompt.context for prompt in heard.prompts} != {_COUNT} or heard.asks:
+        return None
+    lists = heard.words
+    text = in_figures(with_tens(lists.counted.sub(" ", heard.folded), lists), lists)
+    found = set(all_it_says(one_of_neighbours(text), lists))
+    return _single(found.pop(), heard.prompts) if len(found) == 1 else None
+
+
+def _beyond(heard: Heard) -> Hit | None:
+    """Read "a thousand" as the answer that it is: more than the scale has.
+
+    After a dose "a hundred percent" says how well somebody is.
+    """
+    prompts = [each for each in numeric(heard.prompts) if each.context != _AFTER_A_DOSE]
+    said = (heard.words.beyond.get(" ".join(core.words)) for core in heard.cores)
+    number = next((each for each in said if each is not None), None)
+    return _single(number, prompts) if number and prompts and not heard.asks else None
 
 
 def _has_number(heard: Heard) -> bool:

@@ -36,9 +36,11 @@ def rows(file: Path) -> list[dict[str, str]]:
 
 
 @cache
-def judged(file: Path, every: int = 1) -> tuple[Judged, ...]:
-    """Return a file's rows, or one of so many, with what was found; read once a process."""
-    return tuple(_judged(row) for row in rows(file)[::every])
+def judged(file: Path, most: int | None = None) -> tuple[Judged, ...]:
+    """Return a file's rows, or some `most` from all over it, as found; read once a process."""
+    found = rows(file)
+    every = 1 if most is None else max(1, round(len(found) / most))
+    return tuple(_judged(row) for row in found[::every])
 
 
 def _judged(row: dict[str, str]) -> Judged:
@@ -73,9 +75,9 @@ def digest() -> str:
     return found.hexdigest()[:16]
 
 
-def corpus(*files: Path, every: int = 1) -> Report:
+def corpus(*files: Path, most: int | None = None) -> Report:
     """Return the report on these files, the open ones unless some are named."""
-    return report([row for file in files or OPEN for row in judged(file, every)])
+    return report([row for file in files or OPEN for row in judged(file, most)])
 
 
 if __name__ == "__main__":

@@ -23,21 +23,23 @@ TWINS |= {"dobles", "doubles", "friends", "judges", "linea", "novel", "regulator
 TWINS |= {"regions", "unthought", "apart", "enlace", "neighbours", "pastimes", "several"}
 TWINS |= {"aftermath", "beside2", "concrete", "harmless", "inaudito", "negation", "unheard"}
 TWINS |= {"calm", "counselor", "peers"}
+TWINS |= {"ademas", "alarmas", "alarms", "grades", "hints", "indicios", "ownwords", "quiet"}
+TWINS |= {"grados", "quietud", "suyas", "twofold"}
 #: Long texts, most of them harmless and full of words of danger.
 STORIES = frozenset({"accounts", "long", "tales", "stories", "stories2"})
-# Of the later files so many rows are read: one of so many.
-_EVERY = 3
+# Of the later files so many rows are read, from all over each.
+_MOST = 500
 
 
 @cache
 def _told(name: str) -> Report:
-    return corpus(HERE / f"{name}.csv", every=1 if name in FIRST else _EVERY)
+    return corpus(HERE / f"{name}.csv", most=None if name in FIRST else _MOST)
 
 
 def test_the_corpus_is_broad() -> None:
     """Thousands of replies, every intent among them."""
     found = [row for file in OPEN for row in rows(file)]
-    assert len(found) >= 150_000
+    assert len(found) >= 200_000
     assert {name for row in found for name in row["intent"].split("|") if name} == set(Intent)
 
 
@@ -59,13 +61,13 @@ def test_danger_in_unforeseen_words_is_mostly_found(name: str) -> None:
     """What the classifier learned from, it finds again; the held-out files tell of other texts."""
     told = _told(name)
     assert told.missed_safety <= 0.1 * told.dangers
-    most = 0.18 if name in STORIES else 0.09 if name in TWINS else 0.03
+    most = 0.18 if name in STORIES else 0.09 if name in TWINS else 0.04
     assert told.false_pages <= most * told.rows
 
 
 def test_the_share_read_right_does_not_fall() -> None:
     """Raise the floor when the reading got better."""
-    assert corpus(every=_EVERY).right >= 0.85
+    assert corpus(most=_MOST).right >= 0.85
 
 
 def test_no_number_is_ever_guessed() -> None:
@@ -74,7 +76,7 @@ def test_no_number_is_ever_guessed() -> None:
     by_likeness = [
         row.text
         for file in OPEN
-        for row in judged(file, _EVERY)
+        for row in judged(file, _MOST)
         if row.found.hint is Hint.resembles and row.found.intent in never
     ]
     assert by_likeness == []
@@ -85,7 +87,7 @@ def test_no_text_lifts_a_stop_that_does_not_ask_for_it() -> None:
     lifted = [
         row.text
         for file in OPEN
-        for row in judged(file, _EVERY)
+        for row in judged(file, _MOST)
         if row.found.opt_in and Intent.start not in row.expected.intents
     ]
     assert lifted == []

@@ -41,15 +41,19 @@ _NOTHING, _TAUGHT_UNASKED = "none", 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """A reply's words, what had been asked, and the one label that it teaches."""
+    """A reply's words, what had been asked, and what it teaches.
+
+    `labels` are the right readings, the best first; `said` is all that it says, first or besides.
+    """
 
     words: tuple[str, ...]
     asked: str
-    label: str
+    labels: tuple[str, ...]
+    said: frozenset[str] = frozenset()
 
 
 def examples(files: Iterable[Path] = OPEN) -> list[Example]:
-    """Return what the files teach; a row that allows several readings teaches the first.
+    """Return what the files teach.
 
     Questions end before everybody has answered, so some of the answers teach what they say unasked.
     """
@@ -60,13 +64,18 @@ def examples(files: Iterable[Path] = OPEN) -> list[Example]:
 
 
 def _example(row: dict[str, str]) -> Example:
-    intent = row["intent"].split("|")[0] or "none"
-    value = row["value"].split("|")[0]
-    label = f"crisis:{value or 'self_harm'}" if intent == "crisis" else intent
-    if intent not in _GRAVE and row["severity"] == "page_now":
-        label = "grave"
+    intents = (row["intent"] or "none").split("|")
+    labels = dict.fromkeys(_label(intent, row) for intent in intents)
+    said = {*row["also"].split(), *(intents[:1] if row["severity"] != "page_now" else ())}
     words = tuple(plain_words(hear(row["text"], (), lexicon())))
-    return Example(words=words, asked=row["context"], label=label)
+    return Example(words=words, asked=row["context"], labels=tuple(labels), said=frozenset(said))
+
+
+def _label(intent: str, row: dict[str, str]) -> str:
+    if intent == "crisis":
+        value = row["value"].split("|")[0]
+        return f"crisis:{value or 'self_harm'}"
+    return "grave" if intent not in _GRAVE and row["severity"] == "page_now" else intent
 
 
 _GRAVE = frozenset({"crisis", "overdose", "medical_emergency"})
@@ -80,7 +89,7 @@ def learn(found: Sequence[Example]) -> Model:
         for words, row in zip(said, found, strict=True)
     ]
     scales = list(map(classifier.scale, said))
-    labels = [row.label for row in found]
+    labels = [row.labels[0] for row in found]
     return fitted(counts, labels, scales, strength=_STRENGTH)
 
 

@@ -24,6 +24,12 @@ from messages.neural import NONE, PIECES, WIDTHS, Network, parse, pieces_of
 # Chosen on files that nothing was learned from (docs/understanding.md).
 _SIZE, _PATTERNS, _HIDDEN = 112, 120, 144
 _ROUNDS, _BATCH, _FASTEST, _DECAY = 7, 96, 2e-3, 0.02
+# How much it counts what a text says besides, against what it says first.
+_BESIDES = 0.5
+# How likely each of these is before a word is read, as a logarithm of odds.
+_SELDOM = -2.0
+# Of several right readings the first counts so much.
+_BEST = 0.6
 # What is left out at random while learning, so that no single word or value decides.
 _DROPPED_WORDS, _DROPPED, _SMOOTHING = 0.06, 0.3, 0.05
 _SEEN_AT_LEAST = 3
@@ -32,6 +38,14 @@ _LENGTHS = (6, 10, 14, 18, 24, 32, 48, 72, 120)
 _PIECES_OF_A_WORD = 24
 _INT8 = 127
 _COMPARED, _CLOSE = 100, 0.1
+
+#: What a text may say besides: whatever nobody is told who reads only what it says first.
+SAID = frozenset(
+    {
+        *("callback_request", "confirm", "decline_reschedule", "question_for_staff"),
+        *("running_late", "side_effect", "use_disclosed"),
+    }
+)
 
 Weights = dict[str, jax.Array]
 Batch = tuple[np.ndarray, ...]
@@ -42,6 +56,7 @@ class Names:
     """What the network knows by number; words and concepts count from 1, 0 is any other."""
 
     labels: list[str]
+    said: list[str]
     vocabulary: list[str]
     concepts: list[str]
     contexts: list[str]
@@ -52,7 +67,8 @@ def names_of(found: Sequence[Any]) -> Names:
     words = Counter(word for row in found for word in normal(row.words))
     meant = {concept for word in words if (concept := concept_of(word))}
     return Names(
-        labels=sorted({row.label for row in found}),
+        labels=sorted({row.labels[0] for row in found}),
+        said=sorted(SAID),
         vocabulary=sorted(word for word, times in words.items() if times >= _SEEN_AT_LEAST),
         concepts=sorted(meant),
         contexts=sorted({context for row in found for context in contexts((row.asked,))}),
@@ -86,15 +102,17 @@ def learned(found: Sequence[Any], *, digest: str, seed: int = 1) -> bytes:
 
 def _compare(network: Network, weights: Weights, found: Sequence[Any], rows: Sequence[Any]) -> None:
     """See that one text is read as it was learned in a batch; bytes for numbers cost little."""
-    for row, (parts, asked, _) in list(zip(found, rows, strict=True))[:_COMPARED]:
-        logits = _logits(weights, jnp.asarray(parts[None]), jnp.asarray([asked]), None)
-        learned_as = np.asarray(jax.nn.softmax(logits[0]))
-        read_as = np.array(list(network.probabilities(row.words, (row.asked,)).values()))
+    for row, (parts, asked, *_) in list(zip(found, rows, strict=True))[:_COMPARED]:
+        logits, said = _logits(weights, jnp.asarray(parts[None]), jnp.asarray([asked]), None)
+        learned_as = np.concatenate([jax.nn.softmax(logits[0]), jax.nn.sigmoid(said[0])])
+        read = network.likeness(row.words, (row.asked,))
+        read_as = np.array([*read.first.values(), *read.said.values()])
         if np.abs(learned_as - read_as).max() > _CLOSE:
             raise AssertionError(f"{row.words} is read otherwise than it was learned")
 
 
-def _numbered(found: Sequence[Any], names: Names) -> list[tuple[np.ndarray, np.ndarray, int, int]]:
+def _numbered(found: Sequence[Any], names: Names) -> list[tuple[np.ndarray, int, Batch]]:
+    """Return of each example the numbers of its words, what was asked, and what it teaches."""
     words = {word: at for at, word in enumerate(names.vocabulary, start=NONE + 1)}
     concepts = {word: at for at, word in enumerate(names.concepts, start=NONE + 1)}
     rows = []
@@ -106,8 +124,19 @@ def _numbered(found: Sequence[Any], names: Names) -> list[tuple[np.ndarray, np.n
             parts[at, 0], parts[at, 1] = words.get(word, NONE), concepts.get(concept_of(word), NONE)
             parts[at, 2 : 2 + len(pieces)] = pieces
         [context] = contexts((row.asked,))
-        rows.append((parts, names.contexts.index(context), names.labels.index(row.label)))
+        rows.append((parts, names.contexts.index(context), _taught(row, names)))
     return rows
+
+
+def _taught(row: Any, names: Names) -> Batch:
+    """Return how likely each label should be first, and which it says at all."""
+    first = np.zeros(len(names.labels), dtype=np.float32)
+    known = [each for each in row.labels if each in names.labels]
+    for at, label in enumerate(known):
+        others = (1 - _BEST) / (len(known) - 1) if len(known) > 1 else 0.0
+        first[names.labels.index(label)] = others if at else 1 - others * (len(known) - 1)
+    said = np.array([each in row.said for each in names.said], dtype=np.float32)
+    return first, said
 
 
 _pieces = functools.cache(pieces_of)
@@ -129,7 +158,8 @@ def _batches(rows: Sequence[Any], draw: random.Random) -> Iterator[Batch]:
         filled = np.full((_BATCH, length, _PIECES_OF_A_WORD + 2), -1, dtype=np.int32)
         for line, at in enumerate(those):
             filled[line, : len(rows[at][0])] = rows[at][0]
-        yield filled, *(np.array([rows[at][cell] for at in those]) for cell in (1, 2))
+        asked = np.array([rows[at][1] for at in those])
+        yield filled, asked, *(np.stack([rows[at][2][cell] for at in those]) for cell in (0, 1))
 
 
 def _fresh(names: Names, draw: np.random.Generator) -> Weights:
@@ -147,25 +177,29 @@ def _fresh(names: Names, draw: np.random.Generator) -> Weights:
         "asked": table(len(names.contexts)),
         **layer("hidden", len(WIDTHS) * _PATTERNS + _SIZE, _HIDDEN),
         **layer("out", _HIDDEN, len(names.labels)),
+        **layer("besides", _HIDDEN, len(names.said)),
     }
+    found["besides_bias"] += _SELDOM
     for width in WIDTHS:
         found |= layer(f"window{width}", width * _SIZE, _PATTERNS)
     return {name: jnp.asarray(each, dtype=jnp.float32) for name, each in found.items()}
 
 
 def _loss(weights: Weights, key: jax.Array, batch: Batch) -> jax.Array:
-    parts, asked, labels = batch
+    parts, asked, first, besides = batch
     keys = jax.random.split(key, 4)
     known = jax.random.uniform(keys[0], parts.shape[:2]) >= _DROPPED_WORDS
     # What only fills the text up stays what it is.
     words = jnp.where((parts[..., 0] >= 0) & ~known, NONE, parts[..., 0])
-    logits = _logits(weights, parts.at[..., 0].set(words), asked, keys[1:])
-    size = logits.shape[-1]
-    wanted = optax.smooth_labels(jax.nn.one_hot(labels, size), _SMOOTHING)
-    return optax.softmax_cross_entropy(logits, wanted).mean()
+    logits, said = _logits(weights, parts.at[..., 0].set(words), asked, keys[1:])
+    wanted = optax.smooth_labels(first, _SMOOTHING)
+    off = optax.sigmoid_binary_cross_entropy(said, besides).sum(-1)
+    return (optax.softmax_cross_entropy(logits, wanted) + _BESIDES * off).mean()
 
 
-def _logits(weights: Weights, parts: jax.Array, asked: jax.Array, keys: Any) -> jax.Array:
+def _logits(
+    weights: Weights, parts: jax.Array, asked: jax.Array, keys: Any
+) -> tuple[jax.Array, jax.Array]:
     """Do for a batch what `messages.neural` does for one text; with keys, leave some out."""
     there = parts[..., 0] >= 0
     words, concepts, pieces = parts[..., 0], parts[..., 1], parts[..., 2:]
@@ -177,7 +211,11 @@ def _logits(weights: Weights, parts: jax.Array, asked: jax.Array, keys: Any) -> 
     strongest = [_strongest(weights, text, there, width) for width in WIDTHS]
     values = jnp.concatenate([*strongest, weights["asked"][asked]], axis=1)
     values = _dropped(keys[1], values) @ weights["hidden"] + weights["hidden_bias"]
-    return _dropped(keys[2], jax.nn.relu(values)) @ weights["out"] + weights["out_bias"]
+    values = _dropped(keys[2], jax.nn.relu(values))
+    return (
+        values @ weights["out"] + weights["out_bias"],
+        values @ weights["besides"] + weights["besides_bias"],
+    )
 
 
 def _strongest(weights: Weights, text: jax.Array, there: jax.Array, width: int) -> jax.Array:
@@ -200,6 +238,7 @@ def written(weights: Mapping[str, np.ndarray], names: Names, digest: str) -> byt
     arrays: dict[str, Any] = {
         "corpora": np.array(digest),
         "labels": np.array(names.labels),
+        "said": np.array(names.said),
         "vocabulary": np.array(names.vocabulary),
         "concepts": np.array(names.concepts),
         "contexts": np.array(names.contexts),

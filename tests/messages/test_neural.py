@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from messages import datafiles
 from messages.classifier import classifier
-from messages.ensemble import probabilities
+from messages.ensemble import likeness
 from messages.errors import LexiconError
 from messages.neural import PIECES, WEIGHTS, digest_of, network, parse, pieces_of
 from tests.corpus.reading import digest
@@ -31,22 +31,24 @@ def test_the_network_was_learned_from_the_corpora_as_they_are() -> None:
 
 @given(words=WORDS, asked=ASKED)
 def test_its_probabilities_add_up_to_one(words: list[str], asked: tuple[str, ...]) -> None:
-    """Whatever is said, even nothing, and whatever was asked."""
-    assert sum(network().probabilities(words, asked).values()) == pytest.approx(1)
+    """Whatever is said, and whatever was asked; what is said besides is each for itself."""
+    found = network().likeness(words, asked)
+    assert sum(found.first.values()) == pytest.approx(1)
+    assert all(0 <= share <= 1 for share in found.said.values())
 
 
 def test_it_hears_words_in_their_order() -> None:
     """The same words from back to front are another text."""
     words = ["no", "not", "stop", "i", "said", "yes"]
-    there, back = network().probabilities(words), network().probabilities(words[::-1])
-    assert there != pytest.approx(back)
+    there, back = network().likeness(words), network().likeness(words[::-1])
+    assert there.first != pytest.approx(back.first)
 
 
 @given(words=st.lists(st.text("abcdefg", min_size=1, max_size=9), min_size=1, max_size=9))
 def test_words_that_are_kept_are_read_as_at_first(words: list[str]) -> None:
     """What is remembered of a word is what was computed of it."""
-    at_first = FRESH.probabilities(words)
-    assert FRESH.probabilities(words) == at_first == network().probabilities(words)
+    at_first = FRESH.likeness(words)
+    assert FRESH.likeness(words) == at_first == network().likeness(words)
 
 
 @given(word=st.text(max_size=60))
@@ -85,9 +87,9 @@ def test_together_they_are_the_mean_of_their_logarithms(
     words: list[str], asked: tuple[str, ...]
 ) -> None:
     """What one of them holds impossible is unlikely."""
-    one, other = classifier().probabilities(words, asked), network().probabilities(words, asked)
+    one, other = classifier().probabilities(words, asked), network().likeness(words, asked).first
     means = {
         label: math.exp(0.6 * math.log(one[label]) + 0.4 * math.log(other[label])) for label in one
     }
     expected = {label: each / sum(means.values()) for label, each in means.items()}
-    assert probabilities(words, asked) == pytest.approx(expected)
+    assert likeness(words, asked).first == pytest.approx(expected)

@@ -83,7 +83,7 @@ def test_a_number_that_is_denied_wished_for_or_taken_is_no_answer(text: str) -> 
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("had 2 off days this week", "2"), ("no, 3", "3"), ("mas o menos un 3 diria yo", "3")],
+    [("2 off days this week", "2"), ("no, 3", "3"), ("mas o menos un 3 diria yo", "3")],
 )
 def test_what_looks_like_those_still_answers(text: str, number: str) -> None:
     """Days are counted, and a no is not always a denial."""

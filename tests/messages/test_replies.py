@@ -197,3 +197,24 @@ def test_intents_and_contexts_are_those_of_the_contract():
         *("use_disclosed", "question_for_staff", "callback_request", "thanks_no_action"),
         *("wrong_number", "pause", "unclear"),
     }
+
+
+@pytest.mark.parametrize("body", ["all good", "I'm good", "todo bien", "estoy bien", "good to go"])
+def test_how_somebody_is_answers_what_was_asked(body):
+    """A visit is kept and a yes said by it where these were asked; else it needs nobody."""
+    assert reading(body, "appointment_reminder").intent is Intent.confirm
+    assert reading(body, "yes_no").intent is Intent.confirm
+    for asked in ((), ("side_effect_check",), ("craving_scale",)):
+        found = reading(body, *asked)
+        assert (found.intent, found.severity) == (Intent.thanks_no_action, None)
+
+
+@pytest.mark.parametrize("body", ["no change", "no changes", "sin cambios"])
+def test_no_changes_is_no_to_a_question_about_changes(body):
+    """Where a yes or no was asked for, that answer stands before what a visit would mean."""
+    assert reading(body, "yes_no").intent is Intent.decline_reschedule
+
+
+def test_im_ok_worries_nobody():
+    """It stood among the words of worry, and each such answer was a call."""
+    assert reading("I'm ok", "side_effect_check").severity is None

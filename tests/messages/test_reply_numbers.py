@@ -76,7 +76,7 @@ def test_a_number_in_words_off_the_scale_is_kept_as_it_is(body, value):
     "body",
     [
         *("ciento treinta", "one hundred and thirty", "doscientos cuarenta", "mil treinta"),
-        *("cuarenta por ciento", "forty five percent", "two hundred"),
+        *("cuarenta por ciento", "forty five percent", "three hundred"),
     ],
 )
 def test_no_part_of_a_greater_number_is_recorded(body):
@@ -268,3 +268,73 @@ def test_a_number_below_nothing_is_kept_with_its_sign(body, intent, value):
     """ "Minus two" is no two; "more or less four" is four."""
     found = reading(body, WIDE)
     assert (found.intent, found.value) == (intent, value)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("5 cigarettes", "smoked 5", "had 5 today", "about 5 cigs", "five smokes", "did 5"),
+        *("me fume 5", "cinco cigarros", "hoy 5 puchos"),
+    ],
+)
+def test_how_many_were_smoked_is_an_answer_and_no_lapse(body):
+    """Where that was asked; the protocol says what a number asks for."""
+    found = reading(body, "scale:0-60")
+    assert (found.intent, found.value, found.also, found.severity) == (Intent.score, "5", (), None)
+
+
+@pytest.mark.parametrize("body", ["smoked 5", "me fume 5"])
+def test_unasked_the_same_words_tell_of_a_lapse(body):
+    """And beside a question about something else."""
+    assert reading(body).intent is Intent.use_disclosed
+    assert reading(body, WIDE).intent is Intent.use_disclosed
+
+
+@pytest.mark.parametrize("body", ["smoked 4 and took 30 pills", "3, i want to die"])
+def test_danger_beside_a_count_pages(body):
+    """A count that is all a text says answers; any more is read as ever."""
+    assert reading(body, "scale:0-60").severity is Severity.page_now
+
+
+@pytest.mark.parametrize(
+    ("body", "context"),
+    [
+        *(("none", WIDE), ("No cravings today", WIDE), ("nada", WIDE), ("cero ganas", WIDE)),
+        *(("no urges", WIDE), ("no tengo ganas de consumir", WIDE)),
+        *(("no cigs today", "scale:0-60"), ("no fume hoy", "scale:0-60")),
+    ],
+)
+def test_none_at_all_is_the_zero_of_its_question(body, context):
+    """The question itself calls its 0 so, and nobody is told of a lapse."""
+    found = reading(body, context)
+    assert (found.intent, found.value, found.also) == (Intent.score, "0", ())
+
+
+@pytest.mark.parametrize("body", ["no", "none", "nada"])
+def test_none_answers_no_scale_beside_another_question(body):
+    """It may be a no to that one."""
+    assert reading(body, WIDE, "yes_no").value is None
+
+
+@pytest.mark.parametrize(
+    "body", ["easy one today", "a rough one", "no one", "cada uno", "that one"]
+)
+def test_one_that_stands_for_something_is_no_number(body):
+    """Whatever was asked."""
+    assert reading(body, WIDE).intent is not Intent.score
+
+
+def test_a_pronoun_beside_a_number_takes_nothing_from_it():
+    """ "One" was a second number, and the answer was lost."""
+    found = reading("8. rough one. called my sponsor already", WIDE)
+    assert (found.intent, found.value) == (Intent.score, "8")
+
+
+@pytest.mark.parametrize(
+    ("body", "value"), [("a hundred", "100"), ("a million", "1000000"), ("cien", "100")]
+)
+def test_a_number_far_beyond_the_scale_is_kept(body, value):
+    """It is asked again, and a person reads it; after a dose it says how well somebody is."""
+    found = reading(body, WIDE)
+    assert (found.intent, found.value) == (Intent.score_out_of_range, value)
+    assert reading(body, "side_effect_check").intent is not Intent.score_out_of_range

@@ -165,3 +165,36 @@ def test_what_only_resembles_thanks_is_still_read_by_a_person(body: str) -> None
     assert (found.intent, found.hint) == (Intent.thanks_no_action, Hint.resembles)
     assert found.severity is Severity.next_business_day
     assert reading("Thank you!").severity is None
+
+
+@pytest.mark.parametrize(
+    ("body", "besides"),
+    [
+        ("4, and could my sister sit in with me", Intent.question_for_staff),
+        ("3 today. would be good if somebody rang me about the bill", Intent.callback_request),
+        ("4. my head has been pounding since the last one", Intent.side_effect),
+        ("2, pero la verdad el sabado me tome unas cervezas", Intent.use_disclosed),
+    ],
+)
+def test_what_a_text_says_besides_its_number_reaches_a_person(body: str, besides: Intent) -> None:
+    """The number is not all of it, in words that no list holds."""
+    found = reading(body, "craving_scale")
+    assert Intent.score in {found.intent, *found.also}
+    assert besides in {found.intent, *found.also}
+    assert found.severity is not None
+
+
+@pytest.mark.parametrize(
+    "body", ["could you please switch these messages off?", "me pueden quitar de los mensajes?"]
+)
+def test_a_stop_put_as_a_question_is_a_stop(body: str) -> None:
+    """People ask politely for what they may demand."""
+    assert reading(body).opt_out
+
+
+@pytest.mark.parametrize(
+    "body", ["do i stop the lozenge before the next one?", "do i quit the antibiotics first?"]
+)
+def test_a_question_about_stopping_something_is_none(body: str) -> None:
+    """Only texts are ended by a likeness."""
+    assert not reading(body).opt_out
