@@ -186,9 +186,14 @@ def without_ours(body: str, ours: Collection[str]) -> str:
 
 
 def gives_up_visit(body: str) -> bool:
-    """Whether a text's own words say that they can't come, whatever was asked or stands beside."""
-    hit = answers.visit_reply(hear(body, (), lexicon()))
-    return hit is not None and hit.intent is Intent.decline_reschedule
+    """Whether a text's own words say that they can't come, whatever was asked or stands beside.
+
+    So does an R before anything else.
+    """
+    heard = hear(body, (), lexicon())
+    hit = answers.visit_reply(heard)
+    first = heard.words["decline"].is_whole(heard.spoken.until_comma())
+    return first is not None or (hit is not None and hit.intent is Intent.decline_reschedule)
 
 
 def hear(body: str, prompts: Sequence[OpenPrompt], words: Lexicon) -> Heard:

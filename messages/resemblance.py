@@ -184,13 +184,9 @@ def _page(label: str) -> Hit:
     )
 
 
-# What a word in passing can make the lists hear, and what harms nobody where it is not answered
-# first: symptoms, lapses and visits given up are, and a number, a start or a yes is said outright.
-_HEARD_IN_PASSING = frozenset(
-    {
-        *(Intent.callback_request, Intent.pause, Intent.question_for_staff),
-        *(Intent.running_late, Intent.thanks_no_action),
-    }
+# A stop may be put as these; a pause, or that somebody is late, says that texts go on.
+_POLITELY_PUT = frozenset(
+    {Intent.callback_request, Intent.question_for_staff, Intent.thanks_no_action}
 )
 
 
@@ -204,19 +200,19 @@ def _stop(likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]) 
     whole = sum(likely.get(label, 0.0) for label in _STOPPING)
     wrong = likely.get("wrong_number", 0.0) > likely.get("stop", 0.0)
     said = {hit.intent for hit in hits if not hit.aside}
-    in_passing = said <= _HEARD_IN_PASSING
+    only = said <= _POLITELY_PUT
     enough = limits.wrong_number if wrong else limits.stop
     if said:
         enough = max(enough, limits.rather)
     back = likely.get(Intent.start, 0.0) > limits.hardly
-    if whole >= enough and in_passing and not _worries(hits) and not back:
+    if whole >= enough and only and not _worries(hits) and not back:
         return Hit(
             intent=Intent.wrong_number if wrong else Intent.stop,
             severity=Severity.call_today,
             opt_out=True,
             hint=Hint.resembles,
         )
-    if whole >= limits.maybe_stop and in_passing:
+    if whole >= limits.maybe_stop and only:
         return Hit(
             intent=Intent.unclear, severity=Severity.call_today, hint=Hint.maybe_stop, aside=True
         )
@@ -264,6 +260,16 @@ def _graver(likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]
 
 
 _GRAVER = frozenset({Intent.side_effect, Intent.use_disclosed})
+
+
+# What a word in passing can make the lists hear, and what harms nobody where it is not answered
+# first: symptoms, lapses and visits given up are, and a number, a start or a yes is said outright.
+_HEARD_IN_PASSING = frozenset(
+    {
+        *(Intent.callback_request, Intent.pause, Intent.question_for_staff),
+        *(Intent.running_late, Intent.thanks_no_action),
+    }
+)
 
 
 def _rather(

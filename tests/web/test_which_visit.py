@@ -245,7 +245,7 @@ def test_visits_given_up_beside_alarm_are_held(phone: Phone, body: str) -> None:
     assert [phone.calls().count(each) for each in ("change_requested", "side_effect")] == [2, 1]
 
 
-@pytest.mark.parametrize("body", ["R, disconnected and scared", "cant make it, floating and alone"])
+@pytest.mark.parametrize("body", ["R, disconnected and scared", "cant make it, unreal and alone"])
 def test_a_visit_given_up_first_is_held_beside_alarm(phone: Phone, body: str) -> None:
     """As after any R, with one visit asked about."""
     phone.waits_until(ASKED_FIRST)
@@ -259,6 +259,7 @@ def test_a_visit_given_up_first_is_held_beside_alarm(phone: Phone, body: str) ->
     [
         ("i cant come tmrw, i drank last night and feel ashamed", "use_disclosed"),
         ("I been throwing up since breakfast so I better not come, put me on another day", None),
+        ("R. threw up all night", None),
     ],
 )
 def test_visits_given_up_beside_a_lapse_or_a_symptom_are_held(
