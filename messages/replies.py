@@ -102,7 +102,9 @@ def _understood(
     pipeline = _OF_A_MACHINE if by_machine else PIPELINE
     hits = [hit for recognise in pipeline if (hit := recognise(heard))]
     answer = scores.in_its_words(heard)
-    if answer is not None and not any(map(_pages, hits)):
+    if answer is not None and not any(
+        hit.hint is Hint.possible_risk or _pages(hit) for hit in hits
+    ):
         # "No urge to use" tells of no lapse, nor does "smoked 4" where that was asked.
         hits = [answer]
     elif not by_machine:

@@ -30,6 +30,7 @@ class Thresholds:
     maybe_stop: float
     stop: float
     stop_short: float
+    stop_asked: float
     wrong_number: float
     other: float
     other_tiny: float
@@ -129,6 +130,7 @@ def _limits(told: int, *, joined: bool) -> Thresholds:
             other=other,
             maybe_stop=other,
             stop=never,
+            stop_asked=never,
             wrong_number=never,
         )
     if told <= _FEW_WORDS:
@@ -201,9 +203,11 @@ def _stop(likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]) 
     wrong = likely.get("wrong_number", 0.0) > likely.get("stop", 0.0)
     said = {hit.intent for hit in hits if not hit.aside}
     only = said <= _POLITELY_PUT
-    enough = limits.wrong_number if wrong else limits.stop
     if said:
-        enough = max(enough, limits.rather)
+        # "Who gave you my number?" asks, and says nothing of a stranger.
+        enough = math.inf if wrong else limits.stop_asked
+    else:
+        enough = limits.wrong_number if wrong else limits.stop
     back = likely.get(Intent.start, 0.0) > limits.hardly
     if whole >= enough and only and not _worries(hits) and not back:
         return Hit(

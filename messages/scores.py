@@ -22,7 +22,9 @@ _MOST_WORDS_UNASKED = 3
 # How strong, and how many a day: none at all is their 0.
 _CRAVING, _COUNT = "craving_scale", "scale:0-60"
 _AFTER_A_DOSE = "side_effect_check"
-_OF_NONE = ({_CRAVING}, {_COUNT})
+_NONE_OF = {_CRAVING: "nothing", _COUNT: "none_counted"}
+# "Smoked at 4" tells a time, and "more than 10" or "10-15" no one number.
+_NO_COUNT = re.compile(r"\d\s*[-/]\s*\d|\bat \d|\ba las? \d|\b(?:than|over|mas de|menos de)\b")
 _HIGHER_IS_WORSE = frozenset({_CRAVING, _AFTER_A_DOSE, "scale:0-3"})
 _EMERGENCY_NUMBERS = frozenset({"911", "988"})
 
@@ -58,8 +60,8 @@ def _none_at_all(heard: Heard) -> Hit | None:
     Only where nothing else was asked that "none" might answer.
     """
     contexts = {prompt.context for prompt in heard.prompts}
-    said = heard.words["nothing"]
-    if contexts not in _OF_NONE or heard.asks or not any(map(said.is_whole, heard.cores)):
+    group = _NONE_OF.get(contexts.pop()) if len(contexts) == 1 else None
+    if group is None or heard.asks or not any(map(heard.words[group].is_whole, heard.cores)):
         return None
     return _single("0", heard.prompts)
 
@@ -69,7 +71,8 @@ def _counted(heard: Heard) -> Hit | None:
 
     Only a text that says nothing else. What such a number asks for, the protocol says.
     """
-    if {prompt.context for prompt in heard.prompts} != {_COUNT} or heard.asks:
+    asked = {prompt.context for prompt in heard.prompts} == {_COUNT} and not heard.asks
+    if not asked or _NO_COUNT.search(heard.folded):
         return None
     lists = heard.words
     text = in_figures(with_tens(lists.counted.sub(" ", heard.folded), lists), lists)

@@ -28,12 +28,12 @@ class Floors(NamedTuple):
 
 FLOORS = {
     # By a writer who was asked to be hard to read.
-    "heldout": Floors(0.865, 4, 4, 4, 17, 2),
+    "heldout": Floors(0.865, 4, 5, 4, 17, 2),
     # What such a service receives on its days, by two writers.
     "heldout_days": Floors(0.885, 1, 0, 2, 18, 0),
     "heldout_clinic": Floors(0.90, 4, 0, 1, 9, 1),
     # Acceptance tests by two writers.
-    "heldout_fresh": Floors(0.875, 1, 1, 2, 7, 6),
+    "heldout_fresh": Floors(0.87, 1, 1, 2, 7, 6),
 }
 each_file = pytest.mark.parametrize("name", FLOORS)
 

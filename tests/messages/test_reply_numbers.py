@@ -273,7 +273,7 @@ def test_a_number_below_nothing_is_kept_with_its_sign(body, intent, value):
 @pytest.mark.parametrize(
     "body",
     [
-        *("5 cigarettes", "smoked 5", "had 5 today", "about 5 cigs", "five smokes", "did 5"),
+        *("5 cigarettes", "smoked 5", "had 5 today", "about 5 cigs", "five smokes"),
         *("me fume 5", "cinco cigarros", "hoy 5 puchos"),
     ],
 )
@@ -300,7 +300,7 @@ def test_danger_beside_a_count_pages(body):
     ("body", "context"),
     [
         *(("none", WIDE), ("No cravings today", WIDE), ("nada", WIDE), ("cero ganas", WIDE)),
-        *(("no urges", WIDE), ("no tengo ganas de consumir", WIDE)),
+        *(("no urges", WIDE), ("sin antojos hoy", WIDE)),
         *(("no cigs today", "scale:0-60"), ("no fume hoy", "scale:0-60")),
     ],
 )
@@ -338,3 +338,25 @@ def test_a_number_far_beyond_the_scale_is_kept(body, value):
     found = reading(body, WIDE)
     assert (found.intent, found.value) == (Intent.score_out_of_range, value)
     assert reading(body, "side_effect_check").intent is not Intent.score_out_of_range
+
+
+@pytest.mark.parametrize(
+    ("body", "context"),
+    [
+        *(("2 packs a day", "scale:0-60"), ("smoked at 4", "scale:0-60"), ("day 3", "scale:0-60")),
+        *(("he hit 4 times", "scale:0-60"), ("no cravings today", "scale:0-60")),
+        *(("no cigarettes today", WIDE), ("sin ganas de nada", WIDE), ("bad sx today", WIDE)),
+    ],
+)
+def test_other_units_and_other_questions_are_no_count(body, context):
+    """A pack is twenty, a craving is no cigarette, and joy in nothing is no craving of 0."""
+    assert reading(body, context).intent is not Intent.score
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [("one day", "1"), ("just the one", "1"), ("uno de 7", "1"), ("ninguno", "0")],
+)
+def test_words_for_one_still_count_days(body, value):
+    """What stands for something elsewhere is the answer there."""
+    assert reading(body, "scale:0-7").value == value

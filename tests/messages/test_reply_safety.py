@@ -272,3 +272,15 @@ def test_words_of_danger_about_what_is_over_bring_a_person_and_no_page(body):
     """A person reads them the same day at the latest."""
     found = reading(body)
     assert (found.urgent, found.severity) == (False, Severity.call_today)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("dying to be done", "not happy to be alive", "se rompieron mis gafas, no veo nada"),
+        *("they narcanned me last week", "mi esposa me obliga", "mi esposo me pega mas que antes"),
+    ],
+)
+def test_no_everyday_phrase_hides_danger_beside_it(body):
+    """Excuses are narrow: what only sounds like one pages."""
+    assert reading(body).severity is Severity.page_now
