@@ -13,29 +13,28 @@ branch_labels = None
 depends_on = None
 
 
+# Each index with its table, its columns, and which rows it holds; None: all.
+_INDEXES = (
+    ("ix_message_appointment", "message", ["appointment_id"], "appointment_id IS NOT NULL"),
+    ("ix_follow_up_cause", "follow_up", ["clinic_id", "cause"], None),
+    ("ix_patient_held", "patient", ["held_until"], "status = 'held'"),
+)
+
+
 def upgrade() -> None:
     with op.get_context().autocommit_block():
-        op.execute("DROP INDEX CONCURRENTLY IF EXISTS ix_message_appointment")
-        op.create_index(
-            "ix_message_appointment",
-            "message",
-            ["appointment_id"],
-            postgresql_where=sa.text("appointment_id IS NOT NULL"),
-            postgresql_concurrently=True,
-        )
-        op.execute("DROP INDEX CONCURRENTLY IF EXISTS ix_follow_up_cause")
-        op.create_index(
-            "ix_follow_up_cause", "follow_up", ["clinic_id", "cause"], postgresql_concurrently=True
-        )
-        op.execute("DROP INDEX CONCURRENTLY IF EXISTS ix_patient_held")
-        op.create_index(
-            "ix_patient_held",
-            "patient",
-            ["held_until"],
-            postgresql_where=sa.text("status = 'held'"),
-            postgresql_concurrently=True,
-        )
+        for name, table, columns, rows in _INDEXES:
+            # One that was broken off half way stands there invalid, and is made anew.
+            op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+            op.create_index(
+                name,
+                table,
+                columns,
+                postgresql_where=None if rows is None else sa.text(rows),
+                postgresql_concurrently=True,
+            )
 
 
 def downgrade() -> None:
+    # No step is undone: the release before works on this schema, and data must not be thrown away.
     raise NotImplementedError("Aftercare goes forward only: restore a backup instead")
