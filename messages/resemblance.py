@@ -2,7 +2,7 @@
 
 It only ever adds. What the lists found stands, though something else may stand before it; a denial
 they found is never overruled; and numbers, a start, and stops and visits in a word or two are left
-to them. Two learned readers (`messages.ensemble`) give probabilities, `data/resemblance.yaml` says
+to them. Learned readers (`messages.ensemble`) give probabilities, `data/resemblance.yaml` says
 from which on they count.
 """
 
@@ -88,7 +88,8 @@ def resembling(
     if any(hit.opt_out and hit.value for hit in hits):
         # A keyword is the whole text, in whatever letters and dots: it says nothing else.
         return []
-    found = likeness(words, [prompt.context for prompt in heard.prompts])
+    asked = [prompt.context for prompt in heard.prompts]
+    found = likeness(words, asked, text=heard.folded)
     likely, limits = _likely(found.first, told), _limits(told, joined=joined)
     first = [hit for hit in _first(heard, likely, limits, hits) if hit is not None]
     return [*first, *_besides(found.said, limits, [*first, *hits])]

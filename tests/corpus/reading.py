@@ -22,6 +22,8 @@ HERE = Path(__file__).parent
 HELD_OUT = tuple(sorted(HERE.glob("heldout*.csv")))
 #: What rules may be written after, and what the classifier learns from.
 OPEN = tuple(sorted(path for path in HERE.glob("*.csv") if path not in HELD_OUT))
+#: What no reader learned, and weights and thresholds were chosen by. Anybody may look at these.
+CHOSEN_BY = tuple(sorted((HERE / "choosing").glob("*.csv")))
 #: What was decided after a file was written. Its rows stay, as the classifier is named after them.
 _DECIDED_SINCE = {
     ("craving_scale", "8 maybe 9"): {"intent": "score", "value": "9", "never": ""},

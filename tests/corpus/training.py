@@ -1,7 +1,8 @@
 """Learns what `messages` knows of replies by likeness; `make classifier` runs it.
 
     corpora (never the held-out ones) -> words as the recognisers hear them -> weights
-      of messages.classifier and messages.pointing here, of messages.neural in training_neural
+      of messages.classifier and messages.pointing here, of messages.neural in training_neural,
+      of messages.encoder in training_encoder
 
 It needs scikit-learn, which only this wants: `requirements/training.txt`. The held-out replies are
 left out, so that they stay a fair examination.
@@ -18,13 +19,13 @@ from numpy import vstack
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 
-from messages import classifier, neural, pointing, weights
+from messages import classifier, encoder, neural, pointing, weights
 from messages.binding import scale_of
 from messages.lexicon import lexicon
 from messages.replies import hear, plain_words
 from messages.scores import all_it_says, written
 from messages.weights import Model
-from tests.corpus import training_neural
+from tests.corpus import training_encoder, training_neural
 from tests.corpus.reading import OPEN, digest, digest_of_numbers, open_prompt, rows
 
 _MESSAGES = Path(__file__).parents[2] / "messages"
@@ -43,10 +44,12 @@ _NOTHING, _TAUGHT_UNASKED = "none", 3
 class Example:
     """A reply's words, what had been asked, and what it teaches.
 
-    `labels` are the right readings, the best first; `said` is all that it says, first or besides.
+    `text` is the reply folded. `labels` are the right readings, the best first; `said` is all that
+    it says, first or besides.
     """
 
     words: tuple[str, ...]
+    text: str
     asked: str
     labels: tuple[str, ...]
     said: frozenset[str] = frozenset()
@@ -67,8 +70,14 @@ def _example(row: dict[str, str]) -> Example:
     intents = (row["intent"] or "none").split("|")
     labels = dict.fromkeys(_label(intent, row) for intent in intents)
     said = {*row["also"].split(), *(intents[:1] if row["severity"] != "page_now" else ())}
-    words = tuple(plain_words(hear(row["text"], (), lexicon())))
-    return Example(words=words, asked=row["context"], labels=tuple(labels), said=frozenset(said))
+    heard = hear(row["text"], (), lexicon())
+    return Example(
+        words=tuple(plain_words(heard)),
+        text=heard.folded,
+        asked=row["context"],
+        labels=tuple(labels),
+        said=frozenset(said),
+    )
 
 
 def _label(intent: str, row: dict[str, str]) -> str:
@@ -168,11 +177,14 @@ def main() -> None:
     """Learn from all sources and write the files of weights."""
     _learn_numbers()
     found = examples()
-    model, learned_from = learn(found), f"{len(found)} replies"
-    table = weights.written(model, about="What replies resemble", digest=digest(), least=_LEAST)
+    linear, learned_from = learn(found), f"{len(found)} replies"
+    table = weights.written(linear, about="What replies resemble", digest=digest(), least=_LEAST)
     _write(classifier.WEIGHTS, table.encode(), learned_from)
     network = training_neural.learned(found, digest=digest())
     _write(neural.WEIGHTS, network, learned_from)
+    model, pieces = training_encoder.learned(found, digest=digest())
+    _write(encoder.WEIGHTS, model, learned_from)
+    _write(encoder.PIECES, pieces, learned_from)
 
 
 def _learn_numbers() -> None:

@@ -130,13 +130,18 @@ def _numbered(found: Sequence[Any], names: Names) -> list[tuple[np.ndarray, int,
 
 def _taught(row: Any, names: Names) -> Batch:
     """Return how likely each label should be first, and which it says at all."""
-    first = np.zeros(len(names.labels), dtype=np.float32)
-    known = [each for each in row.labels if each in names.labels]
+    said = np.array([each in row.said for each in names.said], dtype=np.float32)
+    return soft_labels(row.labels, names.labels), said
+
+
+def soft_labels(right: Sequence[str], labels: Sequence[str]) -> np.ndarray:
+    """Return how likely each label should be: of several right ones, the best most."""
+    found = np.zeros(len(labels), dtype=np.float32)
+    known = [each for each in right if each in labels]
     for at, label in enumerate(known):
         others = (1 - _BEST) / (len(known) - 1) if len(known) > 1 else 0.0
-        first[names.labels.index(label)] = others if at else 1 - others * (len(known) - 1)
-    said = np.array([each in row.said for each in names.said], dtype=np.float32)
-    return first, said
+        found[labels.index(label)] = others if at else 1 - others * (len(known) - 1)
+    return found
 
 
 _pieces = functools.cache(pieces_of)

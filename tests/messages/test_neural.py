@@ -1,7 +1,6 @@
 """The network: its arithmetic, and that it was learned from the corpora."""
 
 import io
-import math
 
 import numpy as np
 import pytest
@@ -9,8 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from messages import datafiles
-from messages.classifier import classifier
-from messages.ensemble import likeness
 from messages.errors import LexiconError
 from messages.neural import PIECES, WEIGHTS, digest_of, network, parse, pieces_of
 from tests.corpus.reading import digest
@@ -75,21 +72,3 @@ def test_a_file_that_lacks_a_part_is_refused_with_the_mend() -> None:
     np.savez(file, labels=np.array(["stop"]))
     with pytest.raises(LexiconError, match="make classifier"):
         parse(file.getvalue())
-
-
-def test_both_readers_name_the_same_things() -> None:
-    """Their probabilities are put together label by label."""
-    assert set(network().labels) == set(classifier().model.labels)
-
-
-@given(words=WORDS, asked=ASKED)
-def test_together_they_are_the_mean_of_their_logarithms(
-    words: list[str], asked: tuple[str, ...]
-) -> None:
-    """What one of them holds impossible is unlikely."""
-    one, other = classifier().probabilities(words, asked), network().likeness(words, asked).first
-    means = {
-        label: math.exp(0.6 * math.log(one[label]) + 0.4 * math.log(other[label])) for label in one
-    }
-    expected = {label: each / sum(means.values()) for label, each in means.items()}
-    assert likeness(words, asked).first == pytest.approx(expected)

@@ -1,0 +1,63 @@
+"""The learned readers together: who is asked, and what is made of what they say."""
+
+import math
+from collections.abc import Mapping
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from messages.classifier import classifier
+from messages.encoder import encoder
+from messages.ensemble import SURE, likeness
+from messages.neural import network
+
+WORDS = st.lists(st.text("abcdeghilmnoprstuvyz0123", min_size=1, max_size=9), max_size=20)
+# The last is a kind of question that no file holds.
+ASKED = st.sampled_from(
+    ((), ("none",), ("craving_scale", "yes_no"), ("scale:0-7",), ("sleep_diary",))
+)
+
+
+def mean_of_logarithms(
+    one: Mapping[str, float], other: Mapping[str, float], share: float
+) -> dict[str, float]:
+    means = {
+        label: math.exp((1 - share) * math.log(one[label]) + share * math.log(other[label]))
+        for label in one
+    }
+    return {label: each / sum(means.values()) for label, each in means.items()}
+
+
+def as_the_quick_have_it(words: list[str], asked: tuple[str, ...]) -> dict[str, float]:
+    one, other = classifier().probabilities(words, asked), network().likeness(words, asked)
+    return mean_of_logarithms(one, other.first, 0.4)
+
+
+@given(words=WORDS, asked=ASKED)
+def test_where_the_quick_readers_are_not_sure_all_decide(
+    words: list[str], asked: tuple[str, ...]
+) -> None:
+    """By the mean of their logarithms: what one of them holds impossible is unlikely."""
+    quick = as_the_quick_have_it(words, asked)
+    assume(max(quick.values()) < SURE)
+    text = " ".join(words)
+    found, slow = likeness(words, asked, text=text), encoder().likeness(text, asked)
+    assert found.first == pytest.approx(mean_of_logarithms(quick, slow.first, 0.5))
+    said = network().likeness(words, asked).said
+    assert found.said == pytest.approx(
+        {label: (said[label] + slow.said[label]) / 2 for label in said}
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "asked"),
+    [(("stop", "texting", "me"), ()), (("see", "you", "tomorrow"), ("appointment_reminder",))],
+)
+def test_where_the_quick_readers_are_sure_nobody_else_is_asked(
+    words: tuple[str, ...], asked: tuple[str, ...]
+) -> None:
+    """Whatever the text itself would say to the slow one."""
+    quick = as_the_quick_have_it(list(words), asked)
+    assert max(quick.values()) >= SURE
+    assert likeness(words, asked, text="i want to die").first == pytest.approx(quick)
