@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from messages import datafiles
 from messages.answers import answered
+from messages.detached import Detached, look
 from messages.ensemble import likeness
 from messages.reading import Heard, Hint, Hit, Intent, Severity
 
@@ -100,7 +101,7 @@ def _first(
 ) -> list[Hit | None]:
     """Return what a text is above all, where that is none of what the lists found in it."""
     found = [
-        _danger(likely, limits, hits),
+        _danger(heard, likely, limits, hits),
         _stop(likely, limits, hits),
         _wish_back(likely, limits, hits),
     ]
@@ -150,14 +151,20 @@ def _danger_in(likely: Mapping[str, float]) -> float:
 _DANGERS = frozenset({"medical_emergency", "overdose", _GRAVE})
 
 
-def _danger(likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]) -> Hit | None:
+def _danger(
+    heard: Heard, likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]
+) -> Hit | None:
     dangers = {label: share for label, share in likely.items() if _is_danger(label)}
     whole = _danger_in(likely)
     if any(hit.hint is Hint.denied for hit in hits):
         return None
     if whole >= max(limits.page, limits.agreed * _agreed(likely, hits)):
         named = {**dangers, Intent.side_effect.value: likely.get(Intent.side_effect, 0.0)}
-        return _page(max(named, key=lambda label: named[label]))
+        label = max(named, key=lambda each: named[each])
+        # Who feels detached and alone is paged and answered as that (care rule 12), unless the text
+        # much resembles one danger.
+        detached = named[label] < limits.rather and look(heard.body) is Detached.ALARMED
+        return _page(_GRAVE if detached else label)
     if whole >= limits.look:
         return Hit(
             intent=Intent.unclear,

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
 
+# "8pm" is an hour, and no "bpm".
+_CLOCK = re.compile(r"\d{1,2}(?:am|pm)")
 _LEET = str.maketrans("01345789@$", "oieastbgas")
 _RUN = re.compile(r"(.)\1+")
 _SHORTEST_TYPO = 5
@@ -93,7 +95,7 @@ class Spelling:
         return mended
 
     def _mend(self, word: str) -> str:
-        if word == "," or word.isdigit():
+        if word == "," or word.isdigit() or _CLOCK.fullmatch(word):
             return word
         if word in self.slang:
             return self.slang[word]

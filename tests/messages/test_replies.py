@@ -36,6 +36,8 @@ def test_answers_to_a_visit(body, intent):
     [
         *((body, "confirm") for body in ("Y", "y", "yes", "Yes please", "S", "si", "Sí", "👍")),
         *((body, "confirm") for body in ("yeah", "yep", "sure", "claro que sí", "yes I do")),
+        *((body, "confirm") for body in ("hell yeah", "seh")),
+        *((body, "decline_reschedule") for body in ("nothin diff", "todo igualito")),
         *((body, "decline_reschedule") for body in ("N", "no", "Nope", "no gracias", "no i dont")),
     ],
 )

@@ -108,6 +108,20 @@ def test_everyday_words_do_not_stop(body):
 
 @pytest.mark.parametrize(
     "body",
+    [
+        *("no texts after 8pm please, I have a newborn", "stop texting me after 8pm"),
+        *("no messages before 9am please", "no texts past 9 pls", "dont text me before 9am"),
+    ],
+)
+def test_whoever_names_hours_asks_for_no_end(body):
+    """Texts may go on in others: a person reads it, and sets the patient's hours."""
+    found = reading(body)
+    assert not found.opt_out
+    assert found.severity is not None
+
+
+@pytest.mark.parametrize(
+    "body",
     ["don't text me before 9", "Please stop texting me so early", "no me manden antes de las 9"],
 )
 def test_a_doubtful_stop_goes_to_a_person_today(body):

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messages.replies import Hint, Intent, Severity, read
+from messages.lexicon import lexicon
+from messages.replies import Hint, Intent, Severity, hear, read
 from tests.messages.reply_cases import prompt, reading
 
 WIDE = "craving_scale"
@@ -360,3 +361,18 @@ def test_other_units_and_other_questions_are_no_count(body, context):
 def test_words_for_one_still_count_days(body, value):
     """What stands for something elsewhere is the answer there."""
     assert reading(body, "scale:0-7").value == value
+
+
+@pytest.mark.parametrize(
+    ("body", "value"), [("sixish", "6"), ("like a sevenish", "7"), ("6ish", "6")]
+)
+def test_a_number_that_is_only_about_right_is_one(body, value):
+    """So people say a number that they do not swear to."""
+    found = reading(body, "craving_scale")
+    assert (found.intent, found.value) == (Intent.score, value)
+
+
+@pytest.mark.parametrize("hour", ["8pm", "8am", "11pm"])
+def test_an_hour_is_no_pulse(hour):
+    """An 8 may stand for a b, and 8pm is no bpm."""
+    assert hour in hear(f"at {hour}", (), lexicon()).spoken.words
