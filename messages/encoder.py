@@ -12,7 +12,6 @@ It takes milliseconds, so `messages.ensemble` asks it where the other two are no
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +38,7 @@ class Encoder:
     #: Names the corpora that it was taught.
     corpora: str
     pieces: SentencePieceProcessor
-    session: Any
+    session: InferenceSession
 
     def likeness(self, text: str, asked: Iterable[str] = ()) -> Likeness:
         """Return what a folded text resembles; `asked` are the contexts of the open questions."""
@@ -83,15 +82,12 @@ def parse(model: bytes, pieces: bytes) -> Encoder:
     try:
         session = InferenceSession(model, options, providers=["CPUExecutionProvider"])
         said = session.get_modelmeta().custom_metadata_map
-        pieces_of_words = SentencePieceProcessor(model_proto=pieces)
-        if not pieces_of_words.get_piece_size():
-            raise ValueError("no pieces")  # noqa: TRY301 - the library takes an empty file.
         return Encoder(
             labels=tuple(said["labels"].split()),
             said=tuple(said["said"].split()),
             contexts=tuple(said["contexts"].split()),
             corpora=said["corpora"],
-            pieces=pieces_of_words,
+            pieces=_pieces(pieces),
             session=session,
         )
     except Exception as error:
@@ -99,3 +95,11 @@ def parse(model: bytes, pieces: bytes) -> Encoder:
         raise LexiconError(
             f"{WEIGHTS} and {PIECES} are no model ({error}); write both with `make classifier`."
         ) from error
+
+
+def _pieces(content: bytes) -> SentencePieceProcessor:
+    """Read the pieces; the library takes an empty file for a model without any."""
+    found = SentencePieceProcessor(model_proto=content)
+    if not found.get_piece_size():
+        raise ValueError("it holds no pieces of words")
+    return found
