@@ -8,7 +8,7 @@ from functools import cache
 
 import pytest
 
-from messages.judging import Report
+from messages.judging import Report, report
 from messages.reading import Hint, Intent
 from tests.corpus.reading import HERE, OPEN, corpus, judged, rows
 
@@ -59,12 +59,26 @@ def test_the_later_files_are_mostly_read_right(name: str) -> None:
     """
     told, read = _told(name), judged(HERE / f"{name}.csv", _MOST)
     assert told.right >= _RIGHT
-    assert told.missed_safety <= max(3, 0.15 * told.dangers)
+    assert told.missed_safety <= max(3, 0.1 * told.dangers)
     # Danger and everyday texts stand in the same words in many of them.
-    most = 0.18 if name in STORIES else 0.12
+    most = 0.18 if name in STORIES else 0.1
     assert told.false_pages <= most * told.rows
     numbers = {Intent.score, Intent.score_out_of_range}
     alike = [each for each in read if each.found.hint is Hint.resembles]
     assert [each.text for each in alike if each.found.intent in numbers] == []
     lifted = [each for each in read if each.found.opt_in]
     assert [each.text for each in lifted if Intent.start not in each.expected.intents] == []
+
+
+def test_the_later_files_together_are_read_no_worse_than_they_were() -> None:
+    """Of few rows a file says little, all together much; move a floor when the reading got better.
+
+    8,681 rows, 1,951 of them in danger.
+    """
+    told = report([row for name in LATER for row in judged(HERE / f"{name}.csv", _MOST)])
+    assert told.right >= 0.855
+    assert told.missed_safety <= 0.02 * told.dangers
+    assert told.false_pages <= 0.025 * told.rows
+    assert told.missed_stops <= 70
+    assert told.false_stops <= 80
+    assert told.wrong_scores <= 28
