@@ -27,10 +27,11 @@ def likeness(words: Sequence[str], asked: Iterable[str] = (), *, text: str) -> L
     contexts of the questions that are open.
     """
     asked = tuple(asked)
-    quick = quickly(words, asked)
+    one, other, model = _readers()
+    quick = quickly(one, other, words, asked)
     if max(quick.first.values()) >= SURE:
         return quick
-    slow = _slow_reader().likeness(text, asked)
+    slow = model.likeness(text, asked)
     share = _OF_WHAT_IS_SAID
     return Likeness(
         first=_together(quick.first, slow.first, _OF_THE_ENCODER),
@@ -41,9 +42,10 @@ def likeness(words: Sequence[str], asked: Iterable[str] = (), *, text: str) -> L
     )
 
 
-def quickly(words: Sequence[str], asked: Sequence[str]) -> Likeness:
+def quickly(
+    one: Classifier, other: Network, words: Sequence[str], asked: Sequence[str]
+) -> Likeness:
     """Return what a text resembles as the quick readers have it."""
-    one, other = _quick_readers()
     linear, ordered = one.probabilities(words, asked), other.likeness(words, asked)
     # What else a text says, words without their order tell badly: the network alone does.
     return Likeness(first=_together(linear, ordered.first, _OF_THE_NETWORK), said=ordered.said)
@@ -59,26 +61,14 @@ def _together(
 
 
 @lru_cache(maxsize=1)
-def _quick_readers() -> tuple[Classifier, Network]:
-    """Return the classifier and the network, as `_slow_reader`."""
-    one, other = classifier(), network()
-    _check(one.model.labels, other.labels)
-    return one, other
+def _readers() -> tuple[Classifier, Network, Encoder]:
+    """Return all readers, so that a process that reads one text as it starts waits for none later.
 
-
-@lru_cache(maxsize=1)
-def _slow_reader() -> Encoder:
-    """Return the language model.
-
-    Raises LexiconError where the readers were learned from other files than each other.
+    Raises LexiconError where they were learned from other files than each other.
     """
-    found = encoder()
-    _check(classifier().model.labels, found.labels)
-    return found
-
-
-def _check(some: Iterable[str], others: Iterable[str]) -> None:
-    if set(some) != set(others):
+    one, other, model = classifier(), network(), encoder()
+    if not set(one.model.labels) == set(other.labels) == set(model.labels):
         raise LexiconError(
             "The files of weights name different things; write all anew with `make classifier`."
         )
+    return one, other, model

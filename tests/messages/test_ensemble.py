@@ -1,6 +1,8 @@
 """The learned readers together: who is asked, and what is made of what they say."""
 
 import math
+import subprocess
+import sys
 from collections.abc import Mapping
 
 import pytest
@@ -61,3 +63,13 @@ def test_where_the_quick_readers_are_sure_nobody_else_is_asked(
     quick = as_the_quick_have_it(list(words), asked)
     assert max(quick.values()) >= SURE
     assert likeness(words, asked, text="i want to die").first == pytest.approx(quick)
+
+
+def test_whoever_reads_one_text_waits_for_no_reader_later() -> None:
+    """A process reads one as it starts, so that a broken model is found there and not by a plea."""
+    code = (
+        "from messages.encoder import encoder; from messages.replies import read; read('hello');"
+        "print(encoder.cache_info().currsize)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "1"
