@@ -16,6 +16,8 @@ from schedules import terms
 from schedules.staffing import StaffedHours
 
 _SERIES = 6
+#: The desk of a large clinic sends a file an hour, so that nothing later is known before it begins.
+_KNOWN_BEFORE = timedelta(hours=1)
 
 
 class Fate(StrEnum):
@@ -55,7 +57,11 @@ class Booking:
 
 
 def course(seed: int, person: Person, staffed: StaffedHours, end: datetime) -> Iterator[Booking]:
-    """Give a patient's visits in order, as far as they begin before the end."""
+    """Give a patient's visits in order, as far as they begin before the end.
+
+    One that begins before the desk could tell of it, as a holiday put the assessment off to its
+    day, is not booked.
+    """
     rng = dice(seed, "course", person.number)
     day = person.joins_at.astimezone(ZONE).date() + timedelta(days=rng.randint(2, 9))
     made = [_visit(rng, person, staffed, "assessment", day, 1)]
@@ -73,7 +79,7 @@ def course(seed: int, person: Person, staffed: StaffedHours, end: datetime) -> I
             made[-1].told_at = max(told, made[-1].told_at)
         if dosing.starts_at > end:
             break
-    yield from (visit for visit in made if visit.starts_at < end)
+    yield from (visit for visit in made if visit.told_at + _KNOWN_BEFORE < visit.starts_at < end)
 
 
 def _visit(

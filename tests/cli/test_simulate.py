@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import islice
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,12 +15,14 @@ from cli.embedded import EmbeddedPostgres
 from cli.simulation import people
 from cli.simulation.audit import is_its_time
 from cli.simulation.clinic import FILE, START, ZONE, phones
+from cli.simulation.courses import course
 from cli.simulation.database import DrivenClock, OwnDatabase, throwaway
 from cli.simulation.life import Plan, simulate
 from cli.simulation.page import page
-from cli.simulation.people import Person
+from cli.simulation.people import Person, draw
 from cli.simulation.report import Report, merged
 from cli.simulation.sites import SETTINGS, live_at, plans_of
+from schedules.clinic import read_clinic
 from tests.support.services import quick_place
 
 # The steps do the work of a month here; on a machine that does much else that takes a while.
@@ -201,6 +204,19 @@ def test_a_life_is_drawn_from_its_seed_alone() -> None:
     drawn = [people.draw(7, number, numbers[number], START, 30) for number in (1, 2, 3)]
     assert drawn == [people.draw(7, number, numbers[number], START, 30) for number in (1, 2, 3)]
     assert len(set(numbers.values())) == len(numbers)
+
+
+def test_a_visit_is_told_of_before_it_begins() -> None:
+    """Holidays put visits off, the first behind the second among them."""
+    staffed = read_clinic(FILE, "clinic.yaml", sandbox=True).staffed()
+    end = START + timedelta(days=365)
+    booked = [
+        visit
+        for number, phone in enumerate(islice(phones(), 400), 1)
+        for visit in course(3, draw(3, number, phone, START, 365), staffed, end)
+    ]
+    assert len(booked) > 5_000
+    assert all(visit.told_at + _HOURLY < visit.starts_at < end for visit in booked)
 
 
 @pytest.mark.parametrize(
