@@ -35,23 +35,25 @@ FLOORS = {
     # Acceptance tests by two writers.
     "heldout_fresh": Floors(0.875, 1, 1, 2, 8, 6),
 }
-# What thresholds were chosen by is somewhat better read than what nobody looked at.
+# What thresholds were chosen by is somewhat better read than what nobody looked at. Of each file
+# every second row.
 CHOSEN = {
-    "day3": Floors(0.845, 0, 1, 2, 20, 6),
-    "exam3_en": Floors(0.84, 1, 10, 4, 28, 13),
-    "exam3_es": Floors(0.845, 0, 7, 1, 29, 6),
+    "day3": Floors(0.855, 0, 1, 0, 12, 3),
+    "exam3_en": Floors(0.835, 1, 4, 2, 16, 6),
+    "exam3_es": Floors(0.86, 0, 4, 0, 16, 3),
     # Danger in words that nobody lists, and as many near misses; stops, and what looks like them.
-    "hidden3_en": Floors(0.75, 40, 5, 9, 67, 5),
-    "hidden3_es": Floors(0.71, 42, 3, 3, 103, 10),
-    "leave3": Floors(0.68, 1, 96, 1, 45, 64),
+    "hidden3_en": Floors(0.75, 23, 2, 6, 32, 4),
+    "hidden3_es": Floors(0.725, 22, 1, 0, 56, 4),
+    "leave3": Floors(0.695, 0, 40, 1, 18, 28),
 }
+_MOST = 500
 BY_NAME = {file.stem: file for file in (*HELD_OUT, *CHOSEN_BY)}
 each_file = pytest.mark.parametrize(("name", "floors"), [*FLOORS.items(), *CHOSEN.items()])
 
 
 @cache
 def _told(name: str) -> Report:
-    return corpus(BY_NAME[name])
+    return corpus(BY_NAME[name], most=_MOST if name in CHOSEN else None)
 
 
 def test_every_file_of_the_examination_has_its_floors() -> None:
