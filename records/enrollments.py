@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, select, text, update
@@ -209,7 +210,7 @@ def begin(session: Session, rows: Sequence[dict[str, object]]) -> None:
 # A wider look than is taken: other processes hold some of those who wait longest.
 _LOOKED_AT = 8
 _DUE = text("""
-    SELECT id FROM patient WHERE id IN (
+    SELECT id, clinic_id FROM patient WHERE id IN (
         (SELECT patient_id FROM enrollment WHERE plan_requested_at IS NOT NULL
          ORDER BY plan_requested_at LIMIT :looked_at)
         UNION
@@ -219,19 +220,59 @@ _DUE = text("""
 """)
 
 
-def lock_to_plan(session: Session, *, now: datetime, limit: int) -> list[Enrollment]:
+def lock_due(session: Session, *, now: datetime, limit: int) -> dict[UUID, UUID]:
     """Lock patients with an enrollment that was marked or whose horizon is to roll.
 
-    Returns all their enrollments. Patients who are locked elsewhere are passed over: a patient is
-    planned by one process at a time, and others take those who are free. So are patients whom
-    another process planned while this one asked.
+    Returns the clinic of each. Patients who are locked elsewhere are passed over: a patient is
+    planned by one process at a time, and others take those who are free.
     """
     values = {"now": now, "limit": limit, "looked_at": _LOOKED_AT * limit}
-    mine = list(session.scalars(_DUE, values))
-    if not mine:
-        return []
-    theirs = select(Enrollment).where(Enrollment.patient_id.in_(mine))
-    rows = list(session.scalars(theirs.order_by(Enrollment.patient_id, Enrollment.id)))
+    return {row.id: row.clinic_id for row in session.execute(_DUE, values)}
+
+
+class OverBefore(NamedTuple):
+    """Before when all instants of a visit lie of which a clinic's protocol plans nothing more."""
+
+    clinic_id: UUID
+    protocol: str
+    before: datetime
+
+
+# After a year most enrollments of a patient are for visits long past. What is asked for by name is
+# read all the same, and so is what staff have an open item of: the plan may end that.
+_TO_PLAN = text("""
+    SELECT e.* FROM enrollment e
+    LEFT JOIN appointment a ON a.id = e.appointment_id AND a.clinic_id = e.clinic_id
+    LEFT JOIN unnest(CAST(:clinics AS uuid[]), CAST(:protocols AS text[]),
+                     CAST(:before AS timestamptz[])) AS v(clinic_id, protocol, before)
+        ON v.clinic_id = e.clinic_id AND v.protocol = e.protocol
+    WHERE e.patient_id = ANY(CAST(:patients AS uuid[])) AND (
+        a.id IS NULL OR v.before IS NULL
+        OR GREATEST(e.created_at, a.starts_at, a.booked_at, a.ends_at, a.moved_at, a.cancelled_at,
+                    a.announced_at, a.arrived_at, a.checked_out_at, a.no_show_at) >= v.before
+        OR e.plan_requested_at IS NOT NULL OR e.next_roll_at <= :now
+        OR EXISTS (SELECT 1 FROM follow_up f
+                   WHERE f.patient_id = e.patient_id AND f.status <> 'resolved'
+                     AND f.source_id IN (e.id, e.appointment_id)))
+    ORDER BY e.patient_id, e.id
+""")
+
+
+def to_plan(
+    session: Session, patient_ids: Collection[UUID], over: Sequence[OverBefore], *, now: datetime
+) -> list[Enrollment]:
+    """Return what locked patients are enrolled in, without most of what is over.
+
+    Patients whom another process planned while this one locked them are left out.
+    """
+    values = {
+        "patients": as_array(patient_ids),
+        "clinics": as_array(each.clinic_id for each in over),
+        "protocols": [each.protocol for each in over],
+        "before": as_array(each.before for each in over),
+        "now": now,
+    }
+    rows = list(session.scalars(select(Enrollment).from_statement(_TO_PLAN), values))
     due = {row.patient_id for row in rows if _is_due(row, now)}
     return [row for row in rows if row.patient_id in due]
 

@@ -57,11 +57,17 @@ def is_over(visit: Visit, protocol: Protocol, *, enrolled_at: datetime, now: dat
         visit.checked_out_at,
         visit.no_show_at,
     )
-    since = now - max(each for each in instants if each is not None)
-    if since <= SLACK:
+    last = max(each for each in instants if each is not None)
+    if last >= now - SLACK:
         return False
+    before = over_before(protocol, now)
+    return before is not None and last < before
+
+
+def over_before(protocol: Protocol, now: datetime) -> datetime | None:
+    """Return before when all instants of a visit lie that is over by now; None where none is."""
     reach = _reach(protocol.steps, protocol.reach_days)
-    return reach is not None and since > reach + SLACK
+    return None if reach is None else now - reach - SLACK
 
 
 @lru_cache(maxsize=1024)

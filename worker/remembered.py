@@ -1,18 +1,21 @@
-"""What a plan remembers: the rows that it is compared with, and the questions that were missed.
+"""What a plan remembers: enrollments, the rows it is compared with, questions that were missed.
 
-After a year most of a patient's texts are about visits long past, and are not read again.
+After a year most of a patient's enrollments and texts are about visits long past, and are not read
+again.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from records import planning
 from records.appointments import Appointment
 from records.base import Session
-from records.enrollments import Enrollment
-from schedules.over import is_over
+from records.enrollments import Enrollment, OverBefore, to_plan
+from schedules.errors import ProtocolError
+from schedules.over import is_over, over_before
 from schedules.protocol import Protocol
 from schedules.reconcile import ExistingRow
 
@@ -21,6 +24,23 @@ _REMEMBERED = timedelta(days=30)
 _SILENT_SINCE = timedelta(days=60)
 
 Protocols = Mapping[UUID, Mapping[str, tuple[Protocol, int]]]
+
+
+def enrolled(
+    session: Session, patient_ids: Collection[UUID], protocols: Protocols, *, now: datetime
+) -> list[Enrollment]:
+    """Return what locked patients are enrolled in and is to be planned, not what is long over."""
+    return to_plan(session, patient_ids, list(_over(protocols, now)), now=now)
+
+
+def _over(protocols: Protocols, now: datetime) -> Iterator[OverBefore]:
+    for clinic_id, published in protocols.items():
+        for name in published:
+            # Whoever follows one that can't be read is told of when their plan fails.
+            with suppress(ProtocolError):
+                protocol, _ = published[name]
+                if (before := over_before(protocol, now)) is not None:
+                    yield OverBefore(clinic_id, name, before)
 
 
 def rows_of(

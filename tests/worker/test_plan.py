@@ -7,6 +7,8 @@ import pytest
 
 from messages.gateways.fake import lose_answer
 from records import enrollments
+from records.base import Session
+from records.enrollments import Enrollment
 from schedules import loader
 from schedules.errors import ProtocolError
 from tests.support.source import ROOT
@@ -35,6 +37,12 @@ def _move(world: World, visit_id: object, **by: float) -> None:
         id=visit_id,
     )
     _replan(world)
+
+
+def _due(session: Session, world: World) -> list[Enrollment]:
+    """Lock who is due and return what they are enrolled in."""
+    people = enrollments.lock_due(session, now=world.now, limit=10)
+    return enrollments.to_plan(session, people, [], now=world.now)
 
 
 def _planned(world: World) -> dict[str, object]:
@@ -184,14 +192,14 @@ def test_a_change_that_was_marked_before_the_plan_and_committed_during_it_is_pla
     """Its mark bears an earlier time than the plan's, and yet its facts were not read."""
     clinic.book(starts_in=timedelta(days=9))
     with clinic.database.transaction() as session:
-        rows = enrollments.lock_to_plan(session, now=clinic.now, limit=10)
+        rows = _due(session, clinic)
         clinic.execute(
             "UPDATE enrollment SET plan_requested_at = plan_requested_at - interval '1 second'"
         )
         rolls = dict.fromkeys(row.id for row in rows)
         enrollments.planned(session, rows, rolls, through=clinic.now)
     with clinic.database.transaction() as session:
-        again = enrollments.lock_to_plan(session, now=clinic.now, limit=10)
+        again = _due(session, clinic)
     assert rows
     assert {row.id for row in again} == {row.id for row in rows}
 
@@ -200,13 +208,12 @@ def test_two_processes_plan_different_patients_at_once(clinic: World) -> None:
     """A patient is one process's; the other takes those who are free and does not stop."""
     people = {clinic.enroll_by_hand() for _ in range(4)}
     with clinic.database.transaction() as first, clinic.database.transaction() as second:
-        mine = enrollments.lock_to_plan(first, now=clinic.now, limit=2)
-        theirs = enrollments.lock_to_plan(second, now=clinic.now, limit=2)
+        mine = enrollments.lock_due(first, now=clinic.now, limit=2)
+        theirs = enrollments.lock_due(second, now=clinic.now, limit=2)
         with clinic.database.transaction() as third:
-            assert not enrollments.lock_to_plan(third, now=clinic.now, limit=2)
-    held = [{row.patient_id for row in rows} for rows in (mine, theirs)]
-    assert [len(each) for each in held] == [2, 2]
-    assert held[0] | held[1] == people
+            assert not enrollments.lock_due(third, now=clinic.now, limit=2)
+    assert [len(mine), len(theirs)] == [2, 2]
+    assert mine.keys() | theirs.keys() == people
 
 
 def test_a_patient_whose_record_cannot_be_read_holds_up_nobody(clinic: World) -> None:

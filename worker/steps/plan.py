@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from uuid import UUID
 
@@ -22,14 +22,14 @@ from records.enrollments import Enrollment
 from records.patients import Patient
 from records.planning import ChangedRow, NewKind, NewOf, NewText
 from records.publishing import Restamped
-from schedules.facts import ClinicFacts, EnrollmentFacts, PlannedText, VisitStatus
+from schedules.facts import ClinicFacts, EnrollmentFacts, PlannedText
 from schedules.moments import frame_of
 from schedules.planner import HORIZON, plan_patient
 from schedules.protocol import EXPECTS_NOTHING, Step
 from schedules.reasons import CancelReason, SkipReason
 from schedules.reconcile import Changes, ExistingRow, reconcile
 from schedules.resolving import resolver
-from worker import duties, enrolling, facts, overtaken, unplanned
+from worker import duties, enrolling, facts, overtaken, remembered, rolling, unplanned
 from worker.facts import ClinicContext, PatientContext
 from worker.logs import get_logger
 from worker.services import Services
@@ -38,9 +38,6 @@ log = get_logger(__name__)
 
 BATCH = 200
 _COLLECT_AFTER = 100_000
-# The horizon is drawn forward once a day, each enrollment at an hour of its own.
-_ROLL_EVERY = timedelta(hours=24)
-_NOTHING_AFTER_VISIT = timedelta(days=3)
 # What goes, or would if the number were proved, has the welcome go before it.
 _AFTER_A_WELCOME = frozenset({None, SkipReason.NUMBER_UNPROVED})
 _WITHDRAWN = frozenset(reason.value for reason in CancelReason)
@@ -142,10 +139,12 @@ def _planned(services: Services, batch: int, places: dict[UUID, ClinicFacts]) ->
     now = services.now
     with ExitStack() as transaction:
         session = transaction.enter_context(services.database.transaction())
-        rows = enrollments.lock_to_plan(session, now=now, limit=batch)
+        people = enrollments.lock_due(session, now=now, limit=batch)
+        clinics = _readable(session, set(people.values()), places)
+        published = {clinic_id: clinic.protocols for clinic_id, clinic in clinics.items()}
+        rows = remembered.enrolled(session, people, published, now=now)
         if not rows:
             return None
-        clinics = _readable(session, {row.clinic_id for row in rows}, places)
         failed = {row.patient_id for row in rows if row.clinic_id not in clinics}
         mine = [row for row in rows if row.clinic_id in clinics]
         contexts = facts.patient_contexts(
@@ -206,9 +205,8 @@ def _finish(services: Services, batch: _Batch, counts: Counter[str]) -> None:
         )
         overtaken.settle(session, batch.contexts, now=now)
         _finish_failed(session, batch)
-        ends = _ends(batch.contexts)
         rows = [row for row in batch.rows if row.patient_id not in batch.failed]
-        rolls = {row.id: _roll(row, ends.get(row.id), upcoming.get(row.id), now) for row in rows}
+        rolls = rolling.next_rolls(rows, batch.contexts, upcoming, now=now)
         numbers = batch.writes.numbers
         enrollments.planned(session, rows, rolls, through=now + HORIZON, numbers=numbers)
         services.crashpoint("plan.before_commit")
@@ -425,26 +423,3 @@ def _reason(text: PlannedText) -> str | None:
 
 def _expects(asked: str) -> str | None:
     return None if asked == EXPECTS_NOTHING else asked
-
-
-def _ends(contexts: Sequence[PatientContext]) -> dict[UUID, datetime]:
-    """Return, by enrollment for a visit, after when nothing of it can come any more."""
-    ends = {}
-    for context in contexts:
-        for row, enrollment in context.enrollments:
-            visit = enrollment.appointment
-            if visit is not None and visit.status is VisitStatus.CANCELLED:
-                ends[row.id] = visit.cancelled_at or visit.booked_at
-            elif visit is not None:
-                reach = timedelta(days=enrollment.protocol.reach_days)
-                ends[row.id] = visit.starts_at + reach + _NOTHING_AFTER_VISIT
-    return ends
-
-
-def _roll(
-    row: Enrollment, end: datetime | None, next_duty: datetime | None, now: datetime
-) -> datetime | None:
-    """Return when the horizon of an enrollment is drawn forward; None when nothing can come."""
-    over = row.status != "active" or (end is not None and end < now)
-    roll = None if over else now + _ROLL_EVERY - timedelta(seconds=row.id.int % 3600)
-    return roll if next_duty is None else min(roll or next_duty, next_duty)

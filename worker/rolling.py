@@ -1,0 +1,51 @@
+"""When an enrollment is next planned by itself: once a day, and never when nothing can come."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from records.enrollments import Enrollment
+from schedules.facts import VisitStatus
+from worker.facts import PatientContext
+
+# Each enrollment rolls at a minute of its own.
+_ROLL_EVERY = timedelta(hours=24)
+_NOTHING_AFTER_VISIT = timedelta(days=3)
+
+
+def next_rolls(
+    rows: Sequence[Enrollment],
+    contexts: Sequence[PatientContext],
+    duties: Mapping[UUID, datetime],
+    *,
+    now: datetime,
+) -> dict[UUID, datetime | None]:
+    """Return, by enrollment, when it is planned again by itself; None when nothing can come.
+
+    `duties` says when the next duty of an enrollment falls due, at which it is planned as well.
+    """
+    ends = _ends(contexts)
+    return {row.id: _roll(row, ends.get(row.id), duties.get(row.id), now) for row in rows}
+
+
+def _ends(contexts: Sequence[PatientContext]) -> dict[UUID, datetime]:
+    """Return, by enrollment for a visit, after when nothing of it can come any more."""
+    ends = {}
+    for context in contexts:
+        for row, enrollment in context.enrollments:
+            visit = enrollment.appointment
+            if visit is not None and visit.status is VisitStatus.CANCELLED:
+                ends[row.id] = visit.cancelled_at or visit.booked_at
+            elif visit is not None:
+                reach = timedelta(days=enrollment.protocol.reach_days)
+                ends[row.id] = visit.starts_at + reach + _NOTHING_AFTER_VISIT
+    return ends
+
+
+def _roll(
+    row: Enrollment, end: datetime | None, next_duty: datetime | None, now: datetime
+) -> datetime | None:
+    """Return when the horizon of an enrollment is drawn forward; None when nothing can come."""
+    over = row.status != "active" or (end is not None and end < now)
+    roll = None if over else now + _ROLL_EVERY - timedelta(seconds=row.id.int % 3600)
+    return roll if next_duty is None else min(roll or next_duty, next_duty)
