@@ -10,7 +10,7 @@ import pytest
 
 from cli import secret_files
 from schedules import terms
-from tests.support.source import PACKAGES, ROOT, functions, kept_lines, modules
+from tests.support.source import PACKAGES, ROOT, functions, kept, modules
 from worker.settings import Settings
 
 # Spelled in pieces, so that this file keeps its own rules.
@@ -24,8 +24,7 @@ _PUBLISHED = {"+14158675309", "+14158675310", "+18005551212"}
 
 
 def _places(pattern: str) -> list[str]:
-    wanted = re.compile(pattern)
-    return [place for place, line in kept_lines() if wanted.search(line)]
+    return [place for place, _ in kept(pattern)]
 
 
 def _pyproject() -> dict[str, Any]:
@@ -74,11 +73,9 @@ def test_no_file_names_a_place_on_a_developers_machine() -> None:
 
 def test_every_phone_number_is_fiction() -> None:
     """A number in a test or an example may one day be called."""
-    numbers = re.compile(r"\+1\d{10}(?!\d)")
     real = [
         (place, number)
-        for place, line in kept_lines()
-        for number in numbers.findall(line)
+        for place, number in kept(r"\+1\d{10}(?!\d)")
         if not _FICTION.fullmatch(number) and number not in _PUBLISHED
     ]
     assert real == []

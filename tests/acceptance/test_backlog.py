@@ -39,11 +39,14 @@ def test_a_backlog_delays_no_other_clinic_and_no_reply(make: Make) -> None:
         _another_clinics_texts_go(house, elm)
         _another_clinics_reply_is_answered(house, elm)
         _its_own_reply_overtakes(house, oak)
-        time.sleep(3)
+        # Who of them has the bucket's next tokens is chance, and one may have many in a row.
+        house.wait_for(
+            lambda: all('"step": "send"' in worker.output for worker in workers),
+            "both workers have sent",
+            60,
+        )
         [(left,)] = house.ask("SELECT count(*) FROM message WHERE status = 'planned'")
-        assert left > _PATIENTS * _TIMES / 2, "the backlog still stood at the end"
-        for worker in workers:
-            assert '"step": "send"' in worker.output, "both workers sent"
+        assert left > _PATIENTS * _TIMES / 4, "the backlog still stood at the end"
     _its_bucket_held(house)
 
 

@@ -1,6 +1,7 @@
 """What the repository holds, for the tests of house rules."""
 
 import ast
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -53,12 +54,15 @@ def kept_files() -> list[Path]:
     return sorted(path for path in paths if path.is_file())
 
 
-def kept_lines() -> Iterator[tuple[str, str]]:
-    """Yield (place, line) for every line of text that git keeps."""
+def kept(pattern: str) -> Iterator[tuple[str, str]]:
+    """Yield (place, found) for all that matches in the text that git keeps."""
+    wanted = re.compile(pattern, re.MULTILINE)
     for path in kept_files():
         try:
             text = path.read_text("utf-8")
         except UnicodeDecodeError:
             continue
-        for number, line in enumerate(text.splitlines(), 1):
-            yield f"{path.relative_to(ROOT)}:{number}", line
+        # Tens of megabytes are searched whole, not by lines: that takes a third of the time.
+        for found in wanted.finditer(text):
+            number = text.count("\n", 0, found.start()) + 1
+            yield f"{path.relative_to(ROOT)}:{number}", found[0]
