@@ -287,6 +287,27 @@ def test_a_crisis_hold_has_no_end_by_time(world: World) -> None:
     assert world.statuses() == {"planned": 4}
 
 
+def test_another_hold_does_not_let_a_crisis_hold_end_by_time(world: World) -> None:
+    """Who goes to hospital in a crisis is still held for the crisis after it."""
+    _, patient_id = _book(world)
+    people.hold(world.services, patient_id, reason=Reason.CRISIS, actor="test")
+    until = world.now + timedelta(days=8)
+    with pytest.raises(RefusedError, match="only a person ends that"):
+        people.hold(world.services, patient_id, reason=Reason.HOSPITAL, until=until, actor="test")
+    people.hold(world.services, patient_id, reason=Reason.HOSPITAL, actor="test")
+    held = "SELECT status, status_reason, held_until FROM patient WHERE id = :id"
+    assert world.execute(held, id=patient_id) == [("held", "crisis", None)]
+
+
+def test_a_hold_for_what_may_be_a_stop_gets_no_end(world: World) -> None:
+    """Care rule 17: it is clear before anything goes again."""
+    _, patient_id = _book(world)
+    world.execute("UPDATE patient SET status = 'held', status_reason = 'unclear_stop'")
+    until = world.now + timedelta(days=8)
+    with pytest.raises(RefusedError, match="only a person ends that"):
+        people.hold(world.services, patient_id, reason=Reason.OTHER, until=until, actor="test")
+
+
 def test_a_closed_record_is_not_held(world: World) -> None:
     """That would open it by the back door."""
     _, patient_id = _book(world)

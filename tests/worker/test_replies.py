@@ -226,6 +226,41 @@ def test_two_patients_on_a_phone_need_a_person(talk: Talk) -> None:
     assert talk.answers == []
 
 
+@pytest.mark.parametrize(
+    "unreached", ["status = 'closed', status_reason = 'transferred'", "calls_only = true"]
+)
+def test_an_answer_is_that_of_the_one_who_is_texted_on_a_number(
+    daily: Talk, unreached: str
+) -> None:
+    """An old record on a number, or somebody who is only called, takes no answer from anybody."""
+    daily.someone(first=1, phone=phone_of(0))
+    daily.world.execute(f"UPDATE patient SET {unreached} WHERE id = :id", id=daily.patient(1).id)
+    row = daily.says("10")
+    assert (row.patient_id, daily.patient(0).proved_at) == (daily.patient(0).id, daily.world.now)
+    assert (daily.check_in().status, daily.check_in().value) == ("answered", 10)
+    assert {item.patient_id for item in daily.rows(FollowUp)} == {daily.patient(0).id}
+    assert daily.reasons == ["page_score"]
+
+
+def test_danger_from_a_number_counts_for_a_record_that_is_not_texted_too(talk: Talk) -> None:
+    """Care rule 22: who of them wrote it, whoever is paged finds out."""
+    talk.someone()
+    talk.someone(first=1, phone=phone_of(0))
+    talk.world.execute("UPDATE patient SET calls_only = true WHERE id = :id", id=talk.patient(1).id)
+    talk.says("i want to die")
+    assert talk.reasons == ["crisis", "crisis"]
+
+
+def test_a_worrying_answer_of_two_patients_is_as_urgent_as_of_one(daily: Talk) -> None:
+    """Whose it is a person finds out, as soon as the number asks for; it is nobody's silence."""
+    daily.someone(first=1, phone=phone_of(0))
+    daily.says("10")
+    worst = [item for item in daily.rows(FollowUp) if item.reason == "page_score"]
+    assert [item.severity for item in worst] == ["page_now", "page_now"]
+    assert {item.patient_id for item in worst} == {daily.patient(0).id, daily.patient(1).id}
+    assert (daily.check_in().status, daily.check_in().value) == ("unclear", None)
+
+
 def test_a_safety_text_from_a_shared_phone_counts_for_both(talk: Talk) -> None:
     """Two items that page, one reply."""
     talk.someone()

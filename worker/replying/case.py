@@ -83,8 +83,15 @@ class Case:
 
     @property
     def patient(self) -> Patient | None:
-        """The one patient on this number; None for a stranger's or a shared number."""
-        return self.people[0] if len(self.people) == 1 else None
+        """The one patient whose text this can be; None for a stranger's or a shared number.
+
+        Of several on a number that is who gets texts there: no answer is that of a closed record,
+        or of somebody who is only called. A stop and danger count for all (care rule 22).
+        """
+        texted = [each for each in self.people if each.status != "closed" and not each.calls_only]
+        counts_for_all = self.inbound.opt_change or hearing.SAFETY & set(self.intents)
+        people = self.people if counts_for_all else texted or self.people
+        return people[0] if len(people) == 1 else None
 
     def person(self, patient_id: UUID) -> Patient:
         """Return one of those on the number, or whom a question was asked before it was another's.
@@ -293,10 +300,12 @@ class Case:
     def open(self, *wanted: WantedFollowUp) -> None:
         """Put items before a person: for everybody on the number, or for the number itself."""
         opened: list[UUID] = []
-        for person in self.people:
-            mine = wanted if self.patient else [_of(one, person) for one in wanted]
-            opened += self._open(person.id, mine)
-        if not self.people:
+        if self.patient is not None:
+            opened = self._open(self.patient.id, wanted)
+        elif self.people:
+            for person in self.people:
+                opened += self._open(person.id, [_of(one, person) for one in wanted])
+        else:
             opened = self._open(None, wanted)
         if opened and self.inbound.follow_up_id is None:
             self.inbound.follow_up_id = opened[0]

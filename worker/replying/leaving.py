@@ -15,6 +15,7 @@ from schedules.followups import FollowUpReason
 from schedules.staffing import Severity
 from worker.replying import stopping
 from worker.replying.case import Case
+from worker.replying.prompted import answered_by_somebody
 
 _A_DAY = timedelta(days=1)
 _EVER = timedelta(days=3650)
@@ -70,8 +71,9 @@ def stranger(case: Case) -> None:
     if case.needs_nobody:
         return
     if case.people:
-        # Care rule 22: which of the two wrote, only a person can find out.
-        case.open(*case.read_as(bound=False) or (case.want(FollowUpReason.UNCLEAR_REPLY),))
+        # Care rule 22: which of the two wrote, only a person can find out; the answer says how soon.
+        wanted = (*case.read_as(bound=False), *answered_by_somebody(case))
+        case.open(*wanted or (case.want(FollowUpReason.UNCLEAR_REPLY),))
         case.acknowledge()
         return
     case.open(case.want(FollowUpReason.UNKNOWN_NUMBER))

@@ -55,6 +55,24 @@ def answered(case: Case) -> bool:
     return True
 
 
+def answered_by_somebody(case: Case) -> tuple[WantedFollowUp, ...]:
+    """Return what the question wants whoever of the people on a number answered it.
+
+    Nothing is recorded as anybody's answer, and the silence after it is nobody's (care rule 22).
+    """
+    prompt, intent = case.prompt, case.intents[0]
+    if prompt is None:
+        return ()
+    if intent is Intent.score and scale_of(prompt.context) is not None:
+        wanted = judge_score(case, prompt)
+    elif intent in _DECIDED and prompt.context == YES_NO:
+        wanted = _judge(case, prompt, question_of(case, prompt), before=_said_before(case, prompt))
+    else:
+        return ()
+    record(case, prompt, status="unclear")
+    return wanted
+
+
 def record(
     case: Case,
     prompt: Prompt,

@@ -25,7 +25,7 @@ from records.base import Session
 from records.patients import Patient
 from schedules.clinic import OptoutHandledBy
 from schedules.reasons import SkipReason
-from worker import enrolling, protocols
+from worker import enrolling, protocols, resting
 from worker.intake import batches
 from worker.intake.mapped import MappingFile
 from worker.intake.patients import (
@@ -56,6 +56,10 @@ class Reason(StrEnum):
     DISCHARGED = "discharged"
     TRANSFERRED = "transferred"
     OTHER = "other"
+
+
+#: What a patient may be held for that no time ends.
+_ENDED_BY_A_PERSON = frozenset({Reason.CRISIS.value, resting.UNCLEAR_STOP})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,8 +133,8 @@ def hold(
 ) -> StatusChange:
     """Start no texts to a patient until they are resumed, or until an instant.
 
-    Raises RefusedError for a closed record, and for an end of a crisis hold: only a person ends
-    that (care rule 10).
+    Raises RefusedError for a closed record, and for an end of a crisis hold, a standing one too:
+    only a person ends that (care rule 10). So it is where a text may have been a stop (rule 17).
     """
     now = services.now
     if until is not None and reason is Reason.CRISIS:
@@ -140,6 +144,14 @@ def hold(
     with services.database.transaction() as session:
         person = intake.lock_patient(session, patient_id)
         _refuse_closed(person)
+        held_for = person.status_reason if person.status == _HELD else None
+        if until is not None and held_for in _ENDED_BY_A_PERSON:
+            raise RefusedError(
+                f"This patient is held already, and only a person ends that ({held_for}): a hold "
+                "with an end would. Leave out --until, or run `aftercare patient resume` first."
+            )
+        # What else keeps them from texts now does not turn the crisis into a hold like others.
+        reason = Reason.CRISIS if held_for == Reason.CRISIS else reason
         person.held_until = until
         cancelled = _stand_still(session, person, _HELD, reason, SkipReason.PATIENT_HELD, now)
         details = {"reason": reason, "until": until}

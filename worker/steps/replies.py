@@ -195,6 +195,7 @@ def _converse(case: Case, intents: set[Intent]) -> None:
     elif person is None:
         stranger(case)
     else:
+        case.inbound.patient_id = person.id
         _prove(case)
         hold_beside(case)
         if Intent.pause in intents:
