@@ -71,7 +71,7 @@ def stranger(case: Case) -> None:
     if case.needs_nobody:
         return
     if case.people:
-        # Care rule 22: which of the two wrote, only a person can find out; the answer says how soon.
+        # Which of the two wrote, a person finds out (care rule 22); the answer says how soon.
         wanted = (*case.read_as(bound=False), *answered_by_somebody(case))
         case.open(*wanted or (case.want(FollowUpReason.UNCLEAR_REPLY),))
         case.acknowledge()
