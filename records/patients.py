@@ -283,10 +283,14 @@ def opt_out(
     row = {"reason": reason, "occurred_at": occurred_at, "lifted_at": None}
     statement = insert(OptOut).values(clinic_id=clinic_id, phone_blind=blind, **row)
     # A number that opted out by a keyword may be lifted by START; a later, stronger reason stays.
+    # A number out of service is nobody's wish: any outranks it, and it takes the place of none,
+    # since the next reply ends it.
+    replaced = OptOut.lifted_at.is_not(None)
+    if not reason.startswith(SUSPENDED):
+        weaker = (OptOut.reason == "keyword") | OptOut.reason.startswith(SUSPENDED)
+        replaced = replaced | weaker
     statement = statement.on_conflict_do_update(
-        index_elements=[OptOut.clinic_id, OptOut.phone_blind],
-        set_=row,
-        where=OptOut.lifted_at.is_not(None) | (OptOut.reason == "keyword"),
+        index_elements=[OptOut.clinic_id, OptOut.phone_blind], set_=row, where=replaced
     )
     session.execute(statement)
     if known := session.info.get(_OPT_OUTS, {}).pop((clinic_id, blind), None):

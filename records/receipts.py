@@ -17,7 +17,11 @@ from records.vault import Vault
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingReceipt:
-    """A stored receipt beside the message it speaks of, both locked."""
+    """A stored receipt beside the message it speaks of, both locked.
+
+    `came_back` where it speaks of an attempt that is over: the text did not arrive by it, and is
+    planned again or on its way by another.
+    """
 
     id: UUID
     sid: str
@@ -31,6 +35,7 @@ class PendingReceipt:
     message_sid: str | None
     attempts: int | None
     latest_at: datetime | None
+    came_back: bool
 
 
 _CLINICS = text("SELECT id, clinic_id FROM message WHERE id = ANY(CAST(:ids AS uuid[]))")
@@ -50,7 +55,9 @@ _PENDING = text("""
     )
     SELECT r.id, r.sid, r.status, r.error_code, r.attempt, m.id AS message_id, m.clinic_id,
            m.status AS message_status, m.reason AS message_reason, m.sid AS message_sid,
-           m.attempts, m.latest_at
+           m.attempts, m.latest_at,
+           m.sid IS NULL AND EXISTS (SELECT 1 FROM attempt t
+                                     WHERE t.message_id = m.id AND t.sid = r.sid) AS came_back
     FROM pending r
     JOIN message m ON m.id = COALESCE(r.message_id,
                                       (SELECT s.id FROM message s WHERE s.sid = r.sid))

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -129,6 +130,39 @@ def test_an_unregistered_campaign_told_by_a_receipt_opens_the_breaker(world: Wor
     message = world.message(message_id)
     assert (message.status, message.reason, message.sid) == ("planned", "account", None)
     assert world.execute("SELECT breaker_reason FROM sender")[0][0] == "code_30034"
+
+
+@pytest.mark.parametrize("late", ["queued", "sent", "failed", "undelivered"])
+def test_what_is_told_late_of_a_text_that_came_back_does_not_end_its_retry(
+    world: World, late: str
+) -> None:
+    """Callbacks come in any order; the retry was taken for gone, and the text was lost."""
+    message_id, sid = _sent(world)
+    _store(world, message_id, sid, "undelivered", 30008)
+    receipts.run(world.services)
+    assert world.message(message_id).status == "planned"
+    _store(world, message_id, sid, late)
+    receipts.run(world.services)
+    assert world.message(message_id).status == "planned"
+    world.advance(hours=1)
+    world.send()
+    second = world.gateway.created()[-1].sid
+    message = world.message(message_id)
+    assert second != sid
+    assert (message.status, message.sid, message.attempts) == ("accepted", second, 2)
+
+
+def test_a_text_that_arrived_after_all_is_not_sent_again(world: World) -> None:
+    """Whenever that is told, and whatever was told before."""
+    message_id, sid = _sent(world)
+    _store(world, message_id, sid, "undelivered", 30008)
+    receipts.run(world.services)
+    _store(world, message_id, sid, "delivered")
+    receipts.run(world.services)
+    assert world.message(message_id).status == "delivered"
+    world.advance(hours=1)
+    world.send()
+    assert len(world.gateway.created()) == 1
 
 
 def test_a_text_refused_for_now_by_a_receipt_is_tried_later_and_not_for_ever(world: World) -> None:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from records import patients
 from records.appointments import Appointment
 from records.checkins import CheckIn
 from records.followups import FollowUp, FollowUpEvent
@@ -268,6 +269,39 @@ def test_a_safety_text_from_a_shared_phone_counts_for_both(talk: Talk) -> None:
     talk.says("i want to die")
     assert talk.reasons == ["crisis", "crisis"]
     assert talk.answers == ["crisis_reply_noalert"]
+
+
+def test_a_stop_from_a_number_that_was_out_of_service_stays(daily: Talk) -> None:
+    """The next reply proves the number, and that took the stop with it."""
+    world = daily.world
+    world.execute(
+        "INSERT INTO opt_out (clinic_id, phone_blind, reason, occurred_at)"
+        " SELECT clinic_id, phone_blind, 'suspended_30006', :now FROM patient",
+        now=world.now,
+    )
+    assert daily.says("stop texting me").opt_change == "stop"
+    assert daily.answers == ["optout_confirm"]
+    daily.says("thanks")
+    standing = "SELECT reason FROM opt_out WHERE lifted_at IS NULL"
+    assert world.execute(standing) == [("words",)]
+
+
+def test_a_number_out_of_service_takes_the_place_of_no_stop(daily: Talk) -> None:
+    """What a late callback says of the number is lifted by a reply; a STOP is not."""
+    world = daily.world
+    daily.says("STOP")
+    with world.database.transaction() as session:
+        blind = daily.patient().phone_blind
+        patients.opt_out(
+            session,
+            clinic_id=world.clinic_id,
+            blind=blind,
+            reason="suspended_30005",
+            occurred_at=world.now,
+        )
+    daily.says("thanks")
+    standing = "SELECT reason FROM opt_out WHERE lifted_at IS NULL"
+    assert world.execute(standing) == [("keyword",)]
 
 
 def test_start_from_a_shared_phone_is_left_to_a_person(talk: Talk) -> None:

@@ -44,6 +44,8 @@ def stop(
     """Stop a number in a clinic: opt-out, ledger, and every unsent row of everyone on it."""
     locked = conversation.lock_patients(session, people)
     before = patients.opted_out(session, clinic_id=clinic_id, blind=blind)
+    # A number that was out of service says nothing of its owner's wish.
+    stopped_before = before is not None and not before.reason.startswith(patients.SUSPENDED)
     patients.opt_out(
         session, clinic_id=clinic_id, blind=blind, reason=reason.value, occurred_at=occurred_at
     )
@@ -61,13 +63,13 @@ def stop(
             )
         resting.end_for_clear(session, person)
         enrollments.request_plan_of_patient(session, person.id)
-    if before is None:
+    if not stopped_before:
         # What is unsent after an earlier stop is that stop's one confirmation.
         stopping.cancel_unsent_of_number(
             session, clinic_id=clinic_id, blind=blind, reason="stopped", now=now
         )
         conversation.cancel_answers_to_stranger(session, clinic_id, blind, now=now)
-    return STOPPED if before is None else STOPPED_BEFORE
+    return STOPPED_BEFORE if stopped_before else STOPPED
 
 
 def start(

@@ -47,10 +47,11 @@ def _apply(services: Services, limit: int) -> int:
         if not pending:
             receipts.give_up_strangers(session, now=now, before=now - _STRANGER_FOR)
             return 0
-        outcomes.accept(session, list(_acceptances(pending)), now=now)
+        news = [receipt for receipt in pending if not _is_of_the_past(receipt)]
+        outcomes.accept(session, list(_acceptances(news)), now=now)
         advances = [
             change
-            for _, group in groupby(pending, key=lambda receipt: receipt.message_id)
+            for _, group in groupby(news, key=lambda receipt: receipt.message_id)
             if (change := _advance(list(group), now)) is not None
         ]
         receipts.advance(session, advances, now=now)
@@ -72,6 +73,14 @@ def _note_arrivals(session: Session, pending: Sequence[PendingReceipt], *, now: 
     }
     for message_id in delivered.values():
         outages.arrives(session, message_id, now=now)
+
+
+def _is_of_the_past(receipt: PendingReceipt) -> bool:
+    """Whether it tells late how a text went that has come back since, and is tried again.
+
+    That it arrived after all is news whenever it is told.
+    """
+    return receipt.came_back and from_carrier(receipt.status) is not MessageStatus.delivered
 
 
 def _acceptances(pending: Sequence[PendingReceipt]) -> Iterator[AcceptedRow]:
