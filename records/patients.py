@@ -8,7 +8,7 @@ from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, select, text, tuple_
+from sqlalchemy import ColumnElement, ForeignKey, Index, UniqueConstraint, select, text, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import Text
@@ -285,7 +285,7 @@ def opt_out(
     # A number that opted out by a keyword may be lifted by START; a later, stronger reason stays.
     # A number out of service is nobody's wish: any outranks it, and it takes the place of none,
     # since the next reply ends it.
-    replaced = OptOut.lifted_at.is_not(None)
+    replaced: ColumnElement[bool] = OptOut.lifted_at.is_not(None)
     if not reason.startswith(SUSPENDED):
         weaker = (OptOut.reason == "keyword") | OptOut.reason.startswith(SUSPENDED)
         replaced = replaced | weaker

@@ -119,10 +119,18 @@ def _open(
 
 def end_needless(session: Session, items: Sequence[FollowUp], *, now: datetime) -> None:
     """Resolve items that nobody has to act on any more, and say so in their story."""
+    end(session, items, outcome=NO_LONGER_NEEDED, actor=SYSTEM, now=now)
+
+
+def end(
+    session: Session, items: Sequence[FollowUp], *, outcome: str, actor: str, now: datetime
+) -> None:
+    """Resolve items, with whatever is on its way about them: nobody is to answer their pages."""
     for item in items:
-        item.status, item.outcome, item.resolved_at = "resolved", NO_LONGER_NEEDED, now
+        item.status, item.outcome, item.resolved_at = "resolved", outcome, now
         item.climbs_at = None
-        followups.tell(session, item.clinic_id, item.id, at=now, actor=SYSTEM, action="resolved")
+        pages.close_of_item(session, item.id, now=now)
+        followups.tell(session, item.clinic_id, item.id, at=now, actor=actor, action="resolved")
 
 
 def _give_to_lead(session: Session, item_id: UUID, clinic_id: UUID, now: datetime) -> bool:

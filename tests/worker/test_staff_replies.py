@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from records import followups
 from records.clinics import Clinic
 from records.followups import FollowUp
 from records.pages import Page, PageKind
@@ -15,6 +16,7 @@ from schedules.ladder import Channel
 from schedules.staffing import Severity
 from tests.support.world import World, phone_of
 from tests.worker.duty import CRISIS, KIM, SAM, Duty
+from worker import opening
 from worker.paging import calling
 from worker.steps import followup_actions as actions
 from worker.steps import receive, replies
@@ -104,6 +106,32 @@ def test_an_answer_and_a_key_leave_the_same_behind(duty: Duty) -> None:
     )
     events = duty.world.execute("SELECT actor, action FROM follow_up_event ORDER BY at, id")
     assert [tuple(row) for row in events][before:] == by_text[-1]
+
+
+def test_a_page_whose_item_ended_by_itself_waits_for_nobody(duty: Duty) -> None:
+    """A visit was recorded late, its item ended, and TAKE asked at night which of two was meant."""
+    duty.says()
+    duty.world.advance(minutes=3)
+    duty.says(phone=phone_of(1))
+    first, second = duty.talk.rows(FollowUp)
+    with duty.world.database.transaction() as session:
+        item = followups.by_id(session, first.id)
+        assert item is not None
+        opening.end_needless(session, [item], now=duty.world.now)
+    assert duty.world.execute("SELECT closed_at IS NULL FROM page ORDER BY at LIMIT 1") == [
+        (False,)
+    ]
+    duty.says("take", phone=SAM)
+    taken = "SELECT status FROM follow_up WHERE id = :id"
+    assert duty.world.execute(taken, id=second.id) == [("acknowledged",)]
+
+
+def test_of_many_pages_some_numbers_are_told_and_how_many_more_wait(duty: Duty) -> None:
+    """A text of all of them is refused by the carrier as too long, and nobody hears a thing."""
+    for number in range(11):
+        duty.says(phone=phone_of(number))
+    duty.says("take", phone=SAM)
+    assert "8 (since 10 AM) and 3 more to take it" in duty.texted(SAM)[-1]
 
 
 def test_of_two_pages_each_number_takes_its_own(duty: Duty) -> None:

@@ -127,13 +127,19 @@ def text(told: Told, public_url: str) -> str:
     )
 
 
+#: So many pages are told by their numbers: a text of all may be longer than any carrier takes.
+_TOLD = 8
+
+
 def _answer(told: Told, public_url: str) -> str:
     """Return what is said to whoever answered a page, and what else waits for them."""
     words = _ANSWERS[told.subject or ""].format(url=f"{public_url}/", phone=told.clinic.phone)
     zone = told.clinic.zone
     numbers = ", ".join(
-        f"{code} (since {formats.clock_in(at, zone, 'en')})" for code, at in told.waiting
+        f"{code} (since {formats.clock_in(at, zone, 'en')})" for code, at in told.waiting[:_TOLD]
     )
+    if more := len(told.waiting[_TOLD:]):
+        numbers += f" and {more} more"
     rest = f" Still open: reply {numbers} to take it." if numbers else ""
     return f"{told.clinic.sms_name}: {words}{rest}"
 

@@ -15,11 +15,10 @@ from records import audit, clinics, enrollments, followups, intake
 from records.appointments import Appointment, AppointmentEvent
 from records.base import Session
 from records.enrollments import Enrollment
-from records.followups import FollowUp
 from records.patients import Patient
 from schedules.facts import Dose, VisitStatus
 from schedules.followups import FollowUpReason, wanted
-from worker import enrolling, protocols
+from worker import enrolling, opening, protocols
 from worker.intake import batches, ids, visits, whole
 from worker.intake.bookings import VisitBatch, book_again, cancel
 from worker.intake.mapped import MappingFile
@@ -35,6 +34,8 @@ from worker.services import Services
 _CLOCK_SLACK = timedelta(minutes=10)
 _RANK = {"booked": 0, "arrived": 1, "checked_out": 2, "fulfilled": 3}
 _SAYS_DOSE = frozenset({VisitStatus.CHECKED_OUT, VisitStatus.FULFILLED})
+#: The outcome of an item that asked for what was now told.
+_RECORDED = "recorded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,21 +270,16 @@ def _answer_questions(session: Session, visit: Appointment, actor: str, now: dat
     took_place = visit.status in {"arrived", "checked_out", "fulfilled"}
     if visit.kind == "dosing" and took_place and (not visit.checked_out_at or not visit.dose):
         return
-    _end(session, intake.open_items_of_visit(session, visit.id, asked), actor, now)
+    items = intake.open_items_of_visit(session, visit.id, asked)
+    opening.end(session, items, outcome=_RECORDED, actor=actor, now=now)
 
 
 def _keep(session: Session, visit: Appointment, actor: str, now: datetime) -> None:
     """End the item about another time, now that staff say that the visit stands."""
     staffed = clinics.by_id(session, visit.clinic_id).file.staffed()
     asked = wanted(FollowUpReason.CHANGE_REQUESTED, now=now, staffed=staffed, about=str(visit.id))
-    _end(session, followups.open_with_causes(session, visit.clinic_id, [asked.cause]), actor, now)
-
-
-def _end(session: Session, items: Sequence[FollowUp], actor: str, now: datetime) -> None:
-    for item in items:
-        item.status, item.outcome, item.resolved_at = "resolved", "recorded", now
-        item.climbs_at = None
-        followups.tell(session, item.clinic_id, item.id, at=now, actor=actor, action="resolved")
+    items = followups.open_with_causes(session, visit.clinic_id, [asked.cause])
+    opening.end(session, items, outcome=_RECORDED, actor=actor, now=now)
 
 
 def _record(
