@@ -6,17 +6,15 @@ or none for a while, are both harmless: a tick only finds work, the rows decide.
 
 from collections.abc import Sequence
 
-from records import dispatch, outages, progress, sending
+from records import dispatch, progress, sending
 from records.base import Session
+from worker import catchup
 from worker.services import Services
 
 # (step, *internal ids): what a nudge says, and what a worker runs.
 Work = tuple[str, ...]
 
-TICK, TICK_OF_BEAT = outages.TICK, "tick:beat"
-# When ticks came again after a long silence.
-SILENT_UNTIL = outages.RESUMED_AT
-_SILENCE, _HELD_AT_MOST = 600.0, 120.0
+TICK, TICK_OF_BEAT = catchup.TICK, "tick:beat"
 # Seconds between turns of what is looked at although nobody asked.
 _TURNS = {
     "sweep": 5.0,
@@ -34,7 +32,7 @@ def find_work(services: Services, *, by_beat: bool) -> Sequence[Work]:
     """Return the steps that have something to do, the urgent ones first, and mark the tick."""
     now = services.now
     with services.database.transaction() as session:
-        catching_up = _catching_up(session)
+        catching_up = catchup.begin(session)
         work = _of_senders(sending.senders_due(session, now=now), only_safety=catching_up)
         work += _waiting(dispatch.waiting(session, now=now))
         turns = [(name,) for name, every in _TURNS.items() if _turn(session, name, every)]
@@ -43,21 +41,6 @@ def find_work(services: Services, *, by_beat: bool) -> Sequence[Work]:
         if by_beat:
             progress.mark(session, TICK_OF_BEAT)
     return work
-
-
-def _catching_up(session: Session) -> bool:
-    """Return whether texts wait until what came in during a long silence has been pulled.
-
-    A stop written while nothing ran, or after the backup that was restored, is on the carrier's
-    list only; nothing goes to its number before that is read. A list that fails holds nothing
-    back for longer than two minutes.
-    """
-    ages = progress.ages(session)
-    if (silent := ages.get(TICK, 0.0)) > _SILENCE:
-        progress.mark(session, SILENT_UNTIL, {"silent": round(silent)})
-        return True
-    since = ages.get(SILENT_UNTIL, float("inf"))
-    return since < _HELD_AT_MOST and ages.get(progress.PULLED, float("inf")) > since
 
 
 def _of_senders(due: Sequence[tuple[object, bool]], *, only_safety: bool) -> list[Work]:

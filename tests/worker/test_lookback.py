@@ -9,7 +9,7 @@ import pytest
 from records.base import Database
 from tests.support.databases import Databases, OwnDatabase
 from tests.support.world import World
-from worker import dispatch
+from worker import catchup, dispatch
 from worker.steps import receive
 
 
@@ -175,6 +175,18 @@ def test_after_a_long_silence_nothing_goes_before_the_pull(silent: World) -> Non
     assert _sends(silent)
 
 
+def test_no_answer_starts_what_waits_for_the_pull(silent: World) -> None:
+    """An answer has its sender looked at beside the ticks; whoever wrote STOP meanwhile is safe."""
+    silent.send()
+    assert silent.gateway.created() == []
+    _sends(silent)
+    silent.send()
+    assert silent.gateway.created() == []
+    receive.pull(silent.services, silent.gateway, silent.carrier.call)
+    silent.send()
+    assert len(silent.gateway.created()) == 1
+
+
 def test_a_list_that_fails_holds_texts_for_two_minutes_only(silent: World) -> None:
     """A carrier whose list is broken must not keep everything from going."""
     silent.gateway.outage = True
@@ -182,7 +194,7 @@ def test_a_list_that_fails_holds_texts_for_two_minutes_only(silent: World) -> No
     assert not _sends(silent)
     silent.execute(
         "UPDATE progress SET at = at - interval '121 seconds' WHERE name = :name",
-        name=dispatch.SILENT_UNTIL,
+        name=catchup.SILENT_UNTIL,
     )
     assert _sends(silent)
 

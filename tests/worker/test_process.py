@@ -13,7 +13,7 @@ from records import progress
 from records.base import new_id
 from tests.support.processes import wait_until
 from tests.support.world import World
-from worker import dispatch
+from worker import catchup, dispatch
 from worker.carrier import Carrier, Posted, Posting
 from worker.process import WorkerProcess
 from worker.wiring import Nudger
@@ -69,7 +69,7 @@ def test_whoever_watches_outside_is_called_while_ticks_succeed(world: World, tic
         if ticking:
             with world.database.transaction() as session:
                 # Beat has just ticked, and goes on to for as long as this test takes.
-                progress.mark(session, dispatch.TICK)
+                progress.mark(session, catchup.TICK)
                 progress.mark(session, dispatch.TICK_OF_BEAT)
         else:
             made.tick = lambda *, by_beat: []  # type: ignore[method-assign]

@@ -24,7 +24,7 @@ from records.outcomes import AcceptedRow
 from records.sending import Claimed, DueMessage, LockedSender, RecentText
 from schedules.clinic import ClinicFile
 from schedules.telling import Telling, telling
-from worker import gates, staffwords
+from worker import catchup, gates, staffwords
 from worker.carrier import Carrier, Posting
 from worker.logs import get_logger
 from worker.lookback import Overdue, is_overdue, look
@@ -98,6 +98,8 @@ def _claim(
     with services.database.transaction() as session:
         sender = _sender(session, sender_id, now=now, safety=safety)
         if sender is None or not _may_claim(services, sender, now=now, safety=safety):
+            return None
+        if not safety and catchup.is_held(session):
             return None
         limit = 1 if sender.probing else CHUNK
         due = sending.due(session, sender_id, now=now, limit=limit, safety=safety)
