@@ -92,7 +92,7 @@ def bring_in(services: Services, sample: Sample, password: str) -> None:
             services,
             clinic.clinic_id,
             email=EMAIL,
-            role=staff.Role.ADMIN,
+            role=staff.Role.CLINICIAN,
             password=password,
             actor=_ACTOR,
         )

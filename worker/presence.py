@@ -13,7 +13,7 @@ from schedules.ladder import Absent, Person
 #: Roles that can do something about an item.
 MAY_ACT = frozenset({"coordinator", "clinician", "admin"})
 #: Whose decision it is whether a dose is given after a lapse, and how a crisis ends.
-MAY_DECIDE = frozenset({"clinician", "admin"})
+MAY_DECIDE = frozenset({"clinician"})
 _AN_INSTANT = timedelta(microseconds=1)
 
 

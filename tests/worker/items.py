@@ -47,7 +47,7 @@ ROLES = {
     "doc@clinic.test": "clinician",
     "ann@clinic.test": "viewer",
 }
-MAY_END_SAFETY = frozenset({"clinician", "admin"})
+MAY_END_SAFETY = frozenset({"clinician"})
 STRANGER = "+12125550177"
 WRITERS = (phone_of(0), phone_of(1), STRANGER)
 WORDS = (

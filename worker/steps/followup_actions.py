@@ -56,7 +56,7 @@ LONGEST_SNOOZE = timedelta(days=30)
 # What was told outside is written down soon; a browser's clock may be a little ahead of ours.
 LONGEST_AGO, _CLOCKS_APART = timedelta(days=30), timedelta(minutes=5)
 LONGEST_RECIPIENT, LONGEST_TOLD = 200, 2000
-ONLY_A_CLINICIAN = "Only a clinician or an admin ends this follow-up. Hand it over."
+ONLY_A_CLINICIAN = "Only a clinician ends this follow-up. Hand it over."
 _REASONS_OF_SAFETY = frozenset(str(reason) for reason in SAFETY)
 
 #: How a safety item ends (care rule 10), and what may be written for it.
@@ -194,7 +194,7 @@ def resolve(
 ) -> ListedFollowUp:
     """End it with an outcome; a `note` is kept sealed.
 
-    A crisis, an overdose or an emergency is ended by a clinician or an admin, with one of
+    A crisis, an overdose or an emergency is ended by a clinician, with one of
     SAFETY_OUTCOMES, and "not_reached" needs a note of what was decided (care rule 10). A lapse
     before a dose is ended by them too.
     Raises NotAllowedError or BadActionError.

@@ -21,7 +21,7 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
 class Role(StrEnum):
-    """What somebody may do in the console."""
+    """What somebody may do in the console: a crisis is ended by a clinician only (care rule 10)."""
 
     COORDINATOR = "coordinator"
     CLINICIAN = "clinician"
