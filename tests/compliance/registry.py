@@ -316,8 +316,8 @@ RULES: tuple[Rule, ...] = (
         how="A reply of a shared number is bound to nobody; items are opened for each.",
         sabotage=Sabotage(
             file="worker/replying/case.py",
-            old="return self.people[0] if len(self.people) == 1 else None",
-            new="return self.people[0] if self.people else None",
+            old="return people[0] if len(people) == 1 else None",
+            new="return people[0] if people else None",
             what="the first of two patients stands for both",
         ),
     ),

@@ -277,6 +277,27 @@ def test_a_close_ends_enrollments_and_a_resume_begins_them_again(world: World) -
     assert world.statuses() == {"planned": 4}
 
 
+def test_rule_24_a_hold_opens_a_call_for_each_coming_visit(world: World) -> None:
+    """Also of a visit of which every text had gone: nobody else would speak of it."""
+    visit_id, patient_id = _book(world)
+    world.execute("UPDATE message SET status = 'delivered', final_at = :now", now=world.now)
+    people.hold(world.services, patient_id, reason=Reason.HOSPITAL, actor="test")
+    items = "SELECT reason, source_id, due_at <= :start FROM follow_up WHERE reason = :reason"
+    [(starts_at,)] = world.execute("SELECT starts_at FROM appointment")
+    found = world.execute(items, start=starts_at, reason="not_reminded")
+    assert found == [("not_reminded", visit_id, True)]
+    people.hold(world.services, patient_id, reason=Reason.HOSPITAL, actor="test")
+    assert len(world.execute(items, start=starts_at, reason="not_reminded")) == 1
+
+
+def test_a_hold_that_ends_before_a_visit_asks_for_no_call(world: World) -> None:
+    """Its texts go again by then."""
+    _, patient_id = _book(world)
+    until = world.now + timedelta(hours=1)
+    people.hold(world.services, patient_id, reason=Reason.HOSPITAL, until=until, actor="test")
+    assert world.execute("SELECT 1 FROM follow_up WHERE reason = 'not_reminded'") == []
+
+
 def test_a_crisis_hold_has_no_end_by_time(world: World) -> None:
     """Care rule 10; and no hold ends in the past."""
     _, patient_id = _book(world)

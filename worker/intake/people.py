@@ -16,7 +16,7 @@ from records.base import Session, new_id
 from records.patients import Consent, Patient
 from schedules import followups
 from schedules.reasons import SkipReason
-from worker import enrolling, leads, protocols
+from worker import enrolling, held, leads, protocols
 from worker.intake import ids, merging
 from worker.intake.batches import BatchResult
 from worker.intake.onrecord import on_record
@@ -241,6 +241,8 @@ class PatientBatch:
         _end_or_hold(person, row.status or "")
         reason = SkipReason.PATIENT_HELD if person.status == "held" else SkipReason.PATIENT_CLOSED
         stopping.cancel_unsent_of_patient(session, person.id, reason=reason, now=self._now)
+        if person.status == "held":
+            held.call_about_visits(session, person, until=None, now=self._now)
         if person.status == "closed":
             self._close(session, person)
             if in_crisis:
@@ -355,8 +357,8 @@ class PatientBatch:
     ) -> bool:
         """Append what is new; a consent for a number that staff have replaced only takes away."""
         at, method = row.consented_at or self._now, row.consent_method or "import"
-        wanted, held = set(row.purposes), set(person.purposes or ())
-        gone = sorted(held - wanted)
+        wanted, had = set(row.purposes), set(person.purposes or ())
+        gone = sorted(had - wanted)
         if gone:
             self._record(session, person, "revoke", gone, method, at, row.consent_version)
             intake.release_of_patients(session, [person.id])
@@ -365,10 +367,10 @@ class PatientBatch:
                 _note(result, row, "phone", _OTHER_NUMBER)
             return bool(gone)
         renewed = last is None or at > last.occurred_at
-        if wanted and (renewed or wanted - held):
+        if wanted and (renewed or wanted - had):
             self._record(session, person, "grant", sorted(wanted), method, at, row.consent_version)
             # What a file says proves no number: that takes a reply from it (care rule 26).
-            if not held:
+            if not had:
                 self._joined.append((row, person))
             return True
         return bool(gone)

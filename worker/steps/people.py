@@ -25,7 +25,7 @@ from records.base import Session
 from records.patients import Patient
 from schedules.clinic import OptoutHandledBy
 from schedules.reasons import SkipReason
-from worker import enrolling, protocols, resting
+from worker import enrolling, held, protocols, resting
 from worker.intake import batches
 from worker.intake.mapped import MappingFile
 from worker.intake.patients import (
@@ -133,6 +133,8 @@ def hold(
 ) -> StatusChange:
     """Start no texts to a patient until they are resumed, or until an instant.
 
+    Staff are to call about each coming visit (care rule 24).
+
     Raises RefusedError for a closed record, and for an end of a crisis hold, a standing one too:
     only a person ends that (care rule 10). So it is where a text may have been a stop (rule 17).
     """
@@ -154,7 +156,8 @@ def hold(
         reason = Reason.CRISIS if held_for == Reason.CRISIS else reason
         person.held_until = until
         cancelled = _stand_still(session, person, _HELD, reason, SkipReason.PATIENT_HELD, now)
-        details = {"reason": reason, "until": until}
+        calls = held.call_about_visits(session, person, until=until, now=now)
+        details = {"reason": reason, "until": until, "calls": calls}
         _record(session, services, person, actor, "patient.held", details)
         return _change_of(person, cancelled, 0)
 
