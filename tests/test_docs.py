@@ -140,8 +140,14 @@ def _command_lines(text: str) -> Iterator[str]:
                 yield found[1].partition("  ")[0].partition(" #")[0]
             if found := re.match(r"\s*docker compose run .* (?:web|worker|beat) ([a-z]+ .*)", line):
                 yield found[1]
+            if found := re.match(
+                r"\s*docker compose exec .*(?:web|worker|beat) aftercare (.*)", line
+            ):
+                yield found[1]
     for code in _codes(joined):
-        if found := re.fullmatch(r"(?:\.state/)?aftercare ([a-z].*)", code):
+        if found := re.fullmatch(
+            r"(?:\.state/|docker compose exec (?:-T )?web )?aftercare ([a-z].*)", code
+        ):
             yield found[1]
 
 
