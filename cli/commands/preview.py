@@ -9,8 +9,9 @@ import typer
 from cli import calendar_page, calendars, listing, output
 from cli.errors import refuse
 from cli.samples import Wishes, at_place, protocol_named, sample_of
-from cli.session import an_instant, services, the_patient, zone_of_clinic
-from records import clinics
+from cli.session import ACTOR, an_instant, services, the_patient, zone_of_clinic
+from records import audit, clinics
+from records.patients import Patient
 from schedules.loader import load
 from schedules.protocol import Protocol
 from worker.clinicfiles import shipped_sources
@@ -53,7 +54,7 @@ def preview(
     """Show the exact texts with the patient's local times, segments, cost and reasons.
 
     What depends on a visit that has not taken place, or on silence, is shown as conditional.
-    Sends nothing, writes nothing but the file of --html.
+    Sends nothing, writes nothing but the file of --html. That a patient's were shown is recorded.
     """
     if sample == (patient is not None):
         refuse("Say whose texts: a patient's id, or --sample for somebody imagined.")
@@ -103,8 +104,25 @@ def _of_patient(
         person = the_patient(running, patient, clinic)
         wanted = _protocol(running, named[0], person.clinic_id) if named else None
         at = an_instant(first, zone_of_clinic(running, person.clinic_id), "--from")
-        return preview_texts(
+        found = preview_texts(
             running, person.id, at=at or running.now, days=days, protocol=wanted, price=price
+        )
+        _record(running, person, days)
+        return found
+
+
+def _record(running: Services, person: Patient, days: int) -> None:
+    """Record, before anything is shown, that the words of a patient's texts are looked at."""
+    with running.database.transaction() as session:
+        audit.record(
+            session,
+            running.vault,
+            clinic_id=person.clinic_id,
+            now=running.now,
+            actor=ACTOR,
+            action="preview.shown",
+            subject=f"patient:{person.id}",
+            details={"days": days},
         )
 
 

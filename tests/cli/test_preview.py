@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
+from sqlalchemy import text
 
+from cli.session import services, the_patient
 from tests.cli.conftest import CLINIC, Run, write
 from tests.support.browser import launched
 
@@ -186,3 +188,16 @@ def test_one_is_said_of_one(clinic: Path, run: Run) -> None:
     )
     ran = run("preview", "--sample", "--protocol", file, "--days", 3)
     assert "1 text in 1 segment: 0.01 USD" in ran.err, ran.err
+
+
+def test_words_of_a_patients_texts_are_shown_on_record(clinic: Path, run: Run) -> None:
+    """Like a reveal: who looked, at whom, without a word of it; of somebody imagined nothing."""
+    assert run("preview", "--sample", "--json").code == 0
+    assert run("preview", "P1", "--json").code == 0
+    with services() as running, running.database.transaction() as session:
+        found = session.execute(
+            text("SELECT subject FROM audit_event WHERE action = 'preview.shown'")
+        ).all()
+        person = the_patient(running, "P1")
+    assert [subject for (subject,) in found] == [f"patient:{person.id}"]
+    assert run("audit", "verify").code == 0
