@@ -76,15 +76,16 @@ class _DatabaseFigures(Collector):
             yield _gauge("database_up", "Whether the figures could be read.", 0)
             return
         yield _gauge("database_up", "Whether the figures could be read.", 1)
-        yield from _in_words(figures)
-        yield from _of_paging(paging)
+        yield from of_flow(figures)
+        yield from of_paging(paging)
 
 
 def _gauge(name: str, meaning: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"aftercare_{name}", meaning, value=value)
 
 
-def _in_words(figures: Gauges) -> Iterator[Metric]:
+def of_flow(figures: Gauges) -> Iterator[Metric]:
+    """Give the figures of texts, replies and items."""
     yield _gauge("messages_due", "Planned texts that are due now.", figures.due)
     yield _gauge(
         "messages_oldest_due_seconds", "Age of the oldest text due.", figures.oldest_due_age
@@ -109,7 +110,8 @@ def _in_words(figures: Gauges) -> Iterator[Metric]:
         yield _gauge("tick_age_seconds", "Seconds since a worker last ticked.", figures.tick_age)
 
 
-def _of_paging(figures: PageFigures) -> Iterator[Metric]:
+def of_paging(figures: PageFigures) -> Iterator[Metric]:
+    """Give the figures of pages to staff."""
     opened = CounterMetricFamily(
         "aftercare_pages", "Pages to staff, by what about and why.", labels=["kind", "why"]
     )
