@@ -72,7 +72,11 @@ class UnknownPolicy(StrEnum):
 
 
 class DetailLevel(StrEnum):
-    """How plainly texts speak: L0 neutral, L1 plain for patients who opted in."""
+    """How plainly texts were to speak: L0 neutral, L1 plain for patients who opted in.
+
+    Nothing reads it, all texts are neutral. It is accepted because stored files and those of
+    clinics have it: refused, a clinic's stored file could be read no more, and its texts stood.
+    """
 
     L0 = "L0"
     L1 = "L1"
