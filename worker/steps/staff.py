@@ -54,7 +54,10 @@ def add(
         intake.take_turn(session, f"staff:{clinic_id}")
         member = intake.staff_member(session, clinic_id, address)
         if member is not None and member.disabled_at is None:
-            raise RefusedError("Somebody with this address works at this clinic already.")
+            raise RefusedError(
+                "Somebody with this address works at this clinic already. To change their role or "
+                "password: `aftercare staff disable EMAIL`, then `aftercare staff add EMAIL`."
+            )
         if member is None:
             member = Staff(id=new_id(), clinic_id=clinic_id, email=address, session_epoch=1)
             session.add(member)
