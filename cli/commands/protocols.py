@@ -15,7 +15,7 @@ from records import clinics, enrollments
 from schedules import schema as schemas
 from schedules.clinic import ClinicFile, read_clinic
 from schedules.errors import ProtocolError
-from schedules.loader import load
+from schedules.loader import BY_HAND, WITH_CONSENT, load
 from schedules.protocol import Protocol
 from worker import enrolling
 from worker.clinicfiles import shipped_sources
@@ -117,7 +117,7 @@ def _described(protocol: Protocol) -> dict[str, Any]:
         "title": protocol.title,
         "visits": sorted(visits.kinds) if visits else [],
         "routes": sorted(visits.routes) if visits else [],
-        "enrolls": "visits" if visits else "by hand",
+        "enrolls": "visits" if visits else WITH_CONSENT if protocol.with_consent else BY_HAND,
         "steps": len(protocol.steps),
     }
 

@@ -128,7 +128,11 @@ def test_the_audit_trail_is_whole(clinic: Path, run: Run) -> None:
 
 def test_protocols_are_listed_shown_and_checked(settings_env: Path, run: Run) -> None:
     """What is shown can be saved and checked."""
-    names = {row["id"] for row in run("protocols", "list", "--json").rows}
+    rows = run("protocols", "list", "--json").rows
+    names = {row["id"] for row in rows}
+    enrolls = {row["id"]: row["enrolls"] for row in rows}
+    assert enrolls["welcome"] == "with consent"
+    assert (enrolls["dosing-visit"], enrolls["daily-check-in"]) == ("visits", "by hand")
     assert "dosing-visit" in names
     shown = run("protocols", "show", "dosing-visit").out
     file = write(settings_env, "mine.yaml", shown)
