@@ -46,7 +46,11 @@ from worker.services import Services
 from worker.settings import Settings
 
 DOCUMENTS = sorted(
-    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "sandbox" / "README.md"]
+    [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / name / "README.md" for name in ("sandbox", "examples")),
+    ]
 )
 _NAMES = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
 every_document = pytest.mark.parametrize("path", DOCUMENTS, ids=_NAMES)
@@ -393,8 +397,19 @@ def test_clinic_examples_are_clinic_files(name: str, sandbox: bool) -> None:
 def test_the_readmes_files_are_read_without_a_fault() -> None:
     """The three files of the ten minutes fit each other."""
     blocks = _fences(_text("README.md"))
-    (clinic,) = [read_clinic(text, "", sandbox=True) for kind, text in blocks if kind == "yaml"]
+    (clinic,) = [text for kind, text in blocks if kind == "yaml"]
     people, booked = [text for kind, text in blocks if kind == "csv"]
+    _read_without_a_fault(clinic, people, booked)
+
+
+def test_the_samples_are_read_without_a_fault() -> None:
+    """The files beside the sample clinic can be imported."""
+    names = ("clinic.yaml", "sample_patients.csv", "sample_appointments.csv")
+    _read_without_a_fault(*(_text(f"examples/{name}") for name in names))
+
+
+def _read_without_a_fault(described: str, people: str, booked: str) -> None:
+    clinic = read_clinic(described, "", sandbox=True)
     known = patients.KnownClinic(id=uuid4(), key=clinic.id, file=clinic)
     now = datetime(2026, 11, 23, 12, tzinfo=UTC)
     table = read_table(people.encode(), required=patients.REQUIRED, optional=patients.OPTIONAL)
