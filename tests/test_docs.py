@@ -38,7 +38,7 @@ from schedules.protocol import (
 from schedules.reasons import CancelReason, MoveReason, SkipReason
 from tests.support.source import ROOT, modules
 from web.metrics import Metrics, of_flow, of_paging
-from worker import process
+from worker import process, tasks
 from worker.crashpoints import NAMES
 from worker.intake import patients, visits
 from worker.intake.table import read_table
@@ -296,7 +296,9 @@ def _exposed() -> Iterator[str]:
 def test_metrics_are_documented() -> None:
     """Every name of a scrape is on the operators' page, and the other way round."""
     text = _text("docs/operations.md")
-    assert process.ROWS  # A worker's own are registered when its module is read.
+    # A process's own are registered when its module is read.
+    assert process.ROWS
+    assert tasks.TICKS
     found = set(_exposed())
     assert set(_first_codes(_section(text, "Metrics"))) == found
     named = {code for code in _codes(text) if re.fullmatch(r"aftercare_\w+", code)}
