@@ -22,6 +22,7 @@ from messages.templates import shipped
 from records import gauges
 from records.pagefigures import TAKEN_WITHIN, PageFigures
 from records.tables import metadata
+from schedules import clinic_cover
 from schedules.clinic import read_clinic
 from schedules.errors import ProtocolError
 from schedules.followups import FollowUpReason
@@ -36,6 +37,7 @@ from schedules.protocol import (
     Purpose,
 )
 from schedules.reasons import CancelReason, MoveReason, SkipReason
+from schedules.yamlfile import parse
 from tests.support.source import ROOT, modules
 from web.metrics import Metrics, of_flow, of_paging
 from worker import process, tasks
@@ -394,6 +396,15 @@ def test_clinic_examples_are_clinic_files(name: str, sandbox: bool) -> None:
     """A clinic's file that is copied is accepted, the real set-up's outside the sandbox too."""
     examples = [text for kind, text in _fences(_text(name)) if kind == "yaml"]
     assert [read_clinic(text, name, sandbox=sandbox).id for text in examples] == ["riverside"]
+
+
+def test_the_real_set_ups_clinic_has_somebody_to_page() -> None:
+    """Whoever follows the page in order ends in a clinic that live mode takes."""
+    (example,) = [text for kind, text in _fences(_text("docs/twilio-setup.md")) if kind == "yaml"]
+    file = read_clinic(example, "clinic.yaml")
+    assert file.on_call
+    assert file.lead is not None
+    assert clinic_cover.warnings(file, parse(example, "clinic.yaml")) == []
 
 
 def test_the_readmes_files_are_read_without_a_fault() -> None:
