@@ -22,7 +22,9 @@ from schedules.windows import SendWindow, candidate_zones, is_open, narrowed, ne
 COUNTED_FROM = 20
 _BUSY_WAIT = timedelta(seconds=5)
 # Answered even after a stop: the one confirmation of that stop.
-_AFTER_A_STOP = frozenset({"optout_confirm", "optout_confirm_visit", "wrong_number_ack"})
+_AFTER_A_STOP = frozenset(
+    {"optout_confirm", "optout_confirm_words", "optout_confirm_visit", "wrong_number_ack"}
+)
 _ABOUT_A_CANCELLED_VISIT = "visit_cancelled"
 # Care rule 24: a discharged patient who writes is told once that nobody reads here any more.
 _CLOSED_LINE = "closed_line"

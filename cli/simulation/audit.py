@@ -45,7 +45,9 @@ _THE_MORNING_AFTER = frozenset({"after_morning", "after_morning_closed"})
 _AFTER_A_DOSE = _THE_SAME_EVENING | _THE_MORNING_AFTER
 _EVENING, _NOON = 16, 12
 #: What ends a conversation that the patient ended.
-_AFTER_A_STOP = frozenset({"optout_confirm", "optout_confirm_visit", "wrong_number_ack"})
+_AFTER_A_STOP = frozenset(
+    {"optout_confirm", "optout_confirm_words", "optout_confirm_visit", "wrong_number_ack"}
+)
 #: Care rule 8: not counted towards the caps; and counted, but never dropped for them.
 _NOT_COUNTED = frozenset(
     {"welcome", "visit_booked", "visit_moved", "visit_cancelled", "staff_text"}

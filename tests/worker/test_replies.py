@@ -84,7 +84,7 @@ UNPROMPTED: dict[str, Story] = {
     ),
     "a stop that names its end is a stop, and a call today": Story(
         texts=("stop texting me til my exam is over",),
-        answers=("optout_confirm",),
+        answers=("optout_confirm_words",),
         reasons=("opted_out",),
         severity="call_today",
     ),
@@ -100,7 +100,7 @@ UNPROMPTED: dict[str, Story] = {
     ),
     "an everyday time beside a stop takes nothing from it": Story(
         texts=("Stop texting me. I'm moving next week",),
-        answers=("optout_confirm",),
+        answers=("optout_confirm_words",),
         reasons=("opted_out",),
     ),
     "stop is confirmed by the carrier": Story(texts=("STOP",), reasons=("opted_out",)),
@@ -108,12 +108,12 @@ UNPROMPTED: dict[str, Story] = {
         texts=("parar", "parar", "STOP"), answers=("optout_confirm",), reasons=("opted_out",)
     ),
     "a stop in a sentence": Story(
-        texts=("please stop texting me",), answers=("optout_confirm",), reasons=("opted_out",)
+        texts=("please stop texting me",), answers=("optout_confirm_words",), reasons=("opted_out",)
     ),
     "stop and start": Story(texts=("STOP", "START"), reasons=("opted_out",)),
     "start that lifts nothing goes to a person": Story(
         texts=("please stop texting me", "START"),
-        answers=("optout_confirm",),
+        answers=("optout_confirm_words",),
         reasons=("opted_out", "question"),
     ),
     "a wrong number": Story(
@@ -280,7 +280,7 @@ def test_a_stop_from_a_number_that_was_out_of_service_stays(daily: Talk) -> None
         now=world.now,
     )
     assert daily.says("stop texting me").opt_change == "stop"
-    assert daily.answers == ["optout_confirm"]
+    assert daily.answers == ["optout_confirm_words"]
     daily.says("thanks")
     standing = "SELECT reason FROM opt_out WHERE lifted_at IS NULL"
     assert world.execute(standing) == [("words",)]
@@ -302,6 +302,18 @@ def test_a_number_out_of_service_takes_the_place_of_no_stop(daily: Talk) -> None
     daily.says("thanks")
     standing = "SELECT reason FROM opt_out WHERE lifted_at IS NULL"
     assert world.execute(standing) == [("keyword",)]
+
+
+@pytest.mark.parametrize("body", ["please stop texting", "STOP", "START", "wrong number"])
+def test_rule_24_whatever_comes_from_the_phone_of_who_died_goes_to_the_lead(
+    talk: Talk, body: str
+) -> None:
+    """A widow who asks for no more texts is called by somebody who knows, and texted nothing."""
+    talk.someone(status="closed", status_reason="deceased")
+    talk.says(body)
+    [item] = talk.rows(FollowUp)
+    assert (item.reason, item.severity) == ("unclear_reply", "call_today")
+    assert talk.answers == []
 
 
 def test_start_from_a_shared_phone_is_left_to_a_person(talk: Talk) -> None:

@@ -183,10 +183,19 @@ class Case:
     @property
     def closed_to_answers(self) -> bool:
         """Whether this number stopped, so that nothing but safety may be answered."""
-        stopped = patients.opted_out(
+        return self._opt_out is not None
+
+    @property
+    def stopped_by_keyword(self) -> bool:
+        """Whether this number stopped by a keyword, which a START takes back."""
+        stopped = self._opt_out
+        return stopped is not None and stopped.reason == stopping.StopReason.KEYWORD.value
+
+    @property
+    def _opt_out(self) -> patients.OptOut | None:
+        return patients.opted_out(
             self.session, clinic_id=self.clinic.id, blind=self.inbound.from_blind
         )
-        return stopped is not None
 
     def answer(self, template: str, *, after_stop: bool = False, **params: str) -> bool:
         """Queue an answer unless the number stopped or has had its share; say whether it goes.

@@ -42,7 +42,11 @@ def stopped(case: Case) -> None:
         meant_else = FollowUpReason.MAY_HAVE_MEANT_SOMETHING_ELSE
         about_visit = any(prompt.context == APPOINTMENT for prompt in asked)
         doubtful = about_visit and any(one.reason is meant_else for one in wanted)
-        case.answer("optout_confirm_visit" if doubtful else "optout_confirm", after_stop=True)
+        if not case.stopped_by_keyword:
+            # START lifts only what a keyword stopped (care rule 20): nobody is told to write it.
+            case.answer("optout_confirm_words", after_stop=True)
+        else:
+            case.answer("optout_confirm_visit" if doubtful else "optout_confirm", after_stop=True)
 
 
 def started(case: Case) -> None:

@@ -174,9 +174,9 @@ def handle(case: Case) -> None:
     elif case.alarmed:
         alarmed(case)
     elif case.inbound.opt_change in {"stop", "stop_again"}:
-        stopped(case)
+        closed_record(case) if _is_closed(case) else stopped(case)
     elif case.started and case.intents[0] is Intent.start:
-        started(case)
+        closed_record(case) if _is_closed(case) else started(case)
     elif not staff_reply(case):
         if case.started:
             # The carrier takes a bare yes for a start as well; to us it may answer a question.
@@ -187,10 +187,9 @@ def handle(case: Case) -> None:
 def _converse(case: Case, intents: set[Intent]) -> None:
     """Handle what is neither about safety nor about stopping."""
     person = case.patient
-    if person is not None and person.status == "closed":
+    if _is_closed(case):
         closed_record(case)
-        return
-    if case.intents[0] is Intent.help:
+    elif case.intents[0] is Intent.help:
         helped(case)
     elif person is None:
         stranger(case)
@@ -202,6 +201,11 @@ def _converse(case: Case, intents: set[Intent]) -> None:
             paused(case, bound=not case.inbound.ambiguous and answered(case))
         elif case.inbound.ambiguous or not answered(case):
             unasked(case)
+
+
+def _is_closed(case: Case) -> bool:
+    """Whether nobody is on the number but one whose record is closed: who died, who has left."""
+    return case.patient is not None and case.patient.status == "closed"
 
 
 def _prove(case: Case) -> None:
