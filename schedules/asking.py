@@ -8,13 +8,13 @@ skipped with that reason. The checks after a dose are asked in any case.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from schedules.caps import share_caps
+from schedules.caps import share_caps, weekly_cap
 from schedules.facts import (
     AppointmentFacts,
     ClinicFacts,
@@ -79,10 +79,11 @@ def share_out(
 ) -> list[PlannedText]:
     """Share out the caps, and who may ask for a number; a place that one gives up is another's."""
     zone = standing.patient.zone or standing.clinic.zone
+    caps = standing.clinic.caps
     capping = partial(
         share_caps,
         sent=sent,
-        caps=standing.clinic.caps,
+        caps=replace(caps, per_week=weekly_cap(caps.per_week, standing.patient.purposes)),
         zone=zone,
         checks_to_come=frozenset(_checks_to_come(standing, zone)),
     )
@@ -102,7 +103,7 @@ def share_out(
 
 def _checks_to_come(standing: Standing, zone: ZoneInfo) -> Iterator[date]:
     """Give the days of booked doses that a check will follow, by protocols that are followed."""
-    patient = standing.patient
+    patient, today = standing.patient, standing.now.astimezone(zone).date()
     for each in standing.enrollments:
         visit = each.appointment
         if (
@@ -112,7 +113,10 @@ def _checks_to_come(standing: Standing, zone: ZoneInfo) -> Iterator[date]:
             and visit.status in _MAY_YET_BE_DOSED
             and any(_is_check(step, patient) for step in each.protocol.steps)
         ):
-            yield visit.starts_at.astimezone(zone).date()
+            day = visit.starts_at.astimezone(zone).date()
+            # Nothing is to come of a day that is over, and its week would be short of a place.
+            if day >= today:
+                yield day
 
 
 def _is_check(step: Step, patient: PatientFacts) -> bool:

@@ -28,7 +28,7 @@ EXAMPLES = {
     "sender": 'sender: {from: "+12125550110", segments_per_second: 1}',
     "numbers": 'numbers: ["+12125550110"]',
     "previous": 'previous: ["+12125550111"]',
-    "caps": "caps: {per_day: 2, per_week: null}",
+    "caps": "caps: {per_day: 2, per_week: 3}",
     "per_day": "per_day: 2",
     "per_week": "per_week: 3, or per_week: null for no weekly cap",
     "segments_per_second": "segments_per_second: 1, or what the carrier grants",

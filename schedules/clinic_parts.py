@@ -225,10 +225,13 @@ class Sender(Part):
 
 
 class Caps(Part):
-    """Texts we start, per patient; null per week means no weekly cap (care rule 8)."""
+    """Texts we start, per patient (care rule 8). The week's cap spares whoever agreed to check-ins.
+
+    null per week means no weekly cap.
+    """
 
     per_day: Annotated[int, Field(ge=1, strict=True)] = 2
-    per_week: Annotated[int, Field(ge=1, strict=True)] | None = None
+    per_week: Annotated[int, Field(ge=1, strict=True)] | None = 3
 
 
 def _term(value: object) -> object:

@@ -158,10 +158,13 @@ class EnrollmentFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caps:
-    """How many started texts a patient may get (care rule 8); None means no such cap."""
+    """How many started texts a patient may get (care rule 8); None means no such cap.
+
+    `per_week` is of those who did not agree to check-ins (`schedules.caps.weekly_cap`).
+    """
 
     per_day: int | None = 2
-    per_week: int | None = None
+    per_week: int | None = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -99,7 +99,7 @@ _SENTENCES: dict[str, str] = {
     SkipReason.LATE_BOOKING: "The visit or enrollment became known after this text was due.",
     SkipReason.TOO_LATE: "Its latest useful time has passed.",
     SkipReason.NO_ALLOWED_MINUTE: "No allowed minute is left at which the text would be true.",
-    SkipReason.CAP: "The patient gets more important texts that day.",
+    SkipReason.CAP: "The patient gets more important texts that day, or in the week around it.",
     SkipReason.ALREADY_TOLD: (
         "This start time was texted before, and another one since; a person must call."
     ),

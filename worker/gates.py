@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from records.patients import SUSPENDED, in_crisis
 from records.sending import DueMessage, RecentText
 from schedules.asking import ALWAYS_ASKED, ENOUGH
+from schedules.caps import weekly_cap, within_week
 from schedules.clinic import ClinicFile
 from schedules.gates import NOT_NUMBERS, WELCOME, invites, rests
 from schedules.reasons import CancelReason, SkipReason
@@ -147,11 +148,13 @@ def over_cap(
     zone = zones_of(due.patient_zone)[0]
     today = now.astimezone(zone).date()
     caps = clinic.caps
-    on_day = sum(at.astimezone(zone).date() == today for at in sent)
+    days = [at.astimezone(zone).date() for at in sent]
+    on_day = days.count(today)
     if on_day >= caps.per_day:
         return End(status="skipped", reason=SkipReason.CAP)
-    weekly = caps.per_week
-    if weekly is not None and len(sent) >= weekly and "check_ins" not in (due.purposes or ()):
+    weekly = weekly_cap(caps.per_week, due.purposes or ())
+    # The week's days are the plan's: by the hour its first one would count in part.
+    if weekly is not None and sum(within_week(day, today) for day in days) >= weekly:
         return End(status="skipped", reason=SkipReason.CAP)
     return None
 

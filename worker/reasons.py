@@ -115,7 +115,12 @@ def why(
     said = []
     if text.skip_reason is SkipReason.CAP:
         taken = ", ".join(takes_its_place(text, texts, zone))
-        said.append(f"The patient gets more important texts that day: {taken}.")
+        # Where nothing of that day does, it is the week's cap.
+        said.append(
+            f"The patient gets more important texts that day: {taken}."
+            if taken
+            else in_plain_words(text.skip_reason)
+        )
     elif text.skip_reason is not None:
         said.append(in_plain_words(text.skip_reason))
     elif text.moved_reason is not None:

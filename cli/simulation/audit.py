@@ -14,7 +14,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from cli.simulation.carrier import Made, Network
-from cli.simulation.clinic import CLOSES, OPENS, OWN_WORDS, PER_DAY, ZONE
+from cli.simulation.clinic import CLOSES, OPENS, OWN_WORDS, PER_DAY, PER_WEEK, ZONE
 from cli.simulation.courses import Booking
 from cli.simulation.database import OwnDatabase
 from cli.simulation.desk import Desk
@@ -180,6 +180,11 @@ class Audit:
         counted = self._lines[person.number].counted
         if counted[day] >= PER_DAY and row.template not in _NEVER_DROPPED:
             what = f"{row.template} is text {counted[day] + 1} of {day}"
+            self.note("caps are kept", person, made.at, what)
+        week = sum(counted.get(day - timedelta(days=number), 0) for number in range(7))
+        bound = "check_ins" not in person.purposes and row.template not in _NEVER_DROPPED
+        if bound and week >= PER_WEEK:
+            what = f"{row.template} is text {week + 1} of the seven days to {day}"
             self.note("caps are kept", person, made.at, what)
         counted[day] += 1
 

@@ -17,6 +17,8 @@ START = datetime(2027, 2, 22, 5, 0, tzinfo=UTC)
 
 OPENS, CLOSES = time(9), time(20)
 PER_DAY = 2
+#: Of whoever did not agree to check-ins.
+PER_WEEK = 3
 
 FILE = """
 id: riverside
@@ -30,7 +32,7 @@ staffed_hours: {mon: ["08:00-17:00"], tue: ["08:00-17:00"], wed: ["08:00-17:00"]
   thu: ["08:00-17:00"], fri: ["08:00-17:00"], sat: ["09:00-13:00"]}
 holidays: {country: US, subdivision: NY}
 sender: {from: "+12125550110", segments_per_second: 1000}
-caps: {per_day: 2, per_week: null}
+caps: {per_day: 2, per_week: 3}
 on_call: [{name: Sam, phone: "+12125550190", email: sam@clinic.test, hours: always}]
 lead: {name: Kim, phone: "+12125550191", email: kim@clinic.test}
 after_hours: on_call

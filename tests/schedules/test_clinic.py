@@ -81,6 +81,13 @@ def test_the_file_in_the_contract_is_read_as_it_stands():
     assert not found.needs_sandbox
 
 
+def test_three_a_week_are_the_default_and_none_has_to_be_said():
+    """Care rule 8; the week's cap is of patients who did not agree to check-ins."""
+    assert clinic(changed("", key="caps")).caps.per_week == 3
+    assert clinic(changed("caps: {per_day: 2}")).caps.per_week == 3
+    assert clinic(changed("caps: {per_day: 2, per_week: null}")).caps.per_week is None
+
+
 def test_the_shipped_example_needs_the_sandbox_and_is_staffed_every_day():
     """Its short wait for unknown texts is refused where real texts go."""
     text = EXAMPLE.read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from schedules.caps import share_caps
-from schedules.facts import Caps, SentText, VisitStatus
+from schedules.facts import Caps, PlannedText, SentText, VisitStatus
 from schedules.planner import plan_patient
 from schedules.protocol import Importance
 from schedules.reasons import SkipReason
@@ -96,13 +96,75 @@ def test_what_went_uses_up_the_day_and_is_not_counted_again():
     assert dropped(shared) == {"check-in"}
 
 
+def week(*classes: Importance) -> list[PlannedText]:
+    """Make one text of each class, a day apart."""
+    wanted = texts(*classes)
+    return [
+        one._replace(step=f"{at}", due_at=DAY + timedelta(days=at)) for at, one in enumerate(wanted)
+    ]
+
+
 def test_a_weekly_cap_counts_any_seven_days():
-    """Three a week leave the fourth day of check-ins out."""
+    """Three a week leave the fourth day of nine out, and the eighth begins anew."""
+    wanted = week(*[Importance.VISIT] * 9)
+    shared = share_caps(wanted, sent=(), caps=Caps(per_week=3), zone=NEW_YORK)
+    assert dropped(shared) == {"3", "4", "5", "6"}
+    went = [
+        SentText(enrollment_id="e", step="x", occurrence="1", anchor_at=DAY, at=one.due_at)
+        for one in wanted[:3]
+    ]
+    shared = share_caps(wanted[5:], sent=went, caps=Caps(per_week=3), zone=NEW_YORK)
+    assert dropped(shared) == {"5", "6"}
+
+
+def test_the_weeks_places_go_by_importance_and_not_by_who_comes_first():
+    """Two reminders before a dose leave a place to the ride, and one to the evening after it."""
+    kinds = (Importance.VISIT, Importance.VISIT, Importance.FOOD, Importance.RIDE)
+    wanted = week(*kinds, Importance.AFTER_DOSE)
+    shared = share_caps(wanted, sent=(), caps=Caps(per_week=3), zone=NEW_YORK)
+    assert dropped(shared) == {"0", "1"}
+    # Before the dose nobody can plan the evening: its place is kept.
+    to_come = {(DAY + timedelta(days=4)).date()}
+    shared = share_caps(
+        wanted[:4], sent=(), caps=Caps(per_week=3), zone=NEW_YORK, checks_to_come=to_come
+    )
+    assert dropped(shared) == {"0", "1"}
+
+
+def test_no_weekly_cap_takes_a_check_in_from_whoever_agreed_to_them():
+    """Care rule 8: three a week only without check-in consent; the rest of the plan is theirs."""
     facts = enrolled("daily-check-in", day=date(2026, 12, 7))
-    caps = clinic(caps=Caps(per_day=2, per_week=3))
-    shared = plan_patient([facts], patient(), caps, now=DAY, horizon=timedelta(days=8))
-    kept = [text.occurrence for text in shared if text.skip_reason is None]
-    assert kept == ["day-1", "day-2", "day-3", "day-8", "day-9"]
+    place = clinic(caps=Caps(per_day=2, per_week=3))
+    shared = plan_patient([facts], patient(), place, now=DAY, horizon=timedelta(days=8))
+    assert [one.skip_reason for one in shared] == [None] * len(shared)
+    assert len(shared) == 9
+
+
+def test_without_check_in_consent_three_texts_a_week_are_the_default():
+    """Two visits of a week: the third one's reminders are too many, and the first's are not."""
+    days = ("2026-12-09 15:00", "2026-12-10 15:00", "2026-12-11 15:00")
+    talks = [visit(local(day), id=day, kind="integration") for day in days]
+    facts = [enrolled("integration", each, id=each.id) for each in talks]
+    person = patient(purposes=frozenset({"visits"}))
+    shared = plan_patient(facts, person, clinic(), now=DAY, appointments=talks)
+    assert sum(one.skip_reason is None for one in shared) == 3
+    assert dropped(shared)
+    free = clinic(caps=Caps(per_week=None))
+    assert not dropped(plan_patient(facts, person, free, now=DAY, appointments=talks))
+    assert not dropped(plan_patient(facts, patient(), clinic(), now=DAY, appointments=talks))
+
+
+def test_a_dose_that_nobody_recorded_keeps_no_place_for_ever():
+    """The evening of a dose of the day before yesterday is over: its week lacks no place."""
+    dose = visit(DAY - timedelta(days=2), id="old", status=VisitStatus.ARRIVED)
+    talks = [
+        visit(DAY + timedelta(days=at, hours=6), id=f"{at}", kind="integration") for at in (2, 3)
+    ]
+    facts = [enrolled("after-dose", dose, id="check")]
+    facts += [enrolled("integration", each, id=each.id) for each in talks]
+    person = patient(purposes=frozenset({"visits", "health_questions"}))
+    shared = plan_patient(facts, person, clinic(), now=DAY, appointments=[dose, *talks])
+    assert sum(one.skip_reason is None and one.enrollment_id != "check" for one in shared) == 3
 
 
 def test_a_patient_with_visit_and_check_in_stays_under_two_a_day():

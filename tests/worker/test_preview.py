@@ -13,6 +13,10 @@ from records.base import Database, DBAPIError
 from records.clinics import by_id
 from schedules.clinic import ClinicFile
 from schedules.loader import load, shipped_files
+from schedules.planner import plan_patient
+from schedules.reasons import SkipReason
+from tests.schedules.planning import clinic as place
+from tests.schedules.planning import enrolled, patient
 from tests.support.world import World
 from worker.foresight import IF_DOSED, IF_THEN, IF_UNANSWERED
 from worker.preview import (
@@ -26,6 +30,7 @@ from worker.preview import (
     preview,
     preview_sample,
 )
+from worker.reasons import why
 
 NEW_YORK = ZoneInfo("America/New_York")
 PROTOCOLS = {name: load(text, name) for name, text in shipped_files().items()}
@@ -235,3 +240,14 @@ def test_what_was_over_when_its_visit_was_booked_is_shown_as_skipped(clinic: Wor
     assert (early.status, early.reason) == (SKIPPED, "late_booking")
     assert early.due_at < clinic.now
     assert shown.count(SKIPPED) == sum(one.status == SKIPPED for one in shown.texts) > 0
+
+
+def test_a_text_that_the_week_has_no_place_for_names_no_text_of_its_day() -> None:
+    """Nothing else goes that day, so that the words speak of the week."""
+    at = datetime(2026, 12, 7, 9, tzinfo=NEW_YORK)
+    [text, *_] = plan_patient(
+        [enrolled("daily-check-in", day=at.date())], patient(), place(), now=at
+    )
+    capped = text._replace(skip_reason=SkipReason.CAP)
+    said = why(capped, [capped], None, NEW_YORK)
+    assert said == "The patient gets more important texts that day, or in the week around it."

@@ -330,6 +330,34 @@ def test_the_daily_cap_is_guarded_at_the_claim(world: World) -> None:
     assert reasons == ["None", "None", "cap"]
 
 
+@pytest.mark.parametrize(
+    ("purposes", "last"), [(["visits"], "cap"), (["visits", "check_ins"], "None")]
+)
+def test_the_weekly_cap_at_the_claim_spares_whoever_agreed_to_check_ins(
+    world: World, purposes: list[str], last: str
+) -> None:
+    """Three in seven days; the fourth is skipped only without that consent (care rule 8)."""
+    [first] = world.due(patient={"phone": "+12125550133", "purposes": purposes})
+    patient_id = world.message(first).patient_id
+    rows = [first]
+    for days in (1, 2, 3, 6):
+        rows += world.due(due_at=world.now + timedelta(days=days))
+    world.execute("UPDATE message SET patient_id = :p", p=patient_id)
+    reasons = []
+    for days in (0, 1, 1, 1, 3):
+        world.advance(days=days)
+        world.send()
+        world.execute("UPDATE message SET status = 'delivered' WHERE status = 'accepted'")
+    reasons = [str(world.message(each).reason) for each in rows]
+    assert reasons == ["None", "None", "None", last, last]
+    # A day later the first day is out of the week, by the calendar as the plan counts it.
+    again = world.due(due_at=world.now + timedelta(hours=23))
+    world.execute("UPDATE message SET patient_id = :p", p=patient_id)
+    world.advance(hours=23)
+    world.send()
+    assert str(world.message(again[0]).reason) == "None"
+
+
 def test_sending_holds_while_the_clocks_differ(world: World) -> None:
     """More than a minute between our clock and the database's: nothing goes."""
     [message_id] = world.due()
