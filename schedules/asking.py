@@ -85,7 +85,7 @@ def share_out(
         sent=sent,
         caps=replace(caps, per_week=weekly_cap(caps.per_week, standing.patient.purposes)),
         zone=zone,
-        checks_to_come=frozenset(_checks_to_come(standing, zone)),
+        checks_to_come=frozenset(_checks_to_come(texts, standing, zone)),
     )
     capped = capping(texts)
     asked = one_at_a_time(capped, sent=sent, standing=standing)
@@ -101,9 +101,19 @@ def share_out(
     return one_at_a_time(capped, sent=sent, standing=standing)
 
 
-def _checks_to_come(standing: Standing, zone: ZoneInfo) -> Iterator[date]:
-    """Give the days of booked doses that a check will follow, by protocols that are followed."""
+def _checks_to_come(
+    texts: Iterable[PlannedText], standing: Standing, zone: ZoneInfo
+) -> Iterator[date]:
+    """Give the days of booked doses that a check will follow, by protocols that are followed.
+
+    One that is among the texts already, since nobody recorded the dose, has its own place.
+    """
     patient, today = standing.patient, standing.now.astimezone(zone).date()
+    there = {
+        (text.enrollment_id, text.due_at.astimezone(zone).date())
+        for text in texts
+        if text.importance is Importance.AFTER_DOSE and text.skip_reason is None
+    }
     for each in standing.enrollments:
         visit = each.appointment
         if (
@@ -115,7 +125,7 @@ def _checks_to_come(standing: Standing, zone: ZoneInfo) -> Iterator[date]:
         ):
             day = visit.starts_at.astimezone(zone).date()
             # Nothing is to come of a day that is over, and its week would be short of a place.
-            if day >= today:
+            if day >= today and (each.id, day) not in there:
                 yield day
 
 

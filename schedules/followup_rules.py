@@ -313,7 +313,7 @@ HARMLESS_ENDS: frozenset[str] = frozenset(
     }
 )
 # What counts from these is as urgent once the visit has begun: the checks after a dose.
-_AFTER_THE_VISIT = frozenset({Anchor.CHECK_OUT, Anchor.DOSE_CHECK_OUT})
+_AFTER_THE_VISIT = frozenset({Anchor.CHECK_OUT, Anchor.DOSE_CHECK_OUT, Anchor.UNRECORDED_CLOSING})
 #: Statuses after which nothing more can come.
 ENDED_WITHOUT_DELIVERY = frozenset({"undelivered", "failed", "expired", "cancelled", "skipped"})
 

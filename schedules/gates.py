@@ -31,15 +31,16 @@ from schedules.protocol import (
     Step,
 )
 from schedules.reasons import SkipReason
+from schedules.unrecorded import CAME
 
 #: Answers that tell others nothing.
 NOT_NUMBERS = frozenset({"none", "appointment_reminder", "yes_no", EXPECTS_FORM})
-CAME = frozenset({VisitStatus.ARRIVED, VisitStatus.CHECKED_OUT, VisitStatus.FULFILLED})
 #: What counts from these goes whether or not the patient came.
 WHATEVER_CAME_OF_IT = frozenset(
     {
         Anchor.CHECK_OUT,
         Anchor.DOSE_CHECK_OUT,
+        Anchor.UNRECORDED_CLOSING,
         Anchor.FIRST_DOSE,
         Anchor.LAST_DOSE,
         Anchor.LAPSE,
@@ -48,8 +49,10 @@ WHATEVER_CAME_OF_IT = frozenset(
     }
 )
 
-#: What staff record of a visit, and texts wait for: without it there are none.
-RECORDED = frozenset({Anchor.CHECK_OUT, Anchor.DOSE_CHECK_OUT, Anchor.NO_SHOW})
+#: What staff record of a visit, or fail to, and texts wait for: without it there are none.
+RECORDED = frozenset(
+    {Anchor.CHECK_OUT, Anchor.DOSE_CHECK_OUT, Anchor.UNRECORDED_CLOSING, Anchor.NO_SHOW}
+)
 
 _IN_ORDER = tuple(SkipReason)
 _ASKING = frozenset({Purpose.CHECK_INS, Purpose.HEALTH_QUESTIONS})

@@ -21,6 +21,7 @@ from schedules.facts import (
     VisitStatus,
 )
 from schedules.protocol import NEWS_ANCHORS, Anchor, Moment, StaysOn
+from schedules.unrecorded import unrecorded_closing
 from schedules.windows import SendWindow, first_instant
 
 MIDNIGHT = time(0)
@@ -74,7 +75,16 @@ class Frame:
         found = None if self.visit is None else _of_visit(self.visit, anchor, self.clinic)
         if found is not None and anchor in NEWS_ANCHORS and found < self.enrollment.enrolled_at:
             return None  # Old news when this protocol was switched on.
+        if found is not None and anchor is Anchor.UNRECORDED_CLOSING:
+            return found if self._has_come(found) else None
         return found
+
+    def _has_come(self, closing: datetime) -> bool:
+        """Whether a day has closed, and was still that day when its visit became known.
+
+        Before, the end may yet be recorded. And a file of past visits asks nobody about tonight.
+        """
+        return closing <= self.now and self.day_of(self.known_at) <= self.day_of(closing)
 
     def day_of(self, base: datetime | date) -> date:
         """Give the local calendar day of an anchor."""
@@ -181,6 +191,7 @@ _VISIT_INSTANTS: dict[Anchor, Callable[[AppointmentFacts, ClinicFacts], datetime
     Anchor.ANNOUNCED_CANCELLATION: _cancellation_news,
     Anchor.CHECK_OUT: lambda visit, _: visit.checked_out_at,
     Anchor.DOSE_CHECK_OUT: lambda visit, _: visit.checked_out_at if visit.dose in DOSED else None,
+    Anchor.UNRECORDED_CLOSING: unrecorded_closing,
     Anchor.NO_SHOW: lambda visit, _: (
         visit.no_show_at if visit.status is VisitStatus.NO_SHOW else None
     ),

@@ -29,6 +29,7 @@ from schedules.together import (
     news_instead,
     one_check_a_day,
     one_dose_a_day,
+    one_evening_a_visit,
     one_late_text,
     one_number,
 )
@@ -125,7 +126,9 @@ def plan_patient(
         )
     texts = news_instead(texts, enrollments)
     texts = one_dose_a_day(texts, enrollments, patient, clinic)
-    texts = one_check_a_day(texts, sent, patient.zone or clinic.zone)
+    zone = patient.zone or clinic.zone
+    texts = one_evening_a_visit(texts, enrollments, sent, events, zone)
+    texts = one_check_a_day(texts, sent, zone)
     standing = Standing(enrollments, patient, clinic, now, appointments)
     return share_out(texts, sent=sent, standing=standing)
 

@@ -27,6 +27,9 @@ class Anchor(StrEnum):
     CHECK_OUT = "check-out"
     #: The recorded check-out of a visit at which a dose was given, wholly or partly (care rule 6).
     DOSE_CHECK_OUT = "dose check-out"
+    #: The closing of the visit's day, if the patient came and by then nobody recorded how it ended:
+    #: the check-out, and whether a dose was given (care rule 6).
+    UNRECORDED_CLOSING = "unrecorded closing"
     ENROLLMENT = "enrollment"
     #: When a patient's first consent to texts came to us; what is enrolled `with consent`.
     CONSENT = "consent"
@@ -50,26 +53,22 @@ class Anchor(StrEnum):
     SENDING = "sending"
 
 
-VISIT_ANCHORS = frozenset(
-    {
-        Anchor.VISIT_START,
-        Anchor.VISIT_END,
-        Anchor.BOOKING,
-        Anchor.ANNOUNCED_BOOKING,
-        Anchor.ANNOUNCED_MOVE,
-        Anchor.ANNOUNCED_CANCELLATION,
-        Anchor.CHECK_OUT,
-        Anchor.DOSE_CHECK_OUT,
-        Anchor.NO_SHOW,
-        Anchor.FOOD_CUT_OFF,
-        Anchor.DRINK_CUT_OFF,
-        Anchor.TOLD_TIME,
-    }
-)
 #: News of a visit. Each is a text of its own, however often the visit moves.
 NEWS_ANCHORS = frozenset(
     {Anchor.ANNOUNCED_BOOKING, Anchor.ANNOUNCED_MOVE, Anchor.ANNOUNCED_CANCELLATION}
 )
+VISIT_ANCHORS = NEWS_ANCHORS | {
+    Anchor.VISIT_START,
+    Anchor.VISIT_END,
+    Anchor.BOOKING,
+    Anchor.CHECK_OUT,
+    Anchor.DOSE_CHECK_OUT,
+    Anchor.UNRECORDED_CLOSING,
+    Anchor.NO_SHOW,
+    Anchor.FOOD_CUT_OFF,
+    Anchor.DRINK_CUT_OFF,
+    Anchor.TOLD_TIME,
+}
 #: They come again, and what counts from them is then wanted anew.
 COMES_AGAIN = NEWS_ANCHORS | {Anchor.LAST_DOSE, Anchor.LAPSE}
 DAY_ANCHORS = frozenset({Anchor.ENROLLMENT, Anchor.QUIT_DATE})

@@ -91,7 +91,7 @@ _SENTENCES: dict[str, str] = {
     SkipReason.NOT_MEANT: "This step is not meant for this visit or patient.",
     SkipReason.BOOKED: "The visit that it asks for is booked.",
     SkipReason.OTHER_NUMBER: "Another number is asked then, and two are never open at once.",
-    SkipReason.SAME_DAY: "The text for another dosing visit on the same day stands for both.",
+    SkipReason.SAME_DAY: "Another text of that day, about this dose or another, stands for both.",
     SkipReason.DOSE_DAY: "On the day of a dose the evening text takes the place of the check-in.",
     SkipReason.STEP_SKIPPED: "The text it follows will not be sent.",
     SkipReason.ANSWERED: "The patient has answered.",

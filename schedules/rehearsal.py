@@ -38,6 +38,7 @@ from schedules.protocol import (
 )
 from schedules.reasons import MoveReason, SkipReason
 from schedules.resolving import resolver
+from schedules.unrecorded import OUTCOME_ASKED_AFTER
 from schedules.windows import SendWindow
 
 _ZONE = ZoneInfo("America/New_York")
@@ -392,6 +393,12 @@ def _events(anchor: Anchor, visit: AppointmentFacts) -> Iterator[tuple[Appointme
             out = start + stay
             left = replace(visit, status=VisitStatus.CHECKED_OUT, checked_out_at=out, dose=dose)
             yield left, out
+    elif anchor is Anchor.UNRECORDED_CLOSING:
+        came = replace(visit, status=VisitStatus.ARRIVED, arrived_at=start)
+        for stay in _STAYS:
+            # Nobody's staffed hours are known here: the day closes half an hour after the end.
+            end = start + stay
+            yield replace(came, ends_at=end), end + OUTCOME_ASKED_AFTER
     elif anchor is Anchor.NO_SHOW:
         for late in _STAYS:
             gone = start + late

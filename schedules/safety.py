@@ -43,7 +43,10 @@ CLINIC_SAFETY_FIELDS = (
 )
 
 _DOSE_ANCHORS = frozenset(
-    {Anchor.CHECK_OUT, Anchor.DOSE_CHECK_OUT, Anchor.FIRST_DOSE, Anchor.LAST_DOSE}
+    {
+        *(Anchor.CHECK_OUT, Anchor.DOSE_CHECK_OUT, Anchor.UNRECORDED_CLOSING),
+        *(Anchor.FIRST_DOSE, Anchor.LAST_DOSE),
+    }
 )
 _INSTRUCTIONS = frozenset({Importance.FOOD, Importance.RIDE})
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from schedules.facts import (
     AppointmentFacts,
+    AskedFacts,
     ClinicFacts,
     EnrollmentFacts,
     EnrollmentStatus,
@@ -154,6 +155,58 @@ def one_check_a_day(
         else text
         for text in texts
     ]
+
+
+def one_evening_a_visit(
+    texts: list[PlannedText],
+    enrollments: Sequence[EnrollmentFacts],
+    sent: Sequence[SentText],
+    events: Sequence[AskedFacts],
+    zone: ZoneInfo,
+) -> list[PlannedText]:
+    """Ask once in an evening how somebody is, whenever it is recorded how the visit ended.
+
+    Asked since nobody had recorded it, they are not asked again when the desk does, nor the other
+    way round, where a check-out is taken back. A text that came back asked nobody.
+    """
+    of = {each.id: each.protocol for each in enrollments if _counts_from_closing(each.protocol)}
+    if not of:
+        return texts
+    lost = {_question(one) for one in events if not one.reached}
+    asked: dict[tuple[str, date], list[Step]] = {}
+    for one in sent:
+        step = of[one.enrollment_id].step(one.step) if one.enrollment_id in of else None
+        if step is not None and _question(one) not in lost:
+            day = one.at.astimezone(zone).date()
+            asked.setdefault((one.enrollment_id, day), []).append(step)
+
+    def is_asked(text: PlannedText) -> bool:
+        day = text.due_at.astimezone(zone).date()
+        others = asked.get((text.enrollment_id, day), ())
+        mine = of[text.enrollment_id].step(text.step) if others else None
+        return mine is not None and any(_asks_the_same(mine, other) for other in others)
+
+    return [
+        text._replace(skip_reason=SkipReason.SAME_DAY)
+        if asked and text.skip_reason is None and text.nudge_for is None and is_asked(text)
+        else text
+        for text in texts
+    ]
+
+
+def _counts_from_closing(protocol: Protocol) -> bool:
+    return any(step.when.anchor is Anchor.UNRECORDED_CLOSING for step in protocol.steps)
+
+
+def _asks_the_same(step: Step, other: Step) -> bool:
+    """Whether two steps ask one question, by whether or not the visit's end was recorded."""
+    anchors = {step.when.anchor, other.when.anchor}
+    different = step.id != other.id and Anchor.UNRECORDED_CLOSING in anchors
+    return different and step.template == other.template
+
+
+def _question(one: SentText | AskedFacts) -> tuple[str, str, str]:
+    return one.enrollment_id, one.step, one.occurrence
 
 
 def _in_turn(text: PlannedText) -> tuple[datetime, datetime, str]:

@@ -6,15 +6,15 @@ missing event must reach a person the same day.
 
 from datetime import UTC, datetime, timedelta
 
-from schedules.facts import AppointmentFacts, Dose, VisitStatus
+from schedules.facts import AppointmentFacts, VisitStatus
 from schedules.followups import FollowUpReason, WantedFollowUp
 from schedules.staffing import Severity, StaffedHours
+from schedules.unrecorded import OUTCOME_ASKED_AFTER, outcome_known
 
 LEAD = "lead"
 
 #: Care rule 6.
 ARRIVAL_ASKED_AFTER = timedelta(minutes=15)
-OUTCOME_ASKED_AFTER = timedelta(minutes=30)
 OUTCOME_ASKED_BEFORE_CLOSING = timedelta(minutes=30)
 #: Staff have gone home by then, so that the lead's item does not wait for staffed hours.
 LEAD_ANSWERS_WITHIN = timedelta(hours=1)
@@ -29,7 +29,8 @@ def missing_events(
 
     Every kind: whether the patient came, 15 min after the start. Dosing: whether a dose was given
     and the patient checked out, 30 min after the planned end and 30 min before closing; at closing
-    the lead is asked. Each is wanted on every call while it holds: open what was never opened.
+    the lead is asked. Each is wanted on every call while it holds: open what was never opened. The
+    patient is asked how they are by a protocol, from the `unrecorded closing` on.
     """
     end = visit.ends_at or visit.starts_at
     if (
@@ -73,10 +74,7 @@ def _missing_arrival(visit: AppointmentFacts) -> list[tuple[str, datetime]]:
 def _missing_outcome(
     visit: AppointmentFacts, end: datetime, staffed: StaffedHours
 ) -> list[tuple[str, datetime]]:
-    known = visit.dose is Dose.NOT_GIVEN or (
-        visit.dose is not None and visit.checked_out_at is not None
-    )
-    if visit.kind != "dosing" or known:
+    if visit.kind != "dosing" or outcome_known(visit):
         return []
     closing = staffed.closing(visit.starts_at)
     return [

@@ -260,7 +260,8 @@ def happenings(draw, visit: AppointmentFacts) -> AppointmentFacts:
         {"status": VisitStatus.CANCELLED, **gone},
         {"status": VisitStatus.NO_SHOW},
         {"status": VisitStatus.NO_SHOW, "no_show_at": start + timedelta(minutes=20)},
-        {"status": VisitStatus.ARRIVED, "arrived_at": start},
+        *([{"status": VisitStatus.ARRIVED, "arrived_at": start}] * 2),
+        {"status": VisitStatus.FULFILLED},
     )
     return replace(visit, **draw(st.sampled_from(kinds)))
 
@@ -277,6 +278,8 @@ def calendar(anchor: Anchor, days_: int, clock: time | None, **more) -> Moment:
 
 
 DAYS = (Anchor.ENROLLMENT, Anchor.QUIT_DATE)
+#: After which a patient has left: "tonight" and "good morning" are said of these.
+LEFT = (Anchor.CHECK_OUT, Anchor.DOSE_CHECK_OUT, Anchor.UNRECORDED_CLOSING)
 BEFORE = st.sampled_from((-20, -45, -60, -90, -120, -360, -1440, -2880, -4320, -10080))
 AFTER = st.sampled_from((0, 15, 60, 120, 240, 600, 1440))
 SPANS = st.sampled_from(((time(17), time(19, 45)), (time(1, 30), time(2, 30)), (time(9), time(12))))
@@ -297,6 +300,7 @@ def before_visit(draw) -> Moment:
 def after_visit(draw) -> Moment:
     anchors = (
         *((Anchor.CHECK_OUT, Anchor.DOSE_CHECK_OUT, Anchor.VISIT_END, Anchor.BOOKING) * 2),
+        *((Anchor.UNRECORDED_CLOSING,) * 2),
         Anchor.NO_SHOW,
         Anchor.ANNOUNCED_BOOKING,
         Anchor.ANNOUNCED_MOVE,
@@ -346,7 +350,7 @@ def latests(draw, when: Moment) -> Moment:
     )
     if when.anchor is Anchor.VISIT_START:
         return draw(st.one_of(start, sending))
-    if when.anchor in (Anchor.CHECK_OUT, Anchor.DOSE_CHECK_OUT):
+    if when.anchor in LEFT:
         evening = st.tuples(st.integers(0, 2), clocks).map(lambda dc: calendar(when.anchor, *dc))
         return draw(st.one_of(evening, sending))
     return draw(sending)
@@ -376,7 +380,7 @@ def steps(draw, id_: str, when: Moment, *, of_visit: bool) -> Step:
             stays = StaysOn.SAME_DAY
         elif when.days == -1 or when.minutes == -1440:
             stays = StaysOn.DAY_BEFORE
-    if when.anchor in (Anchor.CHECK_OUT, Anchor.DOSE_CHECK_OUT) and draw(st.booleans()):
+    if when.anchor in LEFT and draw(st.booleans()):
         if when.days == 1:
             stays = StaysOn.MORNING_AFTER
         elif elapsed_ and (when.minutes or 0) < 1440:

@@ -249,9 +249,31 @@ class Oracle(Around):
             Anchor.BOOKING: visit.booked_at,
             Anchor.CHECK_OUT: visit.checked_out_at,
             Anchor.DOSE_CHECK_OUT: visit.checked_out_at if dosed else None,
+            Anchor.UNRECORDED_CLOSING: self._unrecorded(visit),
             Anchor.FOOD_CUT_OFF: visit.starts_at - self._fast(visit, 0),
             Anchor.DRINK_CUT_OFF: visit.starts_at - self._fast(visit, 1),
         }[moment.anchor]
+
+    def _unrecorded(self, visit: AppointmentFacts) -> datetime | None:
+        """Give the closing of a visit's day, once it has come and nobody recorded the visit's end.
+
+        Half an hour after the planned end where that is later, or nobody works that day.
+        """
+        here = visit.status in (
+            VisitStatus.ARRIVED, VisitStatus.CHECKED_OUT, VisitStatus.FULFILLED
+        )  # fmt: skip
+        said = visit.dose is not None or visit.kind != "dosing"
+        recorded = (said and visit.checked_out_at is not None) or visit.dose is Dose.NOT_GIVEN
+        if not here or recorded:
+            return None
+        at = (visit.ends_at or visit.starts_at) + 30 * MINUTE
+        if self.clinic.staffed is not None:
+            day = on_wall(visit.starts_at, self.clinic.zone).date()
+            closes = Closings(self.clinic.staffed).of(day)
+            at = at if closes is None else max(at, closes)
+        zone = self.calendar(Anchor.UNRECORDED_CLOSING)
+        that_day = on_wall(self.known, zone).date() <= on_wall(at, zone).date()
+        return at if at <= self.now and that_day else None
 
     def _fast(self, visit: AppointmentFacts, which: int) -> timedelta:
         """Give how long before a visit food (0) or drink (1) ends; the longest for no route."""

@@ -224,7 +224,7 @@ MOMENTS = [
     "at visit start", "2 hours before visit start", "48 hours before visit start", "1 hour after visit start",
     "2 days before visit start at 10:00", "1 day before visit start at 16:00", "same day as visit start at 19:00",
     "1 hour before visit end", "at booking", "1 day after booking at 10:00", "4 hours after dose check-out",
-    "1 day after dose check-out at 09:30", "30 minutes after check-out", "15 minutes after no-show", "at announced move",
+    "1 day after dose check-out at 09:30", "at unrecorded closing", "30 minutes after check-out", "15 minutes after no-show", "at announced move",
     "1 day after enrollment at 12:00", "same day as quit date at 17:00", "28 days after last dose at 11:00",
     "2 hours after lapse", "2 hours before food cut-off", "3 hours after sending", "same day as sending at 13:00",
     "1 day after sending at 09:00", "3 hours before sending", "7 days after sending", "2 hours before told time",
@@ -332,6 +332,10 @@ def a_year(protocol):
                     out,
                 ),
                 (replace(mine, status=VisitStatus.NO_SHOW, no_show_at=out), out),
+                (
+                    replace(mine, status=VisitStatus.ARRIVED, arrived_at=start),
+                    start + timedelta(hours=3),
+                ),
                 (
                     replace(
                         mine,

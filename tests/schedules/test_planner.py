@@ -5,9 +5,16 @@ from datetime import date, datetime, time, timedelta
 
 import pytest
 
-from schedules.facts import AskedFacts, Dose, EnrollmentStatus, PatientStatus, VisitStatus
+from schedules.facts import (
+    AskedFacts,
+    Dose,
+    EnrollmentStatus,
+    PatientStatus,
+    SentText,
+    VisitStatus,
+)
 from schedules.loader import load
-from schedules.planner import plan
+from schedules.planner import plan, plan_patient
 from schedules.protocol import Importance
 from schedules.reasons import CancelReason, MoveReason, SkipReason, in_plain_words
 from tests.schedules.planning import (
@@ -171,10 +178,102 @@ def test_an_ended_enrollment_wants_nothing():
 
 
 def test_the_evening_check_needs_a_recorded_dose():
-    """A booked or arrived dosing visit is followed by nothing (care rule 6)."""
-    for changes in ({}, {"checked_out_at": TUESDAY, "dose": Dose.NOT_GIVEN}):
+    """A booked visit is followed by nothing, nor is an arrived one before closing (care rule 6)."""
+    here = {"status": VisitStatus.ARRIVED, "arrived_at": TUESDAY}
+    for changes in ({}, here, {"checked_out_at": TUESDAY, "dose": Dose.NOT_GIVEN}):
         facts = enrolled("after-dose", visit(TUESDAY, **changes))
         assert plan(facts, patient(), clinic(), now=TUESDAY) == []
+
+
+HERE = {"status": VisitStatus.ARRIVED, "arrived_at": TUESDAY}
+LEFT = {"status": VisitStatus.CHECKED_OUT, "checked_out_at": TUESDAY}
+
+
+def after_closing(changes, now="2026-12-08 17:00", starts=TUESDAY, **more):
+    facts = enrolled("after-dose", visit(starts, **changes), **more)
+    return plan(facts, patient(), clinic(), now=local(now))
+
+
+@pytest.mark.parametrize("changes", [HERE, LEFT, {"status": VisitStatus.FULFILLED}])
+def test_whoever_came_is_asked_at_closing_if_nobody_recorded_how_it_ended(changes):
+    """Arrived, or left without a word of a dose: care rule 6's evening check, at five."""
+    assert after_closing(changes, "2026-12-08 16:59") == []
+    [text] = after_closing(changes)
+    assert (text.step, text.template, wall(text)) == (
+        "evening_unrecorded", "after_evening", "Tue 08 17:00"
+    )  # fmt: skip
+    assert (text.skip_reason, text.expects) == (None, "side_effect_check")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"status": VisitStatus.NO_SHOW},
+        {"status": VisitStatus.CANCELLED},
+        {**LEFT, "dose": Dose.NOT_GIVEN},
+        {**HERE, "dose": Dose.NOT_GIVEN},
+    ],
+)
+def test_nobody_is_asked_at_closing_who_did_not_come_or_of_whom_all_is_known(changes):
+    """Booked, missed, cancelled, or recorded as without a dose."""
+    assert after_closing(changes) == []
+
+
+def test_a_recorded_dose_leaves_the_evening_to_the_check_out():
+    """The usual two questions, and not a third."""
+    texts = after_closing({**LEFT, "dose": Dose.GIVEN})
+    assert [text.step for text in texts] == ["after_evening", "after_morning"]
+
+
+def test_a_visit_that_ends_late_or_on_a_closed_day_is_asked_about_half_an_hour_after_its_end():
+    """The closing is over by then, or there is none: Tuesday until seven, Saturday until two."""
+    [late] = after_closing(HERE, "2026-12-08 19:30", local("2026-12-08 17:00"))
+    assert wall(late) == "Tue 08 19:30"
+    saturday = local("2026-12-12 12:00")
+    assert after_closing(HERE, "2026-12-12 14:29", saturday) == []
+    [text] = after_closing(HERE, "2026-12-12 14:30", saturday)
+    assert wall(text) == "Sat 12 17:00"
+
+
+def test_a_past_visit_that_becomes_known_later_asks_nobody_about_tonight():
+    """An import of yesterday's visits, or a protocol that was switched on since."""
+    since = local("2026-12-09 07:00")
+    assert after_closing(HERE, "2026-12-09 07:00", enrolled_at=since) == []
+    # One that was known is a call, since nothing went that evening.
+    [text] = after_closing(HERE, "2026-12-09 07:00")
+    assert text.skip_reason is SkipReason.TOO_LATE
+
+
+@pytest.mark.parametrize(("reached", "skip"), [(True, SkipReason.SAME_DAY), (False, None)])
+def test_a_check_out_recorded_after_the_question_asks_anew_only_if_that_one_came_back(
+    reached, skip
+):
+    """The same words twice in an evening are two questions for one answer."""
+    at = local("2026-12-08 17:00")
+    name = {"enrollment_id": "e1", "step": "evening_unrecorded", "occurrence": "1"}
+    asked = AskedFacts(**name, round=1, asked_at=at, reached=reached)
+    went = SentText(**name, anchor_at=TUESDAY, at=at)
+    done = visit(TUESDAY, **LEFT, dose=Dose.GIVEN)
+    evening, morning = plan_patient(
+        [enrolled("after-dose", done)], patient(), clinic(), now=local("2026-12-08 17:10"),
+        events=[asked], sent=[went],
+    )  # fmt: skip
+    assert (evening.step, evening.skip_reason) == ("after_evening", skip)
+    assert morning.skip_reason is None
+
+
+def test_the_question_at_closing_takes_one_place_of_the_day_and_not_two():
+    """A place is kept for the evening's check of a dose that nobody recorded: that one is it."""
+    here = visit(TUESDAY, **HERE)
+    talk = visit(local("2026-12-08 21:00"), id="talk", kind="integration")
+    facts = [enrolled("after-dose", here), enrolled("integration", talk, id="e2")]
+    texts = plan_patient(
+        facts, patient(), clinic(), now=local("2026-12-08 17:00"), appointments=[here, talk]
+    )
+    day = {one.step: one.skip_reason for one in texts if wall(one).startswith("Tue 08")}
+    assert day["evening_unrecorded"] is None
+    assert day["followup_2h"] is None
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_food_ride_and_health_news_become_calls():
     calls = {step.id for _, step in STEPS if step.if_not_delivered}
     assert calls == {
         *("visit_48h", "visit_24h_prep", "visit_2h_ride"),
-        *("after_evening", "after_morning", "home_evening", "home_morning"),
+        *("after_evening", "evening_unrecorded", "after_morning", "home_evening", "home_morning"),
         *("home_24h", "home_ready", "visit_moved", "visit_cancelled", "welcome"),
     }
 

@@ -14,7 +14,7 @@ from records.patients import Patient
 from schedules.facts import Dose, VisitStatus
 from tests.support.world import World, phone_of
 from tests.worker.desk import NEW_YORK, Desk, at
-from worker.steps import visits
+from worker.steps import followups, visits
 
 HEADER = "appointment_id,patient_id,kind,route,starts_at,ends_at,status,location,setting"
 
@@ -41,6 +41,17 @@ def _doses(
     desk: Desk, file: Mapping[str, object], *, day: str = "2026-11-30", place: str = "clinic"
 ) -> None:
     """Have all five checked out at one o'clock with a dose given, in a clinic with such hours."""
+    _visits(desk, file, day=day, place=place)
+    desk.waits_until(f"{day} 13:00")
+    for number in range(5):
+        desk.records(VisitStatus.CHECKED_OUT, visit=f"A{number}", dose=Dose.GIVEN)
+    _nothing_is_open(desk)
+
+
+def _visits(
+    desk: Desk, file: Mapping[str, object], *, day: str = "2026-11-30", place: str = "clinic"
+) -> None:
+    """Book a dose from eleven to one for all five, in a clinic with such hours."""
     desk.world.execute(
         "UPDATE clinic SET settings = settings || CAST(:file AS jsonb)", file=json.dumps(file)
     )
@@ -53,10 +64,13 @@ def _doses(
         desk.world.services, "\n".join([HEADER, *rows]).encode(), actor="desk", quiet=True
     )
     assert report.bad == 0
-    desk.waits_until(f"{day} 13:00")
-    for number in range(5):
-        desk.records(VisitStatus.CHECKED_OUT, visit=f"A{number}", dose=Dose.GIVEN)
-    _nothing_is_open(desk)
+
+
+def _arrived(desk: Desk, file: Mapping[str, object]) -> None:
+    """Have the first of them arrive at eleven, of whom nobody records anything else."""
+    _visits(desk, file)
+    desk.waits_until("2026-11-30 11:00")
+    desk.records(VisitStatus.ARRIVED, visit="A0")
 
 
 def _nothing_is_open(desk: Desk) -> None:
@@ -218,3 +232,89 @@ def test_a_good_morning_that_cannot_be_said_is_a_call_the_next_day(desk: Desk) -
     desk.goes_on()
     assert "side_effect" in {reason for reason, *_ in _items(desk)[0]}
     assert "after_morning" not in desk.read()
+
+
+def test_whoever_was_forgotten_at_the_desk_is_asked_the_same_evening(desk: Desk) -> None:
+    """They arrived, and at closing nobody had recorded how it ended; the others did not come."""
+    _arrived(desk, ON_CALL)
+    desk.waits_until("2026-11-30 16:59")
+    assert "after_evening" not in desk.read()
+    desk.goes_on(minutes=1)
+    assert desk.read().count("after_evening") == 1
+    assert desk.due("evening_unrecorded", "delivered") == ["Mon 30 17:00"]
+    asked = desk.texts("evening_unrecorded")
+    assert {_numbers(desk)[each.patient_id] for each in asked if each.patient_id} == {0}
+    # The lead is asked at the same minute what was.
+    followups.ask_about_visits(desk.world.services)
+    assert "visit_event_missing" in desk.calls()
+    _nothing_is_open(desk)
+    desk.says("3", phone=phone_of(0))
+    desk.goes_on()
+    assert _items(desk)[0] == [("callback", "page_now", "Mon 17:15")]
+    # Nobody said that there was a dose: the morning waits for that.
+    desk.waits_until("2026-12-01 10:00")
+    assert "after_morning" not in desk.read()
+    assert [each.status for each in desk.texts("evening_unrecorded")] == ["delivered"]
+
+
+def test_a_check_out_entered_after_the_question_asks_no_second_one_that_evening(
+    desk: Desk,
+) -> None:
+    """Entered at six, that they left at one with a dose: the morning is asked as usual."""
+    _arrived(desk, ON_CALL)
+    desk.waits_until("2026-11-30 18:00")
+    visits.record_event(
+        desk.world.services,
+        desk.visit("A0").id,
+        VisitStatus.CHECKED_OUT,
+        actor="desk",
+        at=at("2026-11-30 13:00"),
+        dose=Dose.GIVEN,
+    )
+    desk.waits_until("2026-11-30 20:00")
+    assert desk.read().count("after_evening") == 1
+    assert desk.why("after_evening") == [("skipped", "same_day")]
+    assert "check_not_delivered" not in desk.calls()
+    desk.waits_until("2026-12-01 09:30")
+    assert desk.read().count("after_morning") == 1
+
+
+@pytest.mark.parametrize(
+    ("dose", "asked"), [(Dose.GIVEN, "after_evening"), (Dose.NOT_GIVEN, None)], ids=str
+)
+def test_what_is_recorded_before_closing_asks_as_ever(
+    desk: Desk, dose: Dose, asked: str | None
+) -> None:
+    """At five to five the desk remembers: one question in the evening, or none without a dose."""
+    _arrived(desk, ON_CALL)
+    desk.waits_until("2026-11-30 16:55")
+    desk.records(VisitStatus.CHECKED_OUT, visit="A0", dose=dose)
+    desk.waits_until("2026-11-30 19:45")
+    assert desk.texts("evening_unrecorded") == []
+    assert desk.read().count("after_evening") == (asked is not None)
+
+
+@pytest.mark.parametrize("dose", [Dose.GIVEN, Dose.NOT_GIVEN])
+def test_what_is_recorded_before_the_question_went_withdraws_it(desk: Desk, dose: Dose) -> None:
+    """The text waits for seven, since the patient works until then, and the desk is earlier."""
+    desk.world.execute("UPDATE patient SET safe_from = '19:00', safe_until = '20:00'")
+    _arrived(desk, ON_CALL)
+    desk.waits_until("2026-11-30 17:30")
+    assert desk.due("evening_unrecorded") == ["Mon 30 19:00"]
+    desk.records(VisitStatus.CHECKED_OUT, visit="A0", dose=dose)
+    desk.waits_until("2026-11-30 19:45")
+    assert desk.why("evening_unrecorded") == [("cancelled", "not_planned")]
+    assert desk.read().count("after_evening") == (dose is Dose.GIVEN)
+    # After a dose the morning is called: it has no minute within these hours.
+    assert ("check_not_delivered" in desk.calls()) == (dose is Dose.GIVEN)
+
+
+def test_where_no_minute_of_the_evening_is_left_somebody_calls(desk: Desk) -> None:
+    """The clinic closes at nine, when nothing may be texted any more: not before, and at once."""
+    _arrived(desk, LATE_SHIFT)
+    desk.waits_until("2026-11-30 20:59")
+    assert "check_not_delivered" not in desk.calls()
+    desk.goes_on(minutes=1)
+    assert "after_evening" not in desk.read()
+    assert desk.why("evening_unrecorded") == [("skipped", "no_allowed_minute")]
+    assert "check_not_delivered" in desk.calls()

@@ -206,7 +206,7 @@ def _finish(services: Services, batch: _Batch, counts: Counter[str]) -> None:
         overtaken.settle(session, batch.contexts, now=now)
         _finish_failed(session, batch)
         rows = [row for row in batch.rows if row.patient_id not in batch.failed]
-        rolls = rolling.next_rolls(rows, batch.contexts, upcoming, now=now)
+        rolls = rolling.next_rolls(rows, batch.contexts, batch.clinics, upcoming, now=now)
         numbers = batch.writes.numbers
         enrollments.planned(session, rows, rolls, through=now + HORIZON, numbers=numbers)
         services.crashpoint("plan.before_commit")
