@@ -26,12 +26,12 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 
 APP_ROLE = "aftercare_app"
 
-__all__ = ["APP_ROLE", "Base", "DBAPIError", "Database", "Session", "new_id"]
+__all__ = ["APP_ROLE", "Base", "DBAPIError", "Database", "Session", "new_id", "refuses"]
 
 
 class RecordsError(Exception):
@@ -50,6 +50,14 @@ def new_id() -> UUID:
 def as_array(values: Iterable[UUID | datetime | None]) -> str:
     """Return values as PostgreSQL writes an array, several times faster than the driver does."""
     return "{" + ",".join("NULL" if one is None else f'"{one}"' for one in values) + "}"
+
+
+def refuses(error: Exception) -> bool:
+    """Whether it failed by what was to be written: that fails again, however often it is tried.
+
+    A server that is away, a deadlock or a lock held too long is no such error.
+    """
+    return isinstance(error, DataError | IntegrityError | ValueError | TypeError | ArithmeticError)
 
 
 class PutOff(IntEnum):

@@ -138,6 +138,20 @@ def applied(session: Session, rows: Sequence[PendingReceipt], *, now: datetime) 
     session.execute(_APPLIED, {**values, "now": now})
 
 
+# The carrier speaks of the text that has this SID, whichever of ours its address names.
+_HAND_OVER = text("""
+    UPDATE receipt r SET message_id = m.id, attempt = NULL
+    FROM message m
+    WHERE r.id = :id AND m.sid = r.sid AND m.clinic_id = r.clinic_id AND m.id <> r.message_id
+""")
+
+
+def hand_over(session: Session, receipt_id: UUID) -> bool:
+    """Give a receipt to another message of the clinic that has its SID; return whether one has."""
+    result = session.execute(_HAND_OVER, {"id": receipt_id})
+    return int(getattr(result, "rowcount", 0)) == 1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advance:
     """What a message becomes by the carrier's word; `next_at` when it is planned again."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from records.base import DBAPIError
+from records.base import refuses
 from worker.logs import get_logger
 
 log = get_logger(__name__)
@@ -122,20 +122,14 @@ class GroupCommit(Generic[Item, Result]):
             results = self._store([each.item for each in group])
         except Exception as error:  # noqa: BLE001  Whatever it is, each handler has to hear of it.
             log.warning("webhooks_not_stored", count=len(group), error=type(error).__name__)
-            if len(group) > 1 and _refused_one(error):
+            # A lost database would refuse each one too.
+            if len(group) > 1 and refuses(error):
                 for each in group:
                     self._commit([each])
                 return
             _tell(group, [error] * len(group))
         else:
             _tell(group, results)
-
-
-def _refused_one(error: Exception) -> bool:
-    """Whether the group failed by what it holds; a lost database would refuse each one too."""
-    if isinstance(error, DBAPIError):
-        return type(error).__name__ in {"DataError", "IntegrityError"}
-    return isinstance(error, ValueError | TypeError)
 
 
 def _tell(group: Sequence[_Waiting[Item, Result]], outcomes: Sequence[Result | Exception]) -> None:

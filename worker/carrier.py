@@ -16,6 +16,7 @@ from uuid import UUID
 import uvloop
 
 from messages.gateway import Gateway, OutboundText, OutcomeUnknown, SendOutcome
+from records.base import refuses
 from worker.logs import get_logger
 
 log = get_logger(__name__)
@@ -196,10 +197,24 @@ class Carrier:
             try:
                 self._write(batch)
             except Exception as error:  # noqa: BLE001  Any failure of the database is retried.
+                if refuses(error):
+                    self._write_each(batch, error)
+                    return
                 log.warning("outcomes_not_written", error=type(error).__name__, rows=len(batch))
                 time.sleep(_RETRY_SECONDS[min(attempt, len(_RETRY_SECONDS) - 1)])
             else:
                 return
+
+    def _write_each(self, batch: list[Posted], error: Exception) -> None:
+        # One that the database refuses would be refused for ever, and all after it with it.
+        if len(batch) > 1:
+            log.warning("outcomes_tried_alone", error=type(error).__name__, rows=len(batch))
+            for one in batch:
+                self._write_for_sure([one])
+            return
+        # Its row stays as it is: the lease sweep calls it unknown and looks at the carrier.
+        posting, name = batch[0].posting, type(error).__name__
+        log.error("outcome_put_aside", message_id=str(posting.message_id), error=name)
 
 
 _running: set[asyncio.Task[None]] = set()

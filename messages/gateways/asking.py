@@ -17,6 +17,7 @@ from messages.gateway import CarrierUnavailable
 from messages.gateways.http import lost, unreachable
 
 LIST_SECONDS = 60.0  # A list of many pages ends after this long, whatever each page takes.
+LARGEST = 2**31 - 1
 
 
 async def asked(what: str, question: Awaitable[Any]) -> Any:
@@ -49,9 +50,12 @@ def _unavailable(what: str, error: Exception) -> CarrierUnavailable:
 
 
 def integer(value: object) -> int | None:
-    """Return a whole number out of JSON or a form; None for anything else."""
+    """Return a whole number out of JSON or a form; None for anything else.
+
+    Nor is one of more than 31 bits any: no column holds it, and no code of the carrier's is longer.
+    """
     if isinstance(value, int) and not isinstance(value, bool):
-        return value
+        return value if abs(value) <= LARGEST else None
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
         return int(value)
     return None

@@ -74,6 +74,11 @@ TABLE: dict[str, tuple[Behaviour, fake.Script, SendOutcome]] = {
         fake.refuse(21602),
         Refused(code=21602, http_status=400),
     ),
+    "refused with a code that no column holds": (
+        envelope(2**31, 400),
+        fake.refuse(None),
+        Refused(code=None, http_status=400),
+    ),
     "refused without an envelope": (
         answers(403, "<html>Forbidden</html>"),
         fake.refuse(None, 403),

@@ -20,6 +20,8 @@ from sqlalchemy import event
 from sqlalchemy.engine import ExceptionContext
 from structlog.testing import capture_logs
 
+from messages.gateway import Accepted, Refused
+from messages.gateways.fake import Script
 from records.base import Database, DBAPIError
 from records.callbacks import Callback
 from tests.support.databases import OwnDatabase
@@ -214,6 +216,27 @@ def test_an_answer_whose_commit_was_applied_unheard_is_given_once(wired: Wired) 
     wired.run("replies")
     assert wired.wire.cuts == [ANSWER]
     assert (len(talk.answers), len(talk.reasons)) == (1, 1)
+
+
+# --- what the server refuses, however often ---
+
+
+@pytest.mark.parametrize("refused", ["sid", "code"])
+def test_an_outcome_that_is_refused_holds_no_other(worker: Worker, refused: str) -> None:
+    """Another text has its SID, or its code fits no column: it is unknown, and looked for."""
+    world = worker.world
+    [first] = world.due()
+    worker.run("send")
+    taken = Accepted(sid=world.message(first).sid or "", status="queued")
+    answer = {"sid": taken, "code": Refused(code=2**40, http_status=400)}[refused]
+    odd, *rest = world.due(3)
+    world.gateway.script(Script(answer=answer, creates=False), to=_phone(1))
+    worker.run("send")
+    assert {world.message(each).status for each in rest} == {"accepted"}
+    assert world.message(odd).status == "submitting"
+    world.execute("UPDATE message SET lease_until = now() - interval '1 s'")
+    worker.run("sweep")
+    assert world.message(odd).status == "unknown"
 
 
 # --- locks ---

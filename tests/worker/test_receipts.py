@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from messages.gateways.fake import lose_answer
 from records import receipts as kept
-from tests.support.world import World
+from tests.support.world import World, make_clinic, make_due, make_patients, make_visits, phone_of
 from worker.steps import receipts
 
 
@@ -180,3 +180,46 @@ def test_a_text_refused_for_now_by_a_receipt_is_tried_later_and_not_for_ever(wor
         rows = world.attempts(message_id)
         assert len(created) == len(rows) <= 3
     assert world.message(message_id).status == "failed"
+
+
+def _one_of_two_lost(world: World) -> tuple[UUID, UUID, str]:
+    """Send a text that is taken and one whose answer is lost; return both, and the first's SID."""
+    taken, lost = world.due(2)
+    world.gateway.script(lose_answer(creates=False), to=phone_of(1))
+    world.send()
+    assert (world.message(taken).status, world.message(lost).status) == ("accepted", "unknown")
+    return taken, lost, world.message(taken).sid or ""
+
+
+def test_a_receipt_with_another_texts_sid_goes_to_that_one_and_holds_no_other(
+    world: World,
+) -> None:
+    """A look at the list gave one of two equal texts the SID whose receipt names the other."""
+    taken, lost, sid = _one_of_two_lost(world)
+    _store(world, lost, sid, "delivered")
+    ids = world.due(2)
+    world.send()
+    for each in ids:
+        _store(world, each, world.message(each).sid or "", "delivered")
+    for _ in range(2):
+        receipts.run(world.services)
+    assert {world.message(each).status for each in [taken, *ids]} == {"delivered"}
+    assert world.message(lost).status == "unknown"
+    assert world.execute("SELECT count(*) FROM receipt WHERE applied_at IS NULL") == [(0,)]
+
+
+def test_a_receipt_that_no_text_can_take_is_set_aside_and_its_row_stays(world: World) -> None:
+    """Another clinic's text has its SID: it is applied to nothing, once."""
+    _, lost, _ = _one_of_two_lost(world)
+    sid, starts_at = "SM" + "7" * 32, world.now
+    with world.database.transaction() as session:
+        clinic_id, sender_id = make_clinic(session, key="other", number="+12125550119")
+        people = make_patients(session, world.vault, clinic_id, 1, first=5)
+        visits = make_visits(session, world.vault, clinic_id, people, starts_at)
+        values = {"due_at": world.now, "starts_at": starts_at, "sid": sid, "status": "delivered"}
+        make_due(session, clinic_id, sender_id, people, visits, **values)
+    _store(world, lost, sid, "delivered")
+    receipts.run(world.services)
+    assert world.message(lost).status == "unknown"
+    [row] = world.execute("SELECT message_id, applied_at FROM receipt")
+    assert row == (lost, world.now)

@@ -12,7 +12,7 @@ from itertools import groupby
 from messages.errorcodes import ErrorClass, classify
 from messages.status import MessageStatus, advance, from_carrier
 from records import outages, outcomes, receipts
-from records.base import Session
+from records.base import Session, refuses
 from records.outcomes import AcceptedRow
 from records.receipts import Advance, PendingReceipt
 from worker import unreachable
@@ -41,9 +41,42 @@ def run(services: Services, *, limit: int = 500) -> Counter[str]:
 
 
 def _apply(services: Services, limit: int) -> int:
+    """Apply the next receipts together; if one is refused, each alone, so that it holds no other.
+
+    What is wrong with it would be wrong each second, and no clinic's texts would get on.
+    """
+    taken: list[PendingReceipt] = []
+    try:
+        return _apply_together(services, limit, taken)
+    except Exception as error:
+        if not taken or not refuses(error):
+            raise
+        if limit > 1:
+            log.warning("receipts_tried_alone", count=len(taken), error=type(error).__name__)
+            return sum(_apply(services, 1) for _ in taken)
+        _put_right(services, taken[0], error)
+        return 1
+
+
+def _put_right(services: Services, receipt: PendingReceipt, error: Exception) -> None:
+    """Give a receipt that is refused to the text that has its SID, or set it aside.
+
+    A look at the carrier's list may have given that SID to an equal text to the same number.
+    """
+    with services.database.transaction() as session:
+        handed = receipts.hand_over(session, receipt.id)
+        if not handed:
+            receipts.applied(session, [receipt], now=services.now)
+    event = "receipt_of_another_text" if handed else "receipt_set_aside"
+    log.error(event, receipt_id=str(receipt.id), error=type(error).__name__)
+
+
+def _apply_together(services: Services, limit: int, taken: list[PendingReceipt]) -> int:
+    """Apply receipts in one transaction; `taken` gets what it holds, should it fail."""
     now = services.now
     with services.database.transaction() as session:
         pending = receipts.take_pending(session, limit=limit)
+        taken += pending
         if not pending:
             receipts.give_up_strangers(session, now=now, before=now - _STRANGER_FOR)
             return 0
