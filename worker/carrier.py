@@ -16,6 +16,7 @@ from uuid import UUID
 import uvloop
 
 from messages.gateway import Gateway, OutboundText, OutcomeUnknown, SendOutcome
+from messages.gateways.asking import LIST_SECONDS
 from records.base import refuses
 from worker.logs import get_logger
 
@@ -25,6 +26,8 @@ log = get_logger(__name__)
 SEND_GUARD_SECONDS = 5.0
 # Intents are committed in groups just before slots come free: a crash then leaves few in doubt.
 GROUP = 64
+# A call ends itself after LIST_SECONDS and says why: this is for a loop that stands still.
+CALL_SECONDS = LIST_SECONDS + 10
 _COMMIT_EVERY_SECONDS = 0.1
 _COMMIT_AT_MOST = 128
 _RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
@@ -118,9 +121,17 @@ class Carrier:
         """
         return time.monotonic() - self._moved_at if self._posting else 0.0
 
-    def call(self, coroutine: Coroutine[Any, Any, T], *, timeout: float = 60) -> T:
-        """Run something on the loop and return its result."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout)
+    def call(self, coroutine: Coroutine[Any, Any, T], *, timeout: float = CALL_SECONDS) -> T:
+        """Run something on the loop and return its result.
+
+        Raises TimeoutError after `timeout` seconds; what ran is then cancelled.
+        """
+        asked = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            return asked.result(timeout)
+        finally:
+            # Nobody waits for it any more; one that has ended stays as it is.
+            asked.cancel()
 
     def drain(self, timeout: float = 40) -> bool:
         """Wait until every posting has its outcome written; return whether that came true."""

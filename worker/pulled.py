@@ -3,7 +3,7 @@
 worker.steps.receive pull() -> progress -> here -> worker.steps.checkins
 """
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from records import clinics, progress
@@ -13,6 +13,7 @@ from worker.services import Services
 
 # A pull that is older than this may have missed what a patient wrote.
 _PULL_AGE = timedelta(minutes=5)
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 def clinics_out_of_reach(services: Services) -> list[UUID]:
@@ -24,11 +25,15 @@ def clinics_out_of_reach(services: Services) -> list[UUID]:
 
 
 def _pulled_through(session: Session, services: Services) -> dict[UUID, datetime]:
-    """Return up to when each clinic's inbound texts are surely stored, where pulls run."""
+    """Return up to when each clinic's inbound texts are surely stored, where pulls run.
+
+    Where they do, a number that was never read to its end holds its clinic back like any other.
+    """
     through: dict[UUID, datetime] = {}
+    ran = False
     for clinic_id, number in clinics.heard_numbers(session):
         kept = progress.details(session, hearing.cursor_name(services, number)).get("through")
-        if kept:
-            at = datetime.fromisoformat(kept)
-            through[clinic_id] = min(at, through.get(clinic_id, at))
-    return through
+        at = datetime.fromisoformat(kept) if kept else _NEVER
+        through[clinic_id] = min(at, through.get(clinic_id, at))
+        ran = ran or bool(kept)
+    return through if ran else {}

@@ -1,5 +1,6 @@
 """The worker process: its own timer, steps that don't overlap, outcomes that are not dropped."""
 
+import asyncio
 import threading
 import time
 from collections import Counter
@@ -9,12 +10,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from messages.gateway import Accepted, OutboundText
+from messages.gateways.asking import LIST_SECONDS
 from records import progress
 from records.base import new_id
 from tests.support.processes import wait_until
 from tests.support.world import World
 from worker import catchup, dispatch
-from worker.carrier import Carrier, Posted, Posting
+from worker.carrier import CALL_SECONDS, Carrier, Posted, Posting
 from worker.process import WorkerProcess
 from worker.wiring import Nudger
 
@@ -197,3 +199,19 @@ def test_a_carrier_that_hangs_keeps_no_reply_waiting(world: World, process: Work
         process.ask("send", str(number))
     assert time.monotonic() - started < 5
     held.set()
+
+
+def test_a_call_that_is_waited_for_in_vain_is_cancelled(world: World) -> None:
+    """The carrier's list ends itself before that, and says why."""
+    ended = threading.Event()
+
+    async def without_end() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    with pytest.raises(TimeoutError):
+        world.carrier.call(without_end(), timeout=0.05)
+    assert ended.wait(5)
+    assert CALL_SECONDS > LIST_SECONDS

@@ -1,20 +1,24 @@
 """Receiving: stored once, read, and stopped in the same transaction, on a real database."""
 
 import threading
+from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 
-from records import sending
+from records import progress, sending
 from records.base import new_id
 from records.inbox import Inbound, StrayWebhook
 from records.outbox import Message
 from records.patients import Consent, OptOut
+from records.progress import PULLED
 from tests.support.databases import OwnDatabase
-from tests.support.world import World, phone_of
+from tests.support.world import World, make_clinic, phone_of
 from tests.worker.talk import Talk, hide_column
+from worker import pulled
 from worker.steps import receive, replies
 
 
@@ -300,6 +304,56 @@ def test_a_pull_that_fails_keeps_its_cursor(talk: Talk) -> None:
     assert receive.pull(services, gateway, talk.world.carrier.call) == {"failed": 1}
     gateway.outage = False
     assert receive.pull(services, gateway, talk.world.carrier.call) == {"stored": 1}
+
+
+def test_a_number_whose_list_comes_late_keeps_no_other_from_being_read(talk: Talk) -> None:
+    """It is asked first each time; its clinic's questions wait, and the other's do not."""
+    talk.someone()
+    world, number = talk.world, "+12125550109"
+    with world.database.transaction() as session:
+        other, _ = make_clinic(session, key="other", number=number)
+    asked: list[Any] = []
+
+    def late_at_first(question: Coroutine[Any, Any, Any]) -> Any:
+        asked.append(question)
+        if len(asked) > 1:
+            return world.carrier.call(question)
+        question.close()
+        raise TimeoutError
+
+    world.gateway.receive(from_number=phone_of(0), to="+12125550110", body="C")
+    counts = receive.pull(world.services, world.gateway, late_at_first)
+    assert counts == {"stored": 1, "failed": 1}
+    assert pulled.clinics_out_of_reach(world.services) == [other]
+    assert PULLED not in _marks(talk)
+    receive.pull(world.services, world.gateway, late_at_first)
+    assert pulled.clinics_out_of_reach(world.services) == []
+    assert PULLED in _marks(talk)
+
+
+def _marks(talk: Talk) -> dict[str, float]:
+    with talk.world.database.transaction() as session:
+        return progress.ages(session)
+
+
+def test_a_listed_text_that_cannot_be_stored_keeps_none_after_it(
+    talk: Talk, database: OwnDatabase
+) -> None:
+    """Those after it are stored; the cursor stays before it, so that it comes again."""
+    talk.someone()
+    world = talk.world
+    receive.pull(world.services, world.gateway, world.carrier.call)
+    odd = world.gateway.receive(from_number=phone_of(0), to="+12125550110", body="C")
+    world.gateway.receive(from_number=phone_of(0), to="+12125550110", body="STOP")
+    refusal = f"ALTER TABLE inbound ADD CONSTRAINT odd CHECK (sid <> '{odd.sid}')"
+    with psycopg.connect(database.owner_dsn, autocommit=True) as owner:
+        owner.execute(refusal.encode())
+        counts = receive.pull(world.services, world.gateway, world.carrier.call)
+        assert counts == {"stored": 1, "failed": 1}
+        assert talk.patient().purposes == []
+        owner.execute("ALTER TABLE inbound DROP CONSTRAINT odd")
+    world.advance(days=2)
+    assert receive.pull(world.services, world.gateway, world.carrier.call) == {"stored": 1}
 
 
 def test_a_message_of_the_answer_lane_survives_its_own_stop(talk: Talk) -> None:

@@ -333,16 +333,21 @@ def pull(
 ) -> Counter[str]:
     """Store what the carrier's list has and no webhook told us of. `call` runs a coroutine.
 
-    The cursor moves only after everything up to it is stored, so that nothing falls between.
+    A number's cursor moves only after everything up to it is stored, so that nothing falls between.
+    One that fails, for whatever reason, keeps its cursor and keeps no other from being read.
     """
     counts: Counter[str] = Counter()
     with services.database.transaction() as session:
         numbers = clinics.heard_numbers(session)
-    for _, number in numbers:
+    for clinic_id, number in numbers:
         try:
             counts += _pull_number(services, gateway, call, number)
         except CarrierUnavailable as error:
             log.warning("pull_failed", reason=error.reason, http_status=error.http_status)
+            counts["failed"] += 1
+        except Exception as error:
+            _raise_if_away(services, error)
+            log.exception("number_not_pulled", clinic_id=str(clinic_id))
             counts["failed"] += 1
     if not counts["failed"]:
         with services.database.transaction() as session:
@@ -364,12 +369,12 @@ def _pull_number(
     services.crashpoint("pull.page")
     with services.database.transaction() as session:
         known = inbox.known_sids(session, [text.sid for text in texts])
-    counts: Counter[str] = Counter()
     # The list is newest first; texts are told in the order they were written.
-    for text in reversed(texts):
-        if text.sid not in known:
-            counts[_pulled(services, text, now)] += 1
+    new = [text for text in reversed(texts) if text.sid not in known]
+    counts = Counter(_pulled(services, text, now) for text in new)
     services.crashpoint("pull.before_commit")
+    if counts["failed"]:
+        return counts
     with services.database.transaction() as session:
         progress.mark(session, name, {"through": now.isoformat()})
     return counts
@@ -405,7 +410,13 @@ def _pulled(services: Services, text: CarrierText, now: datetime) -> str:
         raw=raw,
     )
     at = min(text.sent_at or text.created_at or now, now)
-    found = store(services, inbound, source="pull", received_at=at)
+    try:
+        found = store(services, inbound, source="pull", received_at=at)
+    except Exception as error:
+        _raise_if_away(services, error)
+        # Those after it are stored all the same; the cursor stays, so that it is found again.
+        log.exception("pulled_text_not_stored", sid=text.sid)
+        return "failed"
     if found.urgent:
         # Care rule 9: a safety text found late is paged at once, with its age.
         log.error("urgent_text_found_late", inbound_id=str(found.id), age=(now - at).seconds)
