@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import TextClause, func, select, text
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session, aliased
 
@@ -79,30 +79,52 @@ def move_unsent(session: Session, *, clinic_id: UUID, old: UUID, new: UUID) -> i
     return int(getattr(session.execute(_MOVE_TO_SENDER, values), "rowcount", 0))
 
 
+# Whoever claims holds the sender's row until its claims are committed: before that they are still
+# 'planned' to all others. KEY SHARE waits for that and lets whoever writes an outcome go on. It is
+# a statement of its own, so that the next one sees what it has waited for.
+_AWAIT_CLAIMS = """
+    SELECT 1 FROM sender WHERE clinic_id IN ({clinics}) ORDER BY id FOR KEY SHARE
+"""
 _RELEASE = """
     UPDATE message SET status = 'planned', claim_token = NULL, lease_until = NULL
     WHERE status = 'claimed' AND priority > 1 AND {of}
 """
-_RELEASE_VISITS = text(_RELEASE.format(of="appointment_id = ANY(CAST(:ids AS uuid[]))"))
-_RELEASE_PATIENTS = text(_RELEASE.format(of="patient_id = ANY(CAST(:ids AS uuid[]))"))
-_RELEASE_CLINIC = text(_RELEASE.format(of="clinic_id = :id"))
+
+
+def _release(clinics: str, of: str) -> tuple[TextClause, TextClause]:
+    """Return what ends claims: the wait for those that are being made, and their end."""
+    return text(_AWAIT_CLAIMS.format(clinics=clinics)), text(_RELEASE.format(of=of))
+
+
+_OF_VISITS = _release(
+    "SELECT clinic_id FROM appointment WHERE id = ANY(CAST(:ids AS uuid[]))",
+    "appointment_id = ANY(CAST(:ids AS uuid[]))",
+)
+_OF_PATIENTS = _release(
+    "SELECT clinic_id FROM patient WHERE id = ANY(CAST(:ids AS uuid[]))",
+    "patient_id = ANY(CAST(:ids AS uuid[]))",
+)
+_OF_CLINIC = _release(":id", "clinic_id = :id")
 
 
 def release_of_visits(session: Session, appointment_ids: Collection[UUID]) -> None:
     """End the claims on these visits' texts: they are judged anew before anything is sent."""
     if appointment_ids:
-        session.execute(_RELEASE_VISITS, {"ids": list(appointment_ids)})
+        for statement in _OF_VISITS:
+            session.execute(statement, {"ids": list(appointment_ids)})
 
 
 def release_of_patients(session: Session, patient_ids: Collection[UUID]) -> None:
     """End the claims on these patients' started texts."""
     if patient_ids:
-        session.execute(_RELEASE_PATIENTS, {"ids": list(patient_ids)})
+        for statement in _OF_PATIENTS:
+            session.execute(statement, {"ids": list(patient_ids)})
 
 
 def release_of_clinic(session: Session, clinic_id: UUID) -> None:
     """End the claims on a clinic's started texts."""
-    session.execute(_RELEASE_CLINIC, {"id": clinic_id})
+    for statement in _OF_CLINIC:
+        session.execute(statement, {"id": clinic_id})
 
 
 def patients_by_external(

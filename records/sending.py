@@ -88,6 +88,8 @@ class DueMessage:
     busy: bool
 
 
+_TAKE_SENDER = text("SELECT 1 FROM sender WHERE id = :sender FOR UPDATE SKIP LOCKED")
+# Read once the row is ours: in one statement, a pause just committed could be overlooked.
 _LOCK_SENDER = text("""
     UPDATE sender s
     SET tokens = LEAST(
@@ -95,16 +97,12 @@ _LOCK_SENDER = text("""
             s.tokens + s.segments_per_second
                 * GREATEST(0, extract(epoch FROM clock_timestamp() - s.refilled_at))),
         refilled_at = clock_timestamp()
-    FROM (
-        SELECT s.id, c.version FROM sender s JOIN clinic c ON c.id = s.clinic_id
-        WHERE s.id = :sender
-          AND (s.breaker_until IS NULL OR s.breaker_until <= :now)
-          AND (c.paused_at IS NULL OR c.paused_until <= :now)
-        FOR UPDATE OF s SKIP LOCKED
-    ) free
-    WHERE s.id = free.id
+    FROM clinic c
+    WHERE s.id = :sender AND c.id = s.clinic_id
+      AND (s.breaker_until IS NULL OR s.breaker_until <= :now)
+      AND (c.paused_at IS NULL OR c.paused_until <= :now)
     RETURNING s.id, s.clinic_id, s.messaging_service_sid, s.from_number, s.tokens,
-              free.version AS clinic_version, s.breaker_until IS NOT NULL AS probing,
+              c.version AS clinic_version, s.breaker_until IS NOT NULL AS probing,
               s.breaker_until IS NOT NULL AND EXISTS (
                   SELECT 1 FROM message m WHERE m.sender_id = s.id AND m.priority > 0
                   AND m.status IN ('claimed', 'submitting')) AS busy,
@@ -246,6 +244,8 @@ def senders_due(session: Session, *, now: datetime) -> list[tuple[UUID, bool]]:
 
 def lock_sender(session: Session, sender_id: UUID, *, now: datetime) -> LockedSender | None:
     """Lock a sender and refill its bucket; None while another holds it, or it is held back."""
+    if session.execute(_TAKE_SENDER, {"sender": sender_id}).first() is None:
+        return None
     found = session.execute(_LOCK_SENDER, {"sender": sender_id, "now": now})
     row = found.mappings().first()
     return LockedSender(**row) if row else None

@@ -2,8 +2,10 @@
 
 import errno
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -11,9 +13,10 @@ from messages.gateways.fake import lose_answer, refuse, throttle, unreachable
 from messages.templates import Template
 from records import sending, stopping
 from records.base import new_id
+from schedules.facts import VisitStatus
 from tests.support.world import World
 from worker.carrier import Carrier
-from worker.steps import outcomes, send
+from worker.steps import clinics, outcomes, people, send, visits
 
 
 def test_a_due_text_is_sent_and_accepted(world: World) -> None:
@@ -386,3 +389,57 @@ def test_a_worker_with_few_slots_still_sends_everything(world: World) -> None:
     assert narrow.drain(20)
     assert {world.message(each).status for each in ids} == {"accepted"}
     narrow.close()
+
+
+def _pause(world: World, _: UUID) -> None:
+    clinics.pause(world.services, world.clinic_id, actor="test")
+
+
+def _revoke(world: World, message_id: UUID) -> None:
+    patient_id = world.message(message_id).patient_id
+    assert patient_id is not None
+    people.revoke(world.services, patient_id, purposes=["visits"], method="phone", actor="test")
+
+
+def _cancel(world: World, message_id: UUID) -> None:
+    visit_id = world.message(message_id).appointment_id
+    assert visit_id is not None
+    visits.record_event(world.services, visit_id, VisitStatus.CANCELLED, actor="test")
+
+
+@pytest.mark.parametrize(
+    ("stop", "ends"), [(_pause, "planned"), (_revoke, "skipped"), (_cancel, "cancelled")]
+)
+def test_what_stops_texts_waits_for_a_claim_that_is_being_made(
+    world: World, stop: Callable[[World, UUID], None], ends: str
+) -> None:
+    """Nothing goes once it is said to be done, also what another connection just claims."""
+    [message_id] = world.due()
+    claiming, may_commit, stopped = threading.Event(), threading.Event(), threading.Event()
+
+    def hold(point: str) -> None:
+        if point == "claim.before_commit":
+            claiming.set()
+            may_commit.wait(10)
+        if point == "claim.after_commit":
+            stopped.wait(10)
+
+    services = replace(world.services, crashpoint=hold)
+    sender = threading.Thread(target=send.run, args=(services, world.carrier, world.sender_id))
+
+    def stop_it() -> None:
+        stop(world, message_id)
+        stopped.set()
+
+    stopper = threading.Thread(target=stop_it)
+    sender.start()
+    assert claiming.wait(10)
+    stopper.start()
+    stopper.join(0.5)
+    may_commit.set()
+    for thread in (stopper, sender):
+        thread.join(30)
+    assert stopped.is_set()
+    assert world.carrier.drain(20)
+    assert world.gateway.calls == []
+    assert world.message(message_id).status == ends
