@@ -134,6 +134,8 @@ class Message(Base):
             "final_at",
             postgresql_where=text("status IN ('failed', 'undelivered')"),
         ),
+        # For the nightly comparison, which asks for a day's texts however they ended.
+        Index("ix_message_accepted", "accepted_at", postgresql_where=text("sid IS NOT NULL")),
         Index("uq_message_sid", "sid", unique=True, postgresql_where=text("sid IS NOT NULL")),
         Index("ix_message_patient", "patient_id", "due_at"),
         Index(
