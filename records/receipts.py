@@ -56,8 +56,9 @@ _PENDING = text("""
     SELECT r.id, r.sid, r.status, r.error_code, r.attempt, m.id AS message_id, m.clinic_id,
            m.status AS message_status, m.reason AS message_reason, m.sid AS message_sid,
            m.attempts, m.latest_at,
-           m.sid IS NULL AND EXISTS (SELECT 1 FROM attempt t
-                                     WHERE t.message_id = m.id AND t.sid = r.sid) AS came_back
+           m.sid IS NULL AND COALESCE(
+               (SELECT t.sid = r.sid FROM attempt t
+                WHERE t.message_id = m.id AND t.number = r.attempt), false) AS came_back
     FROM pending r
     JOIN message m ON m.id = COALESCE(r.message_id,
                                       (SELECT s.id FROM message s WHERE s.sid = r.sid))

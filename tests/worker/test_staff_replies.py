@@ -5,15 +5,17 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import psycopg
 import pytest
 
-from records import followups
+from records import followups, migrate
 from records.clinics import Clinic
 from records.followups import FollowUp
 from records.pages import Page, PageKind
 from schedules import ladder, roster
 from schedules.ladder import Channel
 from schedules.staffing import Severity
+from tests.support.databases import OwnDatabase
 from tests.support.world import World, phone_of
 from tests.worker.duty import CRISIS, KIM, SAM, Duty
 from worker import opening
@@ -124,6 +126,22 @@ def test_a_page_whose_item_ended_by_itself_waits_for_nobody(duty: Duty) -> None:
     duty.says("take", phone=SAM)
     taken = "SELECT status FROM follow_up WHERE id = :id"
     assert duty.world.execute(taken, id=second.id) == [("acknowledged",)]
+
+
+def test_pages_of_items_that_had_ended_are_closed_by_the_upgrade(
+    duty: Duty, database: OwnDatabase
+) -> None:
+    """Releases before left them open, and TAKE would ask about them for ever."""
+    duty.says()
+    duty.world.execute(
+        "UPDATE follow_up SET status = 'resolved', resolved_at = :at", at=duty.world.now
+    )
+    with psycopg.connect(database.owner_dsn, autocommit=True) as owner:
+        owner.execute("UPDATE alembic_version SET version_num = '0021'")
+    migrate.upgrade(database.owner_url, database.url)
+    open_ones = "SELECT count(*) FROM page WHERE closed_at IS NULL"
+    on_their_way = "SELECT count(*) FROM page_delivery WHERE status IN ('planned', 'sending')"
+    assert duty.world.execute(open_ones) == duty.world.execute(on_their_way) == [(0,)]
 
 
 def test_of_many_pages_some_numbers_are_told_and_how_many_more_wait(duty: Duty) -> None:
