@@ -2,10 +2,11 @@
 
 The planner is asked three times from the same facts: as things stand; as if every coming visit took
 place; and as if every question went unanswered. What only a later answer holds is conditional. Caps
-are shared out by the planner each time, with what went before counted as sent.
+are shared out by the planner each time, with what went before counted as sent. And it is asked, at
+each closing, for the evening of whoever came while nobody recorded how the visit ended.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -21,14 +22,16 @@ from schedules.facts import (
     VisitStatus,
 )
 from schedules.planner import plan_patient
-from schedules.protocol import EXPECTS_NOTHING
+from schedules.protocol import EXPECTS_NOTHING, Anchor, Protocol
 from schedules.reasons import MoveReason, SkipReason
+from schedules.unrecorded import next_closing
 
 #: How long a visit takes whose end nobody entered.
 _USUAL_VISIT = timedelta(hours=2)
 IF_UNANSWERED = "If the question arrives and stands unanswered."
 IF_DOSED = "If this visit takes place and its dose is recorded."
 IF_CHECKED_OUT = "If this visit takes place and its check-out is recorded."
+IF_FORGOTTEN = "If the patient comes, and by closing nobody has recorded how the visit ended."
 IF_THEN = "If the visits before it take place, and doses are recorded."
 
 
@@ -77,6 +80,8 @@ def foresee(person: Person, *, at: datetime, days: int) -> list[Foreseen]:
     for text in _planned(silent, at, days):
         if text.nudge_for is not None and _key(text) not in found:
             found[_key(text)] = _as(silent, text, IF_UNANSWERED)
+    for one in _forgotten(person, at, days):
+        found.setdefault(_key(one.text), one)
     return sorted([*found.values(), *otherwise], key=lambda one: (one.text.due_at, one.text.step))
 
 
@@ -133,6 +138,32 @@ def _happened(person: Person, at: datetime) -> Person:
         for one in person.enrolled
     ]
     return replace(person, visits=list(visits.values()), enrolled=enrolled)
+
+
+def _forgotten(person: Person, at: datetime, days: int) -> Iterator[Foreseen]:
+    """Give what goes if a coming visit's patient arrives and its end is not recorded that day."""
+    until = at + timedelta(days=days)
+    for each in person.enrolled:
+        visit = each.appointment
+        if visit is None or visit.status not in (VisitStatus.BOOKED, VisitStatus.ARRIVED):
+            continue
+        arrived_at = visit.arrived_at or visit.starts_at
+        came = replace(visit, status=VisitStatus.ARRIVED, arrived_at=arrived_at)
+        mine = replace(each, appointment=came)
+        closing = next_closing(mine, person.clinic, now=at)
+        if closing is None or closing > until:
+            continue
+        # Nothing else is asked of that day: whether there is room for it was planned with the rest.
+        then = replace(person, enrolled=[mine], visits=[came], asked=(), sent=())
+        for text in _planned(then, closing, 1):
+            if text.skip_reason not in _NEVER and _counts_from_closing(mine.protocol, text.step):
+                yield _as(then, text, IF_FORGOTTEN)
+
+
+def _counts_from_closing(protocol: Protocol, name: str) -> bool:
+    step = protocol.step(name)
+    chain = (step, *protocol.sources(step)) if step is not None else ()
+    return any(each.when.anchor is Anchor.UNRECORDED_CLOSING for each in chain)
 
 
 def _taken_place(visit: AppointmentFacts, at: datetime) -> AppointmentFacts:

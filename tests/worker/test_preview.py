@@ -18,7 +18,7 @@ from schedules.reasons import SkipReason
 from tests.schedules.planning import clinic as place
 from tests.schedules.planning import enrolled, patient
 from tests.support.world import World
-from worker.foresight import IF_DOSED, IF_THEN, IF_UNANSWERED
+from worker.foresight import IF_DOSED, IF_FORGOTTEN, IF_THEN, IF_UNANSWERED
 from worker.preview import (
     CONDITIONAL,
     PLANNED,
@@ -125,6 +125,27 @@ def test_what_hangs_on_a_dose_is_conditional(clinic: World, file: ClinicFile) ->
         one for one in _by_step(shown, "daily_0_10") if one.local_time.date() == starts_at.date()
     ]
     assert (dose_day.status, dose_day.reason) == (SKIPPED, "dose_day")
+
+
+def test_the_evening_of_a_visit_whose_end_nobody_records_is_conditional(
+    clinic: World, file: ClinicFile
+) -> None:
+    """Shown beside the evening after a recorded dose, also where the clinic closes early."""
+    days = ((2026, 12, 10), (2026, 12, 12))
+    visits = [
+        ImaginedVisit(kind="dosing", route="iv", starts_at=datetime(*day, 10, tzinfo=NEW_YORK))
+        for day in days
+    ]
+    person = _sample("dosing-visit", "after-dose", visits=visits)
+    shown = preview_sample(shipped(), file, person, at=clinic.now, days=14)
+    found = _by_step(shown, "evening_unrecorded")
+    assert [f"{one.local_time:%a %H:%M}" for one in found] == ["Thu 17:00", "Sat 17:00"]
+    assert {(one.status, one.condition) for one in found} == {(CONDITIONAL, IF_FORGOTTEN)}
+    assert found[0].body == _by_step(shown, "after_evening")[0].body
+    without = _sample("dosing-visit", visits=visits)
+    assert not _by_step(
+        preview_sample(shipped(), file, without, at=clinic.now, days=14), "evening_unrecorded"
+    )
 
 
 def test_a_question_that_a_dose_would_silence_is_shown_with_that(
