@@ -103,6 +103,17 @@ def test_a_cap_forgotten_is_found(server: EmbeddedPostgres) -> None:
     assert "caps are kept" in _broken(report), report.text()
 
 
+def test_a_weekly_cap_forgotten_is_found(server: EmbeddedPostgres) -> None:
+    """The product believes that whoever agreed to visits alone may be texted any number a week."""
+
+    def of_visits(person: Person) -> Person:
+        return replace(_regular(person), purposes="visits", program="")
+
+    forgotten = FILE.replace("per_week: 3", "per_week: null")
+    report = _run(server, 12, 21, clinic=forgotten, habits=of_visits, until_broken=True)
+    assert "caps are kept" in _broken(report), report.text()
+
+
 _STOPS_GET_LOST = """
     CREATE FUNCTION forget() RETURNS trigger LANGUAGE plpgsql
         AS 'BEGIN NEW.lifted_at := NEW.occurred_at; RETURN NEW; END';
