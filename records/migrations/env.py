@@ -1,4 +1,8 @@
-"""Alembic's way in: runs on the connection that `records.migrate` hands over."""
+"""Alembic's way in: runs on the connection that `records.migrate` hands over.
+
+Revisions have no `downgrade`: each only adds, so that the release before works on its schema, and
+what was written since must not be thrown away. Whoever has to go further back restores a backup.
+"""
 
 from alembic import context
 

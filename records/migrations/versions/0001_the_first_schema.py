@@ -893,7 +893,3 @@ def upgrade() -> None:
     )
     for statement in (*HISTORY, *APPEND_ONLY, *GRANTS, *VACUUM):
         op.execute(statement)
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Aftercare goes forward only: restore a backup instead")

@@ -22,7 +22,3 @@ def upgrade() -> None:
         "UPDATE clinic SET visits_imported_at = now()"
         " WHERE EXISTS (SELECT 1 FROM appointment a WHERE a.clinic_id = clinic.id)"
     )
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Aftercare goes forward only: restore a backup instead")

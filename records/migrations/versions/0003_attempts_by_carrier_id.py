@@ -20,7 +20,3 @@ def upgrade() -> None:
             postgresql_concurrently=True,
             if_not_exists=True,
         )
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Aftercare goes forward only: restore a backup instead")

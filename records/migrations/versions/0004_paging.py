@@ -110,7 +110,3 @@ def upgrade() -> None:
         postgresql_where=sa.text("follow_up_id IS NOT NULL"),
     )
     op.execute('GRANT SELECT, INSERT, UPDATE ON page, page_delivery TO "aftercare_app"')
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Aftercare goes forward only: restore a backup instead")

@@ -15,7 +15,3 @@ def upgrade() -> None:
         "patient",
         sa.Column("calls_only", sa.Boolean(), server_default=sa.text("false"), nullable=False),
     )
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Aftercare goes forward only: restore a backup instead")

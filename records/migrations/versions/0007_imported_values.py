@@ -12,7 +12,3 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("patient", sa.Column("imported", sa.LargeBinary(), nullable=True))
     op.add_column("appointment", sa.Column("imported", sa.LargeBinary(), nullable=True))
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Aftercare goes forward only: restore a backup instead")

@@ -42,7 +42,3 @@ def upgrade() -> None:
         " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
     )
     op.execute('GRANT SELECT, INSERT ON filled_form TO "aftercare_app"')
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Aftercare goes forward only: restore a backup instead")

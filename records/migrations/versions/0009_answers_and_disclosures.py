@@ -45,7 +45,3 @@ def upgrade() -> None:
         " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
     )
     op.execute('GRANT SELECT, INSERT ON disclosure TO "aftercare_app"')
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Aftercare goes forward only: restore a backup instead")

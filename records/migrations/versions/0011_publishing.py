@@ -74,7 +74,3 @@ def upgrade() -> None:
     )
     op.execute('GRANT SELECT, INSERT, UPDATE ON proposal TO "aftercare_app"')
     op.execute('GRANT SELECT, INSERT ON proposal_approval TO "aftercare_app"')
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Aftercare goes forward only: restore a backup instead")

@@ -14,7 +14,3 @@ def upgrade() -> None:
     op.add_column(
         "patient", sa.Column("own_pause_until", sa.DateTime(timezone=True), nullable=True)
     )
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Aftercare goes forward only: restore a backup instead")

@@ -13,7 +13,3 @@ def upgrade() -> None:
     op.add_column(
         "patient", sa.Column("conversation_since", sa.DateTime(timezone=True), nullable=True)
     )
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Aftercare goes forward only: restore a backup instead")

@@ -12,7 +12,3 @@ depends_on = None
 def upgrade() -> None:
     # Empty for what is open already: the next minute's round fills it in.
     op.add_column("follow_up", sa.Column("dose_at", sa.DateTime(timezone=True), nullable=True))
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Aftercare goes forward only: restore a backup instead")

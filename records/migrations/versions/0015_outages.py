@@ -21,7 +21,3 @@ def upgrade() -> None:
             postgresql_where=sa.text("status IN ('failed', 'undelivered')"),
             postgresql_concurrently=True,
         )
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Aftercare goes forward only: restore a backup instead")

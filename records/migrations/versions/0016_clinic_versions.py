@@ -38,7 +38,3 @@ def upgrade() -> None:
         " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
     )
     op.execute('GRANT SELECT, INSERT ON clinic_version TO "aftercare_app"')
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Aftercare goes forward only: restore a backup instead")

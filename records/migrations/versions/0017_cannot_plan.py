@@ -26,7 +26,3 @@ RENAMED = r"""
 
 def upgrade() -> None:
     op.execute(RENAMED)
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Aftercare goes forward only: restore a backup instead")

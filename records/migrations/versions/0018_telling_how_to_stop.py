@@ -23,7 +23,3 @@ def upgrade() -> None:
             postgresql_where=sa.text("tells_stop"),
             postgresql_concurrently=True,
         )
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Aftercare goes forward only: restore a backup instead")

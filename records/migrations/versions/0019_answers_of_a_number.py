@@ -22,7 +22,3 @@ def upgrade() -> None:
             postgresql_where=sa.text("inbound_id IS NOT NULL"),
             postgresql_concurrently=True,
         )
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Aftercare goes forward only: restore a backup instead")

@@ -33,8 +33,3 @@ def upgrade() -> None:
                 postgresql_where=None if rows is None else sa.text(rows),
                 postgresql_concurrently=True,
             )
-
-
-def downgrade() -> None:
-    # No step is undone: the release before works on this schema, and data must not be thrown away.
-    raise NotImplementedError("Aftercare goes forward only: restore a backup instead")

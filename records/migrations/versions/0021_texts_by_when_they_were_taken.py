@@ -24,7 +24,3 @@ def upgrade() -> None:
             postgresql_where=sa.text("sid IS NOT NULL"),
             postgresql_concurrently=True,
         )
-
-
-def downgrade() -> None:
-    raise NotImplementedError("Aftercare goes forward only: restore a backup instead")

@@ -21,8 +21,3 @@ def upgrade() -> None:
         " final_at = clock_timestamp() FROM page p WHERE p.id = d.page_id AND d.status IN ('planned', 'sending')"
         " AND p.closed_at IS NOT NULL AND p.follow_up_id IS NOT NULL"
     )
-
-
-def downgrade() -> None:
-    # No step is undone: the release before works on this schema, and data must not be thrown away.
-    raise NotImplementedError("Aftercare goes forward only: restore a backup instead")
