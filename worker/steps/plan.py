@@ -140,6 +140,8 @@ def _planned(services: Services, batch: int, places: dict[UUID, ClinicFacts]) ->
     with ExitStack() as transaction:
         session = transaction.enter_context(services.database.transaction())
         people = enrollments.lock_due(session, now=now, limit=batch)
+        if not people:
+            return None
         clinics = _readable(session, set(people.values()), places)
         published = {clinic_id: clinic.protocols for clinic_id, clinic in clinics.items()}
         rows = remembered.enrolled(session, people, published, now=now)

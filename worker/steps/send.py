@@ -96,10 +96,10 @@ def _claim(
 ) -> _Chunk | None:
     now = services.now
     with services.database.transaction() as session:
+        if not safety and catchup.is_held(session):
+            return None
         sender = _sender(session, sender_id, now=now, safety=safety)
         if sender is None or not _may_claim(services, sender, now=now, safety=safety):
-            return None
-        if not safety and catchup.is_held(session):
             return None
         limit = 1 if sender.probing else CHUNK
         due = sending.due(session, sender_id, now=now, limit=limit, safety=safety)
