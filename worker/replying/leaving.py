@@ -4,14 +4,16 @@ Who answers STOP, START and HELP is the clinic's setting: the carrier answers it
 itself, and two answers to one word would be one too many (rules 10 and 13 of the reference).
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 from messages.binding import APPOINTMENT
 from messages.keywords import carrier_acts_on
 from messages.replies import Intent
+from records.conversation import Prompt
 from schedules.clinic import OptoutHandledBy
-from schedules.followups import FollowUpReason
+from schedules.followups import FollowUpReason, WantedFollowUp
 from schedules.staffing import Severity
 from worker.replying import stopping
 from worker.replying.case import Case
@@ -39,14 +41,18 @@ def stopped(case: Case) -> None:
     if Intent.wrong_number in case.intents:
         case.answer("wrong_number_ack", after_stop=True)
     elif not _carrier_answers(case, "STOP"):
-        meant_else = FollowUpReason.MAY_HAVE_MEANT_SOMETHING_ELSE
-        about_visit = any(prompt.context == APPOINTMENT for prompt in asked)
-        doubtful = about_visit and any(one.reason is meant_else for one in wanted)
-        if not case.stopped_by_keyword:
-            # START lifts only what a keyword stopped (care rule 20): nobody is told to write it.
-            case.answer("optout_confirm_words", after_stop=True)
-        else:
-            case.answer("optout_confirm_visit" if doubtful else "optout_confirm", after_stop=True)
+        case.answer(_confirmation(case, wanted, asked), after_stop=True)
+
+
+def _confirmation(case: Case, wanted: Sequence[WantedFollowUp], asked: Sequence[Prompt]) -> str:
+    """Return which text confirms a stop."""
+    if not case.stopped_by_keyword:
+        # START lifts only what a keyword stopped (care rule 20): nobody is told to write it.
+        return "optout_confirm_words"
+    meant_else = FollowUpReason.MAY_HAVE_MEANT_SOMETHING_ELSE
+    about_visit = any(prompt.context == APPOINTMENT for prompt in asked)
+    doubtful = about_visit and any(one.reason is meant_else for one in wanted)
+    return "optout_confirm_visit" if doubtful else "optout_confirm"
 
 
 def started(case: Case) -> None:
