@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from cli.errors import refuse
 from messages.templates import shipped
-from records import appointments, clinics, patients
+from records import appointments, audit, clinics, patients
 from records.base import Database, Session
 from records.clinics import Clinic
 from records.keys import open_vault
@@ -120,6 +120,22 @@ def zone_of_clinic(running: Services, clinic_id: UUID) -> ZoneInfo:
     """Return a clinic's time zone."""
     with running.database.transaction() as session:
         return clinics.by_id(session, clinic_id).file.zone
+
+
+def looked_at(
+    running: Services, session: Session, person: Patient, action: str, **details: object
+) -> None:
+    """Record that what is kept of a patient is shown; before it is."""
+    audit.record(
+        session,
+        running.vault,
+        clinic_id=person.clinic_id,
+        now=running.now,
+        actor=ACTOR,
+        action=action,
+        subject=f"patient:{person.id}",
+        details=details,
+    )
 
 
 def zone_of_visit(running: Services, appointment_id: UUID) -> ZoneInfo:

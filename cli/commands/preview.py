@@ -9,9 +9,8 @@ import typer
 from cli import calendar_page, calendars, listing, output
 from cli.errors import refuse
 from cli.samples import Wishes, at_place, protocol_named, sample_of
-from cli.session import ACTOR, an_instant, services, the_patient, zone_of_clinic
-from records import audit, clinics
-from records.patients import Patient
+from cli.session import an_instant, looked_at, services, the_patient, zone_of_clinic
+from records import clinics
 from schedules.loader import load
 from schedules.protocol import Protocol
 from worker.clinicfiles import shipped_sources
@@ -107,23 +106,9 @@ def _of_patient(
         found = preview_texts(
             running, person.id, at=at or running.now, days=days, protocol=wanted, price=price
         )
-        _record(running, person, days)
+        with running.database.transaction() as session:
+            looked_at(running, session, person, "preview.shown", days=days)
         return found
-
-
-def _record(running: Services, person: Patient, days: int) -> None:
-    """Record, before anything is shown, that the words of a patient's texts are looked at."""
-    with running.database.transaction() as session:
-        audit.record(
-            session,
-            running.vault,
-            clinic_id=person.clinic_id,
-            now=running.now,
-            actor=ACTOR,
-            action="preview.shown",
-            subject=f"patient:{person.id}",
-            details={"days": days},
-        )
 
 
 def _of_sample(

@@ -9,8 +9,8 @@ import typer
 
 from cli import listing, output
 from cli.errors import refuse
-from cli.session import ACTOR, services, the_patient
-from records import audit, scores
+from cli.session import looked_at, services, the_patient
+from records import scores
 from records.scores import Mark
 from worker import protocols
 
@@ -35,16 +35,7 @@ def show(
         with running.database.transaction() as session:
             worse = protocols.direction_of(session, person.clinic_id)
             found = scores.series(session, person.id, worse=worse)
-            audit.record(
-                session,
-                running.vault,
-                clinic_id=person.clinic_id,
-                now=running.now,
-                actor=ACTOR,
-                action="scores.viewed",
-                subject=f"patient:{person.id}",
-                details={"count": len(found)},
-            )
+            looked_at(running, session, person, "scores.viewed", count=len(found))
     rows = [asdict(mark) for mark in found]
     if as_csv:
         _print_csv(rows)
