@@ -213,11 +213,15 @@ def _sentence(heard: Heard) -> Hit | None:
 
 
 def _of_a_visit(heard: Heard) -> Hit | None:
-    """Read what is an answer only to a reminder: "tuesday doesn't work", "no puedo"."""
+    """Read what is an answer only to a reminder: "tuesday doesn't work", "no puedo".
+
+    "Don't cancel me" holds one of these words, and is none.
+    """
+    said = heard.words[_DECLINE.group].without_excuses(heard.spoken)
     for answer, contexts in _WHEN_ASKED:
         if not any(prompt.context in contexts for prompt in heard.prompts):
             continue
-        for match in heard.words[f"{answer.group}_asked"].matches(heard.spoken):
+        for match in heard.words[f"{answer.group}_asked"].matches(said):
             return _bound(answer, heard.prompts, match.language)
     return None
 

@@ -6,8 +6,9 @@ it takes milliseconds, and knows words that they do not. Together means the mean
 logarithms: what one of them holds impossible is unlikely.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 
 from messages.classifier import Classifier, classifier
 from messages.encoder import Encoder, encoder
@@ -20,35 +21,51 @@ _OF_THE_NETWORK, _OF_THE_ENCODER, _OF_WHAT_IS_SAID = 0.4, 0.5, 0.5
 SURE = 0.9
 
 
-def likeness(words: Sequence[str], asked: Iterable[str] = (), *, text: str) -> Likeness:
-    """Return what a text resembles.
+@dataclass(frozen=True, kw_only=True)
+class Alike:
+    """What one text resembles; no reader reads it before somebody asks for what that reader says.
 
     `words` are the text's as the quick readers hear them, `text` is itself, folded; `asked` are the
     contexts of the questions that are open.
     """
-    asked = tuple(asked)
-    one, other, model = _readers()
-    quick = quickly(one, other, words, asked)
-    if max(quick.first.values()) >= SURE:
-        return quick
-    slow = model.likeness(text, asked)
-    share = _OF_WHAT_IS_SAID
-    return Likeness(
-        first=_together(quick.first, slow.first, _OF_THE_ENCODER),
-        said={
-            label: (1 - share) * each + share * slow.said[label]
-            for label, each in quick.said.items()
-        },
-    )
 
+    words: Sequence[str] = field(repr=False)
+    text: str = field(repr=False)
+    asked: tuple[str, ...] = ()
 
-def quickly(
-    one: Classifier, other: Network, words: Sequence[str], asked: Sequence[str]
-) -> Likeness:
-    """Return what a text resembles as the quick readers have it."""
-    linear, ordered = one.probabilities(words, asked), other.likeness(words, asked)
-    # What else a text says, words without their order tell badly: the network alone does.
-    return Likeness(first=_together(linear, ordered.first, _OF_THE_NETWORK), said=ordered.said)
+    @cached_property
+    def together(self) -> Likeness:
+        """What all make of it who have to be asked: the slow one where the quick are not sure."""
+        quick, said = self.quick, self.in_order.said
+        if max(quick.values()) >= SURE:
+            return Likeness(first=quick, said=said)
+        slow, share = self.by_meaning, _OF_WHAT_IS_SAID
+        return Likeness(
+            first=_together(quick, slow.first, _OF_THE_ENCODER),
+            said={
+                label: (1 - share) * each + share * slow.said[label] for label, each in said.items()
+            },
+        )
+
+    @cached_property
+    def quick(self) -> Mapping[str, float]:
+        """What the quick readers make of it together."""
+        return _together(self.by_words, self.in_order.first, _OF_THE_NETWORK)
+
+    @cached_property
+    def by_words(self) -> Mapping[str, float]:
+        """How the classifier reads it."""
+        return _readers()[0].probabilities(self.words, self.asked)
+
+    @cached_property
+    def in_order(self) -> Likeness:
+        """How the network does, which alone of the quick ones tells well what else a text says."""
+        return _readers()[1].likeness(self.words, self.asked)
+
+    @cached_property
+    def by_meaning(self) -> Likeness:
+        """How the language model does, in milliseconds."""
+        return _readers()[2].likeness(self.text, self.asked)
 
 
 def _together(

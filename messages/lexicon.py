@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from messages import datafiles
-from messages.categories import Category, row_after, row_before
+from messages.categories import PARTS, Category, row_after, row_before
 from messages.errors import LexiconError
 from messages.index import Index, Listed, Said
 from messages.phrases import Notation, Piece, chain, choice, maybe, words_of
@@ -53,9 +53,16 @@ class Lexicon:
     subjects: frozenset[str]
     spelling: Spelling
     index: Index
+    #: A clinic's own phrases alone.
+    own: Index
 
     def __getitem__(self, name: str) -> Category:
         return self.categories[name]
+
+    def are_a_clinics(self, said: Said) -> bool:
+        """Say whether any phrase that a clinic added stands in a text, whatever it is for."""
+        ours = Said(said.words, self.own)
+        return any(ours.find(part) for part in PARTS)
 
     def denies(self, said: Said, at: int) -> bool:
         """Say whether the words right before one deny it: "not really feeling". "Why not" asks.
@@ -309,7 +316,14 @@ def _compiled(extension: str) -> Lexicon:
         subjects=_union(files, "subjects"),
         spelling=_spelling(files, (word for words in keywords.values() for word in words)),
         index=Index(listed(files)),
+        own=Index(_own(files, json.loads(extension) if extension else {})),
     )
+
+
+def _own(files: _Files, extension: Extension) -> Iterator[Listed]:
+    """Yield a clinic's own phrases alone; they may name the shipped sets."""
+    for language, categories in extension.items():
+        yield from listed({language: {"sets": files[language]["sets"], **categories}})
 
 
 def _extended(files: Mapping[str, Any], extension: Extension) -> dict[str, dict[str, Any]]:

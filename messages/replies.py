@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from messages import answers, keywords, safety, scores
+from messages.doubts import doubted
+from messages.ensemble import Alike
 from messages.index import Said
 from messages.lexicon import Lexicon, lexicon
 from messages.quoting import Reaction, Unquoted, is_blank, is_one_of, unquoted
@@ -108,8 +110,10 @@ def _understood(
         # "No urge to use" tells of no lapse, nor does "smoked 4" where that was asked.
         hits = [answer]
     elif not by_machine:
+        alike = _likeness(heard)
+        hits = doubted(heard, alike, hits)
         # Danger outranks all else, so what the text resembles stands first.
-        hits = [*resembling(heard, plain_words(heard), hits, joined=joined), *hits]
+        hits = [*resembling(heard, alike, hits, joined=joined), *hits]
     return _reading(_wishes_last(hits), _language(hits, heard, language))
 
 
@@ -162,7 +166,12 @@ def _of_others(body: str, words: Lexicon, ours: Collection[str] | None) -> _Quot
 
 
 def _alike(heard: Heard, hits: Sequence[Hit]) -> list[Hit]:
-    return resembling(heard, plain_words(heard), hits)
+    return resembling(heard, _likeness(heard), hits)
+
+
+def _likeness(heard: Heard) -> Alike:
+    asked = tuple(prompt.context for prompt in heard.prompts)
+    return Alike(words=plain_words(heard), text=heard.folded, asked=asked)
 
 
 _WAYS_TO_HELP = ("911", "988")

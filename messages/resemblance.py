@@ -14,7 +14,7 @@ from functools import lru_cache
 from messages import datafiles
 from messages.answers import answered
 from messages.detached import Detached, look
-from messages.ensemble import likeness
+from messages.ensemble import Alike
 from messages.reading import Heard, Hint, Hit, Intent, Severity
 
 
@@ -39,6 +39,9 @@ class Thresholds:
     besides: float
     rather: float
     hardly: float
+    surely: float
+    barely: float
+    everyday: float
 
 
 @lru_cache(maxsize=1)
@@ -77,20 +80,21 @@ _ANSWERS = frozenset({Intent.confirm, Intent.decline_reschedule, Intent.running_
 
 
 def resembling(
-    heard: Heard, words: Sequence[str], hits: Sequence[Hit], *, joined: bool = False
+    heard: Heard, alike: Alike, hits: Sequence[Hit], *, joined: bool = False
 ) -> list[Hit]:
     """Return what a text says by its resemblance besides what the lists found in it.
 
     `joined` texts resemble more together than any of them says.
     """
-    told = sum(word.isalpha() for word in words)
-    if not told or any(hit.severity is Severity.page_now for hit in hits):
+    told = sum(word.isalpha() for word in alike.words)
+    if not told:
         return []
+    if any(hit.severity is Severity.page_now for hit in hits):
+        return _another_danger(alike, hits)
     if any(hit.opt_out and hit.value for hit in hits):
         # A keyword is the whole text, in whatever letters and dots: it says nothing else.
         return []
-    asked = [prompt.context for prompt in heard.prompts]
-    found = likeness(words, asked, text=heard.folded)
+    found = alike.together
     likely, limits = _likely(found.first, told), _limits(told, joined=joined)
     first = [hit for hit in _first(heard, likely, limits, hits) if hit is not None]
     return [*first, *_besides(found.said, limits, [*first, *hits])]
@@ -144,18 +148,20 @@ def _is_danger(label: str) -> bool:
     return label in _DANGERS or label.startswith("crisis:")
 
 
-def _danger_in(likely: Mapping[str, float]) -> float:
+def danger_in(likely: Mapping[str, float]) -> float:
+    """Return how likely a text tells of danger of any kind."""
     return sum(share for label, share in likely.items() if _is_danger(label))
 
 
-_DANGERS = frozenset({"medical_emergency", "overdose", _GRAVE})
+_BODILY = frozenset({"medical_emergency", "overdose"})
+_DANGERS = frozenset({*_BODILY, _GRAVE})
 
 
 def _danger(
     heard: Heard, likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]
 ) -> Hit | None:
     dangers = {label: share for label, share in likely.items() if _is_danger(label)}
-    whole = _danger_in(likely)
+    whole = danger_in(likely)
     if any(hit.hint is Hint.denied for hit in hits):
         return None
     if whole >= max(limits.page, limits.agreed * _agreed(likely, hits)):
@@ -173,6 +179,21 @@ def _danger(
             aside=True,
         )
     return None
+
+
+def _another_danger(alike: Alike, hits: Sequence[Hit]) -> list[Hit]:
+    """Return the danger that a text surely tells of where the lists page for another one.
+
+    Both are answered; which one first is what whoever is on call reads first. A body in danger
+    never stands behind what somebody means to do.
+    """
+    likely = alike.together.first
+    label = max(likely, key=lambda each: likely[each])
+    first = next(hit for hit in hits if not hit.aside)
+    bodily = label in _BODILY or first.intent not in _BODILY
+    if label == _GRAVE or not (_is_danger(label) and bodily):
+        return []
+    return [_page(label)] if likely[label] >= thresholds().surely else []
 
 
 def _agreed(likely: Mapping[str, float], hits: Sequence[Hit]) -> float:
@@ -242,6 +263,9 @@ def _wish_back(likely: Mapping[str, float], limits: Thresholds, hits: Sequence[H
     return Hit(intent=Intent.start, severity=severity, hint=Hint.resembles, aside=True)
 
 
+_KEPT_OR_NOT = frozenset({Intent.confirm, Intent.decline_reschedule})
+
+
 def _besides(said: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]) -> list[Hit]:
     """Return what a text says besides: "8, and my sister would like to come along".
 
@@ -255,6 +279,9 @@ def _besides(said: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit])
     if first.intent is Intent.thanks_no_action:
         # "Good to go" confirms nothing that nobody asked for.
         known.add(Intent.confirm)
+    if first.intent in _KEPT_OR_NOT:
+        # A visit is kept or given up, and not both.
+        known |= _KEPT_OR_NOT
     return [
         Hit(intent=Intent(label), severity=_READ_BY[label], aside=True)
         for label, share in said.items()
@@ -292,16 +319,26 @@ def _rather(
     "My boss added a double shift, could we do the weekend instead?" is no mere question. What the
     lists heard stays beside it, for whoever reads the text.
     """
-    passing = next(hit for hit in hits if not hit.aside).intent
-    if passing not in _HEARD_IN_PASSING or any(hit.opt_out for hit in hits):
+    heard_first = next(hit for hit in hits if not hit.aside)
+    passing = heard_first.intent in _HEARD_IN_PASSING
+    if any(hit.opt_out for hit in hits) or heard_first.intent in _NEVER_BEHIND:
         return None
+    least = limits.rather if passing else limits.surely
+    most = limits.hardly if passing else limits.barely
     label = max(likely, key=lambda each: likely[each])
-    if label == Intent.confirm and heard.asks:
-        # No likeness makes a yes of a question.
+    if likely[label] < least or likely.get(heard_first.intent, 0.0) > most:
         return None
-    if likely[label] < limits.rather or likely.get(passing, 0.0) > limits.hardly:
+    if label == Intent.confirm and heard.asks and likely[label] < limits.surely:
+        # No likeness makes a yes of a question that it is not sure of.
+        return None
+    if label == Intent.running_late and heard_first.intent is Intent.decline_reschedule:
+        # "Cant make it, the bus is late": what is given up is not kept by being late.
         return None
     return _named(heard, label, likely, limits, hits)
+
+
+# A number is what it says, and a wish to be texted again or for help is one.
+_NEVER_BEHIND = frozenset({Intent.score, Intent.score_out_of_range, Intent.start, Intent.help})
 
 
 def _other(
@@ -314,7 +351,8 @@ def _other(
 def _worries(hits: Sequence[Hit]) -> bool:
     """Say whether the lists heard what may be danger, or one denied.
 
-    A person reads such a text today: no likeness stops texts by it, answers a question or thanks.
+    A person reads such a text today, whatever it surely says besides; no likeness stops texts by
+    it or confirms a visit.
     """
     return any(hit.hint in {Hint.possible_risk, Hint.denied} for hit in hits)
 
@@ -327,9 +365,10 @@ def _named(
     hits: Sequence[Hit],
 ) -> Hit | None:
     """Return a text as what it resembles, if that is anything that a likeness may name."""
-    if _worries(hits) and label in {*_ANSWERS, Intent.thanks_no_action}:
+    surely = label != Intent.confirm and likely[label] >= limits.surely
+    if _worries(hits) and label in {*_ANSWERS, Intent.thanks_no_action} and not surely:
         return None
-    if label in _SERVED and (_worries(hits) or _danger_in(likely) >= limits.look):
+    if label in _SERVED and (_worries(hits) or danger_in(likely) >= limits.look):
         return None
     if label == Intent.start and heard.words["start"].is_excused(heard.flat):
         return None

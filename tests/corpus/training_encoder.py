@@ -24,10 +24,9 @@ from sentencepiece import SentencePieceProcessor, sentencepiece_model_pb2
 from torch import Tensor, nn
 from torch.nn import functional
 
-from messages.classifier import classifier, contexts
+from messages.classifier import contexts
 from messages.encoder import Encoder, parse
-from messages.ensemble import SURE, quickly
-from messages.neural import network
+from messages.ensemble import SURE, Alike
 from tests.corpus.pretrained import Pretrained, pretrained
 from tests.corpus.training_neural import SAID, soft_labels
 
@@ -235,7 +234,7 @@ def _harder(found: Sequence[Any], rows: Sequence[Row], draw: random.Random) -> l
     """Return what the quick readers are not sure of, though they learned it, and some others."""
     kept = []
     for row, numbered in zip(found, rows, strict=True):
-        first = quickly(classifier(), network(), row.words, (row.asked,)).first
+        first = Alike(words=row.words, text=row.text, asked=(row.asked,)).quick
         label = max(first, key=lambda each: first[each])
         known = first[label] >= SURE and label in row.labels
         if not known or draw.random() < _KEPT_IN_MIND:

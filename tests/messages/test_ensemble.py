@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from messages.classifier import classifier
 from messages.encoder import encoder
-from messages.ensemble import SURE, likeness
+from messages.ensemble import SURE, Alike
 from messages.neural import network
 
 WORDS = st.lists(st.text("abcdeghilmnoprstuvyz0123", min_size=1, max_size=9), max_size=20)
@@ -44,7 +44,8 @@ def test_where_the_quick_readers_are_not_sure_all_decide(
     quick = as_the_quick_have_it(words, asked)
     assume(max(quick.values()) < SURE)
     text = " ".join(words)
-    found, slow = likeness(words, asked, text=text), encoder().likeness(text, asked)
+    found = Alike(words=words, asked=asked, text=text).together
+    slow = encoder().likeness(text, asked)
     assert found.first == pytest.approx(mean_of_logarithms(quick, slow.first, 0.5))
     said = network().likeness(words, asked).said
     assert found.said == pytest.approx(
@@ -62,7 +63,8 @@ def test_where_the_quick_readers_are_sure_nobody_else_is_asked(
     """Whatever the text itself would say to the slow one."""
     quick = as_the_quick_have_it(list(words), asked)
     assert max(quick.values()) >= SURE
-    assert likeness(words, asked, text="i want to die").first == pytest.approx(quick)
+    found = Alike(words=words, asked=asked, text="i want to die").together
+    assert found.first == pytest.approx(quick)
 
 
 def test_whoever_reads_one_text_waits_for_no_reader_later() -> None:

@@ -80,12 +80,12 @@ def test_no_likeness_stands_before_a_symptom_or_a_visit_given_up(body: str, firs
         "gracias por el recordatorio, se nos fue mi tio de sobredosis",
     ],
 )
-def test_where_the_lists_hear_worry_no_likeness_answers_or_stops(body: str) -> None:
+def test_where_the_lists_hear_worry_no_likeness_confirms_or_stops(body: str) -> None:
     """A person reads it today or at once; no visit is confirmed by it, and no number stopped."""
     found = reading(body, "appointment_reminder")
     assert found.severity in {Severity.call_today, Severity.page_now}
     assert not found.opt_out
-    assert found.intent not in {Intent.confirm, Intent.thanks_no_action, Intent.wrong_number}
+    assert found.intent not in {Intent.confirm, Intent.wrong_number}
 
 
 @pytest.mark.parametrize("body", ["C or R idk what my boss will say", "will i see you at 10?"])
@@ -137,11 +137,19 @@ def test_a_symptom_of_two_words_is_understood(body: str) -> None:
     assert reading(body, "side_effect_check").intent is Intent.side_effect
 
 
-def test_a_wish_to_be_texted_again_stands_beside_the_stop_that_it_takes_back() -> None:
-    """The stop is one all the same; a person reads the text."""
-    found = reading("i said stop but i was drunk. please put me back on the texts")
-    assert (found.opt_out, found.opt_in) == (True, False)
-    assert Intent.start in found.also
+@pytest.mark.parametrize(
+    "body",
+    [
+        "i said stop but i was drunk. please put me back on the texts",
+        "hey i told yall to quit texting me, i was mad. plz text me again",
+    ],
+)
+def test_a_stop_that_is_taken_back_is_a_wish_to_be_texted(body: str) -> None:
+    """It lifts nothing and stops nothing: a person reads it today."""
+    found = reading(body)
+    assert (found.opt_out, found.opt_in) == (False, False)
+    assert Intent.start in {found.intent, *found.also}
+    assert found.severity is Severity.call_today
 
 
 @pytest.mark.parametrize("body", ["help please im so scared", "necesito ayuda"])

@@ -1,0 +1,94 @@
+"""What the lists found in a text and no learned reader believes: a person decides about it.
+
+A phrase of the lists is what somebody foresaw. "Kids barricaded me in the bathroom, demands: pizza"
+holds one for somebody who is locked in, and "take me off the 2 o'clock" one that ends texts. Each
+of the readers (`messages.ensemble`) errs on other texts than the others; where all of them together
+hold what the lists say for next to impossible, nothing happens by it but that somebody reads the
+text the same day. Nothing is ruled out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from messages.ensemble import Alike
+from messages.reading import Heard, Hint, Hit, Intent, Severity
+from messages.resemblance import danger_in, thresholds
+
+# A long text resembles much at once, and may hide one line among many; in a few words each weighs
+# much. There the lists stand.
+_MOST_LETTERS, _FEWEST_WORDS = 160, 4
+# What a text that surely is one of these can hold of the words that end texts.
+_NO_STOP = frozenset({Intent.decline_reschedule, Intent.start})
+_ENDING = (Intent.stop, Intent.wrong_number)
+
+
+def doubted(heard: Heard, alike: Alike, hits: Sequence[Hit]) -> list[Hit]:
+    """Return what the lists found, a person's decision in place of what no reader believes."""
+    pages, ends = any(map(_pages, hits)), any(map(_ends_texts, hits))
+    if not (pages or ends) or not _may_be_doubted(heard):
+        return list(hits)
+    found = list(hits)
+    if pages and _everyday(alike):
+        found = [_read_today(hit) if _pages(hit) else hit for hit in found]
+    if ends and _goes_on(alike):
+        found = [_asked_about(hit) if _ends_texts(hit) else hit for hit in found]
+    return found
+
+
+def _may_be_doubted(heard: Heard) -> bool:
+    """Say whether a text is such as readers learn to read, and holds no words of a clinic's own."""
+    told = sum(word.isalpha() for word in heard.flat.words)
+    plain = len(heard.folded) <= _MOST_LETTERS and told >= _FEWEST_WORDS
+    return plain and not any(map(heard.words.are_a_clinics, heard.variants))
+
+
+def _pages(hit: Hit) -> bool:
+    return hit.severity is Severity.page_now
+
+
+def _ends_texts(hit: Hit) -> bool:
+    """Say whether a text ends texts by its words; a keyword does whatever it resembles."""
+    return hit.opt_out and not hit.value
+
+
+def _everyday(alike: Alike) -> bool:
+    """Say whether each reader by itself holds danger for next to impossible.
+
+    The slow one is asked last, and only where the quick ones do.
+    """
+    least = thresholds().everyday
+    quick = (alike.by_words, alike.in_order.first)
+    return all(danger_in(each) < least for each in quick) and (
+        danger_in(alike.by_meaning.first) < least
+    )
+
+
+def _goes_on(alike: Alike) -> bool:
+    """Say whether a text surely wants something that no stop wants, and hardly a stop."""
+    likely, limits = alike.together.first, thresholds()
+    label = max(likely, key=lambda each: likely[each])
+    ending = sum(likely.get(each, 0.0) for each in _ENDING)
+    return label in _NO_STOP and likely[label] >= limits.surely and ending <= limits.barely
+
+
+def _read_today(hit: Hit) -> Hit:
+    """Return that a person reads it today; a symptom stays one."""
+    if hit.intent is Intent.side_effect:
+        return replace(hit, severity=Severity.call_today, hint=Hint.possible_risk)
+    return Hit(
+        intent=Intent.unclear,
+        severity=Severity.call_today,
+        hint=Hint.possible_risk,
+        language=hit.language,
+        aside=True,
+    )
+
+
+def _asked_about(hit: Hit) -> Hit:
+    return Hit(
+        intent=Intent.unclear,
+        severity=Severity.call_today,
+        hint=Hint.maybe_stop,
+        language=hit.language,
+        aside=True,
+    )

@@ -1,0 +1,91 @@
+"""What the lists find and no learned reader believes is a person's to decide, and no more."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from messages.lexicon import lexicon
+from messages.reading import Intent, Severity
+from messages.replies import read
+from tests.corpus.reading import open_prompt
+from tests.messages.reply_cases import reading
+
+# Each holds a phrase that pages; none is a row of the corpora that the readers learned.
+EVERYDAY = [
+    ("jumped off the bridge today!! bungee, new zealand, for my 60th", Intent.thanks_no_action),
+    ("can u switch me to the nasal one, needles make me pass out lol", None),
+    ("mi perrita tuvo una convulsion el mes pasado, con su jarabe anda como nueva", None),
+]
+GRAVE = [
+    "i jumped off the bridge and im still here, my legs wont move",
+    "they gave me the needle an hour ago and she wont wake up",
+    "i cant do this anymore, i took all of them just now",
+    "quiero matarme, ya tengo todo listo para esta noche",
+]
+
+
+@pytest.mark.parametrize(("body", "intent"), EVERYDAY)
+def test_a_phrase_of_danger_in_an_everyday_text_wakes_nobody(
+    body: str, intent: Intent | None
+) -> None:
+    """Somebody reads it the same day all the same: nothing is ruled out."""
+    found = reading(body)
+    assert (found.urgent, found.severity) == (False, Severity.call_today)
+    assert intent is None or found.intent is intent
+
+
+@pytest.mark.parametrize("body", GRAVE)
+def test_danger_that_a_reader_believes_pages(body: str) -> None:
+    """One of them is enough."""
+    assert reading(body).urgent
+
+
+@pytest.mark.parametrize("body", ["me siguen", "help me die", "ahogandome"])
+def test_in_a_few_words_the_lists_are_not_doubted(body: str) -> None:
+    """Each of them weighs much, and readers know little of it."""
+    assert reading(body).urgent
+
+
+@given(chatter=st.lists(st.sampled_from(EVERYDAY), min_size=3, max_size=6))
+def test_a_long_text_is_not_doubted(chatter: list[tuple[str, Intent | None]]) -> None:
+    """It may hide one line among many."""
+    assert reading(". ".join(body for body, _ in chatter)).urgent
+
+
+def test_a_clinics_own_words_are_not_doubted() -> None:
+    """Its clinicians know what its patients mean by them, and no reader can."""
+    own = lexicon({"en": {"self_harm": {"say": ["feeling the old friend"]}}})
+    body = "feeling the old friend again on this lovely sunday"
+    assert not read(body).urgent
+    assert read(body, words=own).urgent
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "please remove me from the 2 o'clock, anything after 4 that same day?",
+        "get me off that list for tomorrow, car wont start",
+    ],
+)
+def test_a_visit_given_up_in_the_words_of_a_stop_stops_no_texts(body: str) -> None:
+    """A person asks the same day whether a stop was meant."""
+    found = read(body, prompts=[open_prompt("appointment_reminder")])
+    assert (found.intent, found.opt_out) == (Intent.decline_reschedule, False)
+    assert found.severity is Severity.call_today
+
+
+@pytest.mark.parametrize("body", ["STOP", "stop please", "ALTO", "unsubscribe me from this list"])
+def test_a_stop_is_doubted_by_nobody_who_reads_nothing_else_in_it(body: str) -> None:
+    """Whatever was asked."""
+    assert read(body, prompts=[open_prompt("yes_no")]).opt_out
+
+
+def test_of_two_dangers_the_one_that_is_told_stands_first() -> None:
+    """Both page; whoever is on call reads the first one first."""
+    body = "she swallowed the whole bottle of her pills and her breathing is weird"
+    assert reading(body).intent is Intent.overdose
+
+
+def test_no_wish_to_die_stands_before_a_body_in_danger() -> None:
+    """What can still be helped now is answered first."""
+    assert reading("overdosed because I want to die").intent is Intent.overdose
