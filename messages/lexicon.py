@@ -48,6 +48,9 @@ class Lexicon:
     days: frozenset[str]
     counted: re.Pattern[str]
     amounts: tuple[re.Pattern[str], Mapping[str, str]]
+    dozens: tuple[re.Pattern[str], Mapping[str, str]]
+    takes_back: frozenset[str]
+    yesterday: frozenset[str]
     markers: Mapping[str, frozenset[str]]
     denial: Piece
     subjects: frozenset[str]
@@ -125,13 +128,11 @@ def _hundreds(
     )
 
 
-def _amounts(
-    files: Mapping[str, Mapping[str, Any]],
+def _worded(
+    files: Mapping[str, Mapping[str, Any]], name: str
 ) -> tuple[re.Pattern[str], Mapping[str, str]]:
     """Return a pattern for amounts that are said without a number, and the number of each."""
-    said = {
-        words: str(number) for file in files.values() for words, number in file["amounts"].items()
-    }
+    said = {words: str(number) for file in files.values() for words, number in file[name].items()}
     return re.compile(rf"\b(?:{_longest_first(said)})\b"), MappingProxyType(said)
 
 
@@ -310,7 +311,10 @@ def _compiled(extension: str) -> Lexicon:
         past=_union(files, "past"),
         days=_union(files, "days"),
         counted=_any_word(_union(files, "counted")),
-        amounts=_amounts(files),
+        amounts=_worded(files, "amounts"),
+        dozens=_worded(files, "dozens"),
+        takes_back=_union(files, "takes_back"),
+        yesterday=_union(files, "yesterday"),
         markers={language: frozenset(words["markers"]) for language, words in files.items()},
         denial=_denial(files),
         subjects=_union(files, "subjects"),

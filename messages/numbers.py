@@ -8,8 +8,10 @@ what was asked about. Whether it is the answer, `messages.pointing` says.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import pairwise
 
 from messages.lexicon import Lexicon
 
@@ -37,6 +39,9 @@ _NEGATIVE = re.compile(
     r"(^|[,;.!?]\s*)(?:(?:minus|negative)\s(?=\d)|menos\s(?=\d+(?:\.\d+)?\W*(?:$|(?:ja)+\b)))"
 )
 _HALF = re.compile(r"(?<![\w.,:/$#])(\d{1,2}) (?:and|n|y) (?:a )?(?:half|medi[oa])\b")
+_POINT = re.compile(r"(?<![\w.,:/$#])(\d{1,2}) (?:point|punto|coma) (\d)\b")
+# A number, or a word that may be one, with a half behind it: "6 1/2", "tres y 1/2".
+_AND_A_HALF = re.compile(r"\b(\w+)\s+(?:(?:and|y|n|&)\s+)?1\s?/\s?2(?![\d/])")
 # "Not a 3 like before, a 9" says which number is none.
 _DENIED = re.compile(r"\b(?:not|not an?|no un)\s$")
 _WINDOW = 4
@@ -56,10 +61,16 @@ class _Candidate:
 def with_tens(text: str, lists: Lexicon) -> str:
     """Return a text in which "forty five" is 45: by itself each of the two would be an answer.
 
-    No part of "a hundred and thirty", or of "40 percent", is one either, nor is "a rough one".
+    No part of "a hundred and thirty", or of "40 percent", is one either, nor is "a rough one". Of
+    "6 1/2" the half is said in words, as it is a number of its own in figures.
     """
     words = lists.number_words
-    text = lists.pronouns.sub(" ", text)
+
+    def half(match: re.Match[str]) -> str:
+        number = match[1].isdigit() or match[1] in words
+        return f"{match[1]} and half" if number else match.group()
+
+    text = _AND_A_HALF.sub(half, lists.pronouns.sub(" ", text))
     whole = lists.tens_and_ones.sub(
         lambda both: str(int(words[both[1]]) + int(words.get(both[2], "1"))), text
     )
@@ -75,7 +86,8 @@ def in_figures(text: str, lists: Lexicon) -> str:
             return match.group()
         return number
 
-    return _NEGATIVE.sub(r"\1-", _HALF.sub(r"\1.5", WORD.sub(figure, text)))
+    figures = _HALF.sub(r"\1.5", WORD.sub(figure, text))
+    return _NEGATIVE.sub(r"\1-", _POINT.sub(r"\1.\2", figures))
 
 
 def _stands_out(match: re.Match[str], lists: Lexicon) -> bool:
@@ -169,6 +181,28 @@ def _unit(match: re.Match[str]) -> str:
     return following.group() if following else ""
 
 
+def taken_back(text: str, number: str, lists: Lexicon) -> bool:
+    """Say whether somebody takes a number back and says another one: "3, no, wait, 4".
+
+    A person has to ask which one holds: who is in doubt says more than one.
+    """
+    found = list(NUMBER.finditer(text))
+    return any(
+        one.group() == number and _doubts(WORD.findall(text, one.end(), other.start()), lists)
+        for one, other in pairwise(found)
+    )
+
+
+def _doubts(between: Sequence[str], lists: Lexicon) -> bool:
+    """Say whether words between two numbers take the first one back."""
+    plain = all(word in lists.takes_back or word in lists.fillers for word in between)
+    # "6 and no drinks in 3 days" takes nothing back.
+    return any(
+        word in lists.takes_back and (plain or (word != "no" and at < 2))
+        for at, word in enumerate(between)
+    )
+
+
 def counts_else(match: re.Match[str], lists: Lexicon, *, of_days: bool) -> bool:
     """Say whether words around a number rule out that it answers, whatever else speaks for it.
 
@@ -178,7 +212,14 @@ def counts_else(match: re.Match[str], lists: Lexicon, *, of_days: bool) -> bool:
     """
     before = "".join(f" {word}" for word in _of_last_clause(match.string[: match.start()]))
     taken = not of_days and before.endswith(lists.amounts_used)
-    return taken or before.endswith(lists.no_answers) or _is_amount(match, lists, of_days=of_days)
+    # "8 yesterday, 4 today": of several the one of today is meant.
+    over = _unit(match) in lists.yesterday and len(NUMBER.findall(match.string)) > 1
+    return (
+        taken
+        or over
+        or before.endswith(lists.no_answers)
+        or _is_amount(match, lists, of_days=of_days)
+    )
 
 
 def _is_amount(match: re.Match[str], lists: Lexicon, *, of_days: bool) -> bool:

@@ -5,7 +5,14 @@ from collections.abc import Sequence
 
 from messages.binding import choose, numeric, scale_of
 from messages.lexicon import Lexicon
-from messages.numbers import NUMBER, WORD, in_figures, one_of_neighbours, with_tens
+from messages.numbers import (
+    NUMBER,
+    WORD,
+    in_figures,
+    one_of_neighbours,
+    taken_back,
+    with_tens,
+)
 from messages.pointing import DAYS, answering
 from messages.reading import Heard, Hint, Hit, Intent, OpenPrompt, Severity
 
@@ -15,12 +22,14 @@ _TIME_OF_DAY = re.compile(r"\b\d{1,2}(?::\d\d)?\s?[ap]\.?\s?m\b")
 _ASKED = re.compile(r"[^.!?\n]*\?")
 _WORDS = re.compile(r"\w+")
 _DIGIT = re.compile(r"\d")
+_WHOLE = re.compile(r"[.,]0+$")
 _NEARLY = re.compile(r"(?<=\d)\s?-?ish\b")
 
 # "Ill be in at 8" is no late answer to a scale.
 _MOST_WORDS_UNASKED = 3
 # How strong, and how many a day: none at all is their 0.
 _CRAVING, _COUNT = "craving_scale", "scale:0-60"
+_MOST_COUNTED = "60"
 _AFTER_A_DOSE = "side_effect_check"
 _NONE_OF = {_CRAVING: "nothing", _COUNT: "none_counted"}
 # "Smoked at 4" tells a time, and "more than 10" or "10-15" no one number.
@@ -37,16 +46,27 @@ def score(heard: Heard) -> Hit | None:
         return None
     prompts = numeric(heard.prompts)
     text = written(heard, prompts)
+    return _on_a_scale(heard, text, prompts) if prompts else _unasked(heard, text)
+
+
+def _unasked(heard: Heard, text: str) -> Hit | None:
+    alone = set(all_it_says(text, heard.words))
+    few = len(heard.flat.words) <= (1 if heard.prompts else _MOST_WORDS_UNASKED)
+    amount = any(word in heard.words.units for word in heard.flat.words)
+    return _single(alone.pop(), ()) if few and not amount and len(alone) == 1 else None
+
+
+def _on_a_scale(heard: Heard, text: str, prompts: Sequence[OpenPrompt]) -> Hit | None:
     alone = all_it_says(text, heard.words)
-    if not prompts:
-        few = len(heard.flat.words) <= (1 if heard.prompts else _MOST_WORDS_UNASKED)
-        return _single(alone[0], ()) if few and len(set(alone)) == 1 else None
-    if len(set(alone)) > 1:
-        return _two_numbers()
-    if alone:
+    if len(set(alone)) == 1:
         return _single(alone[0], prompts)
+    if alone and (not WORD.search(text) or one_of_neighbours(text) != text):
+        # Nothing says which of two, or which end of "7 or 8" where higher is not known to be worse.
+        return _two_numbers()
     chosen = answering(text, [prompt.context for prompt in prompts], heard.words)
-    return _with_words(_single(chosen, prompts)) if chosen else None
+    if chosen and not taken_back(text, chosen, heard.words):
+        return _with_words(_single(chosen, prompts))
+    return _two_numbers() if chosen or alone else None
 
 
 def in_its_words(heard: Heard) -> Hit | None:
@@ -75,7 +95,8 @@ def _counted(heard: Heard) -> Hit | None:
     if not asked or _NO_COUNT.search(heard.folded):
         return None
     lists = heard.words
-    text = in_figures(with_tens(lists.counted.sub(" ", heard.folded), lists), lists)
+    text = _dozens(with_tens(lists.counted.sub(" ", heard.folded), lists), lists)
+    text = in_figures(text, lists)
     found = set(all_it_says(one_of_neighbours(text), lists))
     return _single(found.pop(), heard.prompts) if len(found) == 1 else None
 
@@ -92,9 +113,12 @@ def _beyond(heard: Heard) -> Hit | None:
 
 
 def _has_number(heard: Heard) -> bool:
-    words, (amounts, _) = heard.words.number_words, heard.words.amounts
-    return bool(_DIGIT.search(heard.folded) or amounts.search(heard.folded)) or any(
-        word in words for said in heard.variants for word in said.words
+    lists, said = heard.words, heard.folded
+    worded = any(pattern.search(said) for pattern, _ in (lists.amounts, lists.dozens))
+    return (
+        bool(_DIGIT.search(said))
+        or worded
+        or any(word in lists.number_words for each in heard.variants for word in each.words)
     )
 
 
@@ -116,6 +140,7 @@ def _with_words(hit: Hit) -> Hit:
 
 
 def _single(number: str, prompts: Sequence[OpenPrompt]) -> Hit:
+    number = _WHOLE.sub("", number)
     if number.isascii() and number.isdigit():
         # "04" is 4, and "00" is none.
         number = str(int(number))
@@ -176,11 +201,18 @@ def written(heard: Heard, prompts: Sequence[OpenPrompt]) -> str:
     text = _chosen(_without_ratios(text, highs, lists), lists)
     if not highs:
         return text
+    if _MOST_COUNTED in highs:
+        text = _dozens(text, lists)
     if str(DAYS) in highs:
         text = pattern.sub(lambda match: amounts[match.group()], text)
     text = in_figures(text, lists)
     worse = all(prompt.context in _HIGHER_IS_WORSE for prompt in prompts)
     return one_of_neighbours(text) if worse else text
+
+
+def _dozens(text: str, lists: Lexicon) -> str:
+    pattern, number_of = lists.dozens
+    return pattern.sub(lambda match: number_of[match.group()], text)
 
 
 def _chosen(text: str, lists: Lexicon) -> str:

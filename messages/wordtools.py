@@ -104,6 +104,10 @@ _WORD = re.compile(r"[^\W_]+|[.,;:!?\u00bf\u00a1()\[\]]")
 _PAUSE = re.compile(r"\.{2,}|[\r\n]+")
 
 
+# With a space before: "6\u00bd" is no 61 by anything.
+_FRACTIONS = {0xBC: " 1/4", 0xBD: " 1/2", 0xBE: " 3/4"}
+
+
 def fold(text: str) -> str:
     """Return a reply in one plain spelling: compatibility forms, case, accents, apostrophes.
 
@@ -111,7 +115,7 @@ def fold(text: str) -> str:
     """
     if text.isascii():
         return text.translate(_APOSTROPHES).lower()
-    text = text.translate(_APOSTROPHES).replace(_THUMBS_UP, " thumbsup ")
+    text = text.translate(_APOSTROPHES).replace(_THUMBS_UP, " thumbsup ").translate(_FRACTIONS)
     text = text.replace(_KEYCAP_TEN, " 10 ")
     text = unicodedata.normalize("NFKC", text.translate(_INVISIBLE)).translate(_APOSTROPHES)
     folded = unicodedata.normalize("NFD", text.casefold()).translate(_UNSEEN)

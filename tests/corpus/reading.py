@@ -63,7 +63,7 @@ def digest_of_numbers() -> str:
     lists = lexicon()
     known = (
         *(lists.fillers, lists.units, lists.days, lists.present, lists.past, lists.number_words),
-        *(lists.cues, lists.no_answers, lists.amounts_used),
+        *(lists.cues, lists.no_answers, lists.amounts_used, lists.yesterday, lists.dozens[1]),
     )
     words = repr([sorted(each) for each in known])
     return hashlib.sha256(f"{digest()} {words}".encode()).hexdigest()[:16]

@@ -376,3 +376,75 @@ def test_a_number_that_is_only_about_right_is_one(body, value):
 def test_an_hour_is_no_pulse(hour):
     """An 8 may stand for a b, and 8pm is no bpm."""
     assert hour in hear(f"at {hour}", (), lexicon()).spoken.words
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        ("was an 8 this morning down to a 4 now", "4"),
+        ("9 yesterday, 4 today", "4"),
+        ("im at a three, was a five this morning", "3"),
+    ],
+)
+def test_of_several_numbers_and_nothing_else_the_one_of_now_answers(body, value):
+    """A person reads it as well."""
+    found = reading(body, WIDE)
+    assert (found.intent, found.value) == (Intent.score, value)
+    assert found.severity is Severity.next_business_day
+
+
+@pytest.mark.parametrize(
+    ("body", "wrong"),
+    [
+        ("3, no, wait, 4. yes, 4", "3"),
+        ("8 no hold on 3", "8"),
+        ("3, no, esperate, 4. si, 4", "3"),
+        ("8, wait u asked about cravings not pain? cravings is 2. pain is 8", "8"),
+        ("ocho ayer, cuatro hoy, dos manana", "8"),
+    ],
+)
+def test_a_number_that_is_taken_back_or_over_is_not_recorded(body, wrong):
+    """Whoever is in doubt is asked."""
+    assert reading(body, WIDE).number != wrong
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [("6\u00bd", "6.5"), ("3 1/2", "3.5"), ("tres y 1/2", "3.5"), ("seis coma cinco", "6.5")],
+)
+def test_a_half_is_part_of_its_number(body, value):
+    """It is kept as written, and neither the whole number nor the 1 of the half is recorded."""
+    found = reading(body, WIDE)
+    assert (found.intent, found.value) == (Intent.score_out_of_range, value)
+
+
+@pytest.mark.parametrize(("body", "value"), [("cero coma cero", "0"), ("tres coma cero", "3")])
+def test_nothing_behind_the_point_is_the_number_itself(body, value):
+    """No more is said by it."""
+    assert reading(body, WIDE).value == value
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        ("a dozen", "12"),
+        ("half a dozen", "6"),
+        ("una docena", "12"),
+    ],
+)
+def test_a_dozen_is_a_count(body, value):
+    """Where something is counted; a craving is no dozen."""
+    assert reading(body, "scale:0-60").value == value
+    assert reading(body, WIDE).number != value or value == "6"
+
+
+@pytest.mark.parametrize("body", ["1 pack", "half a pack", "dos cajetillas", "2 packs today"])
+def test_packs_are_counted_by_a_person(body):
+    """How many are in one, no text says."""
+    assert reading(body, "scale:0-60").number is None
+
+
+@pytest.mark.parametrize("body", ["\U0001f389 90 d\u00edas \U0001f389", "3 pills", "20 minutes"])
+def test_an_amount_that_nobody_asked_for_is_no_score(body):
+    """With no question open a bare number alone is one."""
+    assert reading(body).number is None
