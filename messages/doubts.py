@@ -17,8 +17,6 @@ from messages.resemblance import danger_in, thresholds
 # A long text resembles much at once, and may hide one line among many; in a few words each weighs
 # much. There the lists stand.
 _MOST_LETTERS, _FEWEST_WORDS = 160, 4
-# What a text that surely is one of these can hold of the words that end texts.
-_NO_STOP = frozenset({Intent.decline_reschedule, Intent.start})
 _ENDING = (Intent.stop, Intent.wrong_number)
 
 
@@ -64,11 +62,15 @@ def _everyday(alike: Alike) -> bool:
 
 
 def _goes_on(alike: Alike) -> bool:
-    """Say whether a text surely wants something that no stop wants, and hardly a stop."""
+    """Say whether a text surely is about something else than a stop, and hardly a stop.
+
+    What nobody can tell, or what may be danger, is nothing else.
+    """
     likely, limits = alike.together.first, thresholds()
     label = max(likely, key=lambda each: likely[each])
     ending = sum(likely.get(each, 0.0) for each in _ENDING)
-    return label in _NO_STOP and likely[label] >= limits.surely and ending <= limits.barely
+    about = label != Intent.unclear and danger_in(likely) < limits.look
+    return about and likely[label] >= limits.surely and ending <= limits.barely
 
 
 def _read_today(hit: Hit) -> Hit:

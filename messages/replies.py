@@ -207,6 +207,12 @@ def gives_up_visit(body: str) -> bool:
     return first is not None or (hit is not None and hit.intent is Intent.decline_reschedule)
 
 
+def ends_texts(body: str) -> bool:
+    """Whether a text's words by themselves end texts, whatever the whole of it resembles."""
+    hit = keywords.stop(hear(body, (), lexicon()))
+    return hit is not None and hit.opt_out
+
+
 def hear(body: str, prompts: Sequence[OpenPrompt], words: Lexicon) -> Heard:
     """Return a text in the spellings that recognisers look at."""
     return _hear(unquoted(body), prompts, words)

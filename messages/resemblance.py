@@ -32,6 +32,8 @@ class Thresholds:
     stop: float
     stop_short: float
     stop_asked: float
+    stop_beside: float
+    wrong_asked: float
     wrong_number: float
     other: float
     other_tiny: float
@@ -137,6 +139,8 @@ def _limits(told: int, *, joined: bool) -> Thresholds:
             maybe_stop=other,
             stop=never,
             stop_asked=never,
+            stop_beside=never,
+            wrong_asked=never,
             wrong_number=never,
         )
     if told <= _FEW_WORDS:
@@ -232,13 +236,15 @@ def _stop(likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]) 
     wrong = likely.get("wrong_number", 0.0) > likely.get("stop", 0.0)
     said = {hit.intent for hit in hits if not hit.aside}
     only = said <= _POLITELY_PUT
-    if said:
-        # "Who gave you my number?" asks, and says nothing of a stranger.
-        enough = math.inf if wrong else limits.stop_asked
-    else:
+    if not said:
         enough = limits.wrong_number if wrong else limits.stop
+    elif wrong:
+        # "Who gave you my number?" asks, and by itself says nothing of a stranger.
+        enough = limits.wrong_asked
+    else:
+        enough = limits.stop_asked if only else limits.stop_beside
     back = likely.get(Intent.start, 0.0) > limits.hardly
-    if whole >= enough and only and not _worries(hits) and not back:
+    if whole >= enough and not _worries(hits) and not back:
         return Hit(
             intent=Intent.wrong_number if wrong else Intent.stop,
             severity=Severity.call_today,

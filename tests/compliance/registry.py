@@ -113,7 +113,7 @@ RULES: tuple[Rule, ...] = (
             what="only bare keywords stop",
             also=Sabotage(
                 file="messages/resemblance.py",
-                old="if whole >= enough and only and not _worries(hits) and not back:",
+                old="if whole >= enough and not _worries(hits) and not back:",
                 new="if False:",
                 what="what resembles a stop is none",
             ),

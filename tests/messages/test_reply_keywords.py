@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from messages.keywords import carrier_acts_on
 from messages.lexicon import lexicon
-from messages.replies import Hint, Intent, Severity
+from messages.replies import Hint, Intent, Severity, ends_texts
 from tests.messages.reply_cases import reading
 
 STOPS = ["stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout"]
@@ -188,15 +188,29 @@ def test_a_wish_to_be_texted_again_starts_nothing(body):
     [
         "stop texting me til my exam is over",
         "stop texting me for 2 weeks",
-        "ya no me escriban por dos semanas, estoy de viaje",
+        "parenle a los mensajes hasta que vuelva, me voy un mes a mi pueblo",
     ],
 )
 @pytest.mark.parametrize("context", [(), ("craving_scale",)])
-def test_a_stop_that_names_its_end_is_looked_at_today(body, context):
-    """A person who calls settles whether a pause was meant."""
+def test_a_stop_that_names_its_end_is_a_pause_that_may_be_a_stop(body, context):
+    """A person who calls settles today what was meant; until then nothing goes."""
     found = reading(body, *context)
-    assert (found.intent, found.opt_out) == (Intent.stop, True)
+    assert (found.intent, found.opt_out) == (Intent.pause, False)
     assert found.severity is Severity.call_today
+    assert ends_texts(body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "take me off the texts this month",
+        "ya no me escriban por dos semanas, estoy de viaje",
+    ],
+)
+def test_a_stop_whose_end_nobody_is_sure_of_is_a_stop(body):
+    """It is looked at the same day, as it names an end."""
+    found = reading(body)
+    assert (found.opt_out, found.severity) == (True, Severity.call_today)
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,16 @@ def _stopped(talk: Talk) -> bool:
         return found is not None
 
 
+def _coordinator(world: World) -> actions.Actor:
+    with world.database.transaction() as session:
+        staff = Staff(
+            id=new_id(), clinic_id=world.clinic_id, email="kim@clinic.test", role="coordinator"
+        )
+        staff.password_hash = ""
+        session.add(staff)
+    return actions.actor_of(staff)
+
+
 def test_texts_held_for_an_unclear_word_go_once_it_is_clear(world: World) -> None:
     """A number ends the hold; what is still in time is planned again."""
     talk = _begun(world, "diaria")
@@ -81,15 +91,27 @@ def test_staff_who_resolve_the_item_end_the_hold(world: World) -> None:
     talk = _begun(world, "diaria")
     talk.says("ALTO")
     [item] = talk.rows(FollowUp)
-    with world.database.transaction() as session:
-        staff = Staff(
-            id=new_id(), clinic_id=world.clinic_id, email="kim@clinic.test", role="coordinator"
-        )
-        staff.password_hash = ""
-        session.add(staff)
-    actions.resolve(world.services, item.id, outcome="reached", actor=actions.actor_of(staff))
+    actions.resolve(world.services, item.id, outcome="reached", actor=_coordinator(world))
 
     assert talk.patient().status == "active"
+
+
+def test_a_pause_in_the_words_of_a_stop_starts_nothing_until_somebody_asked(world: World) -> None:
+    """Texts about visits rest too; the pause of check-ins runs on when staff have asked."""
+    talk = _begun(world, "diaria")
+    talk.says("stop texting me til my exam is over")
+    world.plan()
+    assert not _stopped(talk)
+    assert (talk.patient().status, talk.patient().status_reason) == ("held", "unclear_stop")
+    assert "planned" not in {row.status for row in world.texts() if row.kind == "started"}
+
+    items = {item.reason: item for item in talk.rows(FollowUp)}
+    assert items["unclear_reply"].severity == "call_today"
+    actions.resolve(
+        world.services, items["unclear_reply"].id, outcome="reached", actor=_coordinator(world)
+    )
+    assert talk.patient().status == "active"
+    assert talk.patient().paused_until is not None
 
 
 def test_a_hold_of_staff_outlasts_an_unclear_word(world: World) -> None:

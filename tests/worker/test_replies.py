@@ -82,8 +82,13 @@ UNPROMPTED: dict[str, Story] = {
         answers=("help",),
         reasons=("question",),
     ),
-    "a stop that names its end is a stop, and a call today": Story(
+    "a stop that names its end is a pause that may be a stop, and a call today": Story(
         texts=("stop texting me til my exam is over",),
+        reasons=("paused", "unclear_reply"),
+        severity="call_today",
+    ),
+    "a stop whose end nobody is sure of is a stop, and a call today": Story(
+        texts=("take me off the texts this month",),
         answers=("optout_confirm_words",),
         reasons=("opted_out",),
         severity="call_today",

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from messages.binding import scale_of
 from messages.lexicon import lexicon
-from messages.replies import Intent
+from messages.replies import Intent, ends_texts
 from records.conversation import Prompt
 from schedules.followups import FollowUpReason, WantedFollowUp
 from schedules.staffing import Severity
@@ -26,12 +26,14 @@ _NOT_A_NUMBER = frozenset({Intent.unclear, Intent.score_out_of_range, Intent.sco
 def paused(case: Case, *, bound: bool) -> None:
     """Pause check-ins for seven days; texts about visits go on. Staff are told.
 
-    `bound`: what else the text says answered its question, and is recorded.
+    `bound`: what else the text says answered its question, and is recorded. "Stop texting me til my
+    exam is over" may mean more than check-ins: nothing goes until somebody has asked, the same day.
     """
     person = case.patient
     if person is None:
         return
     resting.pause(case.session, person, until=case.now + PAUSE)
+    may_stop = ends_texts(case.body)
     watched = is_watched(case.session, case.services, person, since=case.now - WATCHED)
     items = [
         case.want(FollowUpReason.PAUSED, severity=Severity.CALL_TODAY)
@@ -40,7 +42,12 @@ def paused(case: Case, *, bound: bool) -> None:
         for one in case.read_as(bound=bound)
     ]
     case.open(*items, *(() if bound else most_worrying(case)))
-    case.answer("pause_ack")
+    if may_stop:
+        resting.hold_until_clear(case.session, person)
+        case.open(case.want(FollowUpReason.UNCLEAR_REPLY, severity=Severity.CALL_TODAY))
+        case.acknowledge()
+    else:
+        case.answer("pause_ack")
 
 
 def unasked(case: Case) -> None:
