@@ -54,10 +54,10 @@ def _everyday(alike: Alike) -> bool:
 
     The slow one is asked last, and only where the quick ones do.
     """
-    least = thresholds().everyday
-    quick = (alike.by_words, alike.in_order.first)
-    return all(danger_in(each) < least for each in quick) and (
-        danger_in(alike.by_meaning.first) < least
+    limits, quick = thresholds(), (alike.by_words, alike.in_order.first)
+    return (
+        all(danger_in(each) < limits.everyday for each in quick)
+        and danger_in(alike.by_meaning.first) < limits.everyday_meant
     )
 
 

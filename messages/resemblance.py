@@ -44,6 +44,7 @@ class Thresholds:
     surely: float
     barely: float
     everyday: float
+    everyday_meant: float
 
 
 @lru_cache(maxsize=1)
@@ -97,7 +98,8 @@ def resembling(
         # A keyword is the whole text, in whatever letters and dots: it says nothing else.
         return []
     found = alike.together
-    likely, limits = _likely(found.first, told), _limits(told, joined=joined)
+    likely = _likely(found.first, told, asks=heard.asks)
+    limits = _limits(told, joined=joined)
     first = [hit for hit in _first(heard, likely, limits, hits) if hit is not None]
     return [*first, *_besides(found.said, limits, [*first, *hits])]
 
@@ -118,9 +120,16 @@ def _first(
     return found
 
 
-def _likely(likely: Mapping[str, float], told: int) -> Mapping[str, float]:
-    """Return how likely the text is what; in a word or two nobody's visit is decided by it."""
-    return {name: 0.0 if told <= _TINY and name in _ANSWERS else likely[name] for name in likely}
+def _likely(likely: Mapping[str, float], told: int, *, asks: bool) -> Mapping[str, float]:
+    """Return how likely the text is what.
+
+    A word or two confirm no visit, and give one up only where they surely do and ask nothing.
+    """
+    if told > _TINY:
+        return likely
+    least = math.inf if asks else thresholds().surely
+    unsure = {name for name in _ANSWERS if name == Intent.confirm or likely.get(name, 0.0) < least}
+    return {name: 0.0 if name in unsure else share for name, share in likely.items()}
 
 
 def _limits(told: int, *, joined: bool) -> Thresholds:

@@ -101,6 +101,8 @@ _SIGNS_OF_WORDS = str.maketrans({sign: name for name, signs in _DRAWN.items() fo
 _SIGNS_ALONE = str.maketrans({sign: name for name, signs in _SIGNED.items() for sign in signs})
 _KEYCAP_TEN = "\U0001f51f"
 _WORD = re.compile(r"[^\W_]+|[.,;:!?\u00bf\u00a1()\[\]]")
+# "Wrong #" says a word; "#5" does not.
+_NUMBER_SIGN = re.compile(r"#(?!\w)")
 _PAUSE = re.compile(r"\.{2,}|[\r\n]+")
 
 
@@ -137,7 +139,7 @@ def spoken(folded: str) -> list[str]:
 
     Dots in a row and line breaks are pauses within a sentence, so they divide nothing.
     """
-    tokens = _WORD.findall(_PAUSE.sub(" ", folded))
+    tokens = _WORD.findall(_NUMBER_SIGN.sub(" number ", _PAUSE.sub(" ", folded)))
     words: list[str] = []
     for token in tokens:
         if token.isalnum():

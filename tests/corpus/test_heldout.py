@@ -28,12 +28,12 @@ class Floors(NamedTuple):
 
 FLOORS = {
     # By a writer who was asked to be hard to read.
-    "heldout": Floors(0.885, 3, 4, 5, 11, 1),
+    "heldout": Floors(0.89, 3, 3, 5, 11, 1),
     # What such a service receives on its days, by two writers.
-    "heldout_days": Floors(0.905, 2, 0, 2, 12, 0),
+    "heldout_days": Floors(0.90, 2, 0, 2, 14, 0),
     "heldout_clinic": Floors(0.925, 2, 0, 1, 6, 1),
     # Acceptance tests by two writers.
-    "heldout_fresh": Floors(0.905, 1, 1, 1, 6, 4),
+    "heldout_fresh": Floors(0.91, 1, 0, 1, 6, 4),
 }
 # What thresholds were chosen by is somewhat better read than what nobody looked at. Of each file
 # some 250 rows from all over it.
@@ -45,12 +45,12 @@ CHOSEN = {
     "exam4_en": Floors(0.90, 2, 1, 1, 1, 5),
     "exam4_es": Floors(0.87, 0, 1, 2, 5, 0),
     # Several things at once, and few words.
-    "both4": Floors(0.78, 0, 2, 5, 6, 0),
+    "both4": Floors(0.79, 0, 2, 5, 6, 0),
     # Danger in words that nobody lists, and as many near misses; stops, and what looks like them.
-    "hidden3_en": Floors(0.77, 10, 1, 4, 15, 3),
-    "hidden3_es": Floors(0.745, 14, 0, 0, 24, 1),
-    "twin4": Floors(0.825, 5, 0, 1, 7, 1),
-    "leave3": Floors(0.745, 0, 17, 0, 9, 15),
+    "hidden3_en": Floors(0.775, 10, 1, 4, 13, 3),
+    "hidden3_es": Floors(0.74, 14, 0, 0, 25, 1),
+    "twin4": Floors(0.82, 5, 0, 1, 9, 1),
+    "leave3": Floors(0.74, 0, 18, 0, 9, 15),
     "leave4": Floors(0.835, 0, 8, 4, 1, 4),
 }
 _MOST = 250

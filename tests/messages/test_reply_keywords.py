@@ -299,3 +299,10 @@ def test_we_know_what_the_carrier_answers_itself(body, kind):
 def test_the_carriers_stop_words_are_ours_too():
     """A word that the carrier blocks on and we miss would be a patient lost without notice."""
     assert lexicon().carrier["stop"] <= lexicon().keywords["stop"].keys()
+
+
+@pytest.mark.parametrize("body", ["wrong #", "wrng number", "wrong numba", "wrong # bud"])
+def test_a_wrong_number_is_one_however_it_is_spelled(body):
+    """Also with the sign for it."""
+    found = reading(body)
+    assert (found.intent, found.opt_out) == (Intent.wrong_number, True)

@@ -207,3 +207,37 @@ def test_a_stop_put_as_a_question_is_a_stop(body: str) -> None:
 def test_a_question_about_stopping_something_is_none(body: str) -> None:
     """Only texts are ended by a likeness."""
     assert not reading(body).opt_out
+
+
+@pytest.mark.parametrize(
+    ("body", "intent"),
+    [("voi retrazado", Intent.running_late), ("gotta bail", Intent.decline_reschedule)],
+)
+def test_two_words_surely_say_that_somebody_is_late_or_stays_away(
+    body: str, intent: Intent
+) -> None:
+    """A person calls; a question does neither."""
+    found = reading(body, "appointment_reminder")
+    assert (found.intent, found.severity) == (intent, Severity.call_today)
+    assert reading(f"{body}?", "appointment_reminder").intent is not intent
+
+
+@pytest.mark.parametrize(
+    "body", ["Who's Tracy? No Tracy here", "nombre igual pero no soy yo, hay otra Lupita Reyes"]
+)
+def test_a_stranger_who_asks_is_a_wrong_number(body: str) -> None:
+    """Surely, or a person asks."""
+    found = reading(body)
+    assert found.severity is Severity.call_today
+    assert found.intent in {Intent.wrong_number, Intent.question_for_staff}
+
+
+def test_a_stop_beside_an_answer_is_a_stop() -> None:
+    """The number is recorded too."""
+    found = reading("0. I dont need these no more, thanks", "craving_scale")
+    assert (found.opt_out, found.number) == (True, "0")
+
+
+def test_a_patient_who_asks_who_writes_is_none_of_a_strangers() -> None:
+    """Their number stays texted."""
+    assert not reading("new phone, who's this? is this the clinic?").opt_out
