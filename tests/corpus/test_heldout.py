@@ -49,6 +49,8 @@ CHOSEN = {
     # Danger in words that nobody lists, and as many near misses; stops, and what looks like them.
     "hidden3_en": Floors(0.775, 10, 1, 4, 13, 3),
     "hidden3_es": Floors(0.74, 14, 0, 0, 25, 1),
+    # Danger told in jokes, small talk and thanks.
+    "wrapped4": Floors(0.795, 14, 0, 0, 0, 1),
     "twin4": Floors(0.82, 5, 0, 1, 9, 1),
     "leave3": Floors(0.74, 0, 18, 0, 9, 15),
     "leave4": Floors(0.835, 0, 8, 4, 1, 4),
