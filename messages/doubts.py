@@ -12,12 +12,28 @@ from dataclasses import replace
 
 from messages.ensemble import Alike
 from messages.reading import Heard, Hint, Hit, Intent, Severity
-from messages.resemblance import danger_in, thresholds
+from messages.resemblance import danger_in, resembling, thresholds
 
 # A long text resembles much at once, and may hide one line among many; in a few words each weighs
 # much. There the lists stand.
 _MOST_LETTERS, _FEWEST_WORDS = 160, 4
 _ENDING = (Intent.stop, Intent.wrong_number)
+
+
+def weighed(heard: Heard, alike: Alike, hits: Sequence[Hit], *, joined: bool = False) -> list[Hit]:
+    """Return what a text says by the lists and by its likeness, what stands first first.
+
+    A page and a stop of the lists wait for no reader: where one fails, they stand as they are.
+    Raises what a reader raises for any other text, so that its failure is seen.
+    """
+    try:
+        kept = doubted(heard, alike, hits)
+        # Danger outranks all else, so what the text resembles stands first.
+        return [*resembling(heard, alike, kept, joined=joined), *kept]
+    except Exception:
+        if not any(_pages(hit) or hit.opt_out for hit in hits):
+            raise
+        return list(hits)
 
 
 def doubted(heard: Heard, alike: Alike, hits: Sequence[Hit]) -> list[Hit]:
@@ -77,20 +93,9 @@ def _read_today(hit: Hit) -> Hit:
     """Return that a person reads it today; a symptom stays one."""
     if hit.intent is Intent.side_effect:
         return replace(hit, severity=Severity.call_today, hint=Hint.possible_risk)
-    return Hit(
-        intent=Intent.unclear,
-        severity=Severity.call_today,
-        hint=Hint.possible_risk,
-        language=hit.language,
-        aside=True,
-    )
+    return _asked_about(hit, Hint.possible_risk)
 
 
-def _asked_about(hit: Hit) -> Hit:
-    return Hit(
-        intent=Intent.unclear,
-        severity=Severity.call_today,
-        hint=Hint.maybe_stop,
-        language=hit.language,
-        aside=True,
-    )
+def _asked_about(hit: Hit, hint: Hint = Hint.maybe_stop) -> Hit:
+    severity, language = Severity.call_today, hit.language
+    return Hit(intent=Intent.unclear, severity=severity, hint=hint, language=language, aside=True)

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
-from messages.classifier import Classifier, classifier
-from messages.encoder import Encoder, encoder
+from messages.classifier import classifier
+from messages.encoder import encoder
 from messages.errors import LexiconError
-from messages.neural import Likeness, Network, network
+from messages.neural import Likeness, network
 
 # Chosen on files that none of them had learned (docs/understanding.md).
 _OF_THE_NETWORK, _OF_THE_ENCODER, _OF_WHAT_IS_SAID = 0.4, 0.5, 0.5
@@ -36,6 +36,7 @@ class Alike:
     @cached_property
     def together(self) -> Likeness:
         """What all make of it who have to be asked: the slow one where the quick are not sure."""
+        _agree()
         quick, said = self.quick, self.in_order.said
         if max(quick.values()) >= SURE:
             return Likeness(first=quick, said=said)
@@ -55,17 +56,17 @@ class Alike:
     @cached_property
     def by_words(self) -> Mapping[str, float]:
         """How the classifier reads it."""
-        return _readers()[0].probabilities(self.words, self.asked)
+        return classifier().probabilities(self.words, self.asked)
 
     @cached_property
     def in_order(self) -> Likeness:
         """How the network does, which alone of the quick ones tells well what else a text says."""
-        return _readers()[1].likeness(self.words, self.asked)
+        return network().likeness(self.words, self.asked)
 
     @cached_property
     def by_meaning(self) -> Likeness:
         """How the language model does, in milliseconds."""
-        return _readers()[2].likeness(self.text, self.asked)
+        return encoder().likeness(self.text, self.asked)
 
 
 def _together(
@@ -78,8 +79,8 @@ def _together(
 
 
 @lru_cache(maxsize=1)
-def _readers() -> tuple[Classifier, Network, Encoder]:
-    """Return all readers, so that a process that reads one text as it starts waits for none later.
+def _agree() -> None:
+    """Load all readers, so that a process that reads one text as it starts waits for none later.
 
     Raises LexiconError where they were learned from other files than each other.
     """
@@ -88,4 +89,3 @@ def _readers() -> tuple[Classifier, Network, Encoder]:
         raise LexiconError(
             "The files of weights name different things; write all anew with `make classifier`."
         )
-    return one, other, model

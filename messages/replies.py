@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from messages import answers, keywords, safety, scores
-from messages.doubts import doubted
+from messages.doubts import weighed
 from messages.ensemble import Alike
 from messages.index import Said
 from messages.lexicon import Lexicon, lexicon
@@ -110,10 +110,7 @@ def _understood(
         # "No urge to use" tells of no lapse, nor does "smoked 4" where that was asked.
         hits = [answer]
     elif not by_machine:
-        alike = _likeness(heard)
-        hits = doubted(heard, alike, hits)
-        # Danger outranks all else, so what the text resembles stands first.
-        hits = [*resembling(heard, alike, hits, joined=joined), *hits]
+        hits = weighed(heard, _likeness(heard), hits, joined=joined)
     return _reading(_wishes_last(hits), _language(hits, heard, language))
 
 

@@ -1,7 +1,7 @@
 """What a text resembles where the word lists understood too little: a second reader.
 
 It only ever adds. What the lists found stands, though something else may stand before it; a denial
-they found is never overruled; and numbers, a start, and stops and visits in a word or two are left
+they found is never overruled; and numbers, a start, and a stop or a yes in a word or two are left
 to them. Learned readers (`messages.ensemble`) give probabilities, `data/resemblance.yaml` says
 from which on they count.
 """
@@ -198,15 +198,14 @@ def _another_danger(alike: Alike, hits: Sequence[Hit]) -> list[Hit]:
     """Return the danger that a text surely tells of where the lists page for another one.
 
     Both are answered; which one first is what whoever is on call reads first. A body in danger
-    never stands behind what somebody means to do.
+    never stands behind what somebody means to do. A page waits for no slow reader.
     """
-    likely = alike.together.first
+    likely = alike.quick
     label = max(likely, key=lambda each: likely[each])
     first = next(hit for hit in hits if not hit.aside)
     bodily = label in _BODILY or first.intent not in _BODILY
-    if label == _GRAVE or not (_is_danger(label) and bodily):
-        return []
-    return [_page(label)] if likely[label] >= thresholds().surely else []
+    named = _is_danger(label) and label != _GRAVE and likely[label] >= thresholds().surely
+    return [_page(label)] if named and bodily else []
 
 
 def _agreed(likely: Mapping[str, float], hits: Sequence[Hit]) -> float:

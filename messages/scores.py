@@ -29,7 +29,6 @@ _NEARLY = re.compile(r"(?<=\d)\s?-?ish\b")
 _MOST_WORDS_UNASKED = 3
 # How strong, and how many a day: none at all is their 0.
 _CRAVING, _COUNT = "craving_scale", "scale:0-60"
-_MOST_COUNTED = "60"
 _AFTER_A_DOSE = "side_effect_check"
 _NONE_OF = {_CRAVING: "nothing", _COUNT: "none_counted"}
 # "Smoked at 4" tells a time, and "more than 10" or "10-15" no one number.
@@ -201,7 +200,7 @@ def written(heard: Heard, prompts: Sequence[OpenPrompt]) -> str:
     text = _chosen(_without_ratios(text, highs, lists), lists)
     if not highs:
         return text
-    if _MOST_COUNTED in highs:
+    if any(prompt.context == _COUNT for prompt in prompts):
         text = _dozens(text, lists)
     if str(DAYS) in highs:
         text = pattern.sub(lambda match: amounts[match.group()], text)

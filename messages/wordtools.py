@@ -100,14 +100,12 @@ _SIGNED = {
 _SIGNS_OF_WORDS = str.maketrans({sign: name for name, signs in _DRAWN.items() for sign in signs})
 _SIGNS_ALONE = str.maketrans({sign: name for name, signs in _SIGNED.items() for sign in signs})
 _KEYCAP_TEN = "\U0001f51f"
+# With a space before: "6\u00bd" is no 61 by anything.
+_FRACTIONS = {0xBC: " 1/4", 0xBD: " 1/2", 0xBE: " 3/4"}
 _WORD = re.compile(r"[^\W_]+|[.,;:!?\u00bf\u00a1()\[\]]")
 # "Wrong #" says a word; "#5" does not.
 _NUMBER_SIGN = re.compile(r"#(?!\w)")
 _PAUSE = re.compile(r"\.{2,}|[\r\n]+")
-
-
-# With a space before: "6\u00bd" is no 61 by anything.
-_FRACTIONS = {0xBC: " 1/4", 0xBD: " 1/2", 0xBE: " 3/4"}
 
 
 def fold(text: str) -> str:

@@ -50,7 +50,7 @@ CHOSEN = {
     "hidden3_en": Floors(0.775, 10, 1, 4, 13, 3),
     "hidden3_es": Floors(0.74, 14, 0, 0, 25, 1),
     # Danger told in jokes, small talk and thanks.
-    "wrapped4": Floors(0.795, 14, 0, 0, 0, 1),
+    "wrapped4": Floors(0.79, 14, 0, 0, 0, 1),
     "twin4": Floors(0.82, 5, 0, 1, 9, 1),
     "leave3": Floors(0.74, 0, 18, 0, 9, 15),
     "leave4": Floors(0.835, 0, 8, 4, 1, 4),

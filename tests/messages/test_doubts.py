@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from messages.doubts import weighed
+from messages.ensemble import Alike
 from messages.lexicon import lexicon
-from messages.reading import Intent, Severity
-from messages.replies import read
+from messages.reading import Hit, Intent, Severity
+from messages.replies import hear, read
 from tests.corpus.reading import open_prompt
 from tests.messages.reply_cases import reading
 
@@ -89,3 +91,26 @@ def test_of_two_dangers_the_one_that_is_told_stands_first() -> None:
 def test_no_wish_to_die_stands_before_a_body_in_danger() -> None:
     """What can still be helped now is answered first."""
     assert reading("overdosed because I want to die").intent is Intent.overdose
+
+
+class Broken(Alike):
+    """Readers of which none answers."""
+
+    @property
+    def quick(self) -> dict[str, float]:  # type: ignore[override]
+        raise MemoryError
+
+    by_words = in_order = by_meaning = together = quick  # type: ignore[assignment]
+
+
+def test_a_page_and_a_stop_wait_for_no_reader() -> None:
+    """Where one fails, what the lists found stands; any other text's reading fails, and is seen."""
+    heard = hear("i took them all and its done", (), lexicon())
+    broken = Broken(words=["i"] * 7, text=heard.folded)
+    page = Hit(intent=Intent.overdose, severity=Severity.page_now)
+    stop = Hit(intent=Intent.stop, severity=Severity.digest, opt_out=True)
+    thanks = Hit(intent=Intent.thanks_no_action)
+    assert weighed(heard, broken, [page, thanks]) == [page, thanks]
+    assert weighed(heard, broken, [stop]) == [stop]
+    with pytest.raises(MemoryError):
+        weighed(heard, broken, [thanks])

@@ -276,6 +276,19 @@ def test_a_safety_text_from_a_shared_phone_counts_for_both(talk: Talk) -> None:
     assert talk.answers == ["crisis_reply_noalert"]
 
 
+def test_a_pause_in_the_words_of_a_stop_rests_for_both_on_a_shared_phone(talk: Talk) -> None:
+    """As a stop would: whose it is, and what was meant, a person asks today."""
+    talk.someone()
+    talk.someone(first=1, phone=phone_of(0))
+    talk.says("stop texting me til my exam is over")
+    both = [talk.patient(0), talk.patient(1)]
+    assert {person.status_reason for person in both} == {"unclear_stop"}
+    calls = [item for item in talk.rows(FollowUp) if item.reason == "unclear_reply"]
+    assert {(item.patient_id, item.severity) for item in calls} == {
+        (person.id, "call_today") for person in both
+    }
+
+
 def test_a_stop_from_a_number_that_was_out_of_service_stays(daily: Talk) -> None:
     """The next reply proves the number, and that took the stop with it."""
     world = daily.world

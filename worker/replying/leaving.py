@@ -18,6 +18,7 @@ from schedules.staffing import Severity
 from worker.replying import stopping
 from worker.replying.case import Case
 from worker.replying.prompted import answered_by_somebody
+from worker.replying.unprompted import rested_until_asked
 
 _A_DAY = timedelta(days=1)
 _EVER = timedelta(days=3650)
@@ -82,6 +83,7 @@ def stranger(case: Case) -> None:
         return
     if case.people:
         # Which of the two wrote, a person finds out (care rule 22); the answer says how soon.
+        rested_until_asked(case)
         wanted = (*case.read_as(bound=False), *answered_by_somebody(case))
         case.open(*wanted or (case.want(FollowUpReason.UNCLEAR_REPLY),))
         case.acknowledge()

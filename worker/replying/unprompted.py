@@ -33,7 +33,6 @@ def paused(case: Case, *, bound: bool) -> None:
     if person is None:
         return
     resting.pause(case.session, person, until=case.now + PAUSE)
-    may_stop = ends_texts(case.body)
     watched = is_watched(case.session, case.services, person, since=case.now - WATCHED)
     items = [
         case.want(FollowUpReason.PAUSED, severity=Severity.CALL_TODAY)
@@ -42,12 +41,23 @@ def paused(case: Case, *, bound: bool) -> None:
         for one in case.read_as(bound=bound)
     ]
     case.open(*items, *(() if bound else most_worrying(case)))
-    if may_stop:
-        resting.hold_until_clear(case.session, person)
-        case.open(case.want(FollowUpReason.UNCLEAR_REPLY, severity=Severity.CALL_TODAY))
+    if rested_until_asked(case):
         case.acknowledge()
     else:
         case.answer("pause_ack")
+
+
+def rested_until_asked(case: Case) -> bool:
+    """Start nothing on a number that put a pause in the words of a stop; say whether it did.
+
+    It rests for everybody there (care rule 22), until somebody has asked, the same day.
+    """
+    if Intent.pause not in case.intents or not ends_texts(case.body):
+        return False
+    for person in case.people:
+        resting.hold_until_clear(case.session, person)
+    case.open(case.want(FollowUpReason.UNCLEAR_REPLY, severity=Severity.CALL_TODAY))
+    return True
 
 
 def unasked(case: Case) -> None:

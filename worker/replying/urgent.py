@@ -17,7 +17,7 @@ from worker.logs import get_logger
 from worker.replying.answering import SAFETY_AGAIN
 from worker.replying.case import SAFETY, Case
 from worker.replying.prompted import answered_beside, hold_beside, record
-from worker.replying.unprompted import PAUSE, most_worrying, open_scale
+from worker.replying.unprompted import PAUSE, most_worrying, open_scale, rested_until_asked
 
 log = get_logger(__name__)
 
@@ -85,6 +85,7 @@ def _rest(case: Case) -> None:
     """Pause check-ins for whoever asks for that as well."""
     if Intent.pause in case.intents and case.patient is not None:
         resting.pause(case.session, case.patient, until=case.now + PAUSE)
+    rested_until_asked(case)
 
 
 def _reply_to_alarmed(case: Case) -> None:
