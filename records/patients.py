@@ -1,9 +1,7 @@
 """Patients, the ledger of their consent, and the numbers that must not be texted."""
 
 import json
-import re
-import unicodedata
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID
@@ -121,7 +119,6 @@ class OptOut(Base):
     lifted_at: Mapped[datetime | None]
 
 
-SEARCH_KIND = "patient.search"
 PHONE_KIND = "phone"
 EXTERNAL_KIND = "patient.external_id"
 
@@ -134,20 +131,6 @@ def external_blind(vault: Vault, external_id: str) -> bytes:
 def phone_blind(vault: Vault, number: str) -> bytes:
     """Return the keyed hash of an E.164 number."""
     return vault.blind(PHONE_KIND, number)
-
-
-def name_tokens(name: str) -> set[str]:
-    """Return the folded words of a name and their first three letters."""
-    folded = unicodedata.normalize("NFKD", name.casefold())
-    words = re.findall(r"\w+", "".join(c for c in folded if not unicodedata.combining(c)))
-    return set(words) | {word[:3] for word in words}
-
-
-def search_tokens(vault: Vault, *, external_id: str, first_name: str, phone: str) -> set[bytes]:
-    """Return all keyed hashes under which this patient can be found."""
-    plain = {f"id:{external_id.casefold()}", f"phone:{phone}", f"last4:{phone[-4:]}"}
-    plain |= {f"name:{token}" for token in name_tokens(first_name)}
-    return {vault.blind(SEARCH_KIND, token) for token in plain}
 
 
 def find(
@@ -223,15 +206,6 @@ def on_number(session: Session, clinic_id: UUID, blind: bytes) -> list[Patient]:
     """Return the clinic's patients on a number, the oldest first."""
     mine = select(Patient).where(Patient.phone_blind == blind, Patient.clinic_id == clinic_id)
     return list(session.scalars(mine.order_by(Patient.id)))
-
-
-def index_for_search(session: Session, patient: Patient, tokens: Iterable[bytes]) -> None:
-    """Replace the hashes under which the patient is found."""
-    session.query(PatientToken).where(PatientToken.patient_id == patient.id).delete()
-    session.add_all(
-        PatientToken(patient_id=patient.id, clinic_id=patient.clinic_id, token=token)
-        for token in tokens
-    )
 
 
 def record_consent(

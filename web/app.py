@@ -19,7 +19,7 @@ from starlette.types import Scope
 from messages import replies
 from records import migrate
 from records.callbacks import Callback
-from web import console, duty, signin
+from web import console, duty, finding, signin
 from web.groupcommit import GroupCommit
 from web.headers import SecurityHeaders
 from web.health import Health
@@ -136,6 +136,7 @@ def _add_routes(
     app.include_router(signin.router)
     app.include_router(console.router)
     app.include_router(duty.router)
+    app.include_router(finding.router)
 
 
 class _Static(StaticFiles):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from records import keys, patients
+from records import keys
 from records.base import Database
 from records.vault import KeyFormatError, VaultError, new_key
 from tests.support.world import World
@@ -83,11 +83,6 @@ def test_no_number_name_or_body_stands_readable_in_any_table(world: World) -> No
     for secret in ("+12125550134", "Robin", body, body[16:40]):
         assert secret not in dump
         assert secret.encode().hex() not in dump
-
-
-def test_name_tokens_fold_case_and_accents_and_keep_three_letters() -> None:
-    """José is found by jose and by jos."""
-    assert patients.name_tokens("José María") == {"jose", "jos", "maria", "mar"}
 
 
 def test_the_processes_role_owns_nothing_and_bypasses_nothing(world: World) -> None:

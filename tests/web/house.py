@@ -13,7 +13,7 @@ from argon2 import PasswordHasher
 from sqlalchemy import text
 
 from messages.templates import shipped
-from records import patients
+from records import patients, search
 from records.base import Database, Session, new_id
 from records.clinics import Clinic, Sender, SenderNumber, Staff
 from records.followups import FollowUp
@@ -213,7 +213,13 @@ class House:
             phone=phone,
             details={},
         )
-        return self.add(row)
+        hashes = search.tokens(
+            self.services.vault, external_id=external_id, first_name=first_name, phone=phone
+        )
+        added = self.add(row)
+        with self.services.database.transaction() as session:
+            search.index(session, added, hashes)
+        return added
 
     def message(self, patient: Patient, body: str | None = None, **values: Any) -> Message:
         """Add an outbound text, delivered two hours ago unless `values` say otherwise."""

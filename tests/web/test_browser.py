@@ -130,6 +130,30 @@ def test_the_item_of_the_night_on_a_phone(
         _shot(page, shots / "night-4-noted.png")
 
 
+def test_somebody_who_calls_is_found_from_any_page(
+    told: Any, client: Client, browser: Browser, tmp_path: Path
+) -> None:
+    """By how a name begins, at the desk and on a phone; the way back asks for nothing again."""
+    shots = Path(os.environ.get("AFTERCARE_SCREENSHOTS") or tmp_path)
+    for name, width in (("phone", 390), ("desk", 1280)):
+        with browser.new_context(viewport={"width": width, "height": 800}) as context:
+            page = context.new_page()
+            _sign_in(page, client.base, shots / f"{name}-sign-in.png")
+            page.get_by_role("link", name="Ana").click()
+            page.get_by_label("Find a patient").fill("benj")
+            page.get_by_label("Find a patient").press("Enter")
+            page.get_by_role("heading", name="Found for").wait_for()
+            _shot(page, shots / f"{name}-found.png")
+            page.get_by_role("link", name="Benjamín").click()
+            page.get_by_role("heading", name="Conversation").wait_for()
+            page.go_back()
+            page.get_by_role("link", name="Benjamín").wait_for()
+            page.get_by_label("Find a patient").fill("Zacharias")
+            page.get_by_role("button", name="Find").click()
+            page.get_by_text("Nobody.").wait_for()
+            _shot(page, shots / f"{name}-found-nobody.png")
+
+
 def _stays_here(url: str, base: str, faults: list[str]) -> None:
     if not url.startswith(base):
         faults.append(f"outside: {url}")

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from records import audit, patients
+from records import audit, patients, search
 from records.patients import Patient
 from tests.support.world import World
 from worker.intake.batches import ImportReport
@@ -60,7 +60,7 @@ def test_a_patient_is_created_sealed_and_found_again(world: World) -> None:
     assert "5550121" not in row[0]
     assert "Ana" not in row[0]
     tokens = {bytes(each[0]) for each in world.execute("SELECT token FROM patient_token")}
-    wanted = patients.search_tokens(
+    wanted = search.tokens(
         world.vault, external_id="P1", first_name="Ana", phone="+12125550121"
     )
     assert tokens == wanted

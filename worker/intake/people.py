@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from records import enrollments, intake, patients, stopping
+from records import enrollments, intake, patients, search, stopping
 from records.base import Session, new_id
 from records.patients import Consent, Patient
 from schedules import followups
@@ -161,7 +161,7 @@ class PatientBatch:
         taken = merged.taken
         done.moved = person.phone_blind != done.old_number
         if taken & {"first_name", "phone"}:
-            patients.index_for_search(session, person, self._tokens(person))
+            search.index(session, person, self._tokens(person))
         told_before = (before or {}).get("status")
         done.changed = bool(taken)
         if row.status not in {None, person.status, told_before}:
@@ -276,7 +276,7 @@ class PatientBatch:
         )
 
     def _tokens(self, person: Patient) -> set[bytes]:
-        return patients.search_tokens(
+        return search.tokens(
             self._vault,
             external_id=patients.opened(self._vault, person, "external_id"),
             first_name=patients.opened(self._vault, person, "first_name"),
