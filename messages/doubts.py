@@ -3,11 +3,11 @@
 A phrase of the lists is what somebody foresaw. "Kids barricaded me in the bathroom, demands: pizza"
 holds one for somebody who is locked in, and "take me off the 2 o'clock" one that ends texts. Each
 of the readers (`messages.ensemble`) errs on other texts than the others; where all of them together
-hold what the lists say for next to impossible, nothing happens by it but that somebody reads the
-text the same day. Nothing is ruled out.
+hold what the lists say for next to impossible, in the text and in each of its sentences by itself,
+nothing happens by it but that somebody reads the text the same day. Nothing is ruled out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from messages.ensemble import Alike
@@ -20,14 +20,22 @@ _MOST_LETTERS, _FEWEST_WORDS = 160, 4
 _ENDING = (Intent.stop, Intent.wrong_number)
 
 
-def weighed(heard: Heard, alike: Alike, hits: Sequence[Hit], *, joined: bool = False) -> list[Hit]:
+def weighed(
+    heard: Heard,
+    alike: Alike,
+    hits: Sequence[Hit],
+    sentences: Iterable[Alike] = (),
+    *,
+    joined: bool = False,
+) -> list[Hit]:
     """Return what a text says by the lists and by its likeness, what stands first first.
 
-    A page and a stop of the lists wait for no reader: where one fails, they stand as they are.
-    Raises what a reader raises for any other text, so that its failure is seen.
+    `sentences` are what each of several resembles by itself; they are asked for where the text is
+    doubted. A page and a stop of the lists wait for no reader: where one fails, they stand as they
+    are. Raises what a reader raises for any other text, so that its failure is seen.
     """
     try:
-        kept = doubted(heard, alike, hits)
+        kept = doubted(heard, alike, hits, sentences)
         # Danger outranks all else, so what the text resembles stands first.
         return [*resembling(heard, alike, kept, joined=joined), *kept]
     except Exception:
@@ -36,15 +44,23 @@ def weighed(heard: Heard, alike: Alike, hits: Sequence[Hit], *, joined: bool = F
         return list(hits)
 
 
-def doubted(heard: Heard, alike: Alike, hits: Sequence[Hit]) -> list[Hit]:
-    """Return what the lists found, a person's decision in place of what no reader believes."""
-    pages, ends = any(map(_pages, hits)), any(map(_ends_texts, hits))
-    if not (pages or ends) or not _may_be_doubted(heard):
+def doubted(
+    heard: Heard, alike: Alike, hits: Sequence[Hit], sentences: Iterable[Alike] = ()
+) -> list[Hit]:
+    """Return what the lists found, a person's decision in place of what no reader believes.
+
+    Whoever says something harmless before or behind it is not believed less: among other words
+    readers overhear a line that they know when it stands alone.
+    """
+    if not _may_be_doubted(heard):
         return list(hits)
+    no_page = any(map(_pages, hits)) and _everyday(alike)
+    no_end = any(map(_ends_texts, hits)) and _goes_on(alike)
+    alone = list(sentences) if no_page or no_end else []
     found = list(hits)
-    if pages and _everyday(alike):
+    if no_page and all(map(_everyday, alone)):
         found = [_read_today(hit) if _pages(hit) else hit for hit in found]
-    if ends and _goes_on(alike):
+    if no_end and not any(map(_ends, alone)):
         found = [_asked_about(hit) if _ends_texts(hit) else hit for hit in found]
     return found
 
@@ -84,9 +100,16 @@ def _goes_on(alike: Alike) -> bool:
     """
     likely, limits = alike.together.first, thresholds()
     label = max(likely, key=lambda each: likely[each])
-    ending = sum(likely.get(each, 0.0) for each in _ENDING)
     about = label != Intent.unclear and danger_in(likely) < limits.look
-    return about and likely[label] >= limits.surely and ending <= limits.barely
+    return about and likely[label] >= limits.surely and _ending(likely) <= limits.barely
+
+
+def _ends(alike: Alike) -> bool:
+    return _ending(alike.together.first) >= thresholds().stop
+
+
+def _ending(likely: Mapping[str, float]) -> float:
+    return sum(likely.get(each, 0.0) for each in _ENDING)
 
 
 def _read_today(hit: Hit) -> Hit:

@@ -16,9 +16,9 @@ from messages.errors import LexiconError
 from messages.neural import Likeness, network
 
 # Chosen on files that none of them had learned (docs/understanding.md).
-_OF_THE_NETWORK, _OF_THE_ENCODER, _OF_WHAT_IS_SAID = 0.4, 0.5, 0.5
+_OF_THE_NETWORK, _OF_THE_ENCODER, _OF_WHAT_IS_SAID = 0.4, 0.6, 0.5
 #: From this probability on the quick readers are right, and nothing else decides.
-SURE = 0.9
+SURE = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)

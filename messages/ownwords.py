@@ -7,6 +7,7 @@ reply can hold, and everyday replies (`data/everyday.yaml`) that would be read i
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 from messages import datafiles
 from messages.categories import EXCUSES
@@ -89,7 +90,7 @@ def _of_everyday_replies(owned: list[_Own], words: Lexicon) -> Iterator[str]:
     parts = {own.part for own in owned}
     for context, replies in datafiles.load("data/everyday.yaml").items():
         for reply in replies:
-            before, after = _read(reply, context, lexicon()), _read(reply, context, words)
+            before, after = _as_shipped(reply, context), _read(reply, context, words)
             if before != after:
                 said = [Said(each.words, index) for each in hear(reply, (), words).variants]
                 places = {place for each in said for part in parts for place in each.find(part)}
@@ -101,6 +102,12 @@ def _of_everyday_replies(owned: list[_Own], words: Lexicon) -> Iterator[str]:
 
 def _sets(language: str) -> dict[str, str]:
     return dict(datafiles.load(f"lexicon/{language}.yaml")["sets"])
+
+
+@cache
+def _as_shipped(reply: str, context: str) -> Reading:
+    """Return how one of the everyday replies is read without any clinic's words."""
+    return _read(reply, context, lexicon())
 
 
 def _read(reply: str, context: str, words: Lexicon) -> Reading:

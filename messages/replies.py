@@ -5,7 +5,7 @@ runs, so that a text that says two things loses neither. What nobody recognises 
 goes to a person.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from messages import answers, keywords, safety, scores
@@ -26,7 +26,7 @@ from messages.reading import (
 )
 from messages.resemblance import resembling
 from messages.spacing import closed_up
-from messages.wordtools import drawn, fold, signed, spoken
+from messages.wordtools import drawn, fold, sentences, signed, spoken
 
 __all__ = ["Hint", "Intent", "OpenPrompt", "Reading", "Severity", "read"]
 
@@ -110,7 +110,7 @@ def _understood(
         # "No urge to use" tells of no lapse, nor does "smoked 4" where that was asked.
         hits = [answer]
     elif not by_machine:
-        hits = weighed(heard, _likeness(heard), hits, joined=joined)
+        hits = weighed(heard, _likeness(heard), hits, _sentences(heard), joined=joined)
     return _reading(_wishes_last(hits), _language(hits, heard, language))
 
 
@@ -169,6 +169,13 @@ def _alike(heard: Heard, hits: Sequence[Hit]) -> list[Hit]:
 def _likeness(heard: Heard) -> Alike:
     asked = tuple(prompt.context for prompt in heard.prompts)
     return Alike(words=plain_words(heard), text=heard.folded, asked=asked)
+
+
+def _sentences(heard: Heard) -> Iterator[Alike]:
+    """Yield what each of several sentences resembles by itself, heard when it is asked for."""
+    found = sentences(heard.folded)
+    if len(found) > 1:
+        yield from (_likeness(hear(each, heard.prompts, heard.words)) for each in found)
 
 
 _WAYS_TO_HELP = ("911", "988")

@@ -37,6 +37,7 @@ class Thresholds:
     wrong_number: float
     other: float
     other_tiny: float
+    surely_tiny: float
     nobody_looks: float
     besides: float
     rather: float
@@ -98,7 +99,7 @@ def resembling(
         # A keyword is the whole text, in whatever letters and dots: it says nothing else.
         return []
     found = alike.together
-    likely = _likely(found.first, told, asks=heard.asks)
+    likely = _likely(heard, found.first, told, hits)
     limits = _limits(told, joined=joined)
     first = [hit for hit in _first(heard, likely, limits, hits) if hit is not None]
     return [*first, *_besides(found.said, limits, [*first, *hits])]
@@ -120,15 +121,21 @@ def _first(
     return found
 
 
-def _likely(likely: Mapping[str, float], told: int, *, asks: bool) -> Mapping[str, float]:
+def _likely(
+    heard: Heard, likely: Mapping[str, float], told: int, hits: Sequence[Hit]
+) -> Mapping[str, float]:
     """Return how likely the text is what.
 
-    A word or two confirm no visit, and give one up only where they surely do and ask nothing.
+    A word or two keep a visit or give it up only where they surely do and ask nothing. Of a yes the
+    lists know the short words, so what they take for something else ("ok") is none.
     """
     if told > _TINY:
         return likely
-    least = math.inf if asks else thresholds().surely
-    unsure = {name for name in _ANSWERS if name == Intent.confirm or likely.get(name, 0.0) < least}
+    surely = thresholds().surely_tiny
+    least = dict.fromkeys(_ANSWERS, math.inf if heard.asks else surely)
+    if any(not hit.aside for hit in hits):
+        least[Intent.confirm] = math.inf
+    unsure = {name for name in _ANSWERS if likely.get(name, 0.0) < least[name]}
     return {name: 0.0 if name in unsure else share for name, share in likely.items()}
 
 
@@ -145,6 +152,7 @@ def _limits(told: int, *, joined: bool) -> Thresholds:
             page=page,
             look=other,
             other=other,
+            surely=limits.surely_tiny,
             maybe_stop=other,
             stop=never,
             stop_asked=never,

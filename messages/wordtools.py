@@ -105,6 +105,7 @@ _FRACTIONS = {0xBC: " 1/4", 0xBD: " 1/2", 0xBE: " 3/4"}
 _WORD = re.compile(r"[^\W_]+|[.,;:!?\u00bf\u00a1()\[\]]")
 # "Wrong #" says a word; "#5" does not.
 _NUMBER_SIGN = re.compile(r"#(?!\w)")
+_SENTENCE = re.compile(r"[.;!?\r\n]+")
 _PAUSE = re.compile(r"\.{2,}|[\r\n]+")
 
 
@@ -120,6 +121,11 @@ def fold(text: str) -> str:
     text = unicodedata.normalize("NFKC", text.translate(_INVISIBLE)).translate(_APOSTROPHES)
     folded = unicodedata.normalize("NFD", text.casefold()).translate(_UNSEEN)
     return folded if folded.isascii() else folded.translate(_ALIKE)
+
+
+def sentences(folded: str) -> list[str]:
+    """Return the sentences and lines of folded text that have words."""
+    return [each for each in _SENTENCE.split(folded) if any(map(str.isalpha, each))]
 
 
 def drawn(text: str) -> str:

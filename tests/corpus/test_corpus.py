@@ -18,7 +18,7 @@ LATER = tuple(file.stem for file in OPEN if file.stem not in FIRST)
 #: Long texts, most of them harmless and full of words of danger.
 STORIES = frozenset({"accounts", "long", "tales", "stories", "stories2"})
 # Of the later files so many rows are read, from all over each; so many of them right at least.
-_MOST, _RIGHT = 80, 0.6
+_MOST, _RIGHT = 60, 0.6
 # They are judged in so many tests, at the same time: each row is read by one.
 _QUARTERS = 4
 _NUMBERS = frozenset({Intent.score, Intent.score_out_of_range})
@@ -53,7 +53,7 @@ def test_everyday_phrases_neither_page_nor_stop(name: str) -> None:
 
     A heart that races, and blood where none belongs, page by likeness: their writer would call.
     """
-    assert _told(name).false_pages <= (2 if name == "health" else 0)
+    assert _told(name).false_pages <= (1 if name == "health" else 0)
     assert _told(name).false_stops == 0
 
 
@@ -61,18 +61,18 @@ def test_everyday_phrases_neither_page_nor_stop(name: str) -> None:
 def test_the_later_files_are_read_no_worse_than_they_were(quarter: int) -> None:
     """Of few rows a file says little, all together much; move a floor when the reading got better.
 
-    A quarter of the files has some 2,170 rows, 400 to 620 of them in danger. What the readers
+    A quarter of the files has some 1,630 rows, 300 to 460 of them in danger. What the readers
     learned from, they find again; the held-out files tell of other texts.
     """
     names = LATER[quarter::_QUARTERS]
     assert [name for name in names if not _mostly_right(name)] == []
     told = report([row for name in names for row in _read(name)])
-    assert told.right >= 0.83
+    assert told.right >= 0.87
     assert told.missed_safety <= 0.025 * told.dangers
-    assert told.false_pages <= 0.034 * told.rows
-    assert told.missed_stops <= 24
-    assert told.false_stops <= 26
-    assert told.wrong_scores <= 10
+    assert told.false_pages <= 0.022 * told.rows
+    assert told.missed_stops <= 12
+    assert told.false_stops <= 14
+    assert told.wrong_scores <= 14
 
 
 def _mostly_right(name: str) -> bool:

@@ -28,34 +28,37 @@ class Floors(NamedTuple):
 
 FLOORS = {
     # By a writer who was asked to be hard to read.
-    "heldout": Floors(0.89, 3, 3, 5, 11, 1),
+    "heldout": Floors(0.885, 3, 4, 5, 13, 2),
     # What such a service receives on its days, by two writers.
-    "heldout_days": Floors(0.90, 2, 0, 2, 14, 0),
-    "heldout_clinic": Floors(0.925, 2, 0, 1, 6, 1),
+    "heldout_days": Floors(0.895, 3, 0, 3, 13, 0),
+    "heldout_clinic": Floors(0.935, 0, 0, 2, 5, 2),
     # Acceptance tests by two writers.
-    "heldout_fresh": Floors(0.91, 1, 0, 1, 6, 4),
+    "heldout_fresh": Floors(0.915, 2, 0, 2, 8, 3),
 }
 # What thresholds were chosen by is somewhat better read than what nobody looked at. Of each file
-# some 250 rows from all over it.
+# some 150 rows from all over it.
 CHOSEN = {
-    "day3": Floors(0.87, 0, 1, 0, 7, 0),
-    "day4": Floors(0.95, 0, 0, 0, 3, 0),
-    "exam3_en": Floors(0.855, 0, 1, 0, 9, 3),
-    "exam3_es": Floors(0.86, 0, 2, 0, 9, 2),
-    "exam4_en": Floors(0.90, 2, 1, 1, 1, 5),
-    "exam4_es": Floors(0.87, 0, 1, 2, 5, 0),
+    "day3": Floors(0.9, 0, 0, 0, 4, 0),
+    "day5": Floors(0.945, 0, 0, 0, 2, 2),
+    "day4": Floors(0.95, 0, 0, 2, 3, 0),
+    "exam3_en": Floors(0.88, 2, 0, 2, 2, 0),
+    "exam3_es": Floors(0.865, 0, 3, 0, 5, 2),
+    "exam4_en": Floors(0.935, 0, 0, 0, 1, 3),
+    "exam4_es": Floors(0.905, 0, 0, 0, 3, 0),
+    "exam5_en": Floors(0.82, 0, 4, 2, 5, 0),
+    "exam5_es": Floors(0.9, 0, 0, 2, 5, 2),
     # Several things at once, and few words.
-    "both4": Floors(0.79, 0, 2, 5, 6, 0),
+    "both4": Floors(0.8, 0, 0, 2, 2, 2),
     # Danger in words that nobody lists, and as many near misses; stops, and what looks like them.
-    "hidden3_en": Floors(0.775, 10, 1, 4, 13, 3),
-    "hidden3_es": Floors(0.74, 14, 0, 0, 25, 1),
+    "hidden3_en": Floors(0.775, 6, 2, 2, 11, 2),
+    "hidden3_es": Floors(0.79, 7, 0, 0, 13, 0),
     # Danger told in jokes, small talk and thanks.
-    "wrapped4": Floors(0.79, 14, 0, 0, 0, 1),
-    "twin4": Floors(0.82, 5, 0, 1, 9, 1),
-    "leave3": Floors(0.74, 0, 18, 0, 9, 15),
-    "leave4": Floors(0.835, 0, 8, 4, 1, 4),
+    "wrapped4": Floors(0.825, 7, 0, 0, 1, 0),
+    "twin4": Floors(0.79, 6, 0, 3, 7, 2),
+    "leave3": Floors(0.71, 2, 13, 0, 4, 4),
+    "leave4": Floors(0.815, 0, 7, 0, 2, 6),
 }
-_MOST = 250
+_MOST = 150
 BY_NAME = {file.stem: file for file in (*HELD_OUT, *CHOSEN_BY)}
 each_file = pytest.mark.parametrize(("name", "floors"), [*FLOORS.items(), *CHOSEN.items()])
 

@@ -14,7 +14,7 @@ from tests.messages.reply_cases import reading
 
 # Each holds a phrase that pages; none is a row of the corpora that the readers learned.
 EVERYDAY = [
-    ("jumped off the bridge today!! bungee, new zealand, for my 60th", Intent.thanks_no_action),
+    ("kids barricaded me in the bathroom, demands: pizza", Intent.thanks_no_action),
     ("can u switch me to the nasal one, needles make me pass out lol", None),
     ("mi perrita tuvo una convulsion el mes pasado, con su jarabe anda como nueva", None),
 ]
@@ -42,13 +42,27 @@ def test_danger_that_a_reader_believes_pages(body: str) -> None:
     assert reading(body).urgent
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "hes beating me. That integration playlist SLAYED",
+        "she ODd. Yes health change, last year I had the bypass. all mended",
+        "para mi todo bien, saludos! kiero matarlo, voy pa'lla",
+        "jumped off the bridge today!! bungee, new zealand, for my 60th",
+    ],
+)
+def test_a_sentence_that_a_reader_believes_by_itself_pages(body: str) -> None:
+    """Whatever stands beside it: that may explain it, or only be harmless itself."""
+    assert reading(body).urgent
+
+
 @pytest.mark.parametrize("body", ["me siguen", "help me die", "ahogandome"])
 def test_in_a_few_words_the_lists_are_not_doubted(body: str) -> None:
     """Each of them weighs much, and readers know little of it."""
     assert reading(body).urgent
 
 
-@given(chatter=st.lists(st.sampled_from(EVERYDAY), min_size=3, max_size=6))
+@given(chatter=st.lists(st.sampled_from(EVERYDAY), min_size=4, max_size=6))
 def test_a_long_text_is_not_doubted(chatter: list[tuple[str, Intent | None]]) -> None:
     """It may hide one line among many."""
     assert reading(". ".join(body for body, _ in chatter)).urgent

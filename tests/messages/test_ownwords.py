@@ -13,7 +13,7 @@ from tests.messages.reply_cases import reading
     ("words", "told"),
     [
         ({"stop": {"say": ["done with your pings", "done with your pings"]}}, "leave it out"),
-        ({"self_harm": {"say": ["killing me"]}}, "'my back is killing me' was side_effect"),
+        ({"self_harm": {"say": ["killing me"]}}, "'my back is killing me' was unclear"),
         ({"worry": {"say": ["my (dog|cat) .. passed"]}}, "would be unclear call_today"),
         ({"self_harm": {"say": ["can't do this"]}}, "never found"),
         ({"self_harm": {"say": ["No puedo más"]}}, "never found"),

@@ -344,7 +344,11 @@ def test_a_number_far_beyond_the_scale_is_kept(body, value):
 @pytest.mark.parametrize(
     ("body", "context"),
     [
-        *(("2 packs a day", "scale:0-60"), ("smoked at 4", "scale:0-60"), ("day 3", "scale:0-60")),
+        *(
+            ("2 packs a day", "scale:0-60"),
+            ("smoked at 4pm", "scale:0-60"),
+            ("day 3", "scale:0-60"),
+        ),
         *(("he hit 4 times", "scale:0-60"), ("no cravings today", "scale:0-60")),
         *(("no cigarettes today", WIDE), ("sin ganas de nada", WIDE), ("bad sx today", WIDE)),
     ],

@@ -277,7 +277,7 @@ def test_words_of_danger_about_what_is_over_bring_a_person_and_no_page(body):
 @pytest.mark.parametrize(
     "body",
     [
-        *("dying to be done", "not happy to be alive", "se rompieron mis gafas, no veo nada"),
+        *("dying to be gone", "not happy to be alive", "se rompieron mis gafas, no veo nada"),
         *("they narcanned me last week", "mi esposa me obliga", "mi esposo me pega mas que antes"),
     ],
 )

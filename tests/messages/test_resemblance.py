@@ -113,7 +113,9 @@ def test_any_text_is_read(body: str) -> None:
 def test_thresholds_rise_with_what_they_do() -> None:
     """Fewer texts page than are looked at, and fewer stop than are asked about."""
     limits = thresholds()
-    assert 0 < limits.look < limits.page < limits.page_short <= limits.page_joined < 1
+    assert 0 < limits.look < limits.page < min(limits.page_short, limits.page_joined)
+    assert limits.page_joined < 1
+    assert limits.surely < limits.surely_tiny < 1
     assert 0 < limits.maybe_stop < limits.stop < limits.stop_short < 1
     assert limits.maybe_stop < limits.wrong_number < 1
     assert limits.other < limits.other_tiny < limits.nobody_looks < 1
@@ -129,6 +131,14 @@ def test_a_word_or_two_decide_nothing_by_likeness(body: str, context: tuple[str,
     found = reading(body, *context)
     assert found.intent is not Intent.confirm
     assert not found.opt_out
+
+
+@pytest.mark.parametrize("body", ["heck yea", "afirmativo jefa"])
+def test_a_yes_in_two_words_that_no_list_knows_is_one_and_is_read(body: str) -> None:
+    """Where the readers are sure, and something was asked that a yes answers."""
+    found = reading(body, "yes_no")
+    assert (found.intent, found.severity) == (Intent.confirm, Severity.next_business_day)
+    assert reading(body).intent is not Intent.confirm
 
 
 @pytest.mark.parametrize("body", ["wobbly legs", "brain fog", "bien mareada"])

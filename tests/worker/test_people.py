@@ -60,9 +60,7 @@ def test_a_patient_is_created_sealed_and_found_again(world: World) -> None:
     assert "5550121" not in row[0]
     assert "Ana" not in row[0]
     tokens = {bytes(each[0]) for each in world.execute("SELECT token FROM patient_token")}
-    wanted = search.tokens(
-        world.vault, external_id="P1", first_name="Ana", phone="+12125550121"
-    )
+    wanted = search.tokens(world.vault, external_id="P1", first_name="Ana", phone="+12125550121")
     assert tokens == wanted
 
 

@@ -15,7 +15,7 @@ from tests.support.databases import Databases
 from tests.worker.machine import DIE_AT, REST_AT, SendMachine, step_of
 
 SHORT = settings(
-    max_examples=20,
+    max_examples=14,
     stateful_step_count=30,
     deadline=None,
     derandomize=True,

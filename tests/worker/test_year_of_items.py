@@ -12,7 +12,7 @@ from tests.support.databases import Databases
 from tests.worker.items import YearOfItems
 
 SHORT = settings(
-    max_examples=10,
+    max_examples=7,
     stateful_step_count=35,
     deadline=None,
     derandomize=True,
