@@ -190,7 +190,7 @@ def _danger(
         label = max(named, key=lambda each: named[each])
         # Who feels detached and alone is paged and answered as that (care rule 12), unless the text
         # much resembles one danger.
-        detached = named[label] < limits.rather and look(heard.body) is Detached.ALARMED
+        detached = named[label] < limits.surely and look(heard.body) is Detached.ALARMED
         return _page(_GRAVE if detached else label)
     if whole >= limits.look:
         return Hit(

@@ -88,7 +88,7 @@ UNPROMPTED: dict[str, Story] = {
         severity="call_today",
     ),
     "a stop whose end nobody is sure of is a stop, and a call today": Story(
-        texts=("take me off the texts this month",),
+        texts=("stop texting me for now",),
         answers=("optout_confirm_words",),
         reasons=("opted_out",),
         severity="call_today",
