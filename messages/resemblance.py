@@ -1,7 +1,7 @@
 """What a text resembles where the word lists understood too little: a second reader.
 
 It only ever adds. What the lists found stands, though something else may stand before it; a denial
-they found is never overruled; and numbers, a start, and a stop or a yes in a word or two are left
+they found is never overruled; and numbers, a start, and a stop in a word or two are left
 to them. Learned readers (`messages.ensemble`) give probabilities, `data/resemblance.yaml` says
 from which on they count.
 """

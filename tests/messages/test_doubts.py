@@ -1,5 +1,7 @@
 """What the lists find and no learned reader believes is a person's to decide, and no more."""
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +10,7 @@ from messages.doubts import weighed
 from messages.ensemble import Alike
 from messages.lexicon import lexicon
 from messages.reading import Hit, Intent, Severity
-from messages.replies import hear, read
+from messages.replies import hear, plain_words, read
 from tests.corpus.reading import open_prompt
 from tests.messages.reply_cases import reading
 
@@ -107,20 +109,18 @@ def test_no_wish_to_die_stands_before_a_body_in_danger() -> None:
     assert reading("overdosed because I want to die").intent is Intent.overdose
 
 
-class Broken(Alike):
-    """Readers of which none answers."""
+class Unreadable(list[str]):
+    """The words of a text over which each reader fails."""
 
-    @property
-    def quick(self) -> dict[str, float]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[str]:
+        """Fail as a reader does for which there is no room."""
         raise MemoryError
-
-    by_words = in_order = by_meaning = together = quick  # type: ignore[assignment]
 
 
 def test_a_page_and_a_stop_wait_for_no_reader() -> None:
     """Where one fails, what the lists found stands; any other text's reading fails, and is seen."""
     heard = hear("i took them all and its done", (), lexicon())
-    broken = Broken(words=["i"] * 7, text=heard.folded)
+    broken = Alike(words=Unreadable(), text=heard.folded)
     page = Hit(intent=Intent.overdose, severity=Severity.page_now)
     stop = Hit(intent=Intent.stop, severity=Severity.digest, opt_out=True)
     thanks = Hit(intent=Intent.thanks_no_action)
@@ -128,3 +128,14 @@ def test_a_page_and_a_stop_wait_for_no_reader() -> None:
     assert weighed(heard, broken, [stop]) == [stop]
     with pytest.raises(MemoryError):
         weighed(heard, broken, [thanks])
+
+
+def test_a_page_waits_for_no_reader_of_a_single_sentence() -> None:
+    """Where one fails over it, the page stands, though all held the whole text for everyday."""
+    body, _ = EVERYDAY[0]
+    heard = hear(body, (), lexicon())
+    alike = Alike(words=plain_words(heard), text=heard.folded)
+    page = Hit(intent=Intent.crisis, severity=Severity.page_now)
+    assert weighed(heard, alike, [page])[-1].severity is Severity.call_today
+    broken = Alike(words=Unreadable(), text=heard.folded)
+    assert weighed(heard, alike, [page], [broken]) == [page]

@@ -126,7 +126,9 @@ def test_thresholds_rise_with_what_they_do() -> None:
 @pytest.mark.parametrize(
     "body", ["wrong", "wrong place", "leave me", "hopefully", "un-confirm", "got fired", "later"]
 )
-def test_a_word_or_two_decide_nothing_by_likeness(body: str, context: tuple[str, ...]) -> None:
+def test_a_word_or_two_of_which_no_reader_is_sure_decide_nothing(
+    body: str, context: tuple[str, ...]
+) -> None:
     """No visit is confirmed, nobody is stopped, by what two words resemble."""
     found = reading(body, *context)
     assert found.intent is not Intent.confirm
