@@ -95,7 +95,8 @@ class Reading:
     `value` is the number as written for a score, what kind of crisis it is, or the word that
     stopped. `number` holds a number even where something graver outranks it. `also` are further
     things the same text says. `ambiguous`: two open prompts fit, so somebody has to ask.
-    `opt_out` and `opt_in`: the text by itself stops or starts our texts.
+    `opt_out` and `opt_in`: the text by itself stops or starts our texts. `abuse`: it says so, first
+    or besides, so whoever hurts the patient may read what we answer.
     `language` is that of the text received, which a safety reply answers in (care rule 23).
     """
 
@@ -108,9 +109,14 @@ class Reading:
     opt_out: bool = False
     opt_in: bool = False
     urgent: bool = False
+    abuse: bool = False
     language: str = "en"
     number: str | None = None
     hint: Hint | None = None
+
+
+#: The `value` of a crisis in which somebody is hurt or threatened by another.
+ABUSE = "abuse"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from messages.index import Said
 from messages.lexicon import Lexicon, lexicon
 from messages.quoting import Reaction, Unquoted, is_blank, is_one_of, unquoted
 from messages.reading import (
+    ABUSE,
     Heard,
     Hint,
     Hit,
@@ -288,6 +289,7 @@ def _reading(hits: Sequence[Hit], language: str) -> Reading:
         opt_out=any(hit.opt_out for hit in hits),
         opt_in=any(hit.opt_in for hit in hits),
         urgent=severity is Severity.page_now,
+        abuse=any(hit.intent is Intent.crisis and hit.value == ABUSE for hit in hits),
         language=language,
         number=next((hit.number for hit in hits if hit.number), None),
         hint=next((hit.hint for hit in [first, *others, *asides] if hit.hint), None),

@@ -228,7 +228,9 @@ def add_answer(session: Session, values: dict[str, Any]) -> UUID | None:
 
 _ANSWERS = text("""
     SELECT count(*) FILTER (WHERE kind = 'answer') AS answers,
-           max(due_at) FILTER (WHERE template = :template) AS same_at
+           max(due_at) FILTER (
+               WHERE template = :template AND status <> 'undelivered'
+                 AND (kind = 'safety' OR NOT :safety)) AS same_at
     FROM message
     WHERE clinic_id = :clinic AND recipient_blind = :blind AND inbound_id IS NOT NULL
       AND due_at > :since AND status NOT IN ('cancelled', 'skipped', 'failed', 'expired')
@@ -244,10 +246,26 @@ class Answered:
 
 
 def answered_lately(
-    session: Session, clinic_id: UUID, blind: bytes, *, template: str, since: datetime
+    session: Session,
+    clinic_id: UUID,
+    blind: bytes,
+    *,
+    template: str,
+    since: datetime,
+    safety: bool = False,
 ) -> Answered:
-    """Return what a number was answered since an instant."""
-    values = {"clinic": clinic_id, "blind": blind, "template": template, "since": since}
+    """Return what a number was answered since an instant.
+
+    `same_at` is of answers that may have arrived; with `safety` of those to danger alone, as some
+    wordings answer danger and everyday texts alike.
+    """
+    values = {
+        "clinic": clinic_id,
+        "blind": blind,
+        "template": template,
+        "since": since,
+        "safety": safety,
+    }
     return Answered(**session.execute(_ANSWERS, values).mappings().one())
 
 

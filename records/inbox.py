@@ -42,6 +42,8 @@ class Inbound(Base):
     # What the webhook already did in the storing transaction: stop, start.
     opt_change: Mapped[str | None]
     urgent: Mapped[bool] = mapped_column(server_default=text("false"))
+    # It tells of abuse, first or besides: whoever hurts the patient may be reading.
+    abuse: Mapped[bool] = mapped_column(server_default=text("false"))
     handled_at: Mapped[datetime | None]
     tries: Mapped[int] = mapped_column(server_default=text("0"))
     retry_at: Mapped[datetime | None]
@@ -132,6 +134,7 @@ _STORED = {
     "ambiguous": "bool",
     "reading_error": "text",
     "urgent": "bool",
+    "abuse": "bool",
 }
 # One statement, whatever the number of rows, is parsed and planned once a connection. Arrays of
 # arrays have to be rectangular, so `also` travels as words.

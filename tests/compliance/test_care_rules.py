@@ -156,6 +156,26 @@ def test_care_rule_20_yes_answers_what_is_open(line: Line, body: str) -> None:
     assert visit.confirmed_start == visit.starts_at
 
 
+@pytest.mark.parametrize("asked", [True, False])
+def test_care_rule_20_yes_lifts_no_stop_though_the_carrier_unblocks(
+    line: Line, *, asked: bool
+) -> None:
+    """To the carrier YES is as good as START; here it answers at most, and a person asks."""
+    if asked:
+        line.asks_for_confirmation()
+    else:
+        line.someone()
+    line.says("STOP", OptOutType="STOP")
+    revoked = line.person().purposes
+    line.world.advance(hours=3)
+    row = line.says("YES", OptOutType="START")
+
+    assert (line.stop_of() is not None, row.opt_change) == (True, None)
+    assert line.person().purposes == revoked == []
+    [item] = [one for one in line.rows(FollowUp) if one.cause.endswith("start")]
+    assert (item.reason, item.status) == ("question", "open")
+
+
 def test_care_rule_20_start_brings_back_neither_texts_nor_health_questions(line: Line) -> None:
     """What fell due while stopped stays unsent, and health questions need a new consent."""
     [missed] = line.world.due()

@@ -212,6 +212,52 @@ def test_abuse_is_never_told_that_nobody_came(duty: Duty) -> None:
     assert duty.pages[0] == (0, "sam", "opened")
 
 
+@pytest.mark.parametrize(
+    ("words", "reply"),
+    [
+        ("my boyfriend is hitting me I can't breathe", "emergency_reply"),
+        ("he beat me up again and I swallowed all my pills", "overdose_reply"),
+    ],
+)
+def test_abuse_in_one_text_with_another_danger_is_never_told_that_nobody_came(
+    duty: Duty, words: str, reply: str
+) -> None:
+    """The body in danger is named first, and nobody forgets who else may read."""
+    duty.says(words)
+    duty.waits(hours=1)
+    assert duty.safety_goes() == [reply]
+
+
+def test_whoever_wrote_of_something_else_before_is_answered_when_in_danger(duty: Duty) -> None:
+    """At night a greeting and a plea are answered in the same words, and each has its own."""
+    duty.nobody_on_call()
+    duty.world.advance(hours=12)
+    duty.says("hello there")
+    duty.waits(minutes=5)
+    duty.says("my husband beats me and I am scared")
+    assert duty.safety_goes() == ["after_hours_ack"]
+
+
+def test_a_stranger_in_danger_is_answered_after_an_everyday_text(duty: Duty) -> None:
+    """Whatever the number was told before."""
+    duty.says("is this the clinic", phone="+12125550177")
+    duty.waits(minutes=5)
+    duty.says("my husband beats me and I am scared", phone="+12125550177")
+    assert duty.safety_goes() == ["neutral_ack"]
+
+
+def test_a_reply_that_did_not_arrive_counts_as_none(duty: Duty) -> None:
+    """The next text in danger is answered at once, not after a quarter of an hour."""
+    duty.says()
+    duty.waits(seconds=4)
+    assert duty.safety_goes() == ["crisis_reply"]
+    duty.world.execute("UPDATE message SET status = 'undelivered' WHERE kind = 'safety'")
+    duty.waits(minutes=5)
+    duty.says()
+    duty.waits(seconds=4)
+    assert duty.safety_goes() == ["crisis_reply", "crisis_reply"]
+
+
 def test_a_blocked_patient_is_paged_and_answered_all_the_same(duty: Duty) -> None:
     """STOP holds back what we start, never a plea."""
     duty.talk.says("STOP")

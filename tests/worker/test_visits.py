@@ -156,6 +156,48 @@ def test_what_took_place_is_not_cancelled_by_a_file(house: World) -> None:
     assert [note.column for note in report.notes] == ["status"]
 
 
+SHIFTED = "A1,P0,dosing,iv,2026-12-10T09:30,2026-12-10T11:30,booked,Suite 4"
+NEXT_WEEK = "A1,P0,dosing,iv,2026-12-17T09:00,2026-12-17T11:00,booked,Suite 4"
+
+
+@pytest.mark.parametrize("row", [SHIFTED, NEXT_WEEK])
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [(VisitStatus.ARRIVED, {}), (VisitStatus.CHECKED_OUT, {"dose": Dose.GIVEN})],
+)
+def test_who_has_come_is_not_moved_ahead_by_a_file(
+    house: World, kind: VisitStatus, more: dict[str, Any], row: str
+) -> None:
+    """Else nobody would be asked tonight how they are, and somebody read of a visit they are at."""
+    _import(house, DOSING)
+    house.advance(days=9)
+    _event(house, kind, **more)
+    before = _visit(house)
+    report = _import(house, row)
+    after = _visit(house)
+    assert (after.status, after.arrived_at) == (before.status, before.arrived_at)
+    assert (after.dose, after.checked_out_at) == (before.dose, before.checked_out_at)
+    assert (after.starts_at, after.revision) == (before.starts_at, before.revision)
+    assert [(note.column, "an id of its own" in note.reason) for note in report.notes] == [
+        ("starts_at", True)
+    ]
+
+
+@pytest.mark.parametrize("kind", [VisitStatus.CANCELLED, VisitStatus.NO_SHOW])
+def test_a_visit_that_took_place_falls_through_only_once_that_is_taken_back(
+    house: World, kind: VisitStatus
+) -> None:
+    """The checks after a dose would end with it, and nobody be told."""
+    _import(house, DOSING)
+    _event(house, VisitStatus.CHECKED_OUT, dose=Dose.GIVEN)
+    with pytest.raises(RefusedError, match="took place"):
+        _event(house, kind)
+    assert _visit(house).status == "checked_out"
+    _event(house, VisitStatus.BOOKED)
+    _event(house, kind)
+    assert _visit(house).status == kind
+
+
 def test_a_visit_long_past_enrolls_nobody(house: World) -> None:
     """A clinic's history leaves no rows that were never to be sent, and opens no calls."""
     row = DOSING.replace("2026-12-10", "2026-11-02")

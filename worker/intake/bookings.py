@@ -8,6 +8,7 @@ rule 5).
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -30,6 +31,10 @@ _DETAILS = ("location", "provider", "join_link")
 _OVER = (
     "the file has this visit as booked, and it is over; nobody is texted of it. Check the year, or "
     "record what became of it with `aftercare event`"
+)
+_TOOK_PLACE = (
+    "by what was recorded the patient has come to this visit, so it stays at its time; give another "
+    "visit an id of its own"
 )
 _RANK = {"booked": 0, "arrived": 1, "checked_out": 2, "fulfilled": 3}
 
@@ -119,6 +124,9 @@ class VisitBatch:
         before = merging.opened(self._vault, "appointment", visit.id, visit.imported)
         told = (before or {"status": details.get(_TOLD_STATUS)}).get("status")
         merged = self._merge(row, visit, details, before, result)
+        if _unmakes(visit, row, merged, now=self._now):
+            result.notes.append(_fault(row, "starts_at", _TOOK_PLACE))
+            merged = replace(merged, taken=merged.taken - {"starts_at"})
         moved = "starts_at" in merged.taken and visit.starts_at != row.starts_at
         if moved:
             move(visit, row.starts_at, now=self._now)
@@ -324,6 +332,12 @@ def _next_status(visit: Appointment, row: VisitRow, *, told: Any, ahead: bool) -
     if row.status == told:
         return None
     return row.status if _may_become(visit.status, row.status) else None
+
+
+def _unmakes(visit: Appointment, row: VisitRow, merged: merging.Merged, *, now: datetime) -> bool:
+    """Say whether a row puts a visit that has begun ahead again: its dose and checks would go."""
+    begun = _RANK.get(visit.status, 0) > 0
+    return begun and "starts_at" in merged.taken and row.starts_at > now
 
 
 def _may_become(now: str, told: str) -> bool:

@@ -74,10 +74,19 @@ def may_answer(session: Session, services: Services, inbound: Inbound) -> bool:
 
 
 def answered_with(
-    session: Session, services: Services, inbound: Inbound, template: str, *, within: timedelta
+    session: Session,
+    services: Services,
+    inbound: Inbound,
+    template: str,
+    *,
+    within: timedelta,
+    safety: bool = False,
 ) -> bool:
-    """Return whether this number was answered with this template within that time."""
-    lately = _lately(session, services, inbound, within=within, template=template)
+    """Return whether this number was answered with this template within that time.
+
+    With `safety` only an answer to danger counts.
+    """
+    lately = _lately(session, services, inbound, within=within, template=template, safety=safety)
     return lately.same_at is not None and lately.same_at > services.now - within
 
 
@@ -88,6 +97,7 @@ def _lately(
     *,
     within: timedelta,
     template: str = "",
+    safety: bool = False,
 ) -> conversation.Answered:
     return conversation.answered_lately(
         session,
@@ -95,4 +105,5 @@ def _lately(
         inbound.from_blind,
         template=template,
         since=services.now - within,
+        safety=safety,
     )

@@ -242,6 +242,20 @@ class Case:
             self.session, self.services, self.inbound, template, within=within
         )
 
+    def answered_to_danger(self, *templates: str) -> bool:
+        """Return whether danger was answered so less than 15 min ago, and that may have arrived."""
+        return any(
+            answering.answered_with(
+                self.session,
+                self.services,
+                self.inbound,
+                each,
+                within=answering.SAFETY_AGAIN,
+                safety=True,
+            )
+            for each in templates
+        )
+
     def language(self, kind: str = "answer") -> str:
         """Return the language to answer in: safety speaks the text's own (care rule 23)."""
         heard = self.inbound.language or self.file.languages[0]

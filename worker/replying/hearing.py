@@ -36,7 +36,7 @@ _MAY_BE_CHANGED = frozenset(
 )
 _OF_A_VISIT = frozenset({Intent.confirm, Intent.decline_reschedule})
 # What the carrier calls a stop by itself; with Advanced Opt-Out it says so in OptOutType.
-_CARRIER_STOP, _CARRIER_START = "STOP", "START"
+_CARRIER_STOP = "STOP"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,11 +221,12 @@ def _newest(texts: Sequence[str]) -> Sequence[str]:
 
 
 def _with_carrier(reading: Reading, opt_out_type: str | None) -> Reading:
-    """Let the carrier's own word only add to ours: it blocked, or unblocked, this number."""
+    """Let the carrier's own word only add a stop to ours: it blocked this number.
+
+    That it unblocked one lifts nothing here: it does so for a bare yes, too (care rule 20).
+    """
     if opt_out_type == _CARRIER_STOP and not reading.opt_out:
         return replace(_also(reading, Intent.stop), opt_out=True)
-    if opt_out_type == _CARRIER_START and not reading.opt_in:
-        return replace(_also(reading, Intent.start), opt_in=True)
     return reading
 
 
@@ -247,6 +248,7 @@ UNREAD: dict[str, Any] = {
     "prompt_message_id": None,
     "ambiguous": False,
     "urgent": False,
+    "abuse": False,
 }
 
 
@@ -261,6 +263,7 @@ def as_row(reading: Reading) -> dict[str, Any]:
         "prompt_message_id": UUID(reading.prompt_id) if reading.prompt_id else None,
         "ambiguous": reading.ambiguous,
         "urgent": is_urgent(reading),
+        "abuse": reading.abuse,
     }
 
 

@@ -64,6 +64,15 @@ def started(case: Case) -> None:
         case.answer("start_confirm")
 
 
+def unblocked(case: Case) -> None:
+    """Have a person ask where the carrier took a text for a start, and our stop stands.
+
+    It does so for a bare yes, which may answer a question and never lifts a stop (care rule 20).
+    """
+    if case.opt_out_type == "START" and case.closed_to_answers:
+        case.open(case.want(FollowUpReason.QUESTION, about="start"))
+
+
 def _wants_back(case: Case) -> bool:
     """Whether there is no stop to lift, and yet nothing goes: staff took the consent back."""
     nothing_to_lift = case.inbound.opt_change == stopping.NOTHING_TO_START

@@ -8,20 +8,19 @@ sentence and lets the reply go at once (`records.pages.tell_of_team`).
 from collections.abc import Callable
 from datetime import timedelta
 
+from messages.reading import ABUSE
 from messages.replies import Intent
 from records import pages
 from schedules import ladder
 from schedules.staffing import Severity
 from worker import resting
 from worker.logs import get_logger
-from worker.replying.answering import SAFETY_AGAIN
 from worker.replying.case import SAFETY, Case
 from worker.replying.prompted import answered_beside, hold_beside, record
 from worker.replying.unprompted import PAUSE, most_worrying, open_scale, rested_until_asked
 
 log = get_logger(__name__)
 
-_ABUSE = "abuse"
 #: What whoever is alarmed is told: that somebody calls, or when to call 911.
 _CALLED, _NOBODY_THERE = "high_score_ack", "unwell_closed"
 #: Care rule 11: so long the reply waits for the page to go out.
@@ -91,7 +90,7 @@ def _rest(case: Case) -> None:
 def _reply_to_alarmed(case: Case) -> None:
     """Say that somebody calls, or what to do where nobody is there (care rule 11)."""
     due = case.staffed.due(Severity.PAGE_NOW, case.now)
-    if any(case.answered_with(each, within=SAFETY_AGAIN) for each in (_CALLED, _NOBODY_THERE)):
+    if case.answered_to_danger(_CALLED, _NOBODY_THERE):
         return
     if case.file.is_covered(case.now) and case.file.is_covered(due):
         case.safety_answer(_CALLED, window=case.window(due, SAFETY))
@@ -103,11 +102,10 @@ def _reply(case: Case) -> None:
     """Answer, unless this number was told the very same less than 15 min ago (care rule 10)."""
     danger = next(intent for intent in case.intents if intent in _REPLY)
     template = _REPLY[danger]
-    if danger is Intent.crisis and case.inbound.value == _ABUSE:
+    if danger is Intent.crisis and case.inbound.value == ABUSE:
         # Whoever hurts them may be reading: nothing in the answer says what it is about.
         template = "neutral_ack" if case.file.is_covered(case.now) else "after_hours_ack"
-    both = (template, template.removesuffix(_NO_ALERT))
-    if any(case.answered_with(each, within=SAFETY_AGAIN) for each in both):
+    if case.answered_to_danger(template, template.removesuffix(_NO_ALERT)):
         return
     case.safety_answer(template, until=case.until(language=case.language("safety")))
     if template.endswith(_NO_ALERT) and _somebody_is_called(case):

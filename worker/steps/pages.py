@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from messages.reading import ABUSE
 from records import clinics, followups, inbox, intake, pagecodes, pages
 from records.base import Session
 from records.casework import staff_with_ids
@@ -251,7 +252,7 @@ def _tell_if_nobody_came(
     if now < due:
         return due
     item.noack_at = now
-    if not any(text.value == "abuse" for text in texts):
+    if not any(text.abuse or text.value == ABUSE for text in texts):
         _say_nobody_was_reached(session, services, clinic, item, texts[0])
     return None
 

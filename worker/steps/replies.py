@@ -27,7 +27,7 @@ from worker import unplanned
 from worker.logs import get_logger
 from worker.replying import arriving, hearing
 from worker.replying.case import Case, Known
-from worker.replying.leaving import closed_record, helped, started, stopped, stranger
+from worker.replying.leaving import closed_record, helped, started, stopped, stranger, unblocked
 from worker.replying.prompted import PREVIOUS, answered, hold_beside
 from worker.replying.staffreply import staff_reply
 from worker.replying.unprompted import paused, unasked
@@ -178,9 +178,7 @@ def handle(case: Case) -> None:
     elif case.started and case.intents[0] is Intent.start:
         closed_record(case) if _is_closed(case) else started(case)
     elif not staff_reply(case):
-        if case.started:
-            # The carrier takes a bare yes for a start as well; to us it may answer a question.
-            started(case)
+        unblocked(case)
         _converse(case, intents)
 
 

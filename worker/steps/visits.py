@@ -34,6 +34,7 @@ from worker.services import Services
 _CLOCK_SLACK = timedelta(minutes=10)
 _RANK = {"booked": 0, "arrived": 1, "checked_out": 2, "fulfilled": 3}
 _SAYS_DOSE = frozenset({VisitStatus.CHECKED_OUT, VisitStatus.FULFILLED})
+_FELL_THROUGH = frozenset({VisitStatus.CANCELLED, VisitStatus.NO_SHOW})
 #: The outcome of an item that asked for what was now told.
 _RECORDED = "recorded"
 
@@ -189,6 +190,7 @@ def record_event(
     with services.database.transaction() as session:
         visit = _locked(session, appointment_id)
         _check_dose(visit, kind, dose)
+        _check_end(visit, kind)
         session.add(
             AppointmentEvent(
                 clinic_id=visit.clinic_id,
@@ -232,6 +234,15 @@ def _check_dose(visit: Appointment, kind: VisitStatus, dose: Dose | None) -> Non
         raise RefusedError("Whether a dose was given is told with checked_out (or fulfilled).")
     if visit.kind != "dosing":
         raise RefusedError(f"This is a visit of the kind {visit.kind}, at which no dose is given.")
+
+
+def _check_end(visit: Appointment, kind: VisitStatus) -> None:
+    """Refuse that a visit fell through whose patient went home: the checks after it would end."""
+    if kind in _FELL_THROUGH and (visit.checked_out_at or visit.status in _SAYS_DOSE):
+        raise RefusedError(
+            "This visit took place: its check-out is recorded, and its patient is asked how they "
+            "are. If that was recorded by mistake, take it back with `booked` first."
+        )
 
 
 def _apply(
