@@ -33,7 +33,7 @@ _OVER = (
     "record what became of it with `aftercare event`"
 )
 _TOOK_PLACE = (
-    "by what was recorded the patient has come to this visit, so it stays at its time; give another "
+    "by what was recorded the patient has come to this visit, so it stays at its time; give a new "
     "visit an id of its own"
 )
 _RANK = {"booked": 0, "arrived": 1, "checked_out": 2, "fulfilled": 3}
