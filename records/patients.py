@@ -6,7 +6,16 @@ from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, UniqueConstraint, select, text, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    Index,
+    UniqueConstraint,
+    literal,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import Text
@@ -60,6 +69,11 @@ class Patient(Base):
     imported: Mapped[Sealed | None]
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[CreatedAt]
+
+    @property
+    def is_deceased(self) -> bool:
+        """Whether the record was closed because its patient died."""
+        return (self.status, self.status_reason) == ("closed", DECEASED)
 
     __table_args__ = (
         UniqueConstraint("clinic_id", "external_id_blind"),
@@ -248,6 +262,8 @@ def consents(session: Session, patient_id: UUID) -> list[Consent]:
 
 #: Begins the reason of an opt-out that is the number's and not its owner's: it is out of service.
 SUSPENDED = "suspended_"
+#: Why a record is closed, and from then on why its number is texted nothing, whoever else has it.
+DECEASED = "deceased"
 
 
 def opt_out(
@@ -262,7 +278,8 @@ def opt_out(
     replaced: ColumnElement[bool] = OptOut.lifted_at.is_not(None)
     if not reason.startswith(SUSPENDED):
         weaker = (OptOut.reason == "keyword") | OptOut.reason.startswith(SUSPENDED)
-        replaced = replaced | weaker
+        # Whatever the dead person wished, nobody may take it back for them.
+        replaced = replaced | weaker | (literal(reason == DECEASED) & (OptOut.reason != DECEASED))
     statement = statement.on_conflict_do_update(
         index_elements=[OptOut.clinic_id, OptOut.phone_blind], set_=row, where=replaced
     )

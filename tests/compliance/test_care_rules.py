@@ -1,4 +1,4 @@
-"""Care rules 17, 18, 20 to 23 and 25: what patients write, who may read it, what files do."""
+"""Care rules 17, 18, and 20 to 25: what patients write, who may read it, what files do."""
 
 import re
 from datetime import timedelta
@@ -12,10 +12,12 @@ from records.appointments import Appointment
 from records.checkins import CheckIn
 from records.followups import FollowUp
 from records.inbox import Inbound
+from records.patients import Patient
 from tests.compliance.line import AGREED, PATIENTS, Line
 from tests.support.world import phone_of
 from worker.intake.batches import ImportReport
 from worker.steps import people, tailoring, visits
+from worker.steps.people import Reason
 
 
 @pytest.mark.parametrize(
@@ -382,6 +384,49 @@ _HOUR = "P9,riverside,Ana,{phone},es,America/New_York,{agreed},08:30"
 def _import_hour(line: Line, row: str) -> ImportReport:
     content = f"{PATIENTS},check_in_time\n{row}".encode()
     return people.import_patients(line.world.services, content, actor="desk@clinic.test")
+
+
+def test_care_rule_24_nobody_is_texted_on_the_number_of_who_died(line: Line) -> None:
+    """Not a second record of the same person, with a visit to come, nor one a later file brings."""
+    line.admits_by_file(name="P1", first="Ana")
+    line.goes_on(minutes=5)
+    line.says("hi")
+    line.admits_by_file(name="P2", first="Anna")
+    line.has_imported_before()
+    line.imports("2026-12-03T10:00", patient="P2")
+    line.goes_on(minutes=5)
+    before = line.reads()
+    people.close(line.world.services, line.person().id, reason=Reason.DECEASED, actor="desk")
+    line.admits_by_file(name="P3", first="Ann")
+    line.waits_until("2026-12-03 09:00")
+    for word in ("HELP", "START", "is this the clinic?"):
+        line.says(word)
+
+    assert line.reads() == before
+    news = [item for item in line.rows(FollowUp) if item.source_kind == "inbound"]
+    assert {item.severity for item in news} == {"call_today"}
+
+
+def test_care_rule_24_staff_may_free_the_number_of_who_died(line: Line) -> None:
+    """Whoever lives and has it has told them so; and a record closed by mistake is reopened."""
+    line.admits_by_file(name="P1", first="Ana")
+    ana = line.person().id
+    people.close(line.world.services, ana, reason=Reason.DECEASED, actor="desk")
+    line.admits_by_file(name="P2", first="Bea")
+    bea = next(each for each in line.rows(Patient) if each.id != ana)
+    assert line.stop_of() is not None
+    granted = {"purposes": ["visits"], "method": "phone", "actor": "desk"}
+    people.grant(line.world.services, bea.id, lift_stop=True, **granted)
+    assert line.stop_of() is None
+    line.goes_on(minutes=5)
+    assert len(line.reads()) == 1
+
+    people.close(line.world.services, bea.id, reason=Reason.DECEASED, actor="desk")
+    assert line.stop_of() is not None
+    people.resume(line.world.services, bea.id, actor="desk")
+    assert line.stop_of() is not None, "Ana's record still says that she died"
+    people.resume(line.world.services, ana, actor="desk")
+    assert line.stop_of() is None
 
 
 def test_care_rule_25_a_file_that_repeats_itself_undoes_no_staff_edit(line: Line) -> None:

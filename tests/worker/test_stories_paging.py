@@ -11,14 +11,16 @@ from messages.gateways.fake import refuse
 from records.followups import FollowUp
 from records.outbox import Message
 from records.pages import Page, PageDelivery
+from records.patients import Patient
 from schedules.ladder import Channel
 from tests.support.world import World, phone_of
 from tests.worker.duty import CRISIS, KIM, SAM, Duty
 from worker.paging.transports import Result, Sent
 from worker.steps import followup_actions as actions
-from worker.steps import pages, replies
+from worker.steps import pages, people, replies
 from worker.steps import staff as staff_step
 from worker.steps.followup_actions import BadActionError, FollowUpTakenError, NotAllowedError
+from worker.steps.people import Reason
 
 NIGHT = timedelta(hours=16)
 
@@ -244,6 +246,17 @@ def test_a_stranger_in_danger_is_answered_after_an_everyday_text(duty: Duty) -> 
     duty.waits(minutes=5)
     duty.says("my husband beats me and I am scared", phone="+12125550177")
     assert duty.safety_goes() == ["neutral_ack"]
+
+
+def test_nobody_who_died_is_told_that_nobody_came(duty: Duty) -> None:
+    """The record was closed while the page still climbed (care rule 24)."""
+    duty.says()
+    duty.waits(seconds=4)
+    duty.waits(minutes=10)
+    [person] = duty.talk.rows(Patient)
+    people.close(duty.world.services, person.id, reason=Reason.DECEASED, actor="desk")
+    duty.waits(minutes=15)
+    assert duty.safety_goes() == ["crisis_reply"]
 
 
 def test_a_reply_that_did_not_arrive_counts_as_none(duty: Duty) -> None:

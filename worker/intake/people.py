@@ -16,7 +16,8 @@ from records.base import Session, new_id
 from records.patients import Consent, Patient
 from schedules import followups
 from schedules.reasons import SkipReason
-from worker import enrolling, held, leads, protocols
+from worker import enrolling, held, protocols
+from worker.endings import end_record
 from worker.intake import ids, merging
 from worker.intake.batches import BatchResult
 from worker.intake.onrecord import on_record
@@ -44,6 +45,8 @@ _SHARED = (
 )
 #: A stop that was about the number and not the patient's will: another number mends it.
 _WRONG_NUMBER = "wrong_number"
+# What no patient takes along to another number.
+_OF_THE_NUMBER = frozenset({_WRONG_NUMBER, patients.DECEASED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +101,9 @@ class PatientBatch:
         session.flush()
         self._joined: list[tuple[PatientRow, Patient]] = []
         self._find_again(session, fresh)
+        for each in fresh:
+            if each.person.status == "closed":
+                end_record(session, each.person, now=self._now)
         for each in (*fresh, *touched):
             self._consent(session, each, known, result)
         self._welcome(session)
@@ -244,18 +250,11 @@ class PatientBatch:
         if person.status == "held":
             held.call_about_visits(session, person, until=None, now=self._now)
         if person.status == "closed":
-            self._close(session, person)
+            end_record(session, person, now=self._now)
             if in_crisis:
                 self._tell_of_hold(session, row, person)
                 _note(result, row, "status", _CRISIS_HOLD_ENDS)
         return True
-
-    def _close(self, session: Session, person: Patient) -> None:
-        """End a closed patient's enrollments, and give what is open to the lead (care rule 24)."""
-        for enrollment in enrollments.of_patient(session, person.id):
-            if enrollment.status == enrolling.ACTIVE:
-                enrollment.status, enrollment.ended_at = enrolling.ENDED, self._now
-        leads.give_open_items(session, person.clinic_id, person.id, now=self._now)
 
     def _tell_of_hold(self, session: Session, row: PatientRow, person: Patient) -> None:
         """Have somebody look after a patient whose crisis hold no person ended (care rule 10)."""
@@ -315,7 +314,7 @@ class PatientBatch:
         """Stop the new number of a patient who stopped texts on the old one."""
         person = each.person
         reason = known.stopped.get((person.clinic_id, each.old_number), _WRONG_NUMBER)
-        about_the_number = reason == _WRONG_NUMBER or reason.startswith(patients.SUSPENDED)
+        about_the_number = reason in _OF_THE_NUMBER or reason.startswith(patients.SUSPENDED)
         if not each.moved or about_the_number:
             return False
         patients.opt_out(

@@ -134,8 +134,28 @@ class Case:
         Whoever writes from the phone of a patient who died is the lead's to call (rule 24).
         """
         person = self.patient
-        lives = person is not None and person.status_reason != "deceased"
+        lives = person is not None and not self.is_of_the_dead
         return lives and self.detached is Detached.ALARMED
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nobody is on the number but closed records: of who died, of who has left."""
+        return self.is_of_the_dead or self._only_closed
+
+    @property
+    def is_of_the_dead(self) -> bool:
+        """Whether the number was that of a patient who died.
+
+        It is, whoever else has it, until staff have spoken with them and taken the stop back.
+        """
+        if not any(person.is_deceased for person in self.people):
+            return False
+        stopped = None if self._only_closed else self._opt_out
+        return self._only_closed or (stopped is not None and stopped.reason == patients.DECEASED)
+
+    @property
+    def _only_closed(self) -> bool:
+        return bool(self.people) and all(each.status == "closed" for each in self.people)
 
     @cached_property
     def number(self) -> str:

@@ -104,8 +104,7 @@ def stranger(case: Case) -> None:
 
 def closed_record(case: Case) -> None:
     """Hand a text from a closed record to a person (care rule 24)."""
-    person = case.patient
-    deceased = person is not None and person.status_reason == "deceased"
+    deceased = case.is_of_the_dead
     severity = Severity.CALL_TODAY if deceased else None
     wanted = case.want(FollowUpReason.UNCLEAR_REPLY, severity=severity)
     # Somebody writes from the phone of a patient who died: the lead decides who calls.

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from messages.reading import ABUSE
-from records import clinics, followups, inbox, intake, pagecodes, pages
+from records import clinics, followups, inbox, intake, pagecodes, pages, patients
 from records.base import Session
 from records.casework import staff_with_ids
 from records.clinics import Clinic, Sender, Staff
@@ -252,7 +252,8 @@ def _tell_if_nobody_came(
     if now < due:
         return due
     item.noack_at = now
-    if not any(text.abuse or text.value == ABUSE for text in texts):
+    died = item.patient_id is not None and patients.by_id(session, item.patient_id).is_deceased
+    if not died and not any(text.abuse or text.value == ABUSE for text in texts):
         _say_nobody_was_reached(session, services, clinic, item, texts[0])
     return None
 

@@ -26,6 +26,7 @@ from records.patients import Patient
 from schedules.clinic import OptoutHandledBy
 from schedules.reasons import SkipReason
 from worker import enrolling, held, protocols, resting
+from worker.endings import end_record, reopen_number
 from worker.intake import batches
 from worker.intake.mapped import MappingFile
 from worker.intake.patients import (
@@ -39,7 +40,6 @@ from worker.intake.patients import (
 from worker.intake.people import PatientBatch
 from worker.intake.table import read_table
 from worker.intake.written import PLAIN, Written
-from worker.leads import give_open_items
 from worker.refusal import RefusedError
 from worker.replying.stopping import StopReason
 from worker.services import Services
@@ -52,7 +52,7 @@ class Reason(StrEnum):
 
     HOSPITAL = "hospital"
     CRISIS = "crisis"
-    DECEASED = "deceased"
+    DECEASED = patients.DECEASED
     DISCHARGED = "discharged"
     TRANSFERRED = "transferred"
     OTHER = "other"
@@ -165,22 +165,18 @@ def hold(
 def close(services: Services, patient_id: UUID, *, reason: Reason, actor: str) -> StatusChange:
     """End all texts and enrollments of a patient; it is never recorded as their stop.
 
-    Unowned follow-ups go to the clinic's lead, if the lead signs in.
+    Unowned follow-ups go to the clinic's lead, if the lead signs in. A dead patient's number is
+    texted nothing more, whoever else has it.
     """
     now = services.now
     with services.database.transaction() as session:
         person = intake.lock_patient(session, patient_id)
         person.held_until = None
         cancelled = _stand_still(session, person, _CLOSED, reason, SkipReason.PATIENT_CLOSED, now)
-        running = [
-            row for row in enrollments.of_patient(session, person.id) if row.status == _ACTIVE
-        ]
-        for row in running:
-            row.status, row.ended_at = enrolling.ENDED, now
-        give_open_items(session, person.clinic_id, person.id, now=now)
-        details = {"reason": reason, "ended": len(running)}
+        ended = end_record(session, person, now=now)
+        details = {"reason": reason, "ended": ended}
         _record(session, services, person, actor, "patient.closed", details)
-        return _change_of(person, cancelled, len(running))
+        return _change_of(person, cancelled, ended)
 
 
 def resume(
@@ -194,6 +190,7 @@ def resume(
         person.status, person.status_reason, person.held_until = _ACTIVE, None, None
         person.updated_at = now
         session.flush()
+        reopen_number(session, person, now=now)
         began = _enroll_again(session, person, now) if before == _CLOSED else 0
         enrollments.request_plan_of_patient(session, person.id)
         _record(
@@ -304,7 +301,8 @@ def _lift_stop(session: Session, services: Services, person: Patient) -> None:
     # The carrier blocks a number for a keyword by itself, and only their START opens it there.
     clinic = clinics.by_id(session, clinic_id).file
     by_us = clinic.optout_handled_by is OptoutHandledBy.APP
-    liftable = (StopReason.WORDS, *((StopReason.KEYWORD,) if by_us else ()))
+    # Somebody who lives has the number of one who died, and says so.
+    liftable = (StopReason.WORDS, patients.DECEASED, *((StopReason.KEYWORD,) if by_us else ()))
     if not patients.lift_said_opt_out(
         session, clinic_id=clinic_id, blind=blind, reasons=liftable, at=services.now
     ):

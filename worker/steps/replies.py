@@ -174,9 +174,9 @@ def handle(case: Case) -> None:
     elif case.alarmed:
         alarmed(case)
     elif case.inbound.opt_change in {"stop", "stop_again"}:
-        closed_record(case) if _is_closed(case) else stopped(case)
+        closed_record(case) if case.is_closed else stopped(case)
     elif case.started and case.intents[0] is Intent.start:
-        closed_record(case) if _is_closed(case) else started(case)
+        closed_record(case) if case.is_closed else started(case)
     elif not staff_reply(case):
         unblocked(case)
         _converse(case, intents)
@@ -185,7 +185,7 @@ def handle(case: Case) -> None:
 def _converse(case: Case, intents: set[Intent]) -> None:
     """Handle what is neither about safety nor about stopping."""
     person = case.patient
-    if _is_closed(case):
+    if case.is_closed:
         closed_record(case)
     elif case.intents[0] is Intent.help:
         helped(case)
@@ -199,11 +199,6 @@ def _converse(case: Case, intents: set[Intent]) -> None:
             paused(case, bound=not case.inbound.ambiguous and answered(case))
         elif case.inbound.ambiguous or not answered(case):
             unasked(case)
-
-
-def _is_closed(case: Case) -> bool:
-    """Whether nobody is on the number but one whose record is closed: who died, who has left."""
-    return case.patient is not None and case.patient.status == "closed"
 
 
 def _prove(case: Case) -> None:
