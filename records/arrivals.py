@@ -119,16 +119,17 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """A text stored earlier, sealed: one received, or one of ours."""
+    """A text that is stored, sealed: one received, or one of ours. `at` is when."""
 
     id: UUID
     body: bytes = field(repr=False)
+    at: datetime
 
 
 # Of a number that never stops writing only the newest texts: each costs its reading again. Those
 # that were urgent are left out of no more rows than that.
 _SAID = text("""
-    SELECT w.nth, i.id, i.body
+    SELECT w.nth, i.id, i.body, i.received_at
     FROM unnest(CAST(:nths AS int[]), CAST(:clinics AS uuid[]), CAST(:blinds AS bytea[]),
                 CAST(:sinces AS timestamptz[]), CAST(:untils AS timestamptz[]),
                 CAST(:apart AS uuid[])) AS w(nth, clinic_id, blind, since, until, apart_from)
@@ -156,7 +157,7 @@ def said_in(session: Session, spans: Sequence[Span], *, most: int) -> list[list[
     }
     found: list[list[Said]] = [[] for _ in spans]
     for row in session.execute(_SAID, values):
-        found[row.nth].append(Said(id=row.id, body=row.body))
+        found[row.nth].append(Said(id=row.id, body=row.body, at=row.received_at))
     return found
 
 
@@ -179,4 +180,4 @@ def sent_to(session: Session, writer: Writer, people: Sequence[UUID], *, most: i
     """Return the last texts that went, or may have gone, to a number, the newest first."""
     clinic_id, blind = writer
     values = {"people": list(people), "clinic": clinic_id, "blind": blind, "most": most}
-    return [Said(id=row.id, body=row.body) for row in session.execute(_SENT, values)]
+    return [Said(id=row.id, body=row.body, at=row.due_at) for row in session.execute(_SENT, values)]

@@ -4,7 +4,7 @@ Line.writes -> POST /twilio/inbound -> the receive step   (nothing else has run 
 Line.says   -> writes, then the replies step, then what it queued goes to the carrier
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -18,7 +18,7 @@ from records.patients import OptOut, Patient, opted_out
 from tests.support.world import NUMBER, World, phone_of
 from tests.web.served import Client
 from tests.worker.desk import Desk
-from worker.steps import people, receipts, replies, send
+from worker.steps import people, receipts, receive, replies, send
 
 STRANGER = "+12125550177"
 AGREED = "paper,2026-11-29,visits;check_ins,v3,yes"
@@ -58,6 +58,11 @@ class Line(Desk):
         row = self.writes(body, phone=phone, **fields)
         self.handles()
         return self.inbound(row.id)
+
+    def pulls(self, body: str, *, at: datetime) -> None:
+        """Find a text on the carrier's list, written then, whose webhook never came; handle it."""
+        receive.store(self.world.services, self.sms(body), source="pull", received_at=at)
+        self.handles()
 
     def handles(self) -> None:
         """Do what the workers do with texts received: read, answer, send."""

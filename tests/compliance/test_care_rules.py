@@ -132,6 +132,25 @@ def test_care_rule_18_danger_is_read_across_texts(line: Line) -> None:
     assert not row.urgent
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("i want to", "die"), ("i want to kill", "myself")],
+)
+def test_care_rule_18_danger_is_read_across_texts_though_the_first_comes_late(
+    line: Line, first: str, second: str
+) -> None:
+    """Its webhook was lost, and the carrier's list has it after the second was read."""
+    line.someone()
+    written_at = line.world.now
+    line.world.advance(seconds=20)
+    assert line.says(second).urgent is False
+    line.world.advance(minutes=1)
+    line.pulls(first, at=written_at)
+
+    [item] = [each for each in line.rows(FollowUp) if each.severity == "page_now"]
+    assert item.status == "open"
+
+
 def test_care_rule_18_a_correction_keeps_both(line: Line) -> None:
     """`sorry, 3` after an 8: the number is 3, the 8 is kept, and so is who was to be told."""
     line.asks_daily()
@@ -294,6 +313,40 @@ def test_care_rule_22_danger_counts_for_both(line: Line) -> None:
     assert [item.severity for item in line.rows(FollowUp)] == ["page_now"] * 2
     assert len(line.reads()) == 1
     assert "Robin" not in line.reads()[0]
+
+
+@pytest.mark.parametrize("second", ["comes", "goes"])
+def test_care_rule_22_one_persons_danger_is_one_item_whoever_else_has_the_number(
+    line: Line, second: str
+) -> None:
+    """Open as the other comes to the number, or as they leave it: the next text joins it."""
+    line.admits_by_file(phone_of(1), name="P1", first="Ana")
+    if second == "goes":
+        line.admits_by_file(phone_of(1), name="P2", first="Zed")
+    line.says("I want to kill myself", phone=phone_of(1))
+    now = line.world.now.isoformat()
+    if second == "comes":
+        line.admits_by_file(phone_of(1), name="P2", first="Zed")
+    else:
+        new = f"paper,{now},visits,v3,yes"
+        line.admits_by_file(phone_of(3), name="P2", first="Zed", consent=new)
+    line.world.advance(minutes=5)
+    line.says("please I want to kill myself", phone=phone_of(1))
+
+    anas = line.rows(Patient)[0].id
+    [item] = [each for each in line.rows(FollowUp) if each.patient_id == anas]
+    assert (item.reason, item.times_joined) == ("crisis", 1)
+
+
+def test_care_rule_20_two_patients_who_start_again_are_two_items(line: Line) -> None:
+    """What the one wrote must not vanish in what is open about the other."""
+    for number in (1, 2):
+        line.admits_by_file(phone_of(number), name=f"P{number}", first=f"Ana{number}")
+        line.says("please take me off your list", phone=phone_of(number))
+        line.says("START", phone=phone_of(number))
+
+    asked = [each for each in line.rows(FollowUp) if each.cause.endswith(":start")]
+    assert {each.patient_id for each in asked} == {each.id for each in line.rows(Patient)}
 
 
 def test_care_rule_22_who_is_this_names_nobody(line: Line) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from messages.gateway import Refused
 from messages.gateways.fake import refuse
+from records import patients
 from records.followups import FollowUp
 from records.outbox import Message
 from records.pages import Page, PageDelivery
@@ -124,6 +125,20 @@ def test_only_a_clinician_ends_a_crisis_and_that_ends_the_clock(duty: Duty) -> N
     actions.resolve(world.services, item, outcome="reached_safe", actor=doctor)
     duty.waits(hours=2)
     assert (len(duty.pages), duty.item.climbs_at) == (1, None)
+
+
+def test_questions_rest_until_the_last_danger_is_ended(duty: Duty) -> None:
+    """Two may be open of one patient, where they had the number with another for a time."""
+    duty.staff("kim@clinic.test", "clinician")
+    duty.says()
+    duty.world.execute("UPDATE follow_up SET cause = 'safety:another'")
+    duty.says()
+    first, second = [row.id for row in duty.talk.rows(FollowUp) if row.severity == "page_now"]
+    actor = actions.actor_by_email(duty.world.services, "kim@clinic.test", first)
+    for each, rests in ((first, True), (second, False)):
+        actions.resolve(duty.world.services, each, outcome="reached_safe", actor=actor)
+        [person] = duty.talk.rows(Patient)
+        assert patients.in_crisis(person.paused_until, duty.world.now) is rests
 
 
 def test_a_new_safety_text_joins_and_pages_again(duty: Duty) -> None:

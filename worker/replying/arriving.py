@@ -32,14 +32,15 @@ _QUOTABLE = 50
 class Around:
     """What the database knows around a text. `people` are those on its number, oldest first.
 
-    `earlier` stays sealed, so that one that does not open costs its own reader alone. `words` are
-    the clinic's own phrases, as its file has them. `sent` asks for our last texts to the number,
-    which only a quote needs.
+    `beside` is what the number wrote just before it; of a text that the carrier told of late, also
+    just after it. It stays sealed, so that one that does not open costs its own reader alone.
+    `words` are the clinic's own phrases, as its file has them. `sent` asks for our last texts to
+    the number, which only a quote needs.
     """
 
     people: Sequence[Person]
     prompts: Sequence[Prompt]
-    earlier: Sequence[Said]
+    beside: Sequence[Said]
     sent: Callable[[], Sequence[Said]]
     words: Extension | None = None
 
@@ -56,7 +57,7 @@ def around(session: Session, texts: Sequence[Received]) -> list[Around]:
         Span(
             writer=text.writer,
             since=text.received_at - hearing.JOINED_WITHIN,
-            until=text.received_at,
+            until=text.received_at + hearing.JOINED_WITHIN,
             apart_from=text.id,
         )
         for text in texts
@@ -73,11 +74,11 @@ def around(session: Session, texts: Sequence[Received]) -> list[Around]:
         Around(
             people=those,
             prompts=asked,
-            earlier=earlier,
+            beside=beside,
             sent=_sent(session, each, those),
             words=words.get(each.clinic_id),
         )
-        for each, those, asked, earlier in known
+        for each, those, asked, beside in known
     ]
 
 
@@ -94,9 +95,13 @@ def hear(
     Raises what the reading raises, and VaultError for an earlier text that does not open.
     """
     vault = services.vault
-    before = [vault.open("inbound", "body", said.id, said.body) for said in known.earlier]
+    before: list[str] = []
+    after: list[str] = []
+    for said in known.beside:
+        side = before if said.at <= text.received_at else after
+        side.append(vault.open("inbound", "body", said.id, said.body))
     earlier = [*before, *just_said]
-    quotes = any(unquoted(body).quoted for body in (*earlier, text.body))
+    quotes = any(unquoted(body).quoted for body in (*earlier, text.body, *after))
     sent = known.sent() if quotes else ()
     return hearing.hear(
         text,
@@ -104,6 +109,7 @@ def hear(
             language=known.people[0].language if known.people else "en",
             prompts=known.prompts,
             earlier=earlier,
+            later=after,
             ours=[vault.open("message", "body", said.id, said.body) for said in sent],
             words=_lexicon(text.clinic_id, known.words),
         ),

@@ -287,8 +287,11 @@ class Case:
 
         The number is hashed; two people on one number share its id until `open` parts them.
         """
-        blind = self.inbound.from_blind.hex()
-        return str(self.patient.id) if self.patient else f"number-{blind}"
+        return str(self.patient.id) if self.patient else self._number_id
+
+    @property
+    def _number_id(self) -> str:
+        return f"number-{self.inbound.from_blind.hex()}"
 
     def want(
         self,
@@ -347,7 +350,7 @@ class Case:
             opened = self._open(self.patient.id, wanted)
         elif self.people:
             for person in self.people:
-                opened += self._open(person.id, [_of(one, person) for one in wanted])
+                opened += self._open(person.id, [self._of(one, person) for one in wanted])
         else:
             opened = self._open(None, wanted)
         if opened and self.inbound.follow_up_id is None:
@@ -363,6 +366,14 @@ class Case:
             source_id=self.inbound.id,
             now=self.now,
         )
+
+    def _of(self, wanted: WantedFollowUp, person: Patient) -> WantedFollowUp:
+        """Return the item that one of several people on a number gets of the same text.
+
+        It joins what is open about them since they had the number alone, or will when they do.
+        """
+        own = wanted.cause.replace(self._number_id, str(person.id))
+        return replace(wanted, cause=own if own != wanted.cause else f"{own}:{person.id}")
 
     def promise(self, template: str, wanted: Sequence[WantedFollowUp]) -> None:
         """Answer with a text that names a call, if somebody will be there to make it (rule 11)."""
@@ -407,8 +418,3 @@ class Case:
         if attended.is_staffed(self.now):
             reads = attended.due(Severity.PAGE_NOW, self.now)
         return formats.opening(reads, zone, self.now, language)
-
-
-def _of(wanted: WantedFollowUp, person: Patient) -> WantedFollowUp:
-    """Return the item that one of several people on a number gets of the same text."""
-    return replace(wanted, cause=f"{wanted.cause}:{person.id}")

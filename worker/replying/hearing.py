@@ -61,14 +61,15 @@ class Around:
     """What a text is read with.
 
     `language` is that of the oldest patient on the number, `prompts` what they may be answering,
-    `earlier` what the number wrote within `JOINED_WITHIN` before, urgent texts left out, `ours`
-    what we texted it, if any of these quotes something, and `words` the word lists with the
-    clinic's own.
+    `earlier` and `later` what the number wrote within `JOINED_WITHIN` before and after, urgent
+    texts left out, `ours` what we texted it, if any of these quotes something, and `words` the word
+    lists with the clinic's own.
     """
 
     language: str = "en"
     prompts: Sequence[Prompt] = ()
     earlier: Sequence[str] = field(default=(), repr=False)
+    later: Sequence[str] = field(default=(), repr=False)
     ours: Sequence[str] = field(default=(), repr=False)
     words: Lexicon = field(default_factory=lexicon)
 
@@ -87,7 +88,7 @@ def hear(text: Received, around: Around) -> Reading:
     if settled and (reading.prompt_id is None or later) and reading.intent in _MAY_BE_CHANGED:
         again = _read(text.body, [*open_now, *(later or settled)], around)
         reading = again if again.prompt_id or again.ambiguous else reading
-    if around.earlier and not _is_safety(reading):
+    if (around.earlier or around.later) and not _is_safety(reading):
         reading = _joined(text, reading, around)
     return _with_carrier(reading, text.opt_out_type)
 
@@ -193,7 +194,7 @@ def is_urgent(reading: Reading) -> bool:
 
 def _joined(text: Received, reading: Reading, around: Around) -> Reading:
     """Read the last minutes' texts as one: danger may be spread over several of them."""
-    said = [*_newest(around.earlier), text.body]
+    said = [*_newest(around.earlier), text.body, *_first(around.later)]
     whole = " ".join(replies.without_ours(body, around.ours) for body in said)
     # What was asked changes what words resemble; nothing is answered by it here.
     joined = _read(whole, around.prompts, around, joined=True)
@@ -208,6 +209,10 @@ def _joined(text: Received, reading: Reading, around: Around) -> Reading:
         prompt_id=None,
         language=reading.language,
     )
+
+
+def _first(texts: Sequence[str]) -> Sequence[str]:
+    return _newest(texts[::-1])[::-1]
 
 
 def _newest(texts: Sequence[str]) -> Sequence[str]:

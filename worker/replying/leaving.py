@@ -59,7 +59,7 @@ def _confirmation(case: Case, wanted: Sequence[WantedFollowUp], asked: Sequence[
 def started(case: Case) -> None:
     """Confirm a start; one that START may not lift is a person's."""
     if _wants_back(case) or case.inbound.opt_change == stopping.START_REFUSED:
-        case.open(case.want(FollowUpReason.QUESTION, about="start"))
+        _ask_whether_to_start(case)
     elif not _carrier_answers(case, "START"):
         case.answer("start_confirm")
 
@@ -70,7 +70,11 @@ def unblocked(case: Case) -> None:
     It does so for a bare yes, which may answer a question and never lifts a stop (care rule 20).
     """
     if case.opt_out_type == "START" and case.closed_to_answers:
-        case.open(case.want(FollowUpReason.QUESTION, about="start"))
+        _ask_whether_to_start(case)
+
+
+def _ask_whether_to_start(case: Case) -> None:
+    case.open(case.want(FollowUpReason.QUESTION, about=f"{case.subject}:start"))
 
 
 def _wants_back(case: Case) -> bool:

@@ -262,7 +262,9 @@ def _end_rest(session: Session, item: FollowUp, now: datetime) -> None:
     if item.patient_id is None:
         return
     if is_safety(item.reason):
-        resting.end_for_crisis(session, item.patient_id, now=now)
+        # One ended does not say that another danger of the same patient is over.
+        if not followups.open_causes(session, [item.patient_id], sorted(_REASONS_OF_SAFETY)):
+            resting.end_for_crisis(session, item.patient_id, now=now)
     elif item.reason == FollowUpReason.CONVERSATION:
         resting.end_for_conversation(session, item.patient_id)
     elif item.reason == FollowUpReason.UNCLEAR_REPLY:
