@@ -1,11 +1,12 @@
 """Inbound messages: any text received, stored raw first, then with what it was read as."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, func, select, text, update
+from sqlalchemy import ColumnElement, ForeignKey, Index, func, select, text, update
+from sqlalchemy import Uuid as SqlUuid
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 from sqlalchemy.types import Text
@@ -48,7 +49,19 @@ class Inbound(Base):
     tries: Mapped[int] = mapped_column(server_default=text("0"))
     retry_at: Mapped[datetime | None]
     follow_up_id: Mapped[UUID | None]
+    # The items of others on the number that it opened or joined as well (care rule 22).
+    other_follow_ups: Mapped[list[UUID]] = mapped_column(
+        ARRAY(SqlUuid), server_default=text("'{}'")
+    )
     created_at: Mapped[CreatedAt]
+
+    @classmethod
+    def is_about(cls, follow_up_ids: Collection[UUID]) -> ColumnElement[bool]:
+        """Match the texts that opened or joined one of these items."""
+        others = cls.other_follow_ups
+        # The index on these leaves out what has none.
+        shared: ColumnElement[bool] = (others != []) & others.overlap(list(follow_up_ids))
+        return cls.follow_up_id.in_(follow_up_ids) | shared
 
     @property
     def bears_on_next(self) -> bool:
@@ -75,6 +88,12 @@ class Inbound(Base):
             "ix_inbound_follow_up",
             "follow_up_id",
             postgresql_where=text("follow_up_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_inbound_other_follow_ups",
+            "other_follow_ups",
+            postgresql_using="gin",
+            postgresql_where=text("other_follow_ups <> '{}'"),
         ),
         Index("ix_inbound_from", "clinic_id", "from_blind", "received_at"),
     )

@@ -365,11 +365,12 @@ def safety_texts(session: Session, follow_up_id: UUID) -> list[Inbound]:
 
 def safety_texts_of(session: Session, follow_up_ids: Collection[UUID]) -> dict[UUID, list[Inbound]]:
     """Return the received texts that these items are about, by item, the newest first."""
-    mine = select(Inbound).where(Inbound.follow_up_id.in_(follow_up_ids), Inbound.urgent)
+    mine = select(Inbound).where(Inbound.is_about(follow_up_ids), Inbound.urgent)
     found: dict[UUID, list[Inbound]] = {}
     for text_ in session.scalars(mine.order_by(Inbound.received_at.desc(), Inbound.id.desc())):
-        if text_.follow_up_id is not None:
-            found.setdefault(text_.follow_up_id, []).append(text_)
+        its = {text_.follow_up_id, *text_.other_follow_ups}
+        for each in filter(its.__contains__, follow_up_ids):
+            found.setdefault(each, []).append(text_)
     return found
 
 
@@ -378,7 +379,9 @@ _TEAM_TOLD = text("""
     WHERE kind = 'safety' AND status = 'planned' AND template LIKE '%_noalert'
       AND params ? 'awaits_page'
       AND inbound_id IN (SELECT i.id FROM inbound i
-                         WHERE i.follow_up_id = ANY(CAST(:items AS uuid[])))
+                         WHERE i.follow_up_id = ANY(CAST(:items AS uuid[]))
+                            OR i.other_follow_ups <> '{}'
+                           AND i.other_follow_ups && CAST(:items AS uuid[]))
     RETURNING sender_id
 """)
 
@@ -394,7 +397,7 @@ def answers_about(session: Session, follow_up_id: UUID) -> list[Message]:
     mine = (
         select(Message)
         .join(Inbound, Inbound.id == Message.inbound_id)
-        .where(Inbound.follow_up_id == follow_up_id, Message.kind == "safety")
+        .where(Inbound.is_about([follow_up_id]), Message.kind == "safety")
     )
     return list(session.scalars(mine.order_by(Message.due_at, Message.id)))
 

@@ -5,16 +5,18 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import insert
 
 from messages.gateway import Refused
 from messages.gateways.fake import refuse
+from records import pages as pages_of
 from records import patients
 from records.followups import FollowUp
 from records.outbox import Message
 from records.pages import Page, PageDelivery
 from records.patients import Patient
 from schedules.ladder import Channel
-from tests.support.world import World, phone_of
+from tests.support.world import World, patient_row, phone_of
 from tests.worker.duty import CRISIS, KIM, SAM, Duty
 from worker.paging.transports import Result, Sent
 from worker.steps import followup_actions as actions
@@ -261,6 +263,26 @@ def test_a_stranger_in_danger_is_answered_after_an_everyday_text(duty: Duty) -> 
     duty.waits(minutes=5)
     duty.says("my husband beats me and I am scared", phone="+12125550177")
     assert duty.safety_goes() == ["neutral_ack"]
+
+
+def test_each_of_two_on_a_number_has_the_words_and_the_reply(duty: Duty) -> None:
+    """Nobody knows which of them wrote; taken for the one, the other still waits (care rule 22)."""
+    duty.staff("sam@clinic.test", "clinician")
+    with duty.world.database.transaction() as session:
+        session.execute(insert(Patient), [patient_row(duty.world.vault, duty.world.clinic_id, 7)])
+    one = "(SELECT phone_blind FROM patient ORDER BY id LIMIT 1)"
+    duty.world.execute(f"UPDATE patient SET phone_blind = {one}")
+    duty.says()
+    duty.waits(seconds=4)
+    first, second = [row for row in duty.talk.rows(FollowUp) if row.severity == "page_now"]
+    actor = actions.actor_by_email(duty.world.services, "sam@clinic.test", first.id)
+    actions.take(duty.world.services, first.id, actor=actor)
+    duty.waits(minutes=25)
+    assert duty.safety_goes() == ["crisis_reply", "crisis_noack"]
+    with duty.world.database.transaction() as session:
+        for item in (first, second):
+            assert [each.intent for each in pages_of.safety_texts(session, item.id)] == ["crisis"]
+            assert pages_of.answers_about(session, item.id)[0].template == "crisis_reply"
 
 
 def test_nobody_who_died_is_told_that_nobody_came(duty: Duty) -> None:

@@ -355,6 +355,10 @@ class Case:
             opened = self._open(None, wanted)
         if opened and self.inbound.follow_up_id is None:
             self.inbound.follow_up_id = opened[0]
+        known = {self.inbound.follow_up_id, *self.inbound.other_follow_ups}
+        more = [each for each in opened if each not in known] if len(self.people) > 1 else []
+        if more:
+            self.inbound.other_follow_ups = [*self.inbound.other_follow_ups, *more]
 
     def _open(self, person_id: UUID | None, wanted: Sequence[WantedFollowUp]) -> list[UUID]:
         return open_follow_ups(
