@@ -218,6 +218,17 @@ def ends_texts(body: str) -> bool:
     return hit is not None and hit.opt_out
 
 
+def asks_who_we_are(body: str) -> bool:
+    """Whether a text asks who wrote: it may be somebody's who does not know us."""
+    heard = hear(body, (), lexicon())
+    return next(heard.words["who_are_you"].matches(heard.spoken), None) is not None
+
+
+def is_by_machine(body: str) -> bool:
+    """Whether a phone wrote a text by itself: driving mode, do not disturb, out of office."""
+    return answers.is_auto_reply(hear(body, (), lexicon()))
+
+
 def hear(body: str, prompts: Sequence[OpenPrompt], words: Lexicon) -> Heard:
     """Return a text in the spellings that recognisers look at."""
     return _hear(unquoted(body), prompts, words)

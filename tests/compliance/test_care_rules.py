@@ -1,4 +1,4 @@
-"""Care rules 17, 18, and 20 to 25: what patients write, who may read it, what files do."""
+"""Care rules 17, 18, and 20 to 26: what patients write, who may read it, what files do."""
 
 import re
 from datetime import timedelta
@@ -354,8 +354,26 @@ def test_care_rule_22_who_is_this_names_nobody(line: Line) -> None:
     line.someone()
     line.says("who is this?")
 
+    assert line.answers == ["neutral_ack"]
     assert all("Robin" not in text and "visit" not in text for text in line.reads())
     assert line.reasons != []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("Who is this?", "new phone who dis", "quien es?"),
+        "I'm driving with Do Not Disturb While Driving turned on. I'll see your message later.",
+    ],
+)
+def test_care_rule_26_who_may_be_anybody_proves_no_number(line: Line, body: str) -> None:
+    """Else whoever got a mistyped number would be asked tonight how much they crave."""
+    line.admits_by_file()
+    line.goes_on(minutes=5)
+    line.says(body)
+    assert line.person().proved_at is None
+    line.says("ok thanks")
+    assert line.person().proved_at is not None
 
 
 def test_care_rule_22_a_shared_phone_is_asked_no_numbers(line: Line) -> None:

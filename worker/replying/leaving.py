@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from messages.binding import APPOINTMENT
 from messages.keywords import carrier_acts_on
-from messages.replies import Intent
+from messages.replies import Intent, asks_who_we_are, is_by_machine
 from records.conversation import Prompt
 from schedules.clinic import OptoutHandledBy
 from schedules.followups import FollowUpReason, WantedFollowUp
@@ -104,6 +104,18 @@ def stranger(case: Case) -> None:
     case.open(case.want(FollowUpReason.UNKNOWN_NUMBER))
     if not case.answered_with("neutral_ack", within=_A_DAY):
         case.answer("neutral_ack")
+
+
+def doubtful(case: Case) -> bool:
+    """Say whether a text may be anybody's: a phone's own, or of somebody who asks who we are.
+
+    Who asks is answered neutrally, whoever is on the number (care rule 22): it may be another's.
+    """
+    if not asks_who_we_are(case.body):
+        return is_by_machine(case.body)
+    if not case.answered_with("neutral_ack", within=_A_DAY):
+        case.answer("neutral_ack")
+    return True
 
 
 def closed_record(case: Case) -> None:

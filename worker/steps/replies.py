@@ -27,7 +27,15 @@ from worker import unplanned
 from worker.logs import get_logger
 from worker.replying import arriving, hearing
 from worker.replying.case import Case, Known
-from worker.replying.leaving import closed_record, helped, started, stopped, stranger, unblocked
+from worker.replying.leaving import (
+    closed_record,
+    doubtful,
+    helped,
+    started,
+    stopped,
+    stranger,
+    unblocked,
+)
 from worker.replying.prompted import PREVIOUS, answered, hold_beside
 from worker.replying.staffreply import staff_reply
 from worker.replying.unprompted import paused, unasked
@@ -193,7 +201,8 @@ def _converse(case: Case, intents: set[Intent]) -> None:
         stranger(case)
     else:
         case.inbound.patient_id = person.id
-        _prove(case)
+        if not doubtful(case):
+            _prove(case)
         hold_beside(case)
         if Intent.pause in intents:
             paused(case, bound=not case.inbound.ambiguous and answered(case))
