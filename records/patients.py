@@ -52,6 +52,8 @@ class Patient(Base):
     # How one of several patients on a number is reached: by calls, or by a tag before each text.
     calls_only: Mapped[bool] = mapped_column(server_default=text("false"))
     tag: Mapped[Sealed | None]
+    # Since when the patient has this number: of two on one, who came to it first is texted.
+    number_since: Mapped[CreatedAt]
     status: Mapped[str] = mapped_column(server_default=text("'active'"))
     status_reason: Mapped[str | None]
     held_until: Mapped[datetime | None]

@@ -56,13 +56,14 @@ _TAKEN = text("""
     SELECT p.id FROM patient p
     WHERE p.id = ANY(CAST(:patients AS uuid[])) AND EXISTS (
         SELECT 1 FROM patient o WHERE o.phone_blind = p.phone_blind AND o.clinic_id = p.clinic_id
-        AND o.id < p.id AND o.status <> 'closed' AND NOT o.calls_only
+        AND (o.number_since, o.id) < (p.number_since, p.id)
+        AND o.status <> 'closed' AND NOT o.calls_only
         AND (o.tag IS NULL OR p.tag IS NULL))
 """)
 
 
 def number_taken(session: Session, patient_ids: Sequence[UUID]) -> set[UUID]:
-    """Return those of these patients whose number an earlier patient of the clinic has.
+    """Return those of these patients whose number another patient of the clinic had before them.
 
     One who is only called holds no number, and two with tags of their own share it (care rule 22).
     """

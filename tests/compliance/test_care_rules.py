@@ -295,6 +295,33 @@ def test_care_rule_22_a_second_patient_on_a_number_is_not_texted(line: Line) -> 
     assert line.rows(FollowUp) != []
 
 
+def test_care_rule_22_who_comes_to_a_number_second_waits_however_old_the_record(line: Line) -> None:
+    """A typing error in a file must not take over the phone of somebody who is texted there."""
+    line.admits_by_file(phone_of(1), name="P1")
+    line.world.advance(minutes=1)
+    line.admits_by_file(phone_of(2), name="P2", first="Bob")
+    line.goes_on(minutes=5)
+    line.says("hi", phone=phone_of(2))
+    line.world.advance(hours=1)
+    before = line.reads(phone_of(2))
+    again = f"paper,{line.world.now.isoformat()},visits,v3,yes"
+    line.admits_by_file(phone_of(2), name="P1", consent=again)
+    line.has_imported_before()
+    line.imports("2026-12-03T10:00", patient="P2")
+    line.imports("2026-12-04T10:00", patient="P1", first=2)
+    line.goes_on(minutes=5)
+
+    bob = line.rows(Patient)[1].id
+    new = [text.patient_id for text in line.world.texts() if text.attempts][-1]
+    assert len(line.reads(phone_of(2))) == len(before) + 1
+    assert new == bob
+
+    further = f"paper,{line.world.now.isoformat()},visits,v3,yes"
+    line.admits_by_file(phone_of(3), name="P2", first="Bob", consent=further)
+    line.goes_on(minutes=5)
+    assert len(line.reads(phone_of(2))) > len(before) + 1, "the number is P1's alone now"
+
+
 def test_care_rule_22_a_stop_counts_for_both(line: Line) -> None:
     """STOP from a shared number revokes for everybody on it."""
     line.someone()

@@ -109,11 +109,22 @@ class PatientBatch:
         self._welcome(session)
         self._tell_of_sharing(session, [*fresh, *touched], result)
         changed = [each.person.id for each in touched if each.changed]
-        enrollments.request_plan_of_patients(session, changed)
+        enrollments.request_plan_of_patients(session, [*changed, *self._beside(session, touched)])
         result.counts.update(
             created=len(fresh), changed=len(changed), unchanged=len(touched) - len(changed)
         )
         return result
+
+    def _beside(self, session: Session, touched: Sequence[_Touched]) -> list[UUID]:
+        """Return who else has the number that somebody came to or left: another is texted there."""
+        return [
+            other.id
+            for each in touched
+            if each.moved
+            for blind in (each.old_number, each.person.phone_blind)
+            for other in patients.on_number(session, each.person.clinic_id, blind)
+            if other.id != each.person.id
+        ]
 
     def _known(self, session: Session, rows: Sequence[PatientRow]) -> _Known:
         blinds = {self._blind(row) for row in rows}
@@ -144,7 +155,7 @@ class PatientBatch:
         self._seal(person, row, row.first_name, row.phone, _told(row.details))
         self._set_plain(person, row, row.columns)
         self._remember(person, row, {})
-        person.created_at = self._now
+        person.created_at = person.number_since = self._now
         if row.status not in {None, "active"}:
             _end_or_hold(person, row.status or "")
         session.add(person)
@@ -166,6 +177,8 @@ class PatientBatch:
         merged = self._merge(row, person, before, result)
         taken = merged.taken
         done.moved = person.phone_blind != done.old_number
+        if done.moved:
+            person.number_since = self._now
         if taken & {"first_name", "phone"}:
             search.index(session, person, self._tokens(person))
         told_before = (before or {}).get("status")
