@@ -197,6 +197,13 @@ class StaffedHours:
         staffed = (number for number, date_ in following if self.is_staffed_day(date_))
         return next(staffed, LONGEST_CLOSURE_DAYS)
 
+    def last_staffed_day(self, day: date) -> date:
+        """Give the date on which anybody worked last, the day itself included."""
+        for number in range(LONGEST_CLOSURE_DAYS):
+            if self.is_staffed_day(day - timedelta(days=number)):
+                return day - timedelta(days=number)
+        raise self._never(first_instant(day, NOON, self.zone))
+
     def closure_list_at(self, day: date) -> datetime | None:
         """Give noon (or an earlier closing) of a staffed day before two or more closed days.
 

@@ -17,9 +17,13 @@ UNCLEAR_STOP = "unclear_stop"
 
 
 def hold_until_clear(session: Session, person: Patient) -> None:
-    """Start nothing to a patient whose text may be a stop; a hold of staff stays as it is."""
+    """Start nothing to a patient whose text may be a stop; a hold of staff stays as it is.
+
+    One that would end by itself has no end any more: texts would go though nobody knows yet.
+    """
+    person.held_until = None
     if person.status == "active":
-        person.status, person.status_reason, person.held_until = "held", UNCLEAR_STOP, None
+        person.status, person.status_reason = "held", UNCLEAR_STOP
         session.flush()
         enrollments.request_plan_of_patient(session, person.id)
 

@@ -55,6 +55,18 @@ def test_care_rule_17_the_rest_waits_until_it_is_clear(line: Line) -> None:
     assert line.world.message(other).attempts == 0
 
 
+def test_care_rule_17_no_time_ends_a_hold_while_it_is_unclear(line: Line) -> None:
+    """They are in hospital until noon, and wrote ALTO: noon says nothing of what they meant."""
+    who = line.asks_daily(language="es")
+    noon = line.world.now + timedelta(hours=2)
+    people.hold(line.world.services, who, reason=Reason.HOSPITAL, actor="desk", until=noon)
+    line.says("ALTO")
+    line.world.advance(hours=3)
+    with line.world.database.transaction() as session:
+        assert patients.end_holds(session, now=line.world.now) == []
+    assert (line.person().status, line.person().status_reason) == ("held", "hospital")
+
+
 @pytest.mark.parametrize("body", ["ALTO", "BAJA"])
 def test_care_rule_17_without_a_scale_they_stop(line: Line, body: str) -> None:
     """The same words stop when no number was asked for."""

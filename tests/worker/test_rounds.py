@@ -9,6 +9,7 @@ from records.pages import Page
 from tests.support.world import World
 from tests.worker.desk import at
 from tests.worker.duty import Duty
+from worker.steps import closing
 
 
 @pytest.fixture
@@ -54,3 +55,25 @@ def test_the_closure_list_opens_at_noon_before_closed_days(
     duty.rounds()
     found = [row for row in duty.talk.rows(FollowUp) if row.reason == "closure_list"]
     assert len(found) == int(opens)
+
+
+@pytest.mark.parametrize("dosed", [True, False])
+def test_a_clinic_that_closes_at_short_notice_has_its_list_at_once(
+    duty: Duty, *, dosed: bool
+) -> None:
+    """Snow on a Friday morning: the noon before three closed days was yesterday's (rule 19)."""
+    duty.world.clock.at = at("2026-12-04 08:30")
+    if dosed:
+        duty.world.due()
+        given = (
+            "UPDATE appointment SET status = 'checked_out', dose = 'given', checked_out_at = :at"
+        )
+        duty.world.execute(given, at=at("2026-12-03 12:00"))
+    duty.rounds()
+    assert [row for row in duty.talk.rows(FollowUp) if row.reason == "closure_list"] == []
+    friday = duty.world.now.date()
+    closing.close_day(duty.world.services, duty.world.clinic_id, day=friday, actor="desk")
+    duty.rounds()
+    duty.rounds()
+    found = [row for row in duty.talk.rows(FollowUp) if row.reason == "closure_list"]
+    assert [row.due_at for row in found] == ([duty.world.now] if dosed else [])

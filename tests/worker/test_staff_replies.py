@@ -3,10 +3,14 @@
 import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from uuid import UUID
 
-import psycopg
 import pytest
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
 
 from records import followups, migrate
 from records.clinics import Clinic
@@ -136,9 +140,11 @@ def test_pages_of_items_that_had_ended_are_closed_by_the_upgrade(
     duty.world.execute(
         "UPDATE follow_up SET status = 'resolved', resolved_at = :at", at=duty.world.now
     )
-    with psycopg.connect(database.owner_dsn, autocommit=True) as owner:
-        owner.execute("UPDATE alembic_version SET version_num = '0021'")
-    migrate.upgrade(database.owner_url, database.url)
+    engine = create_engine(database.owner_url)
+    with engine.begin() as owner, Operations.context(MigrationContext.configure(owner)):
+        folder = Path(migrate.__file__).parent / "migrations"
+        ScriptDirectory(str(folder)).get_revision("0022").module.upgrade()
+    engine.dispose()
     open_ones = "SELECT count(*) FROM page WHERE closed_at IS NULL"
     on_their_way = "SELECT count(*) FROM page_delivery WHERE status IN ('planned', 'sending')"
     assert duty.world.execute(open_ones) == duty.world.execute(on_their_way) == [(0,)]

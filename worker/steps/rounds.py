@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from records import casework, clinics, followups, outages, pages
+from records import casework, clinics, followups, harm, outages, pages
 from records.base import Session
 from records.clinics import Clinic
 from records.outages import Outage
@@ -156,8 +156,12 @@ def _untaken(session: Session, services: Services, clinic: Clinic) -> int:
 
 
 def _wanted(clinic: Clinic, reason: FollowUpReason, cause: str, now: datetime) -> WantedFollowUp:
-    due, severity = clinic.file.staffed().due(Severity.CALL_TODAY, now), Severity.CALL_TODAY
-    to_lead = reason is not FollowUpReason.CLOSURE_LIST
+    staffed, severity = clinic.file.staffed(), Severity.CALL_TODAY
+    # Nobody looks at a list for closed days after they are over.
+    listed = reason is FollowUpReason.CLOSURE_LIST
+    closed = listed and not staffed.is_staffed_day(now.astimezone(staffed.zone).date())
+    due = now if closed else staffed.due(severity, now)
+    to_lead = not listed
     return WantedFollowUp(
         reason=reason, severity=severity, due_at=due, cause=cause, for_lead=to_lead
     )
@@ -201,13 +205,21 @@ def _readers(session: Session, clinic: Clinic, now: datetime) -> list[Person]:
 
 
 def _closure_list(session: Session, services: Services, clinic: Clinic) -> int:
-    """Open the closure list at noon before two or more closed days (care rule 19)."""
+    """Open the closure list at noon before two or more closed days (care rule 19).
+
+    Where the clinic closes at short notice that noon has passed: then at once, if there is anybody
+    whom silence would hide.
+    """
     now, hours = services.now, clinic.file.staffed()
-    day = now.astimezone(hours.zone).date()
-    at = hours.closure_list_at(day)
+    today = now.astimezone(hours.zone).date()
+    last = hours.last_staffed_day(today)
+    at = hours.closure_list_at(last)
     if at is None or now < at:
         return 0
-    return _open_once_a_day(session, clinic, FollowUpReason.CLOSURE_LIST, now)
+    cause = f"{FollowUpReason.CLOSURE_LIST}:{last.isoformat()}"
+    if last != today and not harm.closure_list(session, clinic.id, now=now):
+        return 0
+    return _open_once(session, clinic, FollowUpReason.CLOSURE_LIST, cause, now)
 
 
 def _nobody_there(session: Session, services: Services, clinic: Clinic) -> int:
@@ -222,7 +234,13 @@ def _open_once_a_day(
     session: Session, clinic: Clinic, reason: FollowUpReason, now: datetime
 ) -> int:
     """Open the clinic's item of this reason unless its day has seen it; return how many."""
-    cause = f"{reason}:{now.astimezone(clinic.file.zone).date().isoformat()}"
+    today = now.astimezone(clinic.file.zone).date()
+    return _open_once(session, clinic, reason, f"{reason}:{today.isoformat()}", now)
+
+
+def _open_once(
+    session: Session, clinic: Clinic, reason: FollowUpReason, cause: str, now: datetime
+) -> int:
     if cause in followups.causes_seen(session, clinic.id, [cause]):
         return 0
     wanted = _wanted(clinic, reason, cause, now)
