@@ -98,22 +98,20 @@ def page(request: Request, person: SignedIn, page_id: UUID) -> Response:
         if found is None or found.clinic_id != person.clinic_id:
             raise HTTPException(404)
         ways = pages.deliveries_of(session, page_id)
-    return show(request, person, "page.html", {"page": found, "ways": ways})
+    takes = person.may_act and (found.follow_up_id or actions.calls(found, person.email))
+    return show(request, person, "page.html", {"page": found, "ways": ways, "takes": takes})
 
 
 @router.post("/pages/{page_id}/take", dependencies=[OwnForm])
 def take_page(request: Request, person: SignedIn, page_id: UUID) -> Response:
-    """Acknowledge a page."""
-    services = services_of(request)
-    with services.database.transaction() as session:
-        found = pages.by_id(session, page_id)
-        if found is None or found.clinic_id != person.clinic_id:
-            raise HTTPException(404)
+    """Acknowledge a page; the item that it is about becomes the person's own."""
     try:
-        actions.take_page(services, page_id)
+        follow_up_id = actions.take_paged(services_of(request), page_id, actor=person.actor)
     except FollowUpActionError as error:
-        return back(request, str(error), "/")
-    return back(request, "Thank you: it reached you.", "/")
+        return refused(request, error, "/")
+    if follow_up_id is None:
+        return back(request, "Thank you: it reached you.", "/")
+    return back(request, "It is yours now.", f"/follow-ups/{follow_up_id}")
 
 
 @router.get("/call-list", name="call_list")

@@ -6,6 +6,7 @@ so that a page is taken in one way, whatever it was taken by.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from records.base import Session, new_id
 from records.casework import staff_by_id
 from records.clinics import Staff
 from records.followups import FollowUp
+from records.pages import Page
 from worker.presence import MAY_DECIDE
 from worker.services import Services
 
@@ -68,7 +70,8 @@ class Actor:
 def take_page(services: Services, page_id: UUID) -> str:
     """Acknowledge a page in the name of whoever was paged; return the page's kind.
 
-    For a key pressed on the phone and for a paging service's answer. Raises FollowUpActionError.
+    For a key pressed on the phone, a paging service's answer and the command line; whoever signed
+    in acts by `worker.steps.followup_actions.take_paged`. Raises FollowUpActionError.
     """
     with services.database.transaction() as session:
         return take_page_in(session, services, page_id)
@@ -84,16 +87,21 @@ def take_page_in(session: Session, services: Services, page_id: UUID) -> str:
     if page is None:
         raise FollowUpMissingError
     if page.follow_up_id is None:
-        page.acknowledged_at = page.acknowledged_at or services.now
-        page.acknowledged_by = page.acknowledged_by or page.person
-        page.closed_at = page.closed_at or services.now
-        pages.end_deliveries(session, [page.id], now=services.now)
+        note_reached(session, page, now=services.now)
         return page.kind
     item = followups.by_id(session, page.follow_up_id)
     if item is None or item.status == "resolved":
         raise FollowUpEndedError(item.outcome if item else None)
     _take_as(session, services, item, page.person)
     return page.kind
+
+
+def note_reached(session: Session, page: Page, *, now: datetime) -> None:
+    """Note that a page about no item reached the person paged; a second time changes nothing."""
+    page.acknowledged_at = page.acknowledged_at or now
+    page.acknowledged_by = page.acknowledged_by or page.person
+    page.closed_at = page.closed_at or now
+    pages.end_deliveries(session, [page.id], now=now)
 
 
 def _take_as(session: Session, services: Services, item: FollowUp, person: str) -> None:

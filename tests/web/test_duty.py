@@ -225,25 +225,74 @@ def test_another_clinics_item_is_not_told_of(house: House, client: Client, kim: 
     assert answer.status_code == 404
 
 
+def paged(house: House, clinic: Clinic, person: str, item: FollowUp | None = None) -> Page:
+    """Add a page to somebody: about an item, else a test."""
+    row: Page = house.add(
+        Page(
+            id=new_id(),
+            clinic_id=clinic.id,
+            follow_up_id=item.id if item else None,
+            kind="item" if item else "test",
+            why="opened",
+            severity="page_now",
+            person=person,
+            subject=None if item else "test",
+            at=NOW - timedelta(hours=1),
+        )
+    )
+    return row
+
+
 def test_a_test_page_is_taken_by_a_button(
     house: House, clinic: Clinic, client: Client, kim: Staff
 ) -> None:
     """It shows by which ways it came; another clinic's is not found."""
-    row = Page(
-        id=new_id(),
-        clinic_id=clinic.id,
-        kind="test",
-        why="opened",
-        severity="page_now",
-        person="kim@clinic.test",
-        subject="test",
-        at=NOW - timedelta(hours=1),
-    )
-    house.add(row)
+    row = paged(house, clinic, "kim@clinic.test")
     assert "It reached me" in client.get(f"/pages/{row.id}").text
     client.post(f"/pages/{row.id}/take", data=form(client))
-    assert house.count("page", "acknowledged_at IS NOT NULL") == 1
+    assert house.rows("SELECT acknowledged_by FROM page") == [("kim@clinic.test",)]
     assert client.get(f"/pages/{new_id()}").status_code == 404
+    assert client.post(f"/pages/{new_id()}/take", data=form(client)).status_code == 404
+
+
+def test_a_test_page_counts_from_the_person_paged_alone(
+    house: House, clinic: Clinic, client: Client, kim: Staff
+) -> None:
+    """A colleague who opens its link proves nothing of Lee's phone."""
+    row = paged(house, clinic, "lee@clinic.test")
+    assert "It reached me" not in client.get(f"/pages/{row.id}").text
+    client.post(f"/pages/{row.id}/take", data=form(client))
+    assert "went to somebody else" in client.get("/").text
+    assert house.count("page", "closed_at IS NULL AND acknowledged_at IS NULL") == 1
+
+
+def test_a_page_makes_its_item_the_signed_in_persons(
+    house: House, clinic: Clinic, client: Client, kim: Staff, item: FollowUp
+) -> None:
+    """Lee was paged and Kim takes it: Kim has it, and history and audit say so."""
+    row = paged(house, clinic, "lee@clinic.test", item)
+    taken = client.post(f"/pages/{row.id}/take", data=form(client))
+    assert taken.headers["location"] == f"/follow-ups/{item.id}"
+    assert house.rows("SELECT status, owner_id FROM follow_up") == [("acknowledged", kim.id)]
+    label = f"staff:{kim.id}"
+    assert house.rows("SELECT acknowledged_by FROM page") == [(label,)]
+    assert house.rows("SELECT actor, action FROM follow_up_event") == [(label, "taken")]
+    audited = "SELECT actor FROM audit_event WHERE action = 'follow_up.taken'"
+    assert house.rows(audited) == [(label,)]
+
+
+@pytest.mark.parametrize("about", ["item", "test"])
+def test_a_viewer_takes_no_page(house: House, clinic: Clinic, client: Client, about: str) -> None:
+    """Neither a colleague's page about a crisis nor a test: nothing changes, and they are told."""
+    house.staff(clinic, "vic@clinic.test", "viewer")
+    client.sign_in("vic@clinic.test", PASSWORD)
+    item = house.follow_up(clinic.id, "crisis", "page_now", house.patient(clinic))
+    row = paged(house, clinic, "vic@clinic.test", item if about == "item" else None)
+    assert "<button>" not in client.get(f"/pages/{row.id}").text.partition("<main")[2]
+    client.post(f"/pages/{row.id}/take", data=form(client))
+    assert "not act on them" in client.get("/").text
+    assert house.rows("SELECT status, owner_id, climbs_at FROM follow_up") == [("open", None, None)]
+    assert house.count("page", "closed_at IS NULL AND acknowledged_at IS NULL") == 1
 
 
 def test_when_texts_are_down_the_first_page_says_so(

@@ -11,10 +11,13 @@ from uuid import UUID
 
 from records import accounting, clinics, enrollments, followups, pages, patients, worklist
 from records.base import Session
+from records.casework import staff_by_id
 from records.clinics import Staff
 from records.followups import FollowUp
+from records.pages import Page
 from records.worklist import ListedFollowUp
 from schedules.clinic import ClinicFile
+from schedules.clinic_parts import key_of
 from schedules.followups import CHANGES_PLANS, SAFETY, FollowUpReason
 from schedules.silence import CALL_AHEAD
 from schedules.staffing import Severity
@@ -31,6 +34,7 @@ from worker.taking import (
     FollowUpTakenError,
     NotAllowedError,
     acknowledge,
+    note_reached,
     owner_of,
     record,
     refuse_if_not_theirs,
@@ -56,6 +60,7 @@ LONGEST_SNOOZE = timedelta(days=30)
 # What was told outside is written down soon; a browser's clock may be a little ahead of ours.
 LONGEST_AGO, _CLOCKS_APART = timedelta(days=30), timedelta(minutes=5)
 LONGEST_RECIPIENT, LONGEST_TOLD = 200, 2000
+ONLY_LOOKS = "A viewer can look at follow-ups but not act on them."
 ONLY_A_CLINICIAN = "Only a clinician ends this follow-up. Hand it over."
 _REASONS_OF_SAFETY = frozenset(str(reason) for reason in SAFETY)
 
@@ -109,6 +114,38 @@ def take(services: Services, follow_up_id: UUID, *, actor: Actor) -> ListedFollo
         if not mine:
             record(session, services, item, actor, "taken")
         return _listed(session, services, follow_up_id)
+
+
+def take_paged(services: Services, page_id: UUID, *, actor: Actor) -> UUID | None:
+    """Acknowledge a page in the name of whoever signed in; return the item it is about, if any.
+
+    The item becomes theirs as by `take`, whoever was paged. A page about none, such as a test,
+    tells that it reached the person paged, and only they know that. Raises FollowUpActionError.
+    """
+    with services.database.transaction() as session:
+        page = pages.by_id(session, page_id, lock=True)
+        if page is None or page.clinic_id != actor.clinic_id:
+            raise FollowUpMissingError
+        follow_up_id = page.follow_up_id
+        if follow_up_id is None:
+            _note_reached_by(session, services, page, actor)
+    if follow_up_id is not None:
+        take(services, follow_up_id, actor=actor)
+    return follow_up_id
+
+
+def _note_reached_by(session: Session, services: Services, page: Page, actor: Actor) -> None:
+    if actor.role not in MAY_ACT:
+        raise NotAllowedError(ONLY_LOOKS)
+    staff = staff_by_id(session, actor.staff_id)
+    if staff is None or not calls(page, staff.email):
+        raise NotAllowedError("This page went to somebody else. Only they can say it reached them.")
+    note_reached(session, page, now=services.now)
+
+
+def calls(page: Page, email: str) -> bool:
+    """Whether it is the staff member with this address whom a page calls."""
+    return page.person == key_of(email, "")
 
 
 def assign(services: Services, follow_up_id: UUID, *, email: str, actor: Actor) -> ListedFollowUp:
@@ -307,7 +344,7 @@ def _item_of(session: Session, follow_up_id: UUID, actor: Actor) -> FollowUp:
     if item is None or item.clinic_id != actor.clinic_id:
         raise FollowUpMissingError
     if actor.role not in MAY_ACT:
-        raise NotAllowedError("A viewer can look at follow-ups but not act on them.")
+        raise NotAllowedError(ONLY_LOOKS)
     return item
 
 
