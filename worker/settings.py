@@ -5,7 +5,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -22,7 +29,10 @@ class SettingsError(Exception):
 
 
 class FileSource(PydanticBaseSettingsSource):
-    """Reads `NAME_FILE`: the path of a file that holds the value, as Docker hands secrets over."""
+    """Reads `NAME_FILE`: the path of a file that holds the value, as Docker hands secrets over.
+
+    An empty file counts as no value, as an empty variable does.
+    """
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         name = str(field.alias or field_name).upper()
@@ -30,7 +40,7 @@ class FileSource(PydanticBaseSettingsSource):
         if not path:
             return None, name, False
         try:
-            return Path(path).read_text(encoding="utf-8").strip(), name, False
+            return Path(path).read_text(encoding="utf-8").strip() or None, name, False
         except OSError as error:
             raise SettingsError(
                 f"{name}_FILE names {path}, which can't be read ({error.strerror}): "
@@ -44,6 +54,16 @@ class FileSource(PydanticBaseSettingsSource):
             if value is not None:
                 found[key] = value
         return found
+
+
+def _not_blank(value: SecretStr) -> SecretStr:
+    """Refuse a secret that anybody knows. Raises ValueError."""
+    if not value.get_secret_value().strip():
+        raise ValueError("is empty: give it a value, or leave it out")
+    return value
+
+
+Secret = Annotated[SecretStr, AfterValidator(_not_blank)]
 
 
 def _named(name: str, **options: Any) -> Any:
@@ -61,36 +81,32 @@ class Settings(BaseSettings):
         populate_by_name=True,
     )
 
-    database_url: SecretStr = _named("DATABASE_URL")
-    database_owner_url: SecretStr | None = _named("DATABASE_OWNER_URL", default=None)
-    redis_url: SecretStr = _named("REDIS_URL")
+    database_url: Secret = _named("DATABASE_URL")
+    database_owner_url: Secret | None = _named("DATABASE_OWNER_URL", default=None)
+    redis_url: Secret = _named("REDIS_URL")
     mode: Literal["sandbox", "trial", "live"] = _named("AFTERCARE_MODE", default="sandbox")
     trial_numbers: Annotated[tuple[str, ...], NoDecode] = _named(
         "AFTERCARE_TRIAL_NUMBERS", default=()
     )
     public_url: str = _named("PUBLIC_URL")
     twilio_account_sid: str = _named("TWILIO_ACCOUNT_SID")
-    twilio_auth_token: SecretStr = _named("TWILIO_AUTH_TOKEN")
-    twilio_auth_token_previous: SecretStr | None = _named(
-        "TWILIO_AUTH_TOKEN_PREVIOUS", default=None
-    )
+    twilio_auth_token: Secret = _named("TWILIO_AUTH_TOKEN")
+    twilio_auth_token_previous: Secret | None = _named("TWILIO_AUTH_TOKEN_PREVIOUS", default=None)
     twilio_api_url: str | None = _named("TWILIO_API_URL", default=None)
-    encryption_keys: Annotated[tuple[SecretStr, ...], NoDecode] = _named(
-        "AFTERCARE_ENCRYPTION_KEYS"
-    )
-    secret_key: SecretStr = _named("AFTERCARE_SECRET_KEY", min_length=16)
+    encryption_keys: Annotated[tuple[Secret, ...], NoDecode] = _named("AFTERCARE_ENCRYPTION_KEYS")
+    secret_key: Secret = _named("AFTERCARE_SECRET_KEY", min_length=16)
     dispatch_interval: float = _named("AFTERCARE_DISPATCH_INTERVAL", default=1.0, gt=0, le=60)
     log_format: Literal["json", "console"] = _named("AFTERCARE_LOG_FORMAT", default="json")
     host: str = _named("AFTERCARE_HOST", default="127.0.0.1")
     port: int = _named("AFTERCARE_PORT", default=8000, ge=0, le=65535)
-    metrics_token: SecretStr | None = _named("AFTERCARE_METRICS_TOKEN", default=None)
+    metrics_token: Secret | None = _named("AFTERCARE_METRICS_TOKEN", default=None)
     worker_metrics_port: int = _named("AFTERCARE_WORKER_METRICS_PORT", default=9101, ge=0)
     heartbeat_url: str | None = _named("AFTERCARE_HEARTBEAT_URL", default=None)
-    smtp_url: SecretStr | None = _named("SMTP_URL", default=None)
+    smtp_url: Secret | None = _named("SMTP_URL", default=None)
     page_webhook_url: str | None = _named("AFTERCARE_PAGE_WEBHOOK_URL", default=None)
-    page_webhook_secret: SecretStr | None = _named("AFTERCARE_PAGE_WEBHOOK_SECRET", default=None)
+    page_webhook_secret: Secret | None = _named("AFTERCARE_PAGE_WEBHOOK_SECRET", default=None)
     page_account_sid: str | None = _named("AFTERCARE_PAGE_TWILIO_ACCOUNT_SID", default=None)
-    page_auth_token: SecretStr | None = _named("AFTERCARE_PAGE_TWILIO_AUTH_TOKEN", default=None)
+    page_auth_token: Secret | None = _named("AFTERCARE_PAGE_TWILIO_AUTH_TOKEN", default=None)
     page_from: str | None = _named("AFTERCARE_PAGE_TWILIO_FROM", default=None)
     operators: Annotated[tuple[str, ...], NoDecode] = _named("AFTERCARE_OPERATORS", default=())
     requests_in_flight: int = _named("AFTERCARE_REQUESTS_IN_FLIGHT", default=256, ge=1, le=4096)
@@ -249,6 +265,9 @@ def load(**overrides: Any) -> Settings:
 def _in_words(fault: Any) -> str:
     name = ".".join(str(part) for part in fault["loc"][:1])
     if fault["type"] == "missing":
+        file = os.environ.get(f"{name}_FILE")
+        if file:
+            return f"{name} is missing: {file}, which {name}_FILE names, is empty. Fill it in"
         return (
             f"{name} is missing: set it in the environment or in .env (see .env.example), "
             f"or name a file that holds it in {name}_FILE"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cli import errors
-from tests.cli.conftest import Run, environment
+from tests.cli.conftest import Run, environment, write
 from tests.support.databases import Databases
 from tests.support.processes import ROOT
 
@@ -23,6 +23,27 @@ def test_a_missing_setting_is_named_with_its_mend(
     assert (ran.code, ran.out) == (2, "")
     assert "TWILIO_AUTH_TOKEN is missing: set it in the environment or in .env" in ran.err
     assert "Traceback" not in ran.err
+
+
+def test_a_setting_whose_file_is_empty_is_missing(
+    settings_env: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody could sign as the carrier by an empty token; the file is named."""
+    monkeypatch.delenv("TWILIO_AUTH_TOKEN")
+    file = write(settings_env, "token", "\n")
+    monkeypatch.setenv("TWILIO_AUTH_TOKEN_FILE", str(file))
+    ran = run("messages")
+    assert ran.code == 2
+    assert f"TWILIO_AUTH_TOKEN is missing: {file}, which TWILIO_AUTH_TOKEN_FILE names" in ran.err
+
+
+def test_a_secret_of_blanks_is_refused(
+    settings_env: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody could sign a page's answer by it."""
+    monkeypatch.setenv("AFTERCARE_PAGE_WEBHOOK_SECRET", " ")
+    ran = run("messages")
+    assert (ran.code, "AFTERCARE_PAGE_WEBHOOK_SECRET: is empty" in ran.err) == (2, True)
 
 
 def test_sandbox_mode_with_twilios_host_is_refused(

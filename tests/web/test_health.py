@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -142,6 +143,19 @@ def test_metrics_tell_of_paging_in_counts_alone(
     ):
         assert line in text, line
     assert "kim" not in text
+
+
+def test_an_empty_file_of_the_token_opens_nothing(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It counts as no token, so that a client elsewhere reads no metrics."""
+    file = tmp_path / "metrics_token"
+    file.write_text("\n")
+    monkeypatch.setenv("AFTERCARE_METRICS_TOKEN_FILE", str(file))
+    elsewhere = {"X-Forwarded-For": "203.0.113.9"}
+    with served(house.with_settings()) as client:
+        assert client.get("/metrics", headers=elsewhere).status_code == 403
+        assert client.get("/metrics").status_code == 200
 
 
 def test_metrics_without_a_token_answer_this_machine_only(client: Client) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -165,3 +166,17 @@ def test_a_paging_service_takes_a_page_by_its_signed_word(house: House, page: Pa
         assert word(signature("shared", now, b"{}"), b"{}") == 400
         assert word(signature("shared", now, body)) == 200
     assert house.rows("SELECT status FROM follow_up") == [("acknowledged",)]
+
+
+def test_an_empty_secret_signs_no_word_of_a_paging_service(
+    house: House, page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the secret's file is empty, nobody takes a crisis by a word that anybody can sign."""
+    file = tmp_path / "secret"
+    file.write_text("")
+    monkeypatch.setenv("AFTERCARE_PAGE_WEBHOOK_SECRET_FILE", str(file))
+    body = json.dumps({"page": str(page.id)}).encode()
+    headers = {SIGNATURE_HEADER: signature("", int(time.time()), body)}
+    with served(house.with_settings()) as client:
+        assert client.post("/paging/acknowledge", data=body, headers=headers).status_code == 403
+    assert house.rows("SELECT status FROM follow_up") == [("open",)]
