@@ -5,16 +5,19 @@ own record and its one open clock, `next_at`: when it is tried next, or looked a
 paged when is the follow-up's clock (`climbs_at`); see `schedules.ladder`.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import (
+    ColumnElement,
     ForeignKey,
     Index,
     SmallInteger,
+    and_,
     func,
+    not_,
     or_,
     select,
     text,
@@ -168,11 +171,34 @@ def due_items(session: Session, *, now: datetime, limit: int) -> list[FollowUp]:
     return list(session.scalars(mine.with_for_update(skip_locked=True)))
 
 
-def due_deliveries(session: Session, *, now: datetime, limit: int) -> list[PageDelivery]:
-    """Lock and return what is to be tried now."""
-    mine = select(PageDelivery).where(PageDelivery.next_at <= now)
-    mine = mine.order_by(PageDelivery.next_at).limit(limit)
-    return list(session.scalars(mine.with_for_update(skip_locked=True)))
+def due_deliveries(
+    session: Session, *, now: datetime, room: Mapping[str, int], most_tries: int, limit: int
+) -> list[PageDelivery]:
+    """Lock and return what is to be tried now, by each channel as many as it has room for.
+
+    What may be a life goes first. Up to `limit` that are over come too: they need no room.
+    """
+    over = or_(
+        PageDelivery.expires_at <= now,
+        PageDelivery.tries >= most_tries,
+        PageDelivery.channel.not_in(room),
+    )
+    found = _due(session, over, now=now, limit=limit)
+    for channel, free in room.items():
+        if free > 0:
+            theirs = and_(PageDelivery.channel == channel, not_(over))
+            found += _due(session, theirs, now=now, limit=free)
+    return found
+
+
+def _due(
+    session: Session, which: ColumnElement[bool], *, now: datetime, limit: int
+) -> list[PageDelivery]:
+    mine = select(PageDelivery).join(Page, Page.id == PageDelivery.page_id)
+    mine = mine.where(PageDelivery.next_at <= now, which)
+    mine = mine.order_by(Page.severity != "page_now", PageDelivery.next_at, PageDelivery.id)
+    locked = mine.limit(limit).with_for_update(of=PageDelivery, skip_locked=True)
+    return list(session.scalars(locked))
 
 
 def by_id(session: Session, page_id: UUID, *, lock: bool = False) -> Page | None:

@@ -1,7 +1,8 @@
 """The carrier of the simulation: the shipped one in memory, with faults, and quick to ask."""
 
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import takewhile
@@ -19,6 +20,8 @@ from worker.paging.transports import Job
 T = TypeVar("T")
 
 _A_DAY = timedelta(days=1)
+# Pages by one channel that are tried and written down together.
+_TOGETHER = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +120,11 @@ class QuickCarrier(Carrier):
 
 class QuickPager(Pager):
     """The worker's pager without its threads: pages are tried, and their end written, at once."""
+
+    @contextmanager
+    def room(self) -> Iterator[dict[str, int]]:
+        """Give room for as much as anybody claims."""
+        yield dict.fromkeys(self.channels, _TOGETHER)
 
     def submit(self, jobs: Sequence[Job]) -> None:
         """Try these now."""

@@ -1,6 +1,8 @@
 """Paging, as stories: a text in danger, day and night, and who is called until somebody comes."""
 
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,7 +11,7 @@ from sqlalchemy import insert
 
 from messages.gateway import Refused
 from messages.gateways.fake import refuse
-from records import pages as pages_of
+from records import pages as page_rows
 from records import patients
 from records.followups import FollowUp
 from records.outbox import Message
@@ -18,7 +20,9 @@ from records.patients import Patient
 from schedules.ladder import Channel
 from tests.support.world import World, patient_row, phone_of
 from tests.worker.duty import CRISIS, KIM, SAM, Duty
-from worker.paging.transports import Result, Sent
+from tests.worker.talk import Talk
+from worker.paging.pager import MOST_TRIES, Pager
+from worker.paging.transports import Job, Result, Sent
 from worker.steps import followup_actions as actions
 from worker.steps import pages, people, replies
 from worker.steps import staff as staff_step
@@ -281,8 +285,8 @@ def test_each_of_two_on_a_number_has_the_words_and_the_reply(duty: Duty) -> None
     assert duty.safety_goes() == ["crisis_reply", "crisis_noack"]
     with duty.world.database.transaction() as session:
         for item in (first, second):
-            assert [each.intent for each in pages_of.safety_texts(session, item.id)] == ["crisis"]
-            assert pages_of.answers_about(session, item.id)[0].template == "crisis_reply"
+            assert [each.intent for each in page_rows.safety_texts(session, item.id)] == ["crisis"]
+            assert page_rows.answers_about(session, item.id)[0].template == "crisis_reply"
 
 
 def test_nobody_who_died_is_told_that_nobody_came(duty: Duty) -> None:
@@ -424,6 +428,109 @@ def test_a_claim_that_dies_is_made_again(duty: Duty) -> None:
     assert duty.texted(SAM) == []
     duty.waits(minutes=1)
     assert len(duty.texted(SAM)) == 1
+
+
+class HungCarrier:
+    """A carrier that answers no call before it is told to; as many calls wait as it has threads."""
+
+    def __init__(self, world: World) -> None:
+        self.rung: list[Job] = []
+        self._rings, self._nudges = threading.Semaphore(0), threading.Semaphore(0)
+        self._answers = threading.Event()
+        self.services = replace(world.services, nudge=lambda *_: self._nudges.release())
+        self.pager = Pager(self.services, {Channel.VOICE: self._call})
+
+    def _call(self, job: Job) -> Sent:
+        self.rung.append(job)
+        self._rings.release()
+        assert self._answers.wait(20)
+        return Sent(result=Result.ACCEPTED)
+
+    def rings(self, times: int) -> None:
+        """Wait until so many further calls are being made."""
+        for _ in range(times):
+            assert self._rings.acquire(timeout=20)
+
+    def tick(self) -> None:
+        """Do what a tick does for pages, and wait for nobody."""
+        pages.run(self.services, self.pager)
+
+    def answers(self) -> None:
+        """Have it take the calls that wait; the pager asks for more, and it takes those too."""
+        self._answers.set()
+        assert self._nudges.acquire(timeout=20)
+        assert self.pager.drain(20)
+        self.tick()
+        assert self.pager.drain(20)
+
+    def close(self) -> None:
+        """End its threads."""
+        self._answers.set()
+        self.pager.close()
+
+
+@pytest.fixture
+def hung(world: World) -> Iterator[HungCarrier]:
+    """Six patients in danger, about four of whom staff are being called."""
+    talk = Talk(world)
+    talk.someone(6)
+    for number in range(6):
+        talk.says(CRISIS, phone=phone_of(number))
+    carrier = HungCarrier(world)
+    try:
+        carrier.tick()
+        carrier.rings(4)
+        yield carrier
+    finally:
+        carrier.close()
+
+
+def calls_of(world: World) -> list[PageDelivery]:
+    """Return all calls to staff, made or waiting."""
+    return [row for row in Talk(world).rows(PageDelivery) if row.channel == Channel.VOICE]
+
+
+def test_calls_that_wait_for_a_hung_carrier_keep_their_tries(
+    world: World, hung: HungCarrier
+) -> None:
+    """Only what is tried spends a try; what waited goes as soon as there is a thread."""
+    for _ in range(6):
+        world.advance(seconds=61)
+        hung.tick()
+    waiting, rung = [("planned", 0)] * 2, [("sending", 1)] * 4
+    assert sorted((row.status, row.tries) for row in calls_of(world)) == waiting + rung
+    hung.answers()
+    calls = calls_of(world)
+    assert {(row.status, row.tries) for row in calls} == {("accepted", 1)}
+    assert {row.id for row in calls} == {job.delivery_id for job in hung.rung}
+
+
+def test_a_call_that_waits_is_not_made_once_somebody_has_the_page(
+    world: World, hung: HungCarrier
+) -> None:
+    """Nobody is rung about what a colleague has taken meanwhile."""
+    rung = {job.page_id for job in hung.rung}
+    waiting = [row.page_id for row in calls_of(world) if row.page_id not in rung]
+    for page_id in waiting:
+        actions.take_page(world.services, page_id)
+    hung.answers()
+    assert (len(waiting), {job.page_id for job in hung.rung}) == (2, rung)
+
+
+def test_a_crisis_is_called_about_before_what_else_waits(world: World, hung: HungCarrier) -> None:
+    """With one thread for two, what may be a life goes first, also where it came later."""
+    rung = {job.delivery_id for job in hung.rung}
+    [other, crisis] = [row for row in calls_of(world) if row.id not in rung]
+    world.execute("UPDATE page SET severity = 'call_today' WHERE id = :id", id=other.page_id)
+    world.advance(seconds=2)
+    now = world.now
+    world.execute("UPDATE page_delivery SET next_at = :now WHERE id = :id", now=now, id=crisis.id)
+    room = {Channel.VOICE: 1}
+    with world.database.transaction() as session:
+        due = page_rows.due_deliveries(
+            session, now=now, room=room, most_tries=MOST_TRIES, limit=100
+        )
+        assert [row.id for row in due] == [crisis.id]
 
 
 def test_two_people_who_take_one_item_at_once(duty: Duty) -> None:

@@ -1,12 +1,15 @@
 """Who carries pages out: threads of their own for each channel, and the outcome of each try.
 
 A mail server that hangs holds up no call. The rows are the promise: a process that dies leaves a
-delivery `sending`, and its lease brings it back.
+delivery `sending`, and its lease brings it back. No more is claimed than there are threads free to
+carry it: what waits is a row that keeps its tries, and that ends when somebody takes its item.
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -36,20 +39,29 @@ class Pager:
             name: ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix=f"page-{name}")
             for name in self.channels
         }
-        self._pending = 0
+        self._busy: Counter[str] = Counter()
         self._settled = threading.Condition()
+        self._claiming = threading.Lock()
+
+    @contextmanager
+    def room(self) -> Iterator[dict[str, int]]:
+        """Give how many more each channel can carry at once, to one who claims at a time."""
+        with self._claiming:
+            with self._settled:
+                free = {name: _THREADS - self._busy[name] for name in self.channels}
+            yield free
 
     def submit(self, jobs: Sequence[Job]) -> None:
-        """Have these go now; returns at once."""
+        """Have these go now, for which there was room; returns at once."""
         for job in jobs:
             with self._settled:
-                self._pending += 1
+                self._busy[job.channel] += 1
             self._pools[job.channel].submit(self._carry, job)
 
     def drain(self, timeout: float = 30) -> bool:
         """Wait until everything submitted is written down; return whether that came true."""
         with self._settled:
-            return self._settled.wait_for(lambda: self._pending == 0, timeout)
+            return self._settled.wait_for(lambda: self._busy.total() == 0, timeout)
 
     def close(self) -> None:
         """Let what is on its way come to its end."""
@@ -61,8 +73,12 @@ class Pager:
             self.carry([job])
         finally:
             with self._settled:
-                self._pending -= 1
+                was_full = self._busy[job.channel] == _THREADS
+                self._busy[job.channel] -= 1
                 self._settled.notify_all()
+            if was_full:
+                # Something may wait for this thread, and need not wait for the tick.
+                self._services.nudge("pages")
 
     def carry(self, jobs: Sequence[Job]) -> None:
         """Try pages here and now, and write down together what came of them; never raises.

@@ -282,29 +282,43 @@ def _say_nobody_was_reached(
 
 
 def dispatch(services: Services, pager: Pager, *, limit: int = 100) -> Counter[str]:
-    """Claim the deliveries that are due and hand them to the pager."""
+    """Claim of the deliveries that are due what the pager has threads for, and hand it over."""
     counts: Counter[str] = Counter()
     now = services.now
+    with pager.room() as room:
+        jobs, unfit = _claim(services, room, counts, now=now, limit=limit)
+        services.crashpoint("page.after_claim_commit")
+        pager.submit(jobs)
+    with services.database.transaction() as session:
+        # Apart from the claim: whoever takes an item locks it before its deliveries.
+        _climb_past(session, sorted(unfit), now=now)
+    counts["dispatched"] = len(jobs)
+    return +counts
+
+
+def _claim(
+    services: Services,
+    room: Mapping[str, int],
+    counts: Counter[str],
+    *,
+    now: datetime,
+    limit: int,
+) -> tuple[list[Job], set[UUID]]:
+    """Claim deliveries; return what is to be carried, and the pages of which one can't be read."""
     jobs: list[Job] = []
     with services.database.transaction() as session:
-        due = pages.due_deliveries(session, now=now, limit=limit)
+        due = pages.due_deliveries(session, now=now, room=room, most_tries=MOST_TRIES, limit=limit)
         about = _read(session, {row.page_id for row in due}, now=now)
         for row in due:
             job = _job(services, about.get(row.page_id), row, now=now)
-            if job is None or job.channel not in pager.channels:
+            if job is None or job.channel not in room:
                 counts["ended"] += 1
             else:
                 jobs.append(job)
         session.flush()
         unfit = {row.page_id for row in due if row.status == DeliveryStatus.FAILED}
         services.crashpoint("page.before_claim_commit")
-    services.crashpoint("page.after_claim_commit")
-    pager.submit(jobs)
-    with services.database.transaction() as session:
-        # Apart from the claim: whoever takes an item locks it before its deliveries.
-        _climb_past(session, sorted(unfit), now=now)
-    counts["dispatched"] = len(jobs)
-    return +counts
+    return jobs, unfit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
