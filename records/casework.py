@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from records.appointments import Appointment
@@ -22,15 +23,16 @@ from records.outbox import Message
 from records.patients import Patient
 from records.vault import Vault
 from records.worklist import (
+    MESSAGES,
     REPLIES,
     SEVERITIES,
     ListedFollowUp,
     ListedMessage,
     ListedReply,
     follow_ups,
+    listed_message,
     listed_reply,
     messages,
-    replies,
 )
 
 
@@ -160,6 +162,14 @@ _WENT = (
 Said = ListedMessage | ListedReply
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where a text stands in its conversation: texts of one instant stand by their ids."""
+
+    at: datetime
+    id: UUID
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
     """A patient's texts both ways up to now, and those planned ahead, each by time."""
@@ -177,36 +187,57 @@ def conversation(
     clinic_id: UUID,
     patient_id: UUID,
     now: datetime,
-    before: datetime | None = None,
+    before: Place | None = None,
     limit: int = 100,
 ) -> Conversation:
-    """Return the newest `limit` texts of a patient before an instant, and those ahead of `now`.
+    """Return the newest `limit` texts of a patient before a place, and those ahead of `now`.
 
     A reply stands where it was received, a text where it was submitted, or was due. What will not
     go although it was to be due stands ahead too, with its reason.
     """
-    sent = partial(messages, session, vault, clinic_id=clinic_id, patient_id=patient_id)
-    received = partial(replies, session, vault, clinic_id=clinic_id, patient_id=patient_id)
-    until = before or now
-    both: list[Said] = [*sent(status=_WENT, until=until, limit=limit + 1)]
-    both += as_corrected(session, received(until=before, limit=limit + 1))
-    both.sort(key=said_at)
-    later = sent(status=_WENT, since=now, limit=limit)
-    ahead = [*sent(status=_AHEAD, limit=limit), *later]
+    # Placed and cut off by the same instant: else what went late would be on two pages, or on none.
+    sent_at = func.coalesce(Message.submitted_at, Message.due_at)
+    went = MESSAGES.where(Message.clinic_id == clinic_id, Message.patient_id == patient_id)
+    went = went.where(
+        Message.status.in_(_WENT), or_(Message.submitted_at.is_not(None), Message.due_at < now)
+    )
+    came = REPLIES.where(Inbound.clinic_id == clinic_id, Inbound.patient_id == patient_id)
+    received = _newest(session, came, Inbound.received_at, Inbound.id, before, limit + 1)
+    sent = _newest(session, went, sent_at, Message.id, before, limit + 1)
+    both: list[Said] = [listed_message(vault, *row) for row in sent]
+    both += as_corrected(session, [listed_reply(vault, *row) for row in received])
+    both.sort(key=place_of)
     items = follow_ups(session, vault, clinic_id=clinic_id, patient_id=patient_id, limit=limit)
     return Conversation(
         past=tuple(both[-limit:]),
-        ahead=tuple(sorted(ahead, key=said_at)),
+        ahead=_ahead(session, vault, clinic_id, patient_id, now=now, limit=limit),
         follow_ups=tuple(items),
         more_before=len(both) > limit,
     )
 
 
-def said_at(row: Said) -> datetime:
+def _newest(
+    session: Session, query: Any, at: Any, row_id: Any, before: Place | None, limit: int
+) -> list[Any]:
+    """Return the newest rows before a place."""
+    if before is not None:
+        query = query.where(or_(at < before.at, and_(at == before.at, row_id < before.id)))
+    return list(session.execute(query.order_by(at.desc(), row_id.desc()).limit(limit)))
+
+
+def _ahead(
+    session: Session, vault: Vault, clinic_id: UUID, patient_id: UUID, *, now: datetime, limit: int
+) -> tuple[ListedMessage, ...]:
+    mine = partial(messages, session, vault, clinic_id=clinic_id, patient_id=patient_id)
+    ended = (row for row in mine(status=_WENT, since=now, limit=limit) if row.submitted_at is None)
+    return tuple(sorted([*mine(status=_AHEAD, limit=limit), *ended], key=place_of))
+
+
+def place_of(row: Said) -> Place:
     """Return where a text stands in its conversation."""
     if isinstance(row, ListedReply):
-        return row.received_at
-    return row.submitted_at or row.due_at
+        return Place(row.received_at, row.id)
+    return Place(row.submitted_at or row.due_at, row.id)
 
 
 def reply(session: Session, vault: Vault, inbound_id: UUID) -> ListedReply | None:

@@ -166,7 +166,7 @@ def _among(column: Any, status: str | Sequence[str]) -> ColumnElement[bool]:
     return wanted
 
 
-_MESSAGES = (
+MESSAGES = (
     select(Message, Clinic.key, Patient.external_id, Appointment.external_id)
     .join(Clinic, Clinic.id == Message.clinic_id)
     .outerjoin(Patient, Patient.id == Message.patient_id)
@@ -194,7 +194,7 @@ def messages(
 
     `since` and `until` bound `due_at`. `patient_id` is ours, not the clinic's.
     """
-    query: Any = _MESSAGES
+    query: Any = MESSAGES
     if clinic_id is not None:
         query = query.where(Message.clinic_id == clinic_id)
     if patient_id is not None:
@@ -202,16 +202,16 @@ def messages(
     if status is not None:
         query = query.where(_among(Message.status, status))
     query = _newest_first(query, Message.due_at, since=since, until=until, limit=limit)
-    return [_listed_message(vault, *row) for row in _oldest_first(session, query)]
+    return [listed_message(vault, *row) for row in _oldest_first(session, query)]
 
 
 def message(session: Session, vault: Vault, message_id: UUID) -> ListedMessage | None:
     """Return one outbound text."""
-    row = session.execute(_MESSAGES.where(Message.id == message_id)).first()
-    return None if row is None else _listed_message(vault, *row)
+    row = session.execute(MESSAGES.where(Message.id == message_id)).first()
+    return None if row is None else listed_message(vault, *row)
 
 
-def _listed_message(
+def listed_message(
     vault: Vault, row: Message, clinic: str, patient: bytes | None, appointment: str | None
 ) -> ListedMessage:
     external = _open(vault, "patient", "external_id", row.patient_id, patient)

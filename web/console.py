@@ -25,7 +25,7 @@ from records import (
     worklist,
 )
 from records.base import Session
-from records.casework import Said
+from records.casework import Place, Said
 from records.outbox import Message
 from records.patients import Patient
 from records.worklist import ListedFollowUp, ListedReply
@@ -44,6 +44,8 @@ _NOTICE = "notice"
 _LONGEST_NOTE = 2000
 LISTED = 200
 SHOWN = 100
+# No text has it, and it comes before every other: an instant alone is the place right before it.
+_FIRST_ID = UUID(int=0)
 
 
 @router.get("/", name="work_list")
@@ -72,9 +74,16 @@ def outage_of(session: Session, clinic_id: UUID, services: Services) -> str | No
 
 @router.get("/patients/{patient_id}", name="patient")
 def patient(
-    request: Request, person: SignedIn, patient_id: UUID, before: datetime | None = None
+    request: Request,
+    person: SignedIn,
+    patient_id: UUID,
+    before: datetime | None = None,
+    before_id: UUID = _FIRST_ID,
 ) -> Response:
-    """Show a patient's conversation, with what is planned ahead; the opening is recorded."""
+    """Show a patient's conversation, with what is planned ahead; the opening is recorded.
+
+    `before` and `before_id` are the place before which the texts shown stand.
+    """
     services = services_of(request)
     if before is not None and before.tzinfo is None:
         raise HTTPException(404)
@@ -88,7 +97,7 @@ def patient(
             clinic_id=person.clinic_id,
             patient_id=patient_id,
             now=services.now,
-            before=before,
+            before=Place(before, before_id) if before else None,
             limit=SHOWN,
         )
         bodies = {row.id: row.body(services.vault) for row in (*talk.past, *talk.ahead)}
@@ -103,7 +112,7 @@ def patient(
         }
         subject = f"patient:{patient_id}"
         record(session, services, person, "conversation.viewed", subject, texts=len(bodies))
-    oldest = casework.said_at(talk.past[0]) if talk.past and talk.more_before else None
+    oldest = casework.place_of(talk.past[0]) if talk.past and talk.more_before else None
     return show(request, person, "patient.html", {**values, "older": oldest, "is_reply": _is_reply})
 
 

@@ -1,5 +1,6 @@
 """The console: signing in, who may see and do what, and what the pages say."""
 
+import html
 import re
 from datetime import timedelta
 from typing import Any
@@ -469,6 +470,53 @@ def test_long_conversation_is_shown_in_pieces(house: House, console: Client, kim
     assert "before=" not in oldest
 
 
+def pieces(console: Client, address: str) -> list[list[str]]:
+    """Follow the link to earlier texts to its end; return the numbers of each page's texts."""
+    found = []
+    while True:
+        shown = console.get(address).text
+        found.append(re.findall(r"Text number (\d+)\.", shown))
+        older = re.findall(r'href="(/patients/[^"]+before=[^"]+)"', shown)
+        if not older:
+            return found
+        address = html.unescape(older[0])
+
+
+def test_texts_of_one_second_at_a_pages_edge_are_all_shown(
+    house: House, console: Client, kim: Staff
+) -> None:
+    """The carrier's list has whole seconds: three replies and an answer stand at the same one."""
+    ana = house.patient(_clinic(house, kim.clinic_id))
+    edge = NOW - timedelta(hours=5)
+    for number in range(3):
+        house.inbound(ana.clinic_id, f"Text number {number}.", ana, received_at=edge)
+    house.message(ana, "Text number 3.", due_at=edge, submitted_at=edge)
+    for number in range(4, 102):
+        at = edge + timedelta(minutes=number)
+        house.inbound(ana.clinic_id, f"Text number {number}.", ana, received_at=at)
+
+    newest, oldest = pieces(console, f"/patients/{ana.id}")
+
+    assert (len(newest), len(oldest)) == (100, 2)
+    assert sorted(map(int, newest + oldest)) == list(range(102))
+
+
+def test_a_text_that_went_late_stands_on_one_page(
+    house: House, console: Client, kim: Staff
+) -> None:
+    """It was due hours before it went, and stands where it went."""
+    ana = house.patient(_clinic(house, kim.clinic_id))
+    for number in range(130):
+        at = NOW - timedelta(minutes=132 - number)
+        house.inbound(ana.clinic_id, f"Text number {number}.", ana, received_at=at)
+    due, went = NOW - timedelta(hours=3), NOW - timedelta(minutes=1)
+    house.message(ana, "Text number 130.", due_at=due, submitted_at=went)
+
+    newest, oldest = pieces(console, f"/patients/{ana.id}")
+
+    assert list(map(int, oldest + newest)) == list(range(131))
+
+
 def test_other_clinics_rows_are_not_found(house: House, console: Client, kim: Staff) -> None:
     """A page of another clinic's patient or item does not exist, and nothing can be done there."""
     other = house.clinic("hillside", number="+12125550111", service="MG" + "2" * 32)
@@ -505,10 +553,11 @@ def test_page_that_does_not_exist_says_so(console: Client, path: str) -> None:
 
 @pytest.mark.parametrize("before", ["yesterday", "2026-11-23T10:00:00", ""])
 def test_bad_instant_is_not_found(house: House, console: Client, kim: Staff, before: str) -> None:
-    """An instant without a zone, or none at all, is a broken link."""
+    """An instant without a zone, or none at all, is a broken link; so is what is no id."""
     ana = house.patient(_clinic(house, kim.clinic_id))
 
     assert console.get(f"/patients/{ana.id}?before={before}").status_code == 404
+    assert console.get(f"/patients/{ana.id}?before_id={before}").status_code == 404
 
 
 def test_text_of_an_unknown_number_can_be_read(house: House, console: Client, kim: Staff) -> None:
