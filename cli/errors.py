@@ -35,6 +35,8 @@ _IN_USERS_WORDS = {
     "records.vault.VaultError": FAILED,
     "cli.footing.EmbeddedError": FAILED,
 }
+#: Says how far a command came; why it stopped is the cause's to say.
+_CUT_SHORT = "worker.intake.batches.CutShortError"
 _DATABASE = frozenset({"sqlalchemy.exc.DBAPIError", "sqlalchemy.exc.TimeoutError"})
 
 
@@ -48,6 +50,10 @@ def explain(error: BaseException) -> tuple[str, int] | None:
             return str(error), _IN_USERS_WORDS[name]
         if name in _DATABASE:
             return _database(error), FAILED
+        if name == _CUT_SHORT and error.__cause__ is not None:
+            cause = error.__cause__
+            why, code = explain(cause) or (unforeseen(cause), FAILED)
+            return f"{why}\n{error}", code
     return None
 
 
@@ -87,4 +93,8 @@ def _database(error: BaseException) -> str:
         return "The database login lacks a right: run `aftercare db upgrade` as the owner."
     if state is None:
         return "The database does not answer: check that it runs and that DATABASE_URL is right."
-    return f"The database refused a statement (SQLSTATE {state}). Nothing was changed."
+    # A command may make several changes, each for itself: only the one that failed is not there.
+    return (
+        f"The database refused a statement (SQLSTATE {state}), and the change that it was part of "
+        "was not made. Changes that the command made before that stand."
+    )

@@ -2,9 +2,19 @@
 
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.cli.conftest import PATIENTS, VISITS, Run, write
+from tests.support.databases import OwnDatabase
+
+# A row that speaks Spanish is refused, as one that somebody else locks is after a while.
+_REFUSE = """
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN RAISE EXCEPTION 'held' USING ERRCODE = '55P03'; END $$;
+    CREATE TRIGGER refuse BEFORE INSERT ON patient FOR EACH ROW WHEN (NEW.language = 'es')
+    EXECUTE FUNCTION refuse()
+"""
 
 
 def test_counts_are_a_sentence(clinic: Path, run: Run) -> None:
@@ -93,3 +103,46 @@ def test_completed_forms_come_in_like_the_other_files(clinic: Path, run: Run) ->
     ran = run("import", "forms", write(clinic, "forms.csv", rows))
     assert (ran.code, ran.out) == (2, "1 rows, 0 created, 0 changed, 0 unchanged, 1 bad.\n")
     assert ran.err == "line 2, column form: no protocol of the clinic asks for a form\n"
+
+
+def many_patients(count: int) -> str:
+    """Return a file of new patients, the last of whom speaks Spanish."""
+    head, *_ = PATIENTS.partition("\n")
+    rows = [
+        f"Q{n},riverside,Ana,+1{201 + n // 100}55501{n % 100:02},"
+        f"{'es' if n == count - 1 else 'en'},America/New_York,,,"
+        for n in range(count)
+    ]
+    return "\n".join([head, *rows, ""])
+
+
+def test_an_import_that_fails_amid_a_file_says_what_is_in(
+    clinic: Path, run: Run, database: OwnDatabase
+) -> None:
+    """Its first 500 rows are, and the audit trail has them; importing it again goes on."""
+    file = write(clinic, "many.csv", many_patients(600))
+    imported = "SELECT count(*) FROM audit_event WHERE action = 'patients.imported'"
+    with psycopg.connect(database.owner_dsn, autocommit=True) as owner:
+        before = owner.execute(imported).fetchone()
+        owner.execute(_REFUSE)
+        failed = run("import", "patients", file)
+        assert owner.execute("SELECT count(*) FROM patient").fetchone() == (502,)
+        assert (before, owner.execute(imported).fetchone()) == ((1,), (2,))
+        owner.execute("DROP TRIGGER refuse ON patient")
+    assert (failed.code, failed.out) == (1, "")
+    assert "SQLSTATE 55P03" in failed.err
+    assert "in up to line 501" in failed.err
+    assert "Nothing was changed" not in failed.err
+    again = run("import", "patients", file)
+    assert again.out == "600 rows, 100 created, 0 changed, 500 unchanged, 0 bad.\n"
+
+
+def test_an_import_that_fails_at_once_tells_of_no_line(
+    clinic: Path, run: Run, database: OwnDatabase
+) -> None:
+    """Nothing of it is in."""
+    with psycopg.connect(database.owner_dsn, autocommit=True) as owner:
+        owner.execute(_REFUSE)
+        failed = run("import", "patients", write(clinic, "one.csv", many_patients(1)))
+    assert (failed.code, "was not made" in failed.err) == (1, True)
+    assert "line" not in failed.err

@@ -1,11 +1,12 @@
 """Writing many rows: batches of one transaction each, rehearsed where nothing may be kept.
 
-A batch that was committed stays; since imports are idempotent, running one again after a failure
-goes on where it stopped. No more than a batch of the file is in memory.
+A batch that was committed stays, with its line in the audit trail; since imports are idempotent,
+running one again after a failure goes on where it stopped. No more than a batch of the file is in
+memory.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Generic, TypeVar
@@ -25,14 +26,40 @@ R = TypeVar("R")
 BATCH = 500
 
 
+class CutShortError(Exception):
+    """An import that failed after some of its file was in; its cause says why.
+
+    The message says how far it came, and what to do.
+    """
+
+    def __init__(self, line: int) -> None:
+        """Keep the last line of what is in."""
+        super().__init__(
+            f"The file is in up to line {line}, save for bad rows. Import it again in the same "
+            "way: what is in stays as it is, and the rest follows."
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchResult:
-    """What became of one batch: rows by outcome, rows refused, and what staff should know."""
+    """What became of one batch: rows by outcome, rows refused, and what staff should know.
 
+    `clinics` are those that had rows.
+    """
+
+    clinics: set[UUID] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
     faults: list[RowFault] = field(default_factory=list)
     notes: list[RowFault] = field(default_factory=list)
     conflicts: list[Conflict] = field(default_factory=list)
+
+    def add(self, other: "BatchResult") -> None:
+        """Take up what became of a further batch."""
+        self.clinics.update(other.clinics)
+        self.counts.update(other.counts)
+        self.faults.extend(other.faults)
+        self.notes.extend(other.notes)
+        self.conflicts.extend(other.conflicts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +69,7 @@ class ImportReport:
     `faults` are the bad rows in the order of their lines; `notes` are rows that were kept but not
     wholly as they stand (a newer consent, a hold, a stop); `conflicts` are cells that staff and the
     file have both changed. `unused` are the file's columns that a mapping says nothing about.
+    `clinics` are those that had rows.
     """
 
     rows: int
@@ -53,12 +81,13 @@ class ImportReport:
     conflicts: tuple[Conflict, ...] = ()
     unused: tuple[str, ...] = ()
     whole: Whole | None = None
+    clinics: frozenset[UUID] = frozenset()
     written: bool
 
     @property
     def bad(self) -> int:
         """How many rows have a fault."""
-        return len({fault.line for fault in self.faults})
+        return _bad(self.faults)
 
 
 #: Reads some of a file's rows, in their order: what can be used, and the faults of the rest.
@@ -68,9 +97,14 @@ Write = Callable[[Session, Sequence[R]], BatchResult]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Import(Generic[R]):
-    """One file on its way in. `reader` begins anew: it knows what stood on earlier lines."""
+    """One file on its way in. `reader` begins anew: it knows what stood on earlier lines.
+
+    `what` it is about and the `actor` are named in the audit trail.
+    """
 
     services: Services
+    what: str
+    actor: str
     table: Table
     reader: Callable[[], Read[R]]
     write: Write[R]
@@ -86,7 +120,8 @@ class Import(Generic[R]):
         """Bring the rows in; `on_start` and `on_progress` are told counts of rows.
 
         With `strict` any fault, one that only the database shows among them, keeps everything out.
-        Raises TableError for a file that breaks off, and then nothing was written.
+        Raises TableError for a file that breaks off, and then nothing was written; CutShortError
+        where a batch fails after others are in.
         """
         rows = len(self.table)
         on_start(rows)
@@ -100,25 +135,53 @@ class Import(Generic[R]):
     def _go(
         self, *, rehearse: bool, on_progress: Callable[[int], None] = lambda _: None
     ) -> BatchResult:
-        total, read = BatchResult(), self.reader()
+        total, read, done = BatchResult(), self.reader(), 0
         for rows in _in_batches(self.table):
-            good, faults = read(rows)
-            total.faults.extend(faults)
-            if good:
-                self._one(good, total, rehearse=rehearse)
+            try:
+                total.add(self._one(read, rows, rehearse=rehearse))
+            except Exception as error:
+                if rehearse or not done:
+                    raise
+                raise CutShortError(done) from error
+            done = rows[-1].line
             on_progress(len(rows))
         return total
 
-    def _one(self, good: Sequence[R], total: BatchResult, *, rehearse: bool) -> None:
+    def _one(self, read: Read[R], rows: Sequence[Row], *, rehearse: bool) -> BatchResult:
+        good, faults = read(rows)
+        if not good:
+            return BatchResult(faults=faults)
         with self.services.database.transaction() as session:
             result = self.write(session, good)
+            result.faults.extend(faults)
             session.flush()
             if rehearse:
                 session.rollback()
-        total.counts.update(result.counts)
-        total.faults.extend(result.faults)
-        total.notes.extend(result.notes)
-        total.conflicts.extend(result.conflicts)
+            else:
+                self._record(session, result)
+        return result
+
+    def _record(self, session: Session, result: BatchResult) -> None:
+        """Tell the trail of each clinic what a batch changed, if anything, as it is committed."""
+        if not result.counts["created"] + result.counts["changed"]:
+            return
+        details = {
+            "created": result.counts["created"],
+            "changed": result.counts["changed"],
+            "bad": _bad(result.faults),
+            "conflicts": len(result.conflicts),
+        }
+        for clinic_id in sorted(result.clinics):
+            audit.record(
+                session,
+                self.services.vault,
+                clinic_id=clinic_id,
+                now=self.services.now,
+                actor=self.actor,
+                action=f"{self.what}.imported",
+                subject=f"clinic:{clinic_id}",
+                details=details,
+            )
 
     def _report(self, rows: int, result: BatchResult, *, written: bool) -> ImportReport:
         return ImportReport(
@@ -130,6 +193,7 @@ class Import(Generic[R]):
             notes=_by_line(result.notes),
             conflicts=tuple(sorted(result.conflicts, key=lambda each: each.line)),
             unused=self.table.layout.unused,
+            clinics=frozenset(result.clinics),
             written=written,
         )
 
@@ -148,36 +212,14 @@ def written_as(table: Table, written: Written, reader: Callable[[Written], Read[
     return replace(written, doubted=contradicted)
 
 
-def record(
-    services: Services, what: str, clinic_ids: Collection[UUID], report: ImportReport, *, actor: str
-) -> None:
-    """Write into each clinic's audit trail that a file changed something; `what` it was about."""
-    if not report.written or not report.created + report.changed:
-        return
-    details = {
-        "created": report.created,
-        "changed": report.changed,
-        "bad": report.bad,
-        "conflicts": len(report.conflicts),
-    }
-    with services.database.transaction() as session:
-        for clinic_id in sorted(clinic_ids):
-            audit.record(
-                session,
-                services.vault,
-                clinic_id=clinic_id,
-                now=services.now,
-                actor=actor,
-                action=f"{what}.imported",
-                subject=f"clinic:{clinic_id}",
-                details=details,
-            )
-
-
 def _in_batches(rows: Iterable[Row]) -> Iterable[list[Row]]:
     left = iter(rows)
     while batch := list(islice(left, BATCH)):
         yield batch
+
+
+def _bad(faults: Iterable[RowFault]) -> int:
+    return len({fault.line for fault in faults})
 
 
 def _by_line(faults: Sequence[RowFault]) -> tuple[RowFault, ...]:

@@ -51,20 +51,17 @@ class VisitBatch:
         self._services, self._vault = services, services.vault
         self._actor, self._now, self._quiet = actor, now, quiet
         self._published_in: dict[UUID, enrolling.Protocols] = {}
-        #: The clinics that had rows.
-        self.clinics: set[UUID] = set()
 
     def write(self, session: Session, rows: Sequence[VisitRow]) -> BatchResult:
         """Create, change, move and cancel visits; return what became of each row."""
         intake.take_turn(session, "appointments")
         clinic_ids = {row.patient.clinic.id for row in rows}
-        self.clinics |= clinic_ids
         known = intake.visits_by_external(
             session,
             clinic_ids,
             {row.external_id for row in rows},
         )
-        result = BatchResult()
+        result = BatchResult(clinics=clinic_ids)
         touched: list[Appointment] = []
         for row in rows:
             visit = known.get((row.patient.clinic.id, row.external_id))

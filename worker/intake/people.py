@@ -79,15 +79,12 @@ class PatientBatch:
     ) -> None:
         self._services, self._vault, self._quiet = services, services.vault, quiet
         self._actor, self._now = actor, now
-        #: The clinics that had rows.
-        self.clinics: set[UUID] = set()
 
     def write(self, session: Session, rows: Sequence[PatientRow]) -> BatchResult:
         """Create and change patients; return what became of each row."""
         intake.take_turn(session, "patients")
-        self.clinics |= {row.clinic.id for row in rows}
         known = self._known(session, rows)
-        result = BatchResult()
+        result = BatchResult(clinics={row.clinic.id for row in rows})
         fresh: list[_Touched] = []
         touched: list[_Touched] = []
         for row in rows:

@@ -109,21 +109,19 @@ def import_forms(
     known = {each.id: each for each in clinics_meant(services, clinic_key)}
     with services.database.transaction() as session:
         asked = {clinic_id: forms_of(session, clinic_id) for clinic_id in known}
-    written: set[UUID] = set()
 
     def reader() -> batches.Read[FormRow]:
         find = partial(ids.visit_patients, services, known)
         return FormReader(find, asked.__getitem__, now=now).read
 
-    def write(session: Session, rows: Sequence[FormRow]) -> BatchResult:
-        written.update(row.patient.clinic.id for row in rows)
-        return _write(services, actor, session, rows)
-
-    report = batches.Import(services=services, table=table, reader=reader, write=write).run(
-        dry_run=dry_run, strict=strict, on_start=on_start, on_progress=on_progress
-    )
-    batches.record(services, "forms", written, report, actor=actor)
-    return report
+    return batches.Import(
+        services=services,
+        what="forms",
+        actor=actor,
+        table=table,
+        reader=reader,
+        write=partial(_write, services, actor),
+    ).run(dry_run=dry_run, strict=strict, on_start=on_start, on_progress=on_progress)
 
 
 def forms_of(session: Session, clinic_id: UUID) -> frozenset[str]:
@@ -154,7 +152,7 @@ def _write(
 ) -> BatchResult:
     """Tell of each form, the earliest first; return what became of the rows."""
     intake.take_turn(session, "forms")
-    result = BatchResult()
+    result = BatchResult(clinics={row.patient.clinic.id for row in rows})
     for row in sorted(rows, key=lambda row: (row.at, row.line)):
         person = intake.lock_patient(session, row.patient.id)
         told = _Told(person.id, person.clinic_id, row.form, row.at, row.scores)

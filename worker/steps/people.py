@@ -113,14 +113,14 @@ def import_patients(
 
     written = batches.written_as(table, mapping.written if mapping else PLAIN, reader)
     batch = PatientBatch(services, actor=actor, now=now, quiet=quiet)
-    report = batches.Import(
+    return batches.Import(
         services=services,
+        what="patients",
+        actor=actor,
         table=table,
         reader=lambda: reader(written),
         write=batch.write,
     ).run(dry_run=dry_run, strict=strict, on_start=on_start, on_progress=on_progress)
-    batches.record(services, "patients", batch.clinics, report, actor=actor)
-    return report
 
 
 def hold(

@@ -87,14 +87,18 @@ def import_appointments(
 
     written = batches.written_as(table, mapping.written if mapping else PLAIN, reader)
     report = batches.Import(
-        services=services, table=table, reader=lambda: reader(written), write=batch.write
+        services=services,
+        what="appointments",
+        actor=actor,
+        table=table,
+        reader=lambda: reader(written),
+        write=batch.write,
     ).run(dry_run=dry_run, strict=strict, on_start=on_start, on_progress=on_progress)
     if report.written:
-        _remember_imports(services, first & batch.clinics)
-    batches.record(services, "appointments", batch.clinics, report, actor=actor)
+        _remember_imports(services, first & report.clinics)
     if complete is None:
         return report
-    meant = [each for each in known if each.id in batch.clinics] or known
+    meant = [each for each in known if each.id in report.clinics] or known
     found = whole.of_file(services, meant, complete, readers[-1])
     return replace(report, whole=found)
 
