@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Identity, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from records.base import Base, Id, Sealed, new_id
+from records.base import Base, Id, PutOff, Sealed, new_id, put_off
 from records.vault import Vault
 
 _START = b"\0" * 32
@@ -53,19 +53,31 @@ def record(
     subject: str,
     details: Mapping[str, Any] | None = None,
 ) -> None:
-    """Add one event to the clinic's chain. `subject` holds internal ids only, never names."""
-    # The chain has one end a clinic, so its writers take turns.
-    lock = text("SELECT pg_advisory_xact_lock(hashtext('aftercare.audit'), hashtext(:clinic))")
-    session.execute(lock, {"clinic": str(clinic_id)})
+    """Add one event to the clinic's chain, as the transaction ends.
+
+    `subject` holds internal ids only, never names.
+    """
     event = AuditEvent(
         id=new_id(), clinic_id=clinic_id, at=now, actor=actor, action=action, subject=subject
     )
     plain = json.dumps(dict(details or {}), ensure_ascii=False, default=str)
     event.details = vault.seal("audit_event", "details", event.id, plain)
-    event.previous_hash = _last_hash(session, clinic_id)
-    event.hash = _digest(event)
-    session.add(event)
-    session.flush()
+    put_off(session, PutOff.TRAILS, _append, event)
+
+
+# The chain has one end a clinic, so its writers take turns: after all else, so that whoever waits
+# for this turn is waited for by nobody, and in one order where an event is of several clinics.
+_TURN = text("SELECT pg_advisory_xact_lock(hashtext('aftercare.audit'), hashtext(:clinic))")
+
+
+def _append(session: Session, events: Sequence[AuditEvent]) -> None:
+    for clinic_id in sorted({event.clinic_id for event in events}):
+        session.execute(_TURN, {"clinic": str(clinic_id)})
+    for event in events:
+        event.previous_hash = _last_hash(session, event.clinic_id)
+        event.hash = _digest(event)
+        session.add(event)
+        session.flush()
 
 
 def first_break(session: Session, clinic_id: UUID) -> UUID | None:

@@ -31,7 +31,7 @@ from sqlalchemy.orm import DeclarativeBase, Session, mapped_column
 
 APP_ROLE = "aftercare_app"
 
-__all__ = ["APP_ROLE", "Base", "DBAPIError", "Database", "Session", "new_id", "refuses"]
+__all__ = ["APP_ROLE", "Base", "DBAPIError", "Database", "Session", "crossed", "new_id", "refuses"]
 
 
 class RecordsError(Exception):
@@ -60,6 +60,18 @@ def refuses(error: Exception) -> bool:
     return isinstance(error, DataError | IntegrityError | ValueError | TypeError | ArithmeticError)
 
 
+#: A deadlock, transactions that could not be serialized, and a lock held too long (SQLSTATE).
+_CROSSED = frozenset({"40P01", "40001", "55P03"})
+
+
+def crossed(error: Exception) -> bool:
+    """Whether it only stood in somebody else's way: the very same goes through once they are done.
+
+    What such a transaction was about may be in perfect order.
+    """
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in _CROSSED
+
+
 class PutOff(IntEnum):
     """What is written as a transaction ends, in this order, that of the plan step.
 
@@ -69,6 +81,7 @@ class PutOff(IntEnum):
     PLANS_ASKED = 1
     ANSWERED = 2
     STORIES = 3
+    TRAILS = 4
 
 
 Write = Callable[[Session, list[Any]], None]

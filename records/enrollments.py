@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, select, text, update
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, select, text
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -162,11 +162,23 @@ def _mark(session: Session, patient_ids: Sequence[UUID]) -> None:
     session.execute(_MARK, {"patients": as_array(sorted(set(patient_ids)))})
 
 
+_MARK_CLINICS = text("""
+    UPDATE enrollment SET plan_requested_at = clock_timestamp()
+    WHERE id = ANY(ARRAY(
+        SELECT id FROM enrollment
+        WHERE clinic_id = ANY(CAST(:clinics AS uuid[])) AND status = 'active'
+        ORDER BY patient_id, id FOR NO KEY UPDATE
+    ))
+""")
+
+
 def request_plan_of_clinic(session: Session, clinic_id: UUID) -> None:
-    """Mark all active enrollments of a clinic so that the plan step looks at them."""
-    mine = (Enrollment.clinic_id == clinic_id) & (Enrollment.status == "active")
-    marked = update(Enrollment).values(plan_requested_at=text("clock_timestamp()"))
-    session.execute(marked.where(mine))
+    """Have the plan step look at everybody of a clinic, as the transaction ends."""
+    put_off(session, PutOff.PLANS_ASKED, _mark_clinics, clinic_id)
+
+
+def _mark_clinics(session: Session, clinic_ids: Sequence[UUID]) -> None:
+    session.execute(_MARK_CLINICS, {"clinics": as_array(sorted(set(clinic_ids)))})
 
 
 def of_patient(session: Session, patient_id: UUID) -> list[Enrollment]:

@@ -171,6 +171,11 @@ def by_id(session: Session, follow_up_id: UUID) -> FollowUp | None:
     return session.scalars(mine).first()
 
 
+def patient_of(session: Session, follow_up_id: UUID) -> UUID | None:
+    """Return whom a follow-up is about, without locking it; that never changes."""
+    return session.scalars(select(FollowUp.patient_id).where(FollowUp.id == follow_up_id)).first()
+
+
 def read(session: Session, follow_up_id: UUID) -> FollowUp | None:
     """Return the follow-up with this id, without locking it."""
     return session.scalars(select(FollowUp).where(FollowUp.id == follow_up_id)).first()

@@ -195,12 +195,17 @@ def strays(session: Session) -> int:
     return session.scalar(select(func.count()).select_from(StrayWebhook)) or 0
 
 
-def postpone(session: Session, inbound_id: UUID, *, error: str, retry_at: datetime) -> None:
-    """Note that handling failed, so that others go first and a person sees it in the end."""
+def postpone(
+    session: Session, inbound_id: UUID, *, error: str, retry_at: datetime, tries: int = 1
+) -> None:
+    """Note that handling failed, so that others go first and a person sees it in the end.
+
+    `tries` is how many that counts as: none, where the text had no part in it.
+    """
     session.execute(
         update(Inbound)
         .where(Inbound.id == inbound_id, Inbound.handled_at.is_(None))
-        .values(reading_error=error, retry_at=retry_at, tries=Inbound.tries + 1)
+        .values(reading_error=error, retry_at=retry_at, tries=Inbound.tries + tries)
     )
 
 

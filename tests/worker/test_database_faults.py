@@ -24,17 +24,21 @@ from messages.gateway import Accepted, Refused
 from messages.gateways.fake import Script
 from records.base import Database, DBAPIError
 from records.callbacks import Callback
+from records.followups import FollowUp
 from tests.support.databases import OwnDatabase
 from tests.support.processes import wait_until
 from tests.support.room import NO_ROOM
 from tests.support.services import Services as Servers
 from tests.support.wire import Wire
-from tests.support.world import NUMBER, World
+from tests.support.world import NUMBER, World, phone_of
+from tests.worker.desk import NEW_YORK
+from tests.worker.duty import CRISIS, Duty
 from tests.worker.talk import Talk
 from web.webhooks import store_callbacks
 from worker.carrier import Carrier
 from worker.process import WorkerProcess
-from worker.steps import outcomes, receive
+from worker.steps import closing, outcomes, receive
+from worker.steps import followup_actions as actions
 
 CLAIM = "SET status = 'claimed', reason = NULL"
 INTENT = "INSERT INTO attempt"
@@ -251,6 +255,25 @@ def _holding(servers: Servers, database: OwnDatabase) -> Iterator[psycopg.Connec
         yield other
 
 
+#: A table, and the id of one of its rows.
+Row = tuple[str, UUID]
+
+
+def _take(other: psycopg.Connection[Any], row: Row, wait: str = "") -> None:
+    other.execute(f"SELECT 1 FROM {row[0]} WHERE id = %s FOR UPDATE {wait}".encode(), (row[1],))
+
+
+def _stands(servers: Servers, database: OwnDatabase) -> None:
+    """Wait until somebody stands before a row that is held."""
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'"
+    with psycopg.connect(servers.dsn(), autocommit=True) as watcher:
+
+        def stands() -> bool:
+            return watcher.execute(waiting, (database.name,)).fetchone() is not None
+
+        wait_until(stands, 10, what="somebody waits for our row")
+
+
 def _deadlocks(servers: Servers, database: OwnDatabase) -> int:
     asks = "SELECT deadlocks FROM pg_stat_database WHERE datname = %s"
     with psycopg.connect(servers.dsn(), autocommit=True) as connection:
@@ -264,23 +287,17 @@ def _crossed(
     database: OwnDatabase,
     worker: Worker,
     step: Callable[[], object],
-    table: str,
-    order: list[Any],
+    *,
+    first: Row,
+    last: Row,
 ) -> None:
     """Take a step's last row, wait until it stands there with its first, and ask for that one."""
-    take = f"SELECT 1 FROM {table} WHERE id = %s FOR UPDATE".encode()
-    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'"
-    with _holding(servers, database) as other, psycopg.connect(servers.dsn()) as watcher:
-        watcher.autocommit = True
-        other.execute(take, (order[-1],))
+    with _holding(servers, database) as other:
+        _take(other, last)
         runs = threading.Thread(target=step)
         runs.start()
-
-        def stands() -> bool:
-            return watcher.execute(waiting, (database.name,)).fetchone() is not None
-
-        wait_until(stands, 10, what="the step waits for our row")
-        other.execute(take, (order[0],))
+        _stands(servers, database)
+        _take(other, first)
         wait_until(lambda: worker.states[DEADLOCK] == 1, 10, what="our statement was ended")
         other.rollback()
         runs.join(30)
@@ -308,7 +325,8 @@ def test_a_deadlock_at_the_intent_loses_no_text(
         take_then_wait.set()
         runner.join(30)
 
-    _crossed(servers, database, worker, go, "message", order)
+    first, last = ("message", order[0]), ("message", order[-1])
+    _crossed(servers, database, worker, go, first=first, last=last)
     assert worker.world.gateway.calls == []
     worker.settle()
     worker.sent_once(3)
@@ -337,8 +355,115 @@ def test_a_deadlock_at_the_outcome_is_written_again(
     # In the order in which the carrier's answers came, which is that of the claim.
     by_phone = {text.to: place for place, text in enumerate(worker.world.gateway.calls)}
     order = [ids[place] for place in sorted(range(2), key=lambda n: by_phone[_phone(n)])]
-    _crossed(servers, database, worker, go, "message", order)
+    first, last = ("message", order[0]), ("message", order[-1])
+    _crossed(servers, database, worker, go, first=first, last=last)
     worker.sent_once(2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Danger:
+    """Somebody whose crisis is open, and who has just written of it again."""
+
+    talk: Talk
+    patient: Row
+    item: Row
+    again: UUID
+
+    @property
+    def handled(self) -> bool:
+        return self.talk.inbound(self.again).handled_at is not None
+
+
+def _in_danger(world: World) -> Danger:
+    talk = Talk(world)
+    [patient] = talk.someone()
+    talk.says(CRISIS)
+    [item] = talk.rows(FollowUp)
+    world.advance(minutes=20)
+    again = talk.receive(CRISIS).id
+    assert again is not None
+    return Danger(talk=talk, patient=("patient", patient), item=("follow_up", item.id), again=again)
+
+
+def _ends(world: World, item: Row) -> None:
+    """Have a clinician end a crisis."""
+    doctor = "doc@clinic.test"
+    if not world.execute("SELECT 1 FROM staff"):
+        Duty(world=world).staff(doctor, "clinician")
+    actor = actions.actor_by_email(world.services, doctor, item[1])
+    actions.resolve(world.services, item[1], outcome="reached_safe", actor=actor)
+
+
+def test_a_crisis_text_that_meets_a_deadlock_is_handled_at_once(
+    worker: Worker, servers: Servers, database: OwnDatabase
+) -> None:
+    """Nothing is wrong with the text: it is not put off, and no try of it is spent."""
+    danger = _in_danger(worker.world)
+    run = partial(worker.run, "replies")
+    _crossed(servers, database, worker, run, first=danger.patient, last=danger.item)
+    assert danger.handled
+    assert danger.talk.inbound(danger.again).tries == 0
+
+
+def test_a_text_that_waits_for_a_lock_spends_no_try(
+    worker: Worker, servers: Servers, database: OwnDatabase
+) -> None:
+    """It is tried again at once; then others go first for a second, as often as it takes."""
+    danger = _in_danger(worker.world)
+    with _holding(servers, database) as other:
+        _take(other, danger.item)
+        worker.run("replies")
+        assert worker.states[LOCKED_OUT] == 2
+        assert danger.talk.inbound(danger.again).tries == 0
+    worker.world.advance(seconds=1)
+    worker.run("replies")
+    assert danger.handled
+
+
+def test_whoever_ends_an_item_takes_its_patient_first(
+    worker: Worker, servers: Servers, database: OwnDatabase
+) -> None:
+    """As the patient's next text does: of the two, one waits for the other, never both."""
+    danger = _in_danger(worker.world)
+    with _holding(servers, database) as other:
+        _take(other, danger.patient)
+        ends = threading.Thread(target=_ends, args=(worker.world, danger.item))
+        ends.start()
+        _stands(servers, database)
+        _take(other, danger.item, "NOWAIT")
+        other.rollback()
+        ends.join(30)
+    [item] = danger.talk.rows(FollowUp)
+    assert item.outcome == "reached_safe"
+
+
+def test_a_day_that_is_being_closed_keeps_nobody_from_ending_a_crisis(
+    worker: Worker, servers: Servers, database: OwnDatabase
+) -> None:
+    """The trail and the plans, which all of a clinic share, are taken last."""
+    world, talk = worker.world, Talk(worker.world)
+    talk.someone(2)
+    world.advance(hours=9)
+    talk.says("please call me")
+    talk.says(CRISIS, phone=phone_of(1))
+    waits, danger = talk.rows(FollowUp)
+    day = waits.due_at.astimezone(NEW_YORK).date()
+    assert day > world.now.astimezone(NEW_YORK).date()
+    close = partial(closing.close_day, world.services, world.clinic_id, day=day, actor="desk")
+    with _holding(servers, database) as other:
+        _take(other, ("follow_up", waits.id))
+        closes = threading.Thread(target=close)
+        closes.start()
+        _stands(servers, database)
+        _ends(world, ("follow_up", danger.id))
+        other.rollback()
+        closes.join(30)
+    assert [item.status for item in talk.rows(FollowUp)] == ["open", "resolved"]
+    actions_kept = world.execute("SELECT action FROM audit_event ORDER BY sequence")
+    assert [row.action for row in actions_kept] == [
+        "follow_up.resolved",
+        "clinic.closed_for_a_day",
+    ]
 
 
 def _phone(number: int) -> str:

@@ -9,7 +9,16 @@ import re
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from records import accounting, clinics, enrollments, followups, pages, patients, worklist
+from records import (
+    accounting,
+    clinics,
+    conversation,
+    enrollments,
+    followups,
+    pages,
+    patients,
+    worklist,
+)
 from records.base import Session
 from records.casework import staff_by_id
 from records.clinics import Staff
@@ -237,6 +246,7 @@ def resolve(
     Raises NotAllowedError or BadActionError.
     """
     with services.database.transaction() as session:
+        _lock_patient(session, follow_up_id)
         item = _open_item(session, follow_up_id, actor)
         note = (note or "").strip() or None
         if item.dose_at is not None and actor.role not in MAY_DECIDE:
@@ -293,6 +303,16 @@ def note_disclosure(
         )
         record(session, services, item, actor, "disclosed", details={"disclosure": str(row_id)})
     return row_id
+
+
+def _lock_patient(session: Session, follow_up_id: UUID) -> None:
+    """Take whom an item is about before the item, as their next text does.
+
+    So the two never wait crosswise, and what ends with the item is read as it stands.
+    """
+    patient_id = followups.patient_of(session, follow_up_id)
+    if patient_id is not None:
+        conversation.lock_patients(session, [patient_id])
 
 
 def _end_rest(session: Session, item: FollowUp, now: datetime) -> None:

@@ -5,7 +5,8 @@
 Urgent texts go first, each in a transaction of its own; the texts of one number in the order
 received. All others, and danger from a number that was just heard, are handled a few at a time in
 one transaction; where that fails each by itself, so that no text holds up another. One that can't
-be handled is put off, and after three tries a person gets it.
+be handled is put off, and after three tries a person gets it. One that only stood in somebody's way
+is handled again at once.
 """
 
 from collections import Counter
@@ -16,7 +17,7 @@ from uuid import UUID
 
 from messages.replies import Intent
 from records import checkins, clinics, conversation, enrollments, inbox, patients
-from records.base import Session
+from records.base import Session, crossed
 from records.conversation import Prompt, Reply
 from records.inbox import Inbound
 from records.patients import Patient
@@ -49,12 +50,15 @@ _TRIES = 3
 #: So many texts, and their patients, are held at a time: whoever stops meanwhile hardly waits.
 _TOGETHER = 25
 _RETRY = timedelta(seconds=10)
+#: So long whatever met a lock twice leaves the others before it.
+_ASIDE = timedelta(seconds=1)
 
 
 def run(services: Services, *, limit: int = 100) -> Counter[str]:
     """Handle up to `limit` unread texts; return how many ended how."""
     counts: Counter[str] = Counter()
     alone = 0
+    again: set[UUID] = set()
     while (left := limit - counts.total()) > 0:
         taken: list[UUID] = []
         # Whoever wrote of danger meanwhile goes before the next few.
@@ -71,6 +75,10 @@ def run(services: Services, *, limit: int = 100) -> Counter[str]:
             if len(taken) > 1:
                 log.warning("replies_not_handled_together", texts=len(taken), exc_info=True)
                 alone = len(taken)
+                continue
+            if crossed(error) and taken[0] not in again:
+                log.warning("reply_met_a_lock", inbound_id=str(taken[0]))
+                again.add(taken[0])
                 continue
             log.exception("reply_failed", inbound_id=str(taken[0]))
             counts[_put_off(services, taken[0], error)] += 1
@@ -238,12 +246,16 @@ def _hear_again(case: Case) -> None:
 
 
 def _put_off(services: Services, inbound_id: UUID, error: Exception) -> str:
-    """Let others go first; after three tries the raw text goes to a person."""
-    now = services.now
+    """Let others go first; after three tries the raw text goes to a person.
+
+    A lock that somebody else held is no fault of the text, and counts as no try.
+    """
+    now, tries = services.now, 0 if crossed(error) else 1
     with services.database.transaction() as session:
         row = inbox.by_id(session, inbound_id)
-        wait = _RETRY * (row.tries + 1)
-        inbox.postpone(session, inbound_id, error=type(error).__name__, retry_at=now + wait)
+        retry_at = now + (_RETRY * (row.tries + 1) if tries else _ASIDE)
+        why = type(error).__name__
+        inbox.postpone(session, inbound_id, error=why, retry_at=retry_at, tries=tries)
         session.refresh(row)
         if row.tries < _TRIES:
             return "postponed"
