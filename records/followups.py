@@ -5,7 +5,16 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, SmallInteger, TextClause, select, text
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    Index,
+    SmallInteger,
+    TextClause,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -43,6 +52,7 @@ class FollowUp(Base):
     opened_at: Mapped[datetime]
     due_at: Mapped[datetime]
     snoozed_until: Mapped[datetime | None]
+    # When whoever has it last said so; none while nobody has, or it was given to them.
     acknowledged_at: Mapped[datetime | None]
     resolved_at: Mapped[datetime | None]
     outcome: Mapped[str | None]
@@ -226,14 +236,29 @@ def lapses_before_doses(
     return [(row[0], row[1]) for row in session.execute(mine.order_by(FollowUp.id))]
 
 
-def return_to_queue(session: Session, owner_id: UUID, *, now: datetime) -> list[FollowUp]:
-    """Take a staff member's open items from them; return the items, now without an owner."""
+def had_since() -> ColumnElement[datetime]:
+    """Return since when an item is its owner's: nobody who is away is given one, they take it."""
+    return func.coalesce(FollowUp.acknowledged_at, FollowUp.opened_at)
+
+
+def return_to_queue(
+    session: Session, owner_id: UUID, *, now: datetime, before: datetime | None = None
+) -> list[FollowUp]:
+    """Take a staff member's open items from them; return the items, now without an owner.
+
+    With `before` only those that were theirs before that instant. What was put off is paged when
+    that time comes; a page at once, as nobody has it any more.
+    """
     mine = select(FollowUp).where(FollowUp.owner_id == owner_id, FollowUp.status != "resolved")
-    items = list(session.scalars(mine.with_for_update()))
+    if before is not None:
+        mine = mine.where(had_since() < before)
+    items = list(session.scalars(mine.order_by(FollowUp.id).with_for_update()))
     for item in items:
         item.owner_id, item.taken_by = None, None
-        item.status = "open"
-        page_anew(item, now)
+        item.status, item.acknowledged_at = "open", None
+        if item.severity == "page_now":
+            item.snoozed_until = None
+        page_anew(item, max(now, item.snoozed_until or now))
     return items
 
 

@@ -9,10 +9,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import TextClause, func, select, text
+from sqlalchemy import TextClause, select, text
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session, aliased
 
+from records import followups
 from records.appointments import Appointment
 from records.base import new_id
 from records.clinics import Clinic, Sender, SenderNumber, Staff, StaffAbsence
@@ -339,7 +340,7 @@ def away_with_items(session: Session, *, now: datetime) -> list[tuple[Staff, dat
     left_behind = select(FollowUp.id).where(
         FollowUp.owner_id == Staff.id,
         FollowUp.status != "resolved",
-        func.coalesce(FollowUp.acknowledged_at, FollowUp.opened_at) < StaffAbsence.starts_at,
+        followups.had_since() < StaffAbsence.starts_at,
     )
     mine = (
         select(Staff, StaffAbsence.starts_at)

@@ -136,7 +136,7 @@ def acknowledge(session: Session, services: Services, item: FollowUp, label: str
     """Stop the climb. The ladder looks at the item at once and sets its next clock."""
     now = services.now
     item.status = "acknowledged"
-    item.acknowledged_at = item.acknowledged_at or now
+    item.acknowledged_at = now
     item.snoozed_until, item.joined_at = None, None
     item.run_acknowledged_at, item.climbs_at = now, now
     pages.close_of_item(session, item.id, now=now, by=label)

@@ -1,16 +1,23 @@
 """Staff: added, away, disabled; their open items return to the queue."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from argon2 import PasswordHasher
 
-from tests.support.world import World
+from records.followups import FollowUp
+from tests.support.world import World, phone_of
+from tests.worker.desk import NEW_YORK
+from tests.worker.duty import CRISIS, Duty
+from tests.worker.talk import Talk
 from worker.refusal import RefusedError
+from worker.steps import followup_actions as actions
 from worker.steps import staff
 from worker.steps.staff import Role
 
 EMAIL = "sam@clinic.test"
+AT = "clinic.test"
 
 
 def _add(world: World, **more: str) -> None:
@@ -92,6 +99,111 @@ def test_items_return_on_the_first_day_of_an_absence(world: World) -> None:
         now=world.now,
     )
     assert staff.return_items_of_absent(world.services) == {}
+
+
+class House:
+    """Two patients who can write, two clinicians, and Kim who is away tomorrow."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.talk = world, Talk(world)
+        self.talk.someone(2)
+        self.kim, self.lee = (
+            Duty(world=world).staff(email, "clinician") for email in (f"kim@{AT}", f"lee@{AT}")
+        )
+
+    def away(self, who: str = "kim") -> None:
+        """Note an absence of tomorrow."""
+        day = self.world.now.astimezone(NEW_YORK).date() + timedelta(days=1)
+        staff.away(self.world.services, email=f"{who}@{AT}", first=day, last=day, actor="test")
+
+    def tomorrow(self) -> None:
+        """Go to the morning of the day on which they are away."""
+        self.world.advance(hours=22)
+
+    def takes(self, item: FollowUp, who: str = "kim") -> None:
+        actor = actions.actor_by_email(self.world.services, f"{who}@{AT}", item.id)
+        actions.take(self.world.services, item.id, actor=actor)
+
+    def puts_off(self, item: FollowUp, **delta: float) -> None:
+        actor = actions.actor_by_email(self.world.services, f"kim@{AT}", item.id)
+        until = self.world.now + timedelta(**delta)
+        actions.snooze(self.world.services, item.id, until=until, actor=actor)
+
+    def wrote(self, words: str, phone: int = 0) -> FollowUp:
+        """Have a patient write; return the item of it."""
+        row = self.talk.says(words, phone=phone_of(phone))
+        [item] = [each for each in self.items if each.id == row.follow_up_id]
+        return item
+
+    @property
+    def items(self) -> list[FollowUp]:
+        return self.talk.rows(FollowUp)
+
+    @property
+    def owners(self) -> list[UUID | None]:
+        return [item.owner_id for item in self.items]
+
+
+@pytest.fixture
+def house(world: World) -> House:
+    """A clinic on a Monday morning."""
+    return House(world)
+
+
+def test_an_item_that_came_back_stays_with_who_takes_it_while_away(house: House) -> None:
+    """Kim had it before, and takes it on her day off all the same: nobody is paged each minute."""
+    crisis = house.wrote(CRISIS)
+    house.takes(crisis)
+    house.away()
+    house.tomorrow()
+    assert staff.return_items_of_absent(house.world.services) == {"returned": 1}
+    house.takes(crisis)
+    house.world.advance(minutes=1)
+    assert staff.return_items_of_absent(house.world.services) == {}
+    assert house.owners == [house.kim]
+
+
+def test_an_item_that_a_colleague_had_stays_with_who_takes_it_over_while_away(house: House) -> None:
+    """Kim answers no page any more, Lee does on his day off: he has it since then."""
+    crisis = house.wrote(CRISIS)
+    house.takes(crisis)
+    house.away("lee")
+    house.tomorrow()
+    house.world.execute("UPDATE follow_up SET run_acknowledged_at = NULL")
+    house.takes(crisis, "lee")
+    assert staff.return_items_of_absent(house.world.services) == {}
+    assert house.owners == [house.lee]
+
+
+def test_an_absence_returns_what_was_had_before_it_alone(house: House) -> None:
+    """What is taken during it is not dragged along with what was left behind."""
+    house.takes(house.wrote(CRISIS))
+    house.away()
+    house.tomorrow()
+    house.takes(house.wrote(CRISIS, phone=1))
+    assert staff.return_items_of_absent(house.world.services) == {"returned": 1}
+    assert house.owners == [None, house.kim]
+
+
+def test_what_was_put_off_rings_at_its_time_also_when_its_owner_goes(house: House) -> None:
+    """It is everybody's from now on, and nobody is called before the time that was given."""
+    item = house.wrote("please call me")
+    house.takes(item)
+    house.puts_off(item, days=3)
+    until = house.world.now + timedelta(days=3)
+    staff.disable(house.world.services, email=f"kim@{AT}", actor="test")
+    [item] = house.items
+    assert (item.owner_id, item.climbs_at, item.snoozed_until) == (None, until, until)
+
+
+def test_a_page_that_was_put_off_rings_at_once_when_its_owner_goes(house: House) -> None:
+    """It could be put off because somebody had it, and nobody has."""
+    item = house.wrote(CRISIS)
+    house.takes(item)
+    house.puts_off(item, minutes=20)
+    staff.disable(house.world.services, email=f"kim@{AT}", actor="test")
+    [item] = house.items
+    assert (item.owner_id, item.climbs_at, item.snoozed_until) == (None, house.world.now, None)
 
 
 def test_nobody_unknown_is_away(world: World) -> None:

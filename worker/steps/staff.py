@@ -107,8 +107,8 @@ def return_items_of_absent(services: Services) -> Counter[str]:
     """
     counts: Counter[str] = Counter()
     with services.database.transaction() as session:
-        for member, _ in intake.away_with_items(session, now=services.now):
-            counts["returned"] += _return_items(session, services, member, "system")
+        for member, since in intake.away_with_items(session, now=services.now):
+            counts["returned"] += _return_items(session, services, member, "system", before=since)
     return +counts
 
 
@@ -138,8 +138,15 @@ def _members(session: Session, email: str) -> list[Staff]:
     return found
 
 
-def _return_items(session: Session, services: Services, member: Staff, actor: str) -> int:
-    items = followups.return_to_queue(session, member.id, now=services.now)
+def _return_items(
+    session: Session,
+    services: Services,
+    member: Staff,
+    actor: str,
+    *,
+    before: datetime | None = None,
+) -> int:
+    items = followups.return_to_queue(session, member.id, now=services.now, before=before)
     for item in items:
         followups.tell(
             session, item.clinic_id, item.id, at=services.now, actor=actor, action="returned"
