@@ -202,7 +202,8 @@ def _clinic(session: Session, clinic: Clinic, settings: Settings) -> Found:
     for fault in wording.faults(shipped(), clinic.file.own_texts(), usual_values(clinic.file)):
         told = f"{fault.template} ({fault.language}) goes in the shipped words: {fault.message}"
         yield wrong(check, told, f"{fault.mend} Mend wording in the file, and apply it.")
-    if clinic.paused_at is not None:
+    now = SystemClock(settings.clock_offset).now()
+    if clinics.is_paused(clinic.paused_at, clinic.paused_until, now):
         yield note(check, "its started texts are paused", "Run `aftercare unpause` to go on.")
     if not clinic.file.protocols:
         yield note(check, "no protocol is switched on", "Name some under protocols, and apply.")

@@ -51,6 +51,11 @@ class Clinic(Base):
         return self.stand_in is not None or _is_readable(self.settings)
 
 
+def is_paused(since: datetime | None, until: datetime | None, now: datetime) -> bool:
+    """Whether a clinic's texts rest: from `since` on, for now or `until` an instant."""
+    return since is not None and (until is None or until > now)
+
+
 class ClinicVersion(Base):
     """A clinic's settings as they once came into force; append-only.
 

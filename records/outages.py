@@ -14,6 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from records import progress
+from records.clinics import is_paused
 
 #: The last tick of any worker, and the first one after ticks had been missing for ten minutes.
 TICK, RESUMED_AT = "tick", "silent:until"
@@ -55,7 +56,7 @@ class Down:
 
 
 _SENDER = text("""
-    SELECT s.breaker_opened_at, s.failing_since, s.arrived_at, c.paused_at,
+    SELECT s.breaker_opened_at, s.failing_since, s.arrived_at, c.paused_at, c.paused_until,
         (SELECT min(m.next_at) FROM message m
          WHERE m.sender_id = s.id AND m.status = 'planned' AND m.next_at <= :late) AS late_since,
         (SELECT count(*) FROM message m WHERE m.clinic_id = s.clinic_id AND m.sender_id = s.id
@@ -103,10 +104,12 @@ def _of_senders(session: Session, clinic_id: UUID, now: datetime) -> Iterator[Do
         if row.not_arrived >= NOT_ARRIVED:
             since = max(ago, row.arrived_at) if row.arrived_at else ago
             yield Down(why=Outage.NOT_ARRIVING, since=since, key=hour)
-        if row.paused_at is not None:
+        if is_paused(row.paused_at, row.paused_until, now):
             yield Down(why=Outage.PAUSED, since=row.paused_at, key="")
-        if row.late_since is not None:
-            yield Down(why=Outage.LATE, since=row.late_since, key=hour)
+        # What was due while a pause ran could go only when it had ended.
+        late = row.late_since and max(row.late_since, row.paused_until or row.late_since)
+        if late is not None and late <= now - LATE:
+            yield Down(why=Outage.LATE, since=late, key=hour)
 
 
 _TAKES = text(

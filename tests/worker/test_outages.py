@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from cli import checks
 from messages.gateways.fake import unreachable
 from records import outages
 from records.outages import Outage
@@ -13,6 +14,7 @@ from tests.support.world import World
 from tests.worker.desk import NEW_YORK
 from tests.worker.duty import KIM, Duty
 from worker import dispatch, reasons
+from worker.steps import clinics
 
 
 @pytest.fixture
@@ -154,6 +156,47 @@ def test_a_pause_by_staff_is_shown_and_pages_nobody(duty: Duty) -> None:
     duty.rounds()
     assert down(duty) is Outage.PAUSED
     assert told(duty) == []
+
+
+def paused_for_an_hour(duty: Duty) -> None:
+    """Have two texts due, and a pause that ends in an hour."""
+    world = duty.world
+    clinics.pause(
+        world.services, world.clinic_id, actor="desk", until=world.now + timedelta(hours=1)
+    )
+    world.due(2)
+
+
+def doctor_says_paused(world: World) -> bool:
+    return any("paused" in each.message for each in checks.senders(world.database, world.settings))
+
+
+def test_a_pause_with_an_end_is_over_by_then(duty: Duty) -> None:
+    """Texts go again, and neither the console nor doctor says otherwise."""
+    world = duty.world
+    paused_for_an_hour(duty)
+    world.advance(minutes=59)
+    assert (down(duty), doctor_says_paused(world)) == (Outage.PAUSED, True)
+    world.advance(minutes=1)
+    assert (down(duty), doctor_says_paused(world)) == (None, False)
+    world.send()
+    assert world.statuses() == {"accepted": 2}
+
+
+def test_texts_that_stay_after_a_pause_has_ended_are_late(duty: Duty) -> None:
+    """Ten minutes after its end, from when on they were free to go; the operators are told."""
+    world = duty.world
+    paused_for_an_hour(duty)
+    world.advance(hours=1, minutes=9)
+    duty.rounds()
+    assert told(duty) == []
+    world.advance(minutes=1)
+    duty.rounds()
+    assert told(duty) == ["late"]
+    with world.database.transaction() as session:
+        found = outages.of_clinic(session, world.clinic_id, now=world.now)
+    assert found is not None
+    assert found.since == world.now - timedelta(minutes=10)
 
 
 def test_every_outage_has_words_for_staff() -> None:
