@@ -13,7 +13,7 @@ from sqlalchemy import TextClause, select, text
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session, aliased
 
-from records import followups
+from records import conversation, followups
 from records.appointments import Appointment
 from records.base import new_id
 from records.clinics import Clinic, Sender, SenderNumber, Staff, StaffAbsence
@@ -292,14 +292,23 @@ def enrollments_of_visits(
     return found
 
 
-def enrollments_by_hand(session: Session, clinic_id: UUID, protocol: str) -> list[Enrollment]:
-    """Return all enrollments in a protocol that hang on a day and not on a visit."""
-    mine = select(Enrollment).where(
-        Enrollment.clinic_id == clinic_id,
-        Enrollment.protocol == protocol,
-        Enrollment.appointment_id.is_(None),
+def by_hand_to_switch(
+    session: Session, clinic_id: UUID, *, on: Collection[str], new: Collection[str]
+) -> list[Enrollment]:
+    """Return what hangs on a day and not on a visit, and is to end or to run again.
+
+    That is what runs and is not `on`, and what ended and is `new`. Its patients are locked.
+    """
+    runs, ended = Enrollment.status == "active", Enrollment.status == "completed"
+    mine = (
+        (Enrollment.clinic_id == clinic_id)
+        & Enrollment.appointment_id.is_(None)
+        & ((runs & Enrollment.protocol.not_in(on)) | (ended & Enrollment.protocol.in_(new)))
     )
-    return list(session.scalars(mine))
+    conversation.lock_patients(
+        session, list(session.scalars(select(Enrollment.patient_id).where(mine).distinct()))
+    )
+    return list(session.scalars(select(Enrollment).where(mine).order_by(Enrollment.id)))
 
 
 def active_enrollments_in(session: Session, clinic_id: UUID, protocol: str) -> list[Enrollment]:

@@ -5,11 +5,15 @@ from datetime import timedelta
 import pytest
 
 from records import clinics
+from records.base import DBAPIError
 from schedules.clinic import ClinicFile, read_clinic
+from tests.support.databases import OwnDatabase
 from tests.support.secondperson import approved
 from tests.support.world import CLINIC, NUMBER, World
+from tests.worker.talk import hide_column
 from worker.refusal import RefusedError
 from worker.steps import clinics as step
+from worker.steps import people
 from worker.steps.clinics import Applied
 
 OTHER = "+12125550111"
@@ -145,6 +149,61 @@ def test_switching_a_protocol_off_ends_it_and_on_begins_it_again(house: World) -
     assert (done.enrolled >= 2, done.ended) == (True, 0)
     house.plan()
     assert house.statuses()["planned"] == everything
+
+
+def test_applying_a_file_welcomes_nobody_whose_record_is_closed(house: World) -> None:
+    """What every clinic has on is switched on by no file."""
+    who = house.enroll_by_hand(protocol="welcome")
+    people.close(house.services, who, reason=people.Reason.DISCHARGED, actor="test")
+    done = _apply(house, ("+12125550100", "+12125550101"))
+    assert (done.enrolled, done.ended) == (0, 0)
+    assert house.execute("SELECT status FROM enrollment WHERE protocol = 'welcome'") == [
+        ("completed",)
+    ]
+
+
+_DAILY = (", daily-check-in", "")
+
+
+def _by_hand(world: World) -> str:
+    [row] = world.execute("SELECT status FROM enrollment WHERE protocol = 'daily-check-in'")
+    status: str = row.status
+    return status
+
+
+def _cut_off(world: World, database: OwnDatabase, file: ClinicFile) -> None:
+    """Apply a file and fail right behind its settings, where the coming visits are read."""
+    back = hide_column(database, "appointment", "starts_at")
+    with pytest.raises(DBAPIError):
+        step.apply(world.services, file, actor="test", end_running=True)
+    back()
+
+
+@pytest.mark.parametrize("on", [False, True], ids=["off", "on"])
+def test_what_is_by_hand_follows_a_file_that_was_cut_off_and_applied_again(
+    house: World, database: OwnDatabase, on: bool
+) -> None:
+    """Nobody is texted by a protocol that the clinic has switched off, or forgotten by one on."""
+    house.enroll_by_hand()
+    if on:
+        off = approved(house, _file(_DAILY))
+        step.apply(house.services, off, actor="test", end_running=True)
+    file = approved(house, _file() if on else _file(_DAILY))
+    version = _version(house)
+    _cut_off(house, database, file)
+    assert _version(house) == version + 1
+    step.apply(house.services, file, actor="test", end_running=True)
+    assert _by_hand(house) == ("active" if on else "completed")
+
+
+def test_what_an_earlier_apply_left_running_by_hand_ends_with_the_next(house: World) -> None:
+    """The file is what holds, whatever was lost on the way to it."""
+    house.enroll_by_hand()
+    step.apply(house.services, approved(house, _file(_DAILY)), actor="test", end_running=True)
+    house.execute("UPDATE enrollment SET status = 'active' WHERE protocol = 'daily-check-in'")
+    assert _apply(house, _DAILY).ended == 1
+    assert _by_hand(house) == "completed"
+    assert not _apply(house, _DAILY).changed
 
 
 def test_what_staff_published_is_not_replaced(house: World) -> None:

@@ -1,10 +1,11 @@
 """A clinic as its file describes it: created, changed, paused; its senders and its protocols.
 
-Applying a file twice changes nothing the second time. What changes for patients who wait for texts
-(hours, zone, protocols) asks for a new plan; wording and phone need none, since rendering happens
-at the claim (care rule 28).
+Applying a file twice changes nothing the second time, and goes on where the first was cut off. What
+changes for patients who wait for texts (hours, zone, protocols) asks for a new plan; wording and
+phone need none, since rendering happens at the claim (care rule 28).
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -109,7 +110,8 @@ def apply(
         if published or moves_texts(changes):
             session.flush()
             enrollments.request_plan_of_clinic(session, clinic.id)
-    began, ended = _switch(services, clinic.id, file, before)
+        switched = _switch_by_hand(session, clinic.id, file, before, services.now)
+    switched += _switch_for_visits(services, clinic.id, file)
     return Applied(
         clinic_id=clinic.id,
         key=clinic.key,
@@ -117,8 +119,8 @@ def apply(
         changes=changes,
         published=published,
         moved_texts=moved,
-        enrolled=began,
-        ended=ended,
+        enrolled=switched["began"],
+        ended=switched["ended"],
     )
 
 
@@ -304,49 +306,39 @@ def _refuse_taken_number(session: Session, row: SenderNumber) -> None:
         )
 
 
-def _switch(
-    services: Services, clinic_id: UUID, file: ClinicFile, before: Mapping[str, Any]
-) -> tuple[int, int]:
-    """Enroll coming visits in what was switched on, end what was switched off."""
+def _switch_by_hand(
+    session: Session, clinic_id: UUID, file: ClinicFile, before: Mapping[str, Any], now: datetime
+) -> Counter[str]:
+    """End what hangs on no visit and is not switched on; run again what was switched on just now.
+
+    In one transaction with the settings: afterwards nothing tells what was off before.
+    """
+    counts: Counter[str] = Counter()
+    was_on = {*enrolling.ALWAYS_ON, *before.get("protocols", ())}
+    on = enrolling.switched_on(file)
+    rows = intake.by_hand_to_switch(session, clinic_id, on=on, new=set(on) - was_on)
+    for row in rows:
+        ends = row.status == enrolling.ACTIVE
+        row.status = enrolling.ENDED if ends else enrolling.ACTIVE
+        row.ended_at = now if ends else None
+        counts["ended" if ends else "began"] += 1
+    session.flush()
+    enrollments.request_plan_of_patients(session, {row.patient_id for row in rows})
+    return counts
+
+
+def _switch_for_visits(services: Services, clinic_id: UUID, file: ClinicFile) -> Counter[str]:
+    """Enroll coming visits in what is switched on, end what is not: whatever was done before."""
+    counts: Counter[str] = Counter()
     now = services.now
     with services.database.transaction() as session:
         published = protocols.of_clinic(session, clinic_id)
         coming = [visit.id for visit in intake.visits_from(session, since=now, clinic_id=clinic_id)]
-        began, ended = _switch_by_hand(session, clinic_id, file, before, published, now)
     for start in range(0, len(coming), _CHUNK):
         with services.database.transaction() as session:
             visits = intake.visits_by_id(session, coming[start : start + _CHUNK])
-            counts = enrolling.sync(session, clinic_id, file, published, visits, now=now)
-            began, ended = began + counts["began"], ended + counts["ended"]
-    return began, ended
-
-
-def _switch_by_hand(
-    session: Session,
-    clinic_id: UUID,
-    file: ClinicFile,
-    before: Mapping[str, Any],
-    published: enrolling.Protocols,
-    now: datetime,
-) -> tuple[int, int]:
-    """End what hangs on no visit when its protocol is switched off; run it again when it is on."""
-    was_on = set(before.get("protocols", ()))
-    began = ended = 0
-    changed = []
-    for name in was_on ^ set(file.protocols):
-        rows = intake.enrollments_by_hand(session, clinic_id, name) if name in published else []
-        for row in rows:
-            if name in was_on and row.status == enrolling.ACTIVE:
-                row.status, row.ended_at = enrolling.ENDED, now
-                ended += 1
-                changed.append(row.patient_id)
-            elif name not in was_on and row.status == enrolling.ENDED:
-                row.status, row.ended_at = enrolling.ACTIVE, None
-                began += 1
-                changed.append(row.patient_id)
-    session.flush()
-    enrollments.request_plan_of_patients(session, changed)
-    return began, ended
+            counts += enrolling.sync(session, clinic_id, file, published, visits, now=now)
+    return counts
 
 
 def _record(
