@@ -15,7 +15,7 @@ from bench import crowd
 from bench.crowd import Crowd
 from bench.figures import Figure, Section, at_most
 from bench.rig import BenchError, Rig
-from records import sending
+from records import senders, sending
 from worker import dispatch
 from worker.services import Services
 from worker.steps.send import CHUNK
@@ -109,7 +109,7 @@ def _look(side: _Side, *, expect: int) -> None:
     """Ask for what a claim asks for, and roll it back."""
     now = side.services.now
     with side.services.database.transaction() as session:
-        sending.lock_sender(session, side.people.sender, now=now)
+        senders.lock(session, side.people.sender, now=now)
         due = sending.due(session, side.people.sender, now=now, limit=CHUNK)
         session.rollback()
     if len(due) != expect:

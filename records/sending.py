@@ -23,23 +23,6 @@ BUSY_RETRY_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LockedSender:
-    """A sender whose row this transaction holds, with its bucket as refilled by now."""
-
-    id: UUID
-    clinic_id: UUID
-    messaging_service_sid: str | None
-    from_number: str | None
-    tokens: float
-    clinic_version: int
-    # Its breaker was open and its time is over: one text goes first, to see.
-    probing: bool
-    # Something of it is on its way: while probing, that one's outcome is awaited.
-    busy: bool
-    database_now: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DueMessage:
     """A due row with all that the recheck and the rendering need to know, read under the lock."""
 
@@ -88,27 +71,6 @@ class DueMessage:
     busy: bool
 
 
-_TAKE_SENDER = text("SELECT 1 FROM sender WHERE id = :sender FOR UPDATE SKIP LOCKED")
-# Read once the row is ours: in one statement, a pause just committed could be overlooked.
-_LOCK_SENDER = text("""
-    UPDATE sender s
-    SET tokens = LEAST(
-            GREATEST(s.segments_per_second, 1),
-            s.tokens + s.segments_per_second
-                * GREATEST(0, extract(epoch FROM clock_timestamp() - s.refilled_at))),
-        refilled_at = clock_timestamp()
-    FROM clinic c
-    WHERE s.id = :sender AND c.id = s.clinic_id
-      AND (s.breaker_until IS NULL OR s.breaker_until <= :now)
-      AND (c.paused_at IS NULL OR c.paused_until <= :now)
-    RETURNING s.id, s.clinic_id, s.messaging_service_sid, s.from_number, s.tokens,
-              c.version AS clinic_version, s.breaker_until IS NOT NULL AS probing,
-              s.breaker_until IS NOT NULL AND EXISTS (
-                  SELECT 1 FROM message m WHERE m.sender_id = s.id AND m.priority > 0
-                  AND m.status IN ('claimed', 'submitting')) AS busy,
-              clock_timestamp() AS database_now
-""")
-
 _DUE = """
     SELECT m.id, m.clinic_id, m.sender_id, m.kind, m.priority, m.template, m.params, m.language,
            m.purpose,
@@ -135,21 +97,10 @@ _DUE = """
     WHERE m.status = 'planned' AND m.next_at <= :now AND {condition}
     ORDER BY m.priority, m.next_at LIMIT :limit FOR UPDATE OF m SKIP LOCKED
 """
-_DUE_OF_SENDER = text(_DUE.format(condition="m.sender_id = :sender"))
+# Safety replies are left to the step that waits for nothing: claimed among the others they would
+# share their wait for a look at the carrier's list and for slots.
+_DUE_OF_SENDER = text(_DUE.format(condition="m.sender_id = :sender AND m.priority > 0"))
 _DUE_SAFETY = text(_DUE.format(condition="m.sender_id = :sender AND m.priority = 0"))
-
-_SENDERS_DUE = text("""
-    SELECT s.id,
-        EXISTS (SELECT 1 FROM message m WHERE m.sender_id = s.id AND m.status = 'planned'
-                AND m.priority = 0 AND m.next_at <= :now) AS safety
-    FROM sender s JOIN clinic c ON c.id = s.clinic_id
-    WHERE EXISTS (SELECT 1 FROM message m WHERE m.sender_id = s.id AND m.status = 'planned'
-                  AND m.priority = 0 AND m.next_at <= :now)
-       OR ((s.breaker_until IS NULL OR s.breaker_until <= :now)
-           AND (c.paused_at IS NULL OR c.paused_until <= :now)
-           AND EXISTS (SELECT 1 FROM message m WHERE m.sender_id = s.id
-                       AND m.status = 'planned' AND m.next_at <= :now))
-""")
 
 _RECENT = text("""
     SELECT m.id, m.patient_id, COALESCE(m.submitted_at, m.due_at) AS at, m.priority,
@@ -175,8 +126,6 @@ _CLAIM = text("""
          AS v(id, recipient, blind, body, segments, language, tells_stop)
     WHERE m.id = v.id AND m.status = 'planned'
 """)
-
-_SPEND = text("UPDATE sender SET tokens = tokens - :spent WHERE id = :sender")
 
 _INTEND = text("""
     WITH locked AS MATERIALIZED (
@@ -232,46 +181,13 @@ _POSTPONE = text("""
 """)
 
 
-# A plan made for any `now` takes a third of all rows to be due, and reads the whole table.
-_PLAN_FOR_NOW = text("SET LOCAL plan_cache_mode = force_custom_plan")
-
-
-def senders_due(session: Session, *, now: datetime) -> list[tuple[UUID, bool]]:
-    """Return the senders with something due, and whether a safety reply is among it."""
-    session.execute(_PLAN_FOR_NOW)
-    return [(row.id, row.safety) for row in session.execute(_SENDERS_DUE, {"now": now})]
-
-
-def lock_sender(session: Session, sender_id: UUID, *, now: datetime) -> LockedSender | None:
-    """Lock a sender and refill its bucket; None while another holds it, or it is held back."""
-    if session.execute(_TAKE_SENDER, {"sender": sender_id}).first() is None:
-        return None
-    found = session.execute(_LOCK_SENDER, {"sender": sender_id, "now": now})
-    row = found.mappings().first()
-    return LockedSender(**row) if row else None
-
-
-_PEEK_SENDER = text("""
-    SELECT s.id, s.clinic_id, s.messaging_service_sid, s.from_number, s.tokens,
-           c.version AS clinic_version, false AS probing, false AS busy,
-           clock_timestamp() AS database_now
-    FROM sender s JOIN clinic c ON c.id = s.clinic_id WHERE s.id = :sender
-""")
-
-
-def peek_sender(session: Session, sender_id: UUID) -> LockedSender:
-    """Return a sender without its lock: a safety reply waits for nobody."""
-    row = session.execute(_PEEK_SENDER, {"sender": sender_id}).mappings().one()
-    return LockedSender(**row)
-
-
 _DUE_COLUMNS = [column.name for column in fields(DueMessage)]
 
 
 def due(
     session: Session, sender_id: UUID, *, now: datetime, limit: int, safety: bool = False
 ) -> list[DueMessage]:
-    """Lock and return what is due now, the most urgent first."""
+    """Lock and return what is due now, the most urgent first: safety replies, or all else."""
     statement: TextClause = _DUE_SAFETY if safety else _DUE_OF_SENDER
     rows = session.execute(statement, {"sender": sender_id, "now": now, "limit": limit})
     return [DueMessage(**row) for row in rows.mappings()]
@@ -388,8 +304,8 @@ class Claimed:
     tells_stop: bool
 
 
-def claim(session: Session, sender_id: UUID, rows: Sequence[Claimed], *, token: UUID) -> None:
-    """Claim rows that this transaction holds, and spend their segments from the bucket."""
+def claim(session: Session, rows: Sequence[Claimed], *, token: UUID) -> None:
+    """Claim rows that this transaction holds."""
     if not rows:
         return
     values = {
@@ -404,8 +320,6 @@ def claim(session: Session, sender_id: UUID, rows: Sequence[Claimed], *, token: 
         "tells": [row.tells_stop for row in rows],
     }
     session.execute(_CLAIM, values)
-    spent = sum(row.segments for row in rows)
-    session.execute(_SPEND, {"sender": sender_id, "spent": spent})
 
 
 def intend(

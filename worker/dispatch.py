@@ -6,7 +6,7 @@ or none for a while, are both harmless: a tick only finds work, the rows decide.
 
 from collections.abc import Sequence
 
-from records import dispatch, progress, sending
+from records import dispatch, progress, senders
 from records.base import Session
 from worker import catchup
 from worker.services import Services
@@ -33,7 +33,7 @@ def find_work(services: Services, *, by_beat: bool) -> Sequence[Work]:
     now = services.now
     with services.database.transaction() as session:
         catching_up = catchup.begin(session)
-        work = _of_senders(sending.senders_due(session, now=now), only_safety=catching_up)
+        work = _of_senders(senders.due(session, now=now), only_safety=catching_up)
         work += _waiting(dispatch.waiting(session, now=now))
         turns = [(name,) for name, every in _TURNS.items() if _turn(session, name, every)]
         work += [turn for turn in turns if turn not in work]
@@ -43,9 +43,10 @@ def find_work(services: Services, *, by_beat: bool) -> Sequence[Work]:
     return work
 
 
-def _of_senders(due: Sequence[tuple[object, bool]], *, only_safety: bool) -> list[Work]:
-    safety: list[Work] = [("safety", str(sender)) for sender, urgent in due if urgent]
-    return safety if only_safety else safety + [("send", str(sender)) for sender, _ in due]
+def _of_senders(due: Sequence[senders.SenderDue], *, only_safety: bool) -> list[Work]:
+    safety: list[Work] = [("safety", str(sender.id)) for sender in due if sender.safety]
+    others: list[Work] = [("send", str(sender.id)) for sender in due if sender.others]
+    return safety if only_safety else safety + others
 
 
 def _waiting(waiting: dispatch.Waiting) -> list[Work]:

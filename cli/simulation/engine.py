@@ -41,7 +41,7 @@ _DUE = """
     (SELECT min(received_at) FROM receipt WHERE applied_at IS NULL) AS receipts,
     (SELECT min(plan_requested_at) FROM enrollment WHERE plan_requested_at IS NOT NULL) AS plan,
     (SELECT min(next_roll_at) FROM enrollment) AS roll,
-    (SELECT min(next_at) FROM message WHERE status = 'planned') AS send,
+    (SELECT min(next_at) FROM message WHERE status = 'planned' AND priority > 0) AS send,
     (SELECT max(breaker_until) FROM sender) AS breaker,
     (SELECT min(final_at) FROM message
      WHERE reviewed_at IS NULL AND final_at IS NOT NULL) AS endings,

@@ -372,8 +372,31 @@ class World:
         with self.database.transaction() as session:
             return list(session.scalars(select(Message).order_by(Message.due_at, Message.step)))
 
+    def safety_reply(self, phone: str) -> UUID:
+        """Insert an answer to danger, due now, to the number that the text came from."""
+        message_id = new_id()
+        row = {
+            "id": message_id,
+            "clinic_id": self.clinic_id,
+            "sender_id": self.sender_id,
+            "step": "safety",
+            "kind": "safety",
+            "priority": 0,
+            "template": "crisis_reply_noalert",
+            "language": "en",
+            "due_at": self.now,
+            "next_at": self.now,
+            "latest_at": self.now,
+            "recipient": self.vault.seal("message", "recipient", message_id, phone),
+            "recipient_blind": self.vault.blind("phone", phone),
+        }
+        with self.database.transaction() as session:
+            session.execute(insert(Message), [row])
+        return message_id
+
     def send(self) -> None:
-        """Run the send step until it has nothing more to do, outcomes included."""
+        """Run the steps that send until they have nothing more to do, outcomes included."""
+        send.run_safety(self.services, self.carrier, self.sender_id)
         send.run(self.services, self.carrier, self.sender_id)
         assert self.carrier.drain(20)
 

@@ -266,20 +266,8 @@ def test_a_safety_reply_passes_breaker_pause_bucket_and_an_open_attempt(world: W
     [started] = world.due(patient={"phone": phone})
     world.gateway.script(lose_answer(creates=True))
     world.send()
-    message_id = new_id()
+    message_id = world.safety_reply(phone)
     blind = world.vault.blind("phone", phone)
-    world.execute(
-        "INSERT INTO message (id, clinic_id, sender_id, step, kind, priority, template, language,"
-        " due_at, latest_at, next_at, recipient, recipient_blind)"
-        " VALUES (:id, :clinic, :sender, 'safety', 'safety', 0, 'crisis_reply_noalert', 'en',"
-        " :now, :now, :now, :to, :blind)",
-        id=message_id,
-        clinic=world.clinic_id,
-        sender=world.sender_id,
-        now=world.now,
-        to=world.vault.seal("message", "recipient", message_id, phone),
-        blind=blind,
-    )
     world.execute(
         "INSERT INTO opt_out (clinic_id, phone_blind, reason, occurred_at)"
         " VALUES (:clinic, :blind, 'keyword', now())",

@@ -18,10 +18,11 @@ from uuid import UUID
 
 from messages.errors import MessageError
 from messages.gateway import OutboundText
-from records import clinics, outcomes, sending
+from records import clinics, outcomes, senders, sending
 from records.base import Session, new_id
 from records.outcomes import AcceptedRow
-from records.sending import Claimed, DueMessage, LockedSender, RecentText
+from records.senders import LockedSender
+from records.sending import Claimed, DueMessage, RecentText
 from schedules.clinic import ClinicFile
 from schedules.telling import Telling, telling
 from worker import catchup, gates, staffwords
@@ -67,7 +68,11 @@ class _Verdicts:
 
 
 def run(services: Services, carrier: Carrier, sender_id: UUID) -> Counter[str]:
-    """Send what is due from one sender until nothing is due or its tokens are spent."""
+    """Send what is due from one sender until nothing is due or its tokens are spent.
+
+    Safety replies are left to `run_safety`, which neither a long run of this step nor the
+    carrier's slowness can hold up.
+    """
     counts: Counter[str] = Counter()
     while not carrier.closing and (chunk := _claim(services, sender_id, counts)) is not None:
         if chunk.ready:
@@ -78,7 +83,10 @@ def run(services: Services, carrier: Carrier, sender_id: UUID) -> Counter[str]:
 def run_safety(services: Services, carrier: Carrier, sender_id: UUID) -> Counter[str]:
     """Send the safety replies of one sender, past every gate, bucket, breaker and slot."""
     counts: Counter[str] = Counter()
-    while (chunk := _claim(services, sender_id, counts, safety=True)) is not None:
+    while (
+        not carrier.closing
+        and (chunk := _claim(services, sender_id, counts, safety=True)) is not None
+    ):
         if chunk.ready:
             _post(services, carrier, chunk, counts, slots=False)
     return counts
@@ -110,7 +118,11 @@ def _claim(
         sending.settle(session, verdicts.ended, now=now)
         sending.postpone(session, verdicts.waiting)
         sending.end_questions(session, verdicts.answered_no_more, now=now)
-        sending.claim(session, sender_id, [row.claimed for row in verdicts.ready], token=token)
+        claimed = [row.claimed for row in verdicts.ready]
+        sending.claim(session, claimed, token=token)
+        if claimed and not safety:
+            # To spend, too, a safety reply would have to wait for whoever holds the sender.
+            senders.spend(session, sender_id, sum(row.segments for row in claimed))
         services.crashpoint("claim.before_commit")
     services.crashpoint("claim.after_commit")
     counts.update(ended=len(verdicts.ended), waiting=len(verdicts.waiting))
@@ -121,8 +133,8 @@ def _sender(
     session: Session, sender_id: UUID, *, now: datetime, safety: bool
 ) -> LockedSender | None:
     if safety:
-        return sending.peek_sender(session, sender_id)
-    return sending.lock_sender(session, sender_id, now=now)
+        return senders.peek(session, sender_id)
+    return senders.lock(session, sender_id, now=now)
 
 
 def _may_claim(services: Services, sender: LockedSender, *, now: datetime, safety: bool) -> bool:

@@ -1,0 +1,78 @@
+"""Answers to danger: they go by a step of their own, and wait for no other text."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from messages.gateway import CarrierText
+from messages.gateways.fake import FakeGateway
+from records import senders
+from tests.support.processes import wait_until
+from tests.support.world import World
+from worker.carrier import Carrier
+from worker.steps import outcomes, send
+
+
+class SlowList(FakeGateway):
+    """A carrier that takes texts at once, and whose list is not there until it is let go."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        super().__init__(clock=clock)
+        self.asked, self.let_go = threading.Event(), asyncio.Event()
+
+    async def find(self, *, to: str, limit: int = 50) -> list[CarrierText]:
+        """Keep whoever asks waiting."""
+        self.asked.set()
+        await self.let_go.wait()
+        return await super().find(to=to, limit=limit)
+
+
+def test_a_safety_reply_waits_for_no_look_at_the_carriers_list(world: World) -> None:
+    """Overdue texts are looked for before they go; an answer to danger is not claimed with them.
+
+    The ordinary step, which a tick may start first, leaves it to the step of its own.
+    """
+    gateway = SlowList(world.clock.now)
+    carrier = Carrier(
+        lambda: gateway, in_flight=8, write=lambda posted: outcomes.write(world.services, posted)
+    )
+    [overdue] = world.due(due_at=world.now - timedelta(minutes=11))
+    reply = world.safety_reply("+12125550133")
+    sending_all = threading.Thread(target=send.run, args=(world.services, carrier, world.sender_id))
+    sending_all.start()
+    assert gateway.asked.wait(10)
+    send.run_safety(world.services, carrier, world.sender_id)
+    wait_until(lambda: world.message(reply).status == "accepted")
+    assert world.message(overdue).status == "claimed"
+    carrier.call(_let_go(gateway.let_go))
+    sending_all.join(20)
+    carrier.close()
+    assert world.message(overdue).status == "accepted"
+
+
+async def _let_go(held: asyncio.Event) -> None:
+    held.set()
+
+
+def test_a_safety_reply_waits_for_nobody_who_holds_the_sender(world: World) -> None:
+    """A claim of other texts locks the sender's row; a worker that froze amid it keeps the lock."""
+    reply = world.safety_reply("+12125550133")
+    with world.database.transaction() as session:
+        assert senders.lock(session, world.sender_id, now=world.now) is not None
+        send.run_safety(world.services, world.carrier, world.sender_id)
+        assert world.carrier.drain(10)
+        assert world.message(reply).status == "accepted"
+
+
+def test_a_process_told_to_end_leaves_safety_replies_to_others(world: World) -> None:
+    """It claims none anew, and so does not go round and round with one that it may not post."""
+    reply = world.safety_reply("+12125550133")
+    world.carrier.take_no_more()
+    step = threading.Thread(
+        target=send.run_safety, args=(world.services, world.carrier, world.sender_id), daemon=True
+    )
+    step.start()
+    step.join(10)
+    assert not step.is_alive()
+    assert world.message(reply).status == "planned"
