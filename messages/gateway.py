@@ -30,7 +30,8 @@ class OutboundText:
 
     `messaging_service_sid` or `from_number` (or both) names the sender. `status_callback` is the
     full address, with our message id and attempt in its query. `validity_seconds` is how long the
-    carrier may keep the text queued (Twilio takes 1 to 36,000).
+    carrier may keep the text queued (Twilio takes 1 to 36,000). One that is `urgent` waits for no
+    connection that others hold.
     """
 
     to: str = field(repr=False)
@@ -39,6 +40,7 @@ class OutboundText:
     from_number: str | None = field(default=None, repr=False)
     status_callback: str | None = None
     validity_seconds: int
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

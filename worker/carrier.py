@@ -105,14 +105,17 @@ class Carrier:
         for _ in range(count):
             self._slots.release()
 
-    def post(self, postings: Sequence[Posting], *, intended_at: float, slots: bool = True) -> None:
-        """Send these now. `intended_at` is the monotonic instant before the intent's commit."""
+    def post(self, postings: Sequence[Posting], *, intended_at: float) -> None:
+        """Send these now. `intended_at` is the monotonic instant before the intent's commit.
+
+        For each a slot was reserved, but for the urgent ones: they have none to wait for.
+        """
         with self._settled:
             self._pending += len(postings)
             if not self._posting:
                 self._moved_at = time.monotonic()
             self._posting += len(postings)
-        self._loop.call_soon_threadsafe(self._start, list(postings), intended_at, slots)
+        self._loop.call_soon_threadsafe(self._start, list(postings), intended_at)
 
     def stalled_for(self) -> float:
         """Return for how many seconds nothing has come back although requests are under way.
@@ -155,21 +158,21 @@ class Carrier:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
 
-    def _start(self, postings: list[Posting], intended_at: float, slots: bool) -> None:
+    def _start(self, postings: list[Posting], intended_at: float) -> None:
         # Tasks are kept by the loop's own set until done: the reference below is that set.
         for posting in postings:
-            task = self._loop.create_task(self._post(posting, intended_at, slots))
+            task = self._loop.create_task(self._post(posting, intended_at))
             _running.add(task)
             task.add_done_callback(_running.discard)
 
-    async def _post(self, posting: Posting, intended_at: float, slots: bool) -> None:
+    async def _post(self, posting: Posting, intended_at: float) -> None:
         write_before = intended_at + SEND_GUARD_SECONDS
         try:
             outcome = await self.gateway.send(posting.text, write_before=write_before)
         except BaseException as error:  # noqa: BLE001  Maybe sent: it must not vanish.
             outcome = OutcomeUnknown(reason=f"failed:{type(error).__name__}")
         finally:
-            if slots:
+            if not posting.text.urgent:
                 self._slots.release()
         with self._settled:
             self._posting -= 1

@@ -102,7 +102,7 @@ class QuickCarrier(Carrier):
     A network in memory never waits, so that sending needs neither the loop nor the threads.
     """
 
-    def post(self, postings: Sequence[Posting], *, intended_at: float, slots: bool = True) -> None:
+    def post(self, postings: Sequence[Posting], *, intended_at: float) -> None:
         """Send these now, and write what came of them."""
         before = intended_at + SEND_GUARD_SECONDS
         made = [
@@ -112,8 +112,7 @@ class QuickCarrier(Carrier):
             )
             for posting in postings
         ]
-        if slots:
-            self.release(len(made))
+        self.release(sum(not posting.text.urgent for posting in postings))
         if made:
             self._write_for_sure(made)
 

@@ -112,8 +112,21 @@ class GuardedBody(BytesPayload):
         client.crashpoint("send.after_write")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sessions:
+    """The sessions of one event loop: for creates, for urgent ones, and for what the SDK asks.
+
+    Each has connections of its own: in one pool a carrier that is slow to create would have an
+    answer to danger wait behind all other texts, and the look for texts received too.
+    """
+
+    creates: aiohttp.ClientSession
+    urgent: aiohttp.ClientSession
+    others: aiohttp.ClientSession
+
+
 class CarrierHttp(AsyncHttpClient):  # type: ignore[misc]  # The SDK ships no types.
-    """One pool of connections to the carrier, for one event loop.
+    """The connections to the carrier, for one event loop.
 
     It retries no create, follows no redirect, reads no proxy or netrc from the environment, keeps
     no cookie and keeps nothing of the last request in memory. `create_headers` go with every
@@ -143,11 +156,15 @@ class CarrierHttp(AsyncHttpClient):  # type: ignore[misc]  # The SDK ships no ty
             sock_read=limits.read,
         )
         self._closed = False
-        self._creates: aiohttp.ClientSession | None = None
-        self._others: aiohttp.ClientSession | None = None
+        self._sessions: _Sessions | None = None
 
-    async def post(self, url: URL, body: bytes, write_before: float) -> Answer | NoAnswer:
-        """Post a form once; written only before `write_before` (a `time.monotonic()` instant)."""
+    async def post(
+        self, url: URL, body: bytes, write_before: float, *, urgent: bool = False
+    ) -> Answer | NoAnswer:
+        """Post a form once; written only before `write_before` (a `time.monotonic()` instant).
+
+        An `urgent` one waits for no connection but those of other urgent ones.
+        """
         if self.monotonic() > write_before:
             # The check that counts is in `GuardedBody`; this one spares the pool a connection.
             return NoAnswer(written=False, reason="guard")
@@ -156,7 +173,8 @@ class CarrierHttp(AsyncHttpClient):  # type: ignore[misc]  # The SDK ships no ty
         guarded = GuardedBody(body, write_before, self)
         status: int | None = None
         try:
-            session = self._creates or self._open()[0]
+            sessions = self._sessions or self._open()
+            session = sessions.urgent if urgent else sessions.creates
             response = await session.post(url, data=guarded, allow_redirects=False)
             status = response.status
             content = await response.read()
@@ -186,7 +204,7 @@ class CarrierHttp(AsyncHttpClient):  # type: ignore[misc]  # The SDK ships no ty
         del timeout, allow_redirects
         if self._closed:
             raise RuntimeError("The gateway is closed.")
-        session = self._others or self._open()[1]
+        session = (self._sessions or self._open()).others
         sent: dict[str, str] = dict(headers or {})
         if auth is not None:
             sent[hdrs.AUTHORIZATION] = aiohttp.encode_basic_auth(*auth)
@@ -203,11 +221,10 @@ class CarrierHttp(AsyncHttpClient):  # type: ignore[misc]  # The SDK ships no ty
     async def close(self) -> None:
         """Close every connection. Safe to call twice, and before anything was sent."""
         self._closed = True
-        sessions = [session for session in (self._creates, self._others) if session is not None]
-        self._creates = self._others = None
-        # The sessions share a connector that the first one owns, so it goes last.
-        for session in reversed(sessions):
-            await session.close()
+        opened, self._sessions = self._sessions, None
+        if opened is not None:
+            for session in (opened.creates, opened.urgent, opened.others):
+                await session.close()
 
     def _rewritten(self, url: str, params: Mapping[str, object] | None) -> URL:
         """Put our base address in place of the SDK's, which is written into the SDK."""
@@ -218,26 +235,27 @@ class CarrierHttp(AsyncHttpClient):  # type: ignore[misc]  # The SDK ships no ty
         query = "" if not params else ("&" if "?" in url else "?") + urlencode(params, doseq=True)
         return URL(bases[origin] + url[len(origin) :] + query, encoded=True)
 
-    def _open(self) -> tuple[aiohttp.ClientSession, aiohttp.ClientSession]:
-        """Open the sessions inside the running loop, which they then belong to.
-
-        Two sessions share one pool: a session's own headers cost less than headers per request.
-        """
-        connector = aiohttp.TCPConnector(limit=self._in_flight, socket_factory=_socket)
-        shared: dict[str, Any] = {
-            "connector": connector,
-            "timeout": self._limits,
-            "cookie_jar": aiohttp.DummyCookieJar(),
-            "trust_env": False,
+    def _open(self) -> _Sessions:
+        """Open the sessions inside the running loop, which they then belong to."""
+        # A session's own headers cost less than headers per request; and asking for compression
+        # would cost more time than the short answer is worth.
+        create: dict[str, Any] = {
+            "headers": self.create_headers,
+            "skip_auto_headers": [hdrs.ACCEPT_ENCODING],
         }
-        self._creates = aiohttp.ClientSession(
-            headers=self.create_headers,
-            # Asking for compression would cost more time than the short answer is worth.
-            skip_auto_headers=[hdrs.ACCEPT_ENCODING],
-            **shared,
+        self._sessions = _Sessions(
+            creates=self._session(**create), urgent=self._session(**create), others=self._session()
         )
-        self._others = aiohttp.ClientSession(connector_owner=False, **shared)
-        return self._creates, self._others
+        return self._sessions
+
+    def _session(self, **more: Any) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=self._in_flight, socket_factory=_socket),
+            timeout=self._limits,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            **more,
+        )
 
 
 def _messaging(api_url: str) -> str:

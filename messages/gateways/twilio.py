@@ -66,8 +66,9 @@ class TwilioGateway:
     """The gateway to Twilio, or to whatever speaks its protocol at `api_url`.
 
     One gateway belongs to one event loop, and opens its connections on first use inside it.
-    `in_flight` is how many requests may be under way at once; a caller that starts more has them
+    `in_flight` is how many texts may be under way at once; a caller that starts more has them
     wait for a connection, and they end as `connect_timeout` after `timeouts.connect` seconds.
+    Urgent texts, and lists and fetches, have as many connections of their own beside these.
     """
 
     def __init__(
@@ -113,7 +114,8 @@ class TwilioGateway:
         except UnicodeEncodeError:
             # Half a surrogate pair cannot be sent by anybody: 21618 is Twilio's code for that.
             return Refused(code=21618, http_status=0)
-        return _outcome(await self._http.post(self._create_url, form, write_before))
+        posted = self._http.post(self._create_url, form, write_before, urgent=text.urgent)
+        return _outcome(await posted)
 
     async def call(self, call: VoiceCall) -> SendOutcome:
         """Create one call, at once or not at all."""

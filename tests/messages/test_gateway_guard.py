@@ -47,7 +47,7 @@ async def test_the_guard_is_checked_after_a_slow_handshake(tmp_path):
     trusted = scripted.self_signed(tmp_path)
     async with carrier(trusted) as there:
         gateway = TwilioGateway(account_sid=ACCOUNT, auth_token=TOKEN, api_url=there.url)
-        session = gateway._http._open()[0]
+        session = gateway._http._open().creates
         session.connector._ssl = scripted.trusting(tmp_path)
         # The stall is in our own loop: the handshake is through, and then the process freezes.
         gateway._http.crashpoint = lambda name: (

@@ -5,6 +5,7 @@ import gc
 import logging
 import socket
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -290,7 +291,7 @@ class SlowResolver(NoSuchName):
 async def test_an_unknown_host_was_not_processed(resolver, reason):
     """The name does not resolve, or not in time: the text may be tried again."""
     async with gateway_to("http://carrier.invalid", timeouts=QUICK) as gateway:
-        gateway._http._open()[0].connector._resolver = resolver()
+        gateway._http._open().creates.connector._resolver = resolver()
         assert await send(gateway) == NotProcessed(reason=reason)
 
 
@@ -319,6 +320,28 @@ async def test_a_full_pool_was_not_processed():
         assert first == OutcomeUnknown(reason="timeout")
         assert second == NotProcessed(reason="connect_timeout")
         assert len(there.requests) == 1
+
+
+async def test_an_urgent_text_and_a_list_wait_for_no_connection_of_other_texts():
+    """Each of these waits for a carrier that has become slow: danger is answered, and heard of."""
+    asked, let_go = asyncio.Event(), asyncio.Event()
+
+    async def slow(peer):
+        asked.set()
+        await let_go.wait()
+        await scripted.accept(peer)
+
+    async with carrier() as there, gateway_to(there.url, in_flight=1) as gateway:
+        there.will(slow, scripted.accept, answers(200, {"messages": []}))
+        first = asyncio.create_task(send(gateway))
+        await asked.wait()
+        urgent = replace(TEXT, urgent=True)
+        outcome = await gateway.send(urgent, write_before=time.monotonic() + 5)
+        assert isinstance(outcome, Accepted)
+        assert await gateway.find(to=TEXT.to) == []
+        assert not first.done()
+        let_go.set()
+        assert isinstance(await first, Accepted)
 
 
 async def test_a_closed_gateway_sends_nothing():

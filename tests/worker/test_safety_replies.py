@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from messages.gateway import CarrierText
-from messages.gateways.fake import FakeGateway
+from messages.gateways.fake import FakeGateway, unreachable
 from records import senders
 from tests.support.processes import wait_until
 from tests.support.world import World
@@ -63,6 +63,32 @@ def test_a_safety_reply_waits_for_nobody_who_holds_the_sender(world: World) -> N
         send.run_safety(world.services, world.carrier, world.sender_id)
         assert world.carrier.drain(10)
         assert world.message(reply).status == "accepted"
+
+
+def test_a_safety_reply_waits_for_no_slot_and_is_posted_as_urgent(world: World) -> None:
+    """All requests are under way at a slow carrier: it takes none of theirs, nor a connection."""
+    world.carrier.reserve(64)
+    world.safety_reply("+12125550133")
+    send.run_safety(world.services, world.carrier, world.sender_id)
+    assert world.carrier.drain(10)
+    world.carrier.release(64)
+    world.due()
+    world.send()
+    assert [text.urgent for text in world.gateway.calls] == [True, False]
+
+
+def test_a_safety_reply_that_did_not_get_through_is_tried_within_seconds(world: World) -> None:
+    """Nothing was created, and somebody in danger waits: other texts have more patience."""
+    reply = world.safety_reply("+12125550133")
+    world.gateway.script(*[unreachable("connect_timeout")] * 7)
+    waits = []
+    for _ in range(7):
+        world.send()
+        waits.append((world.message(reply).next_at - world.now).total_seconds())
+        world.advance(seconds=waits[-1])
+    assert waits == [1, 2, 5, 15, 60, 60, 60]
+    world.send()
+    assert world.message(reply).status == "accepted"
 
 
 def test_a_process_told_to_end_leaves_safety_replies_to_others(world: World) -> None:

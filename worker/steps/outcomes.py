@@ -22,6 +22,8 @@ from worker.services import Services
 log = get_logger(__name__)
 
 _BACK_OFF = (5, 15, 60, 180, 600)
+# Somebody in danger waits for it, and it has no deadline: whenever the carrier is back, it goes.
+_BACK_OFF_URGENT = (1, 2, 5, 15, 60)
 _BREAKER = timedelta(seconds=60)
 # Trouble of the account has a breaker, and what is tried later is the carrier's own affair.
 _CARRIERS_OWN = frozenset({ErrorClass.config, ErrorClass.transient})
@@ -91,9 +93,10 @@ def _row(
     )
 
 
-def back_off(number: int, wish: float | None = None) -> timedelta:
-    """Return how long to wait after attempt `number`; the carrier's own wish counts more."""
-    seconds = _BACK_OFF[min(number, len(_BACK_OFF)) - 1]
+def _back_off(posted: Posted, wish: float | None = None) -> timedelta:
+    """Return how long to wait after this attempt; the carrier's own wish counts more."""
+    steps = _BACK_OFF_URGENT if posted.posting.text.urgent else _BACK_OFF
+    seconds = steps[min(posted.posting.number, len(steps)) - 1]
     return timedelta(seconds=max(seconds, wish or 0))
 
 
@@ -101,7 +104,7 @@ def _not_processed(posted: Posted, outcome: NotProcessed, now: datetime) -> Ende
     # Nothing was created: it may go again until its deadline. Our own guard asks for no patience.
     wait = timedelta(0)
     if outcome.reason != "guard":
-        wait = back_off(posted.posting.number, outcome.retry_after)
+        wait = _back_off(posted, outcome.retry_after)
     return _row(posted, "not_processed", "planned", outcome.reason, next_at=now + wait)
 
 
@@ -115,10 +118,10 @@ def refused(
     error_class = rule.after(hits)
     if error_class is ErrorClass.config:
         # Where only this recipient is meant, the others go on and this row asks ever less often.
-        later = now + (_BREAKER if rule.opens_breaker else back_off(hits))
+        later = now + (_BREAKER if rule.opens_breaker else _back_off(posted))
         return _row(posted, "refused", "planned", "account", next_at=later, code=code, http=http)
     if rule.may_retry(hits) and error_class is ErrorClass.transient:
-        later = now + back_off(hits, rule.retry_after_seconds)
+        later = now + _back_off(posted, rule.retry_after_seconds)
         return _row(posted, "refused", "planned", "try_later", next_at=later, code=code, http=http)
     reason = {ErrorClass.opt_out: "opted_out_at_carrier", ErrorClass.content: "text_refused"}.get(
         error_class, "number_refused"

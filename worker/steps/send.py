@@ -76,7 +76,7 @@ def run(services: Services, carrier: Carrier, sender_id: UUID) -> Counter[str]:
     counts: Counter[str] = Counter()
     while not carrier.closing and (chunk := _claim(services, sender_id, counts)) is not None:
         if chunk.ready:
-            _post(services, carrier, chunk, counts, slots=True)
+            _post(services, carrier, chunk, counts)
     return counts
 
 
@@ -88,7 +88,7 @@ def run_safety(services: Services, carrier: Carrier, sender_id: UUID) -> Counter
         and (chunk := _claim(services, sender_id, counts, safety=True)) is not None
     ):
         if chunk.ready:
-            _post(services, carrier, chunk, counts, slots=False)
+            _post(services, carrier, chunk, counts)
     return counts
 
 
@@ -97,6 +97,8 @@ class _Chunk:
     sender: LockedSender
     token: UUID
     ready: Sequence[Ready]
+    # Of safety replies, which wait for no slot and for nobody's connection.
+    urgent: bool
 
 
 def _claim(
@@ -126,7 +128,7 @@ def _claim(
         services.crashpoint("claim.before_commit")
     services.crashpoint("claim.after_commit")
     counts.update(ended=len(verdicts.ended), waiting=len(verdicts.waiting))
-    return _Chunk(sender=sender, token=token, ready=verdicts.ready)
+    return _Chunk(sender=sender, token=token, ready=verdicts.ready, urgent=safety)
 
 
 def _sender(
@@ -342,21 +344,14 @@ def clinic_file(session: Session, clinic_id: UUID, version: int) -> ClinicFile:
     return known[1]
 
 
-def _post(
-    services: Services,
-    carrier: Carrier,
-    chunk: _Chunk,
-    counts: Counter[str],
-    *,
-    slots: bool,
-) -> None:
+def _post(services: Services, carrier: Carrier, chunk: _Chunk, counts: Counter[str]) -> None:
     for start in range(0, len(chunk.ready), carrier.group):
         group = chunk.ready[start : start + carrier.group]
         if carrier.closing:
             _give_back(services, chunk, chunk.ready[start:])
             return
         group = _not_gone_yet(services, carrier, chunk, group, counts)
-        if slots:
+        if not chunk.urgent:
             carrier.reserve(len(group))
         opened: dict[UUID, int] = {}
         intended_at = time.monotonic()
@@ -369,14 +364,14 @@ def _post(
                 _give_back(services, chunk, chunk.ready[start:])
             raise
         finally:
-            if slots:
+            if not chunk.urgent:
                 carrier.release(len(group) - len(opened))
         postings = [
-            _posting(services, chunk.sender, row, opened[row.claimed.id])
+            _posting(services, chunk, row, opened[row.claimed.id])
             for row in group
             if row.claimed.id in opened
         ]
-        carrier.post(postings, intended_at=intended_at, slots=slots)
+        carrier.post(postings, intended_at=intended_at)
         counts.update(posted=len(postings), withdrawn=len(group) - len(postings))
 
 
@@ -420,7 +415,8 @@ def _intend(services: Services, token: UUID, group: Sequence[Ready]) -> dict[UUI
     return opened
 
 
-def _posting(services: Services, sender: LockedSender, row: Ready, number: int) -> Posting:
+def _posting(services: Services, chunk: _Chunk, row: Ready, number: int) -> Posting:
+    sender = chunk.sender
     left = int((row.latest_at - services.now).total_seconds())
     callback = (
         f"{services.settings.public_url}/twilio/status"
@@ -433,6 +429,7 @@ def _posting(services: Services, sender: LockedSender, row: Ready, number: int) 
         from_number=sender.from_number,
         status_callback=callback,
         validity_seconds=max(_LEAST_VALID_SECONDS, min(left, _MOST_VALID_SECONDS)),
+        urgent=chunk.urgent,
     )
     return Posting(
         message_id=row.claimed.id,
