@@ -62,19 +62,15 @@ def numbers_of(session: Session, clinic_id: UUID, numbers: Collection[str]) -> l
 
 
 _MOVE_TO_SENDER = text("""
-    UPDATE message SET sender_id = :new,
-        status = CASE WHEN status = 'claimed' THEN 'planned' ELSE status END,
-        claim_token = CASE WHEN status = 'claimed' THEN NULL ELSE claim_token END,
-        lease_until = CASE WHEN status = 'claimed' THEN NULL ELSE lease_until END
-    WHERE clinic_id = :clinic AND sender_id = :old
-      AND status IN ('planned', 'claimed', 'submitting', 'unknown')
+    UPDATE message SET sender_id = :new, status = 'planned', claim_token = NULL, lease_until = NULL
+    WHERE clinic_id = :clinic AND sender_id = :old AND status IN ('planned', 'claimed')
 """)
 
 
 def move_unsent(session: Session, *, clinic_id: UUID, old: UUID, new: UUID) -> int:
-    """Hand every text that may still be sent to another sender; claims are void; return how many.
+    """Hand every unsent text to another sender; claims are void; return how many.
 
-    One that is on its way goes along, so that it finds a living sender should it return.
+    What comes back, or is committed for the old one only now, the sweep hands over.
     """
     values = {"clinic": clinic_id, "old": old, "new": new}
     return int(getattr(session.execute(_MOVE_TO_SENDER, values), "rowcount", 0))

@@ -154,7 +154,7 @@ def end(session: Session, rows: Sequence[EndedRow], *, now: datetime) -> None:
 _OPEN_BREAKER = text("""
     UPDATE sender SET breaker_opened_at = COALESCE(breaker_opened_at, :now),
         breaker_until = :until, breaker_reason = :reason
-    WHERE clinic_id = :clinic AND (breaker_until IS NULL OR breaker_until < :until)
+    WHERE id = :sender AND (breaker_until IS NULL OR breaker_until < :until)
 """)
 _CLOSE_BREAKER = text("""
     UPDATE sender SET breaker_opened_at = NULL, breaker_until = NULL, breaker_reason = NULL
@@ -163,10 +163,13 @@ _CLOSE_BREAKER = text("""
 
 
 def open_breaker(
-    session: Session, clinic_id: UUID, *, reason: str, now: datetime, until: datetime
+    session: Session, sender_id: UUID, *, reason: str, now: datetime, until: datetime
 ) -> None:
-    """Hold back the clinic's senders until then; safety replies still go."""
-    values = {"clinic": clinic_id, "reason": reason, "now": now, "until": until}
+    """Hold back a sender until then; safety replies still go.
+
+    No other of its clinic's: what the carrier says of a number given up is no fault of the new one.
+    """
+    values = {"sender": sender_id, "reason": reason, "now": now, "until": until}
     session.execute(_OPEN_BREAKER, values)
 
 

@@ -1,7 +1,8 @@
 """Senders: which of them have something due, and whose turn it is to send for one.
 
 Whoever sends for a sender holds its row, and with it the token bucket; nobody does for a safety
-reply.
+reply. A retired sender sends nothing: what is still planned for it goes to the clinic's present
+one, whoever wrote it there and whenever.
 """
 
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ _LOCK_SENDER = text("""
                 * GREATEST(0, extract(epoch FROM clock_timestamp() - s.refilled_at))),
         refilled_at = clock_timestamp()
     FROM clinic c
-    WHERE s.id = :sender AND c.id = s.clinic_id
+    WHERE s.id = :sender AND c.id = s.clinic_id AND s.retired_at IS NULL
       AND (s.breaker_until IS NULL OR s.breaker_until <= :now)
       AND (c.paused_at IS NULL OR c.paused_until <= :now)
     RETURNING s.id, s.clinic_id, s.messaging_service_sid, s.from_number, s.tokens,
@@ -56,7 +57,7 @@ _SENDERS_DUE = text("""
         SELECT s.id,
             EXISTS (SELECT 1 FROM message m WHERE m.sender_id = s.id AND m.status = 'planned'
                     AND m.priority = 0 AND m.next_at <= :now) AS safety,
-            (s.breaker_until IS NULL OR s.breaker_until <= :now)
+            s.retired_at IS NULL AND (s.breaker_until IS NULL OR s.breaker_until <= :now)
             AND (c.paused_at IS NULL OR c.paused_until <= :now)
             AND EXISTS (SELECT 1 FROM message m WHERE m.sender_id = s.id AND m.status = 'planned'
                         AND m.priority > 0 AND m.next_at <= :now) AS others
@@ -98,12 +99,19 @@ _PEEK_SENDER = text("""
     SELECT s.id, s.clinic_id, s.messaging_service_sid, s.from_number, s.tokens,
            c.version AS clinic_version, false AS probing, false AS busy,
            clock_timestamp() AS database_now
-    FROM sender s JOIN clinic c ON c.id = s.clinic_id WHERE s.id = :sender
+    FROM sender named
+    JOIN sender s ON s.clinic_id = named.clinic_id AND s.retired_at IS NULL
+         AND (s.id = named.id OR named.retired_at IS NOT NULL)
+    JOIN clinic c ON c.id = s.clinic_id
+    WHERE named.id = :sender ORDER BY s.id DESC LIMIT 1
 """)
 
 
 def peek(session: Session, sender_id: UUID) -> LockedSender:
-    """Return a sender without its lock: a safety reply waits for nobody."""
+    """Return a sender without its lock: a safety reply waits for nobody.
+
+    In a retired one's place stands the clinic's present one.
+    """
     row = session.execute(_PEEK_SENDER, {"sender": sender_id}).mappings().one()
     return LockedSender(**row)
 
@@ -111,3 +119,25 @@ def peek(session: Session, sender_id: UUID) -> LockedSender:
 def spend(session: Session, sender_id: UUID, segments: int) -> None:
     """Take the segments of what was claimed out of the bucket of a sender that is locked."""
     session.execute(_SPEND, {"sender": sender_id, "spent": segments})
+
+
+# Whoever read the sender before it was retired may commit a text for it long afterwards, and one
+# that was on its way comes back to it. Locked rows are left to the next turn: nobody is waited for.
+_HAND_OVER = text("""
+    WITH left_behind AS (
+        SELECT m.id, s.clinic_id FROM sender s JOIN message m ON m.sender_id = s.id
+        WHERE s.retired_at IS NOT NULL AND m.status = 'planned'
+        ORDER BY m.next_at LIMIT :limit FOR UPDATE OF m SKIP LOCKED
+    ), present AS (
+        SELECT DISTINCT ON (clinic_id) clinic_id, id FROM sender WHERE retired_at IS NULL
+        ORDER BY clinic_id, id DESC
+    )
+    UPDATE message m SET sender_id = present.id
+    FROM left_behind JOIN present ON present.clinic_id = left_behind.clinic_id
+    WHERE m.id = left_behind.id AND m.status = 'planned'
+""")
+
+
+def hand_over(session: Session, *, limit: int) -> int:
+    """Give planned texts of retired senders, the first due first, to the clinics' present ones."""
+    return int(getattr(session.execute(_HAND_OVER, {"limit": limit}), "rowcount", 0))

@@ -116,7 +116,7 @@ _RECENT = text("""
 
 _CLAIM = text("""
     UPDATE message m
-    SET status = 'claimed', reason = NULL, claim_token = :token,
+    SET status = 'claimed', reason = NULL, claim_token = :token, sender_id = :sender,
         lease_until = clock_timestamp() + make_interval(secs => :lease),
         recipient = v.recipient, recipient_blind = v.blind, body = v.body,
         segments = v.segments, language = v.language, tells_stop = NULLIF(v.tells_stop, false)
@@ -304,12 +304,13 @@ class Claimed:
     tells_stop: bool
 
 
-def claim(session: Session, rows: Sequence[Claimed], *, token: UUID) -> None:
-    """Claim rows that this transaction holds."""
+def claim(session: Session, rows: Sequence[Claimed], *, sender_id: UUID, token: UUID) -> None:
+    """Claim rows that this transaction holds, to go from this sender."""
     if not rows:
         return
     values = {
         "token": token,
+        "sender": sender_id,
         "lease": LEASE_SECONDS,
         "ids": [row.id for row in rows],
         "recipients": [row.recipient for row in rows],

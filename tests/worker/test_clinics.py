@@ -1,9 +1,12 @@
 """A clinic's file applied: what it changes for texts that wait, and for numbers that are heard."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from messages.gateways.fake import refuse
 from records import clinics
 from records.base import DBAPIError
 from schedules.clinic import ClinicFile, read_clinic
@@ -11,9 +14,11 @@ from tests.support.databases import OwnDatabase
 from tests.support.secondperson import approved
 from tests.support.world import CLINIC, NUMBER, World
 from tests.worker.talk import hide_column
+from worker import dispatch
+from worker.carrier import Carrier, Posted
 from worker.refusal import RefusedError
 from worker.steps import clinics as step
-from worker.steps import people
+from worker.steps import outcomes, people, plan, reconcile, send
 from worker.steps.clinics import Applied
 
 OTHER = "+12125550111"
@@ -102,6 +107,74 @@ def test_a_new_sender_takes_over_what_is_unsent(house: World) -> None:
     with house.database.transaction() as session:
         sender = clinics.active_sender(session, house.clinic_id)
         assert sender.from_number == OTHER
+
+
+def _senders(house: World) -> dict[str, int]:
+    """Return how many planned texts each of the house's numbers has."""
+    counted = (
+        "SELECT s.from_number, count(m.id) FROM sender s LEFT JOIN message m"
+        " ON m.sender_id = s.id AND m.status = 'planned' GROUP BY s.from_number"
+    )
+    return dict(house.execute(counted))
+
+
+def _use_new_sender(house: World) -> None:
+    with house.database.transaction() as session:
+        house.sender_id = clinics.active_sender(session, house.clinic_id).id
+
+
+def test_texts_planned_while_the_number_changes_go_from_the_new_one(house: World) -> None:
+    """The plan read the old sender, and commits after the file took all from it."""
+    house.book(starts_in=timedelta(days=10))
+    _apply(house)
+
+    def change(point: str) -> None:
+        if point == "plan.before_commit" and OTHER not in _senders(house):
+            _apply(house, number=OTHER)
+
+    plan.run(replace(house.services, crashpoint=change))
+    assert _senders(house) == {NUMBER: 4, OTHER: 4}
+    reconcile.sweep(house.services)
+    assert _senders(house) == {NUMBER: 0, OTHER: 8}
+
+
+def test_a_retired_sender_posts_nothing(house: World) -> None:
+    """Its number may be somebody else's by now. A text left with it goes once it is handed over."""
+    old = house.sender_id
+    _apply(house, number=OTHER)
+    [message_id] = house.due()
+    work = dispatch.find_work(house.services, by_beat=True)
+    assert "send" not in {step for step, *_ in work}
+    house.send()
+    assert house.gateway.calls == []
+    reconcile.sweep(house.services)
+    _use_new_sender(house)
+    house.send()
+    assert (house.message(message_id).status, house.sender_id == old) == ("accepted", False)
+    assert [text.from_number for text in house.gateway.calls] == [OTHER]
+
+
+def test_a_refusal_of_the_old_number_holds_back_no_text_of_the_new(house: World) -> None:
+    """It was on its way as the number changed, and is no fault of the account's."""
+
+    def write(posted: Sequence[Posted]) -> None:
+        _apply(house, number=OTHER)
+        outcomes.write(house.services, posted)
+
+    carrier = Carrier(lambda: house.gateway, in_flight=8, write=write)
+    [message_id] = house.due()
+    house.gateway.script(refuse(21606))
+    send.run(house.services, carrier, house.sender_id)
+    assert carrier.drain(20)
+    breakers = house.execute("SELECT from_number, breaker_reason FROM sender ORDER BY id")
+    assert breakers == [(NUMBER, "code_21606"), (OTHER, None)]
+    reconcile.sweep(house.services)
+    _use_new_sender(house)
+    house.advance(seconds=61)
+    house.send()
+    assert house.message(message_id).status == "accepted"
+    assert [text.from_number for text in house.gateway.calls] == [NUMBER, OTHER]
+    carrier.close()
 
 
 def test_a_new_rate_keeps_the_sender(house: World) -> None:

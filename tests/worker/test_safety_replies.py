@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 from messages.gateway import CarrierText
 from messages.gateways.fake import FakeGateway, unreachable
 from records import senders
+from records.base import new_id
 from tests.support.processes import wait_until
 from tests.support.world import World
+from worker import dispatch
 from worker.carrier import Carrier
 from worker.steps import outcomes, send
 
@@ -89,6 +91,27 @@ def test_a_safety_reply_that_did_not_get_through_is_tried_within_seconds(world: 
     assert waits == [1, 2, 5, 15, 60, 60, 60]
     world.send()
     assert world.message(reply).status == "accepted"
+
+
+def test_a_safety_reply_for_a_retired_sender_goes_at_once_from_the_present_one(
+    world: World,
+) -> None:
+    """The number changed while the text was read: nobody may answer from the old one any more."""
+    reply, present = world.safety_reply("+12125550133"), new_id()
+    world.execute("UPDATE sender SET retired_at = :now", now=world.now)
+    world.execute(
+        "INSERT INTO sender (id, clinic_id, from_number, segments_per_second)"
+        " VALUES (:id, :clinic, '+12125550111', 1)",
+        id=present,
+        clinic=world.clinic_id,
+    )
+    work = dispatch.find_work(world.services, by_beat=True)
+    assert ("safety", str(world.sender_id)) in work
+    send.run_safety(world.services, world.carrier, world.sender_id)
+    assert world.carrier.drain(10)
+    message = world.message(reply)
+    assert (message.status, message.sender_id) == ("accepted", present)
+    assert [text.from_number for text in world.gateway.calls] == ["+12125550111"]
 
 
 def test_a_process_told_to_end_leaves_safety_replies_to_others(world: World) -> None:

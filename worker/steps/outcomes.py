@@ -15,7 +15,7 @@ from records import outages, outcomes
 from records.base import Session
 from records.outcomes import AcceptedRow, EndedRow
 from worker import unreachable
-from worker.carrier import Posted
+from worker.carrier import Posted, Posting
 from worker.logs import get_logger
 from worker.services import Services
 
@@ -134,21 +134,22 @@ def _react(session: Session, posted: Posted, outcome: Refused, *, now: datetime)
     posting = posted.posting
     unreachable.heed(session, posting.message_id, outcome.code, now=now)
     if rule.opens_breaker:
-        _open_breaker(session, posting.clinic_id, outcome, rule, now=now)
+        _open_breaker(session, posting, outcome, rule, now=now)
 
 
 def _open_breaker(
-    session: Session, clinic_id: UUID, outcome: Refused, rule: ErrorRule, *, now: datetime
+    session: Session, posting: Posting, outcome: Refused, rule: ErrorRule, *, now: datetime
 ) -> None:
     reason = f"code_{outcome.code or outcome.http_status}"
     log.error(
         "breaker_opened",
-        clinic_id=str(clinic_id),
+        clinic_id=str(posting.clinic_id),
         code=outcome.code,
         http_status=outcome.http_status,
         meaning=rule.meaning,
     )
-    outcomes.open_breaker(session, clinic_id, reason=reason, now=now, until=now + _BREAKER)
+    until = now + _BREAKER
+    outcomes.open_breaker(session, posting.sender_id, reason=reason, now=now, until=until)
 
 
 def _note_trouble(session: Session, posted: Sequence[Posted], *, now: datetime) -> None:

@@ -26,7 +26,7 @@ _FINAL = frozenset({MessageStatus.delivered, MessageStatus.undelivered, MessageS
 _STRANGER_FOR = timedelta(days=1)
 _NOT_ARRIVED = frozenset({MessageStatus.undelivered, MessageStatus.failed})
 _MOST_ATTEMPTS = 3
-# How long the account's senders rest after a code that is about the account.
+# How long a sender rests after a code that is about the account.
 BREAKER_SECONDS = 60
 
 
@@ -189,7 +189,7 @@ def _tried_again(
 
 def _open_breakers(session: Session, pending: Sequence[PendingReceipt], *, now: datetime) -> None:
     for receipt in pending:
-        if receipt.error_code is None or receipt.clinic_id is None:
+        if receipt.error_code is None or receipt.sender_id is None:
             continue
         rule = classify(receipt.error_code)
         if rule.opens_breaker:
@@ -197,7 +197,7 @@ def _open_breakers(session: Session, pending: Sequence[PendingReceipt], *, now: 
             log.error("breaker_opened", clinic_id=str(receipt.clinic_id), code=code)
             until = now + timedelta(seconds=BREAKER_SECONDS)
             outcomes.open_breaker(
-                session, receipt.clinic_id, reason=f"code_{code}", now=now, until=until
+                session, receipt.sender_id, reason=f"code_{code}", now=now, until=until
             )
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from messages.gateway import CarrierText, CarrierUnavailable
-from records import clinics, enrollments, outcomes, patients, progress, receipts
+from records import clinics, enrollments, outcomes, patients, progress, receipts, senders
 from records.base import Session
 from records.outcomes import AcceptedRow, UnknownAttempt
 from schedules.clinic import ClinicFile, UnknownPolicy
@@ -34,12 +34,16 @@ _MOST_ATTEMPTS = 3
 
 
 def sweep(services: Services) -> Counter[str]:
-    """Return lapsed claims, mark lost submissions unknown, end what is too late or over."""
+    """Return lapsed claims, mark lost submissions unknown, end what is too late or over.
+
+    What is planned for a sender that was retired goes to the one that came after it.
+    """
     now = services.now
     counts: Counter[str] = Counter()
     with services.database.transaction() as session:
         counts["claims_returned"] = outcomes.return_claims(session, limit=_BATCH)
         counts["became_unknown"] = outcomes.lose_track(session, limit=_BATCH)
+        counts["handed_over"] = senders.hand_over(session, limit=_BATCH)
         counts["expired"] = outcomes.expire_overdue(session, now=now, limit=_BATCH)
         for patient_id in patients.end_holds(session, now=now):
             enrollments.request_plan_of_patient(session, patient_id)

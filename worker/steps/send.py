@@ -121,7 +121,7 @@ def _claim(
         sending.postpone(session, verdicts.waiting)
         sending.end_questions(session, verdicts.answered_no_more, now=now)
         claimed = [row.claimed for row in verdicts.ready]
-        sending.claim(session, claimed, token=token)
+        sending.claim(session, claimed, sender_id=sender.id, token=token)
         if claimed and not safety:
             # To spend, too, a safety reply would have to wait for whoever holds the sender.
             senders.spend(session, sender_id, sum(row.segments for row in claimed))
