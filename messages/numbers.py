@@ -39,6 +39,9 @@ _NEGATIVE = re.compile(
     r"(^|[,;.!?]\s*)(?:(?:minus|negative)\s(?=\d)|menos\s(?=\d+(?:\.\d+)?\W*(?:$|(?:ja)+\b)))"
 )
 _HALF = re.compile(r"(?<![\w.,:/$#])(\d{1,2}) (?:and|n|y) (?:a )?(?:half|medi[oa])\b")
+_QUARTERS = re.compile(
+    r"(?<![\w.,:/$#])(\d{1,2}) (?:and|n|y) (?:an? |un |1 |(3) )?(?:quarters?|cuartos?)\b"
+)
 _POINT = re.compile(r"(?<![\w.,:/$#])(\d{1,2}) (?:point|punto|coma) (\d)\b")
 # A number, or a word that may be one, with a half behind it: "6 1/2", "tres y 1/2".
 _AND_A_HALF = re.compile(r"\b(\w+)\s+(?:(?:and|y|n|&)\s+)?1\s?/\s?2(?![\d/])")
@@ -87,6 +90,7 @@ def in_figures(text: str, lists: Lexicon) -> str:
         return number
 
     figures = _HALF.sub(r"\1.5", WORD.sub(figure, text))
+    figures = _QUARTERS.sub(lambda found: f"{found[1]}.{75 if found[2] else 25}", figures)
     return _NEGATIVE.sub(r"\1-", _POINT.sub(r"\1.\2", figures))
 
 

@@ -452,3 +452,23 @@ def test_packs_are_counted_by_a_person(body):
 def test_an_amount_that_nobody_asked_for_is_no_score(body):
     """With no question open a bare number alone is one."""
     assert reading(body).number is None
+
+
+@pytest.mark.parametrize(
+    ("body", "number"),
+    [
+        ("Three and three quarters, to be precise", "3.75"),
+        ("cinco y un cuarto", "5.25"),
+        ("six and a quarter", "6.25"),
+    ],
+)
+def test_quarters_belong_to_their_number(body, number):
+    """No whole number was said, so it is asked again and not rounded."""
+    found = reading(body, WIDE)
+    assert (found.intent, found.number) == (Intent.score_out_of_range, number)
+
+
+@pytest.mark.parametrize("body", ["7 no 6", "id say 6... 7... no 6", "it was 6 no 7", "1 no 2"])
+def test_a_no_between_two_numbers_is_asked_about(body):
+    """To some it takes back the first, to others it denies the second."""
+    assert reading(body, WIDE).number is None
