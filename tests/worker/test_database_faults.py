@@ -103,8 +103,14 @@ def working(url: str) -> Iterator[Worker]:
 
 
 @pytest.fixture
-def worker(database_url: str) -> Iterator[Worker]:
-    """A worker at its database."""
+def worker(servers: Servers, database: OwnDatabase, database_url: str) -> Iterator[Worker]:
+    """A worker at its database, which looks for a deadlock once, three seconds after a wait began.
+
+    By then a slow machine has made one.
+    """
+    with psycopg.connect(servers.dsn(), autocommit=True) as connection:
+        late = f"ALTER DATABASE {database.name} SET deadlock_timeout = '3s'"
+        connection.execute(late.encode())
     with working(database_url) as made:
         yield made
 
@@ -263,15 +269,16 @@ def _take(other: psycopg.Connection[Any], row: Row, wait: str = "") -> None:
     other.execute(f"SELECT 1 FROM {row[0]} WHERE id = %s FOR UPDATE {wait}".encode(), (row[1],))
 
 
-def _stands(servers: Servers, database: OwnDatabase) -> None:
-    """Wait until somebody stands before a row that is held."""
+@contextmanager
+def _watching(servers: Servers, database: OwnDatabase) -> Iterator[Callable[[], None]]:
+    """Give what waits until somebody stands before a row that is held."""
     waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'"
     with psycopg.connect(servers.dsn(), autocommit=True) as watcher:
 
         def stands() -> bool:
             return watcher.execute(waiting, (database.name,)).fetchone() is not None
 
-        wait_until(stands, 10, what="somebody waits for our row")
+        yield lambda: wait_until(stands, 10, what="somebody waits for our row")
 
 
 def _deadlocks(servers: Servers, database: OwnDatabase) -> int:
@@ -292,11 +299,11 @@ def _crossed(
     last: Row,
 ) -> None:
     """Take a step's last row, wait until it stands there with its first, and ask for that one."""
-    with _holding(servers, database) as other:
+    with _holding(servers, database) as other, _watching(servers, database) as stands:
         _take(other, last)
         runs = threading.Thread(target=step)
         runs.start()
-        _stands(servers, database)
+        stands()
         _take(other, first)
         wait_until(lambda: worker.states[DEADLOCK] == 1, 10, what="our statement was ended")
         other.rollback()
@@ -425,11 +432,11 @@ def test_whoever_ends_an_item_takes_its_patient_first(
 ) -> None:
     """As the patient's next text does: of the two, one waits for the other, never both."""
     danger = _in_danger(worker.world)
-    with _holding(servers, database) as other:
+    with _holding(servers, database) as other, _watching(servers, database) as stands:
         _take(other, danger.patient)
         ends = threading.Thread(target=_ends, args=(worker.world, danger.item))
         ends.start()
-        _stands(servers, database)
+        stands()
         _take(other, danger.item, "NOWAIT")
         other.rollback()
         ends.join(30)
@@ -450,11 +457,11 @@ def test_a_day_that_is_being_closed_keeps_nobody_from_ending_a_crisis(
     day = waits.due_at.astimezone(NEW_YORK).date()
     assert day > world.now.astimezone(NEW_YORK).date()
     close = partial(closing.close_day, world.services, world.clinic_id, day=day, actor="desk")
-    with _holding(servers, database) as other:
+    with _holding(servers, database) as other, _watching(servers, database) as stands:
         _take(other, ("follow_up", waits.id))
         closes = threading.Thread(target=close)
         closes.start()
-        _stands(servers, database)
+        stands()
         _ends(world, ("follow_up", danger.id))
         other.rollback()
         closes.join(30)
