@@ -10,6 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    # Of those that are there the older record has it, as before: all have the same instant.
     op.add_column(
         "patient",
         sa.Column(
@@ -19,5 +20,3 @@ def upgrade() -> None:
             nullable=False,
         ),
     )
-    # When a number was changed before stands nowhere by itself; the record's age was what counted.
-    op.execute("UPDATE patient SET number_since = created_at")
