@@ -77,6 +77,7 @@ def call_list(session: Session, vault: Vault, clinic_id: UUID, *, now: datetime)
     found = [Call(**row) for row in session.execute(_UNSENT, values).mappings()]
     silent = [Call(**row) for row in session.execute(_SILENT, values).mappings()]
     found += _urgent_first(session, vault, clinics.by_id(session, clinic_id).file.terms, silent)
+    found = _in_care(session, found, now=now)
     return sorted(found, key=lambda one: (one.rank, one.about_at or now, str(one.patient_id)))
 
 
@@ -131,7 +132,31 @@ def closure_list(session: Session, clinic_id: UUID, *, now: datetime) -> list[Ca
     found = [replace(dose, detail=terms.route_shown(dose.detail)) for dose in doses]
     for query in (_OPEN_MISSES, _HIGH_SCORES):
         found += [Call(**row) for row in session.execute(query, values).mappings()]
+    found = _in_care(session, found, now=now)
     return sorted(found, key=lambda one: (one.rank, -(one.about_at or now).timestamp()))
+
+
+#: What may still kill whoever left: it stays on the lists until a clinician ends it.
+_DANGER = frozenset({"crisis", "overdose"})
+
+
+def _in_care(session: Session, calls: Sequence[Call], *, now: datetime) -> list[Call]:
+    """Leave out whose record is closed, above all the dead, and say of a hold why it is one.
+
+    Whoever left alive, and was in danger, is still called about that.
+    """
+    known = people(session, calls)
+    return [
+        replace(call, detail=f"{call.detail}{_hold_of(person, now)}")
+        for call in calls
+        if (person := known.get(call.patient_id)) is not None
+        and (person.status != "closed" or (call.why in _DANGER and not person.is_deceased))
+    ]
+
+
+def _hold_of(person: Patient, now: datetime) -> str:
+    over = person.held_until is not None and person.held_until <= now
+    return f", on hold: {person.status_reason}" if person.status == "held" and not over else ""
 
 
 def people(session: Session, calls: Sequence[Call]) -> dict[UUID, Patient]:

@@ -23,6 +23,16 @@ def execute(statement: str) -> None:
         session.execute(text(statement))
 
 
+def open_item(reason: str, severity: str) -> None:
+    """Open an item about P1."""
+    execute(
+        "INSERT INTO follow_up (id, clinic_id, patient_id, reason, severity, cause, source_kind,"
+        f" source_id, opened_at, due_at) SELECT gen_random_uuid(), clinic_id, patient_id,"
+        f" '{reason}', '{severity}', 'x', 'inbound', id, now(), now() FROM appointment"
+        " WHERE external_id = 'A1'"
+    )
+
+
 @pytest.fixture
 def answered(run: Run, clinic: Path) -> Path:
     """P1 was given a dose and answered a 4 the evening after."""
@@ -172,6 +182,40 @@ def test_the_closure_list_names_whom_silence_would_hide(run: Run, answered: Path
     execute("UPDATE appointment SET checked_out_at = checked_out_at - interval '72 hours'")
     execute("UPDATE check_in SET value = 6")
     assert run("call-list", "--closure", "--json").rows == []
+
+
+def test_no_list_names_whose_record_is_closed(run: Run, answered: Path) -> None:
+    """Her family is not rung up about a number of last week, or a dose that she died after."""
+    execute("UPDATE check_in SET value = 7")
+    open_item("missed_check_ins", "call_today")
+    assert len(run("call-list", "--closure", "--json").rows) == 3
+    assert len(run("call-list", "--json").rows) == 1
+    assert run("patient", "close", "P1", "--reason", "deceased").code == 0
+    assert run("call-list", "--closure", "--json").rows == []
+    assert run("call-list", "--json").rows == []
+
+
+@pytest.mark.parametrize(("reason", "named"), [("transferred", ["crisis"]), ("deceased", [])])
+def test_danger_outlasts_a_record_that_is_closed_and_no_death(
+    run: Run, answered: Path, reason: str, named: list[str]
+) -> None:
+    """Whoever went to another clinic in a crisis that nobody has ended is still called about it."""
+    open_item("crisis", "page_now")
+    assert run("patient", "close", "P1", "--reason", reason).code == 0
+    assert [row["why"] for row in run("call-list", "--closure", "--json").rows] == named
+
+
+def test_the_lists_say_who_is_on_hold_and_why(run: Run, answered: Path) -> None:
+    """Whoever calls then knows that she is in hospital; a hold that is over is no news."""
+    open_item("missed_check_ins", "call_today")
+    assert run("patient", "hold", "P1", "--reason", "hospital").code == 0
+    [dose, silent] = run("call-list", "--closure", "--json").rows
+    assert dose["detail"] == "IV infusion, on hold: hospital"
+    assert silent["detail"] == "call_today, on hold: hospital"
+    [called] = run("call-list", "--json").rows
+    assert called["detail"] == "call_today, on hold: hospital"
+    execute("UPDATE patient SET held_until = '2026-11-30T09:00Z' WHERE status = 'held'")
+    assert run("call-list", "--json").rows[0]["detail"] == "call_today"
 
 
 @pytest.fixture
