@@ -18,6 +18,8 @@ from schedules.terms import Terms
 
 #: Visits that start within this time, and after-dose texts within that, are called about.
 _VISITS_AHEAD, _AFTER_DOSE = timedelta(hours=36), timedelta(hours=12)
+#: A dose's evening comes within half a day of it, and is called about for half a day more.
+_DOSES_UNPLANNED = timedelta(hours=24)
 _DOSES_SINCE, _SCORES_SINCE = timedelta(hours=72), timedelta(days=7)
 
 
@@ -54,6 +56,44 @@ _UNSENT = text("""
       AND (m.status <> 'planned' OR m.due_at <= CAST(:now AS timestamptz) + interval '12 hours')
     ORDER BY m.priority, m.due_at, m.id
 """)
+# A plan makes the texts, and a worker makes the plan: while none runs, what came in since has no
+# row above. A visit's texts are of its present revision; what was never planned has no number.
+_WAITING = """
+    WITH waiting AS MATERIALIZED (
+        SELECT DISTINCT patient_id FROM enrollment
+        WHERE clinic_id = :clinic AND (plan_requested_at IS NOT NULL OR next_roll_at <= :now)
+    )
+"""
+_UNPLANNED_VISITS = text(f"""
+    {_WAITING}
+    SELECT CASE WHEN a.kind = 'dosing' THEN 1 ELSE 4 END AS rank,
+           CASE WHEN a.kind = 'dosing' THEN 'food' ELSE 'visit' END AS why,
+           a.patient_id, a.starts_at AS about_at, 'no text planned yet' AS detail
+    FROM appointment a JOIN waiting w ON w.patient_id = a.patient_id
+    WHERE a.clinic_id = :clinic AND a.status = 'booked' AND a.starts_at > :now
+      AND a.starts_at <= CAST(:now AS timestamptz) + CAST(:ahead AS interval)
+      AND EXISTS (
+          SELECT 1 FROM enrollment e WHERE e.appointment_id = a.id AND e.status = 'active'
+            AND (e.protocol_number IS NULL OR NOT EXISTS (
+                SELECT 1 FROM message m WHERE m.appointment_id = a.id AND m.kind = 'started'
+                  AND m.revision = a.revision AND m.status <> 'cancelled')))
+""")
+_UNPLANNED_EVENINGS = text(f"""
+    {_WAITING}
+    SELECT 2 AS rank, 'after_dose' AS why, a.patient_id,
+           COALESCE(a.checked_out_at, a.arrived_at) AS about_at, 'no text planned yet' AS detail
+    FROM appointment a JOIN waiting w ON w.patient_id = a.patient_id
+    WHERE a.clinic_id = :clinic AND a.kind = 'dosing'
+      AND (a.dose IN ('given', 'partial') OR (a.dose IS NULL AND a.status = 'arrived'))
+      AND COALESCE(a.checked_out_at, a.arrived_at) <= :now
+      AND COALESCE(a.checked_out_at, a.arrived_at)
+          > CAST(:now AS timestamptz) - CAST(:doses AS interval)
+      AND EXISTS (SELECT 1 FROM enrollment e
+                  WHERE e.appointment_id = a.id AND e.status = 'active')
+      AND NOT EXISTS (
+          SELECT 1 FROM message m WHERE m.appointment_id = a.id AND m.kind = 'started'
+            AND m.priority = 40 AND m.status <> 'cancelled')
+""")
 # Silence stands last, but where it is urgent it stands before other texts of near visits.
 _SILENT = text("""
     SELECT 5 AS rank, f.reason AS why, f.patient_id, f.due_at AS about_at, f.severity AS detail
@@ -71,10 +111,18 @@ def call_list(session: Session, vault: Vault, clinic_id: UUID, *, now: datetime)
     """Return whom to call while texts do not go, the worst harm first (care rule 16).
 
     What is the same visit's stands together, as the queries order it: food before ride, then by
-    when the text was due.
+    when the text was due. Where a plan waits for a worker, visits and doses stand for its texts.
     """
-    values = {"clinic": clinic_id, "now": now, "ahead": _VISITS_AHEAD, "after": _AFTER_DOSE}
-    found = [Call(**row) for row in session.execute(_UNSENT, values).mappings()]
+    values = {
+        "clinic": clinic_id,
+        "now": now,
+        "ahead": _VISITS_AHEAD,
+        "after": _AFTER_DOSE,
+        "doses": _DOSES_UNPLANNED,
+    }
+    found: list[Call] = []
+    for query in (_UNSENT, _UNPLANNED_VISITS, _UNPLANNED_EVENINGS):
+        found += [Call(**row) for row in session.execute(query, values).mappings()]
     silent = [Call(**row) for row in session.execute(_SILENT, values).mappings()]
     found += _urgent_first(session, vault, clinics.by_id(session, clinic_id).file.terms, silent)
     found = _in_care(session, found, now=now)

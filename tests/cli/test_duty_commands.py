@@ -10,7 +10,8 @@ from sqlalchemy import select, text
 from cli.session import services
 from records import patients
 from records.patients import Patient
-from tests.cli.conftest import CLINIC, Run, set_up
+from tests.cli.conftest import CLINIC, VISITS, Run, heard_from, set_up, write
+from worker.steps import plan
 
 FILE_WITH_DUTY = """
 on_call: [{name: Sam, phone: "+12125550190", email: sam@clinic.test, hours: always}]
@@ -21,6 +22,11 @@ after_hours: on_call
 def execute(statement: str) -> None:
     with services() as running, running.database.transaction() as session:
         session.execute(text(statement))
+
+
+def leave_no_plan_waiting() -> None:
+    """Let a test's own rows stand for what a worker has planned of the clinic that came in."""
+    execute("UPDATE enrollment SET plan_requested_at = NULL")
 
 
 def open_item(reason: str, severity: str) -> None:
@@ -36,6 +42,7 @@ def open_item(reason: str, severity: str) -> None:
 @pytest.fixture
 def answered(run: Run, clinic: Path) -> Path:
     """P1 was given a dose and answered a 4 the evening after."""
+    leave_no_plan_waiting()
     execute(
         "UPDATE appointment SET dose = 'given', status = 'checked_out', route = 'iv',"
         " checked_out_at = '2026-11-29T16:00Z', starts_at = '2026-11-29T14:00Z'"
@@ -80,6 +87,7 @@ def test_scores_are_a_table_for_other_programs(run: Run, answered: Path) -> None
 
 def test_the_call_list_has_the_worst_harm_first(run: Run, clinic: Path) -> None:
     """Food before the next dose, then whoever is silent."""
+    leave_no_plan_waiting()
     execute("UPDATE appointment SET starts_at = '2026-12-01T14:00Z' WHERE external_id = 'A1'")
     execute(
         "INSERT INTO message (id, clinic_id, sender_id, patient_id, appointment_id, step, priority,"
@@ -110,6 +118,7 @@ def test_the_call_list_has_the_worst_harm_first(run: Run, clinic: Path) -> None:
 
 def test_one_visits_food_stands_before_its_ride(run: Run, clinic: Path) -> None:
     """However they were stored: what must not be eaten is said first, then by when it was due."""
+    leave_no_plan_waiting()
     execute(
         "UPDATE appointment SET starts_at = '2026-12-01T14:00Z', kind = 'dosing'"
         " WHERE external_id = 'A1'"
@@ -136,6 +145,7 @@ def test_the_call_list_has_an_opioid_patients_silence_before_another(
     run: Run, clinic: Path
 ) -> None:
     """P2 is silent for longer, and P1 is in danger (care rule 16); a visit stands between them."""
+    leave_no_plan_waiting()
     execute(
         "INSERT INTO follow_up (id, clinic_id, patient_id, reason, severity, cause, source_kind,"
         " source_id, opened_at, due_at) SELECT gen_random_uuid(), clinic_id, patient_id,"
@@ -184,6 +194,63 @@ def test_the_closure_list_names_whom_silence_would_hide(run: Run, answered: Path
     assert run("call-list", "--closure", "--json").rows == []
 
 
+def plan_and_lose_the_workers() -> None:
+    """Have everything planned, and then no worker for three hours."""
+    heard_from("+12125550121")
+    with services() as running:
+        plan.run(running)
+    execute(
+        "INSERT INTO progress (name, at) VALUES ('tick', clock_timestamp() - interval '3 hours')"
+        " ON CONFLICT (name) DO UPDATE SET at = excluded.at"
+    )
+
+
+def test_a_visit_moved_while_no_worker_runs_is_on_the_call_list(run: Run, clinic: Path) -> None:
+    """Her dose is tomorrow now, and no text tells her so, nor what she must not eat."""
+    plan_and_lose_the_workers()
+    assert run("call-list", "--json").rows == []
+    moved = VISITS.replace("2026-12-10T", "2026-12-01T")
+    assert run("import", "appointments", write(clinic, "moved.csv", moved)).code == 0
+    listed = run("call-list", "--json")
+    assert "no worker runs" in listed.err
+    [call] = listed.rows
+    assert (call["rank"], call["why"], call["patient_id"]) == (1, "food", "P1")
+    assert (call["about_at"], call["detail"]) == ("2026-12-01T14:00:00Z", "no text planned yet")
+    with services() as running:
+        plan.run(running)
+    assert "no text planned yet" not in {row["detail"] for row in run("call-list", "--json").rows}
+
+
+def test_a_visit_booked_while_no_worker_runs_is_on_the_call_list(run: Run, clinic: Path) -> None:
+    """Ben's first visit is tomorrow; a plan that waits for another reason names nobody else."""
+    plan_and_lose_the_workers()
+    booked = VISITS + "A3,P2,integration,,2026-12-01T15:00,2026-12-01T16:00,booked,Suite 4\n"
+    assert run("import", "appointments", write(clinic, "booked.csv", booked)).code == 0
+    execute("UPDATE enrollment SET plan_requested_at = clock_timestamp()")
+    [call] = run("call-list", "--json").rows
+    assert (call["rank"], call["why"], call["patient_id"]) == (4, "visit", "P2")
+
+
+@pytest.mark.parametrize("told", [("arrived",), ("checked_out", "--dose", "given")])
+def test_a_dose_recorded_while_no_worker_runs_is_on_the_call_list(
+    run: Run, clinic: Path, told: tuple[str, ...]
+) -> None:
+    """Nobody would ask her this evening how she is, also where only her arrival is recorded."""
+    execute(
+        "UPDATE appointment SET starts_at = '2026-11-30T13:00Z', ends_at = '2026-11-30T15:00Z'"
+        " WHERE external_id = 'A1'"
+    )
+    plan_and_lose_the_workers()
+    assert run("call-list", "--json").rows == []
+    assert run("event", "A1", *told).code == 0
+    [call] = run("call-list", "--json").rows
+    assert (call["rank"], call["why"], call["patient_id"]) == (2, "after_dose", "P1")
+    assert call["detail"] == "no text planned yet"
+    with services() as running:
+        plan.run(running)
+    assert "no text planned yet" not in {row["detail"] for row in run("call-list", "--json").rows}
+
+
 def test_no_list_names_whose_record_is_closed(run: Run, answered: Path) -> None:
     """Her family is not rung up about a number of last week, or a dose that she died after."""
     execute("UPDATE check_in SET value = 7")
@@ -209,6 +276,7 @@ def test_the_lists_say_who_is_on_hold_and_why(run: Run, answered: Path) -> None:
     """Whoever calls then knows that she is in hospital; a hold that is over is no news."""
     open_item("missed_check_ins", "call_today")
     assert run("patient", "hold", "P1", "--reason", "hospital").code == 0
+    leave_no_plan_waiting()
     [dose, silent] = run("call-list", "--closure", "--json").rows
     assert dose["detail"] == "IV infusion, on hold: hospital"
     assert silent["detail"] == "call_today, on hold: hospital"
