@@ -6,15 +6,17 @@ migration gets past it.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import OperationalError
 
 from records import migrate
-from tests.support.databases import Databases
+from tests.support.databases import Databases, OwnDatabase
 
 _COLUMNS = """
     SELECT c.relname || '.' || a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
@@ -99,6 +101,51 @@ def test_every_migration_only_adds(databases: Databases) -> None:
     assert revisions >= 2
     assert before is not None
     assert len(before.columns) > 100
+
+
+def _migrated_to(own: OwnDatabase, revision: str) -> None:
+    """Migrate up to a revision; whatever waits for another transaction is soon broken off."""
+    engine = create_engine(own.owner_url, connect_args={"options": "-c lock_timeout=100ms"})
+    try:
+        with engine.connect() as connection:
+            command.upgrade(migrate._config(connection), revision)
+            connection.commit()
+    finally:
+        engine.dispose()
+
+
+def _built_beside() -> list[tuple[str, str]]:
+    """Return the revisions that build an index beside the running house, each with the one before.
+
+    What they did before that is committed by then.
+    """
+    scripts = reversed(list(ScriptDirectory.from_config(migrate._config()).walk_revisions()))
+    return [
+        (str(script.down_revision), script.revision)
+        for script in scripts
+        if "autocommit_block" in Path(script.path).read_text(encoding="utf-8")
+    ]
+
+
+def test_a_migration_that_was_broken_off_is_taken_up_again(databases: Databases) -> None:
+    """A backup is being read, the index waits for it, and somebody ends the upgrade meanwhile."""
+    with databases.empty() as own:
+        engine = create_engine(own.owner_url)
+        with engine.connect() as connection:
+            migrate._make_roles(connection, own.url)
+            connection.commit()
+        engine.dispose()
+        for before, revision in _built_beside():
+            _migrated_to(own, before)
+            with psycopg.connect(own.owner_dsn) as backup:
+                backup.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                backup.execute("SELECT 1 FROM alembic_version")
+                with pytest.raises(OperationalError, match="lock timeout"):
+                    _migrated_to(own, revision)
+        assert migrate.upgrade(own.owner_url, own.url)[1] == migrate.newest()
+        with psycopg.connect(own.owner_dsn) as owner:
+            invalid = "SELECT indexrelid::regclass FROM pg_index WHERE NOT indisvalid"
+            assert owner.execute(invalid).fetchall() == []
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,10 @@ depends_on = None
 
 
 def upgrade() -> None:
+    # The block below commits what stands before it: broken off there, this is run once more.
     for name in ("failing_since", "arrived_at"):
-        op.add_column("sender", sa.Column(name, sa.DateTime(timezone=True), nullable=True))
+        column = sa.Column(name, sa.DateTime(timezone=True), nullable=True)
+        op.add_column("sender", column, if_not_exists=True)
     with op.get_context().autocommit_block():
         op.execute("DROP INDEX CONCURRENTLY IF EXISTS ix_message_not_arrived")
         op.create_index(

@@ -13,7 +13,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("message", sa.Column("tells_stop", sa.Boolean(), nullable=True))
+    # The block below commits what stands before it: broken off there, this is run once more.
+    op.add_column(
+        "message", sa.Column("tells_stop", sa.Boolean(), nullable=True), if_not_exists=True
+    )
     with op.get_context().autocommit_block():
         op.execute("DROP INDEX CONCURRENTLY IF EXISTS ix_message_tells_stop")
         op.create_index(

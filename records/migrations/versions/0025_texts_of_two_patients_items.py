@@ -11,9 +11,11 @@ depends_on = None
 
 
 def upgrade() -> None:
+    # The block below commits what stands before it: broken off there, this is run once more.
     op.add_column(
         "inbound",
         sa.Column("other_follow_ups", ARRAY(sa.Uuid()), server_default="{}", nullable=False),
+        if_not_exists=True,
     )
     with op.get_context().autocommit_block():
         op.execute("DROP INDEX CONCURRENTLY IF EXISTS ix_inbound_other_follow_ups")
