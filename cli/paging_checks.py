@@ -19,6 +19,7 @@ from worker.settings import Settings
 _AHEAD = timedelta(days=14)
 _TESTS = timedelta(days=15)
 _SHOWN = 3
+_END_ABSENCE = "end an absence: `aftercare staff back EMAIL --from DAY`"
 _NOT_PICKED_UP = frozenset({"busy", "no-answer", "canceled"})
 
 
@@ -60,7 +61,7 @@ def _roster(session: Session, clinic: Clinic, settings: Settings) -> Iterator[Fi
         for gap in gaps[:_SHOWN]
     )
     more = f" and {len(gaps) - _SHOWN} more" if len(gaps) > _SHOWN else ""
-    mend = "Add somebody under on_call and apply the file, or end an absence."
+    mend = f"Add somebody under on_call and apply the file, or {_END_ABSENCE}."
     yield wrong(check, f"nobody is on call {told}{more}", mend)
 
 
@@ -70,7 +71,7 @@ def _attended(clinic: Clinic, settings: Settings) -> Iterator[Finding]:
     days = roster.unattended(clinic.file, now=now)
     if days:
         named = ", ".join(f"{day:%b %d}" for day in days)
-        mend = "End an absence, or put closed days under holidays and apply the file."
+        mend = f"Put closed days under holidays and apply the file, or {_END_ABSENCE}."
         yield wrong(f"staffed hours {clinic.key}", f"everybody is away on {named}", mend)
 
 

@@ -355,6 +355,18 @@ def away_with_items(session: Session, *, now: datetime) -> list[tuple[Staff, dat
     return [(row[0], row[1]) for row in session.execute(mine)]
 
 
+def absences_of(
+    session: Session, staff_id: UUID, *, since: datetime, until: datetime | None = None
+) -> list[StaffAbsence]:
+    """Return somebody's absences that end at `since` or later, begun before `until`, by start."""
+    mine = select(StaffAbsence).where(
+        StaffAbsence.staff_id == staff_id, StaffAbsence.ends_at >= since
+    )
+    if until is not None:
+        mine = mine.where(StaffAbsence.starts_at < until)
+    return list(session.scalars(mine.order_by(StaffAbsence.starts_at)))
+
+
 def new_enrollment(**values: Any) -> Enrollment:
     """Return a running enrollment with these values, to be added."""
     return Enrollment(id=new_id(), status="active", **values)

@@ -37,7 +37,11 @@ def add(
         with running.database.transaction() as session:
             which = the_clinic(session, clinic)
         staff.add(running, which.id, email=email, role=role, password=password, actor=ACTOR)
+        noted = staff.away_days(running, email=email)
     output.result(f"{email} signs in at {which.key} as {role.value}.")
+    for first, last in noted:
+        mend = f"`aftercare staff back {email} --from {first}`"
+        output.say(f"Still noted as away from {first} to {last}. To take that back: {mend}.")
 
 
 @app.command(
@@ -54,6 +58,22 @@ def away(
             running, email=email, first=_day("--from", first), last=_day("--to", last), actor=ACTOR
         )
     output.result(f"Noted. {done.returned} open follow-ups went back to the queue.")
+    if done.was_until is not None:
+        output.say(f"Before, they were noted as away until {done.was_until}: that is replaced.")
+
+
+@app.command(epilog="Example: aftercare staff back sam@clinic.test --from 2026-12-28")
+def back(
+    email: str = _EMAIL,
+    first: str | None = typer.Option(
+        None, "--from", help="First day they are there again; now unless given.", show_default=False
+    ),
+) -> None:
+    """End an absence early, or take one back: give its first day. Other absences stay."""
+    with services() as running:
+        day_back = None if first is None else _day("--from", first)
+        staff.back(running, email=email, first=day_back, actor=ACTOR)
+    output.result("Noted. What went back to the queue stays there.")
 
 
 @app.command(epilog="Example: aftercare staff disable sam@clinic.test")

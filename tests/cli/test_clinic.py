@@ -85,6 +85,24 @@ def test_staff_away_and_disabled(clinic: Path, run: Run) -> None:
     assert run("staff", "disable", "sam@clinic.test").code == 2
 
 
+def test_an_absence_is_taken_back_by_the_command_that_is_named(clinic: Path, run: Run) -> None:
+    """A year was mistyped; ending the access and giving it anew keeps the absence, and says so."""
+    add = ("staff", "add", "sam@clinic.test", "--role", "clinician")
+    run(*add, stdin="a long enough one\n")
+    away = ("staff", "away", "sam@clinic.test", "--from", "2026-11-30", "--to")
+    assert run(*away, "2027-11-30").err == ""
+    assert "until 2027-11-30: that is replaced" in run(*away, "2027-10-30").err
+    assert run("staff", "disable", "sam@clinic.test").code == 0
+    added = run(*add, stdin="a long enough one\n")
+    assert "away from 2026-11-30 to 2027-10-30" in added.err
+    assert "aftercare staff back sam@clinic.test --from 2026-11-30" in added.err
+    assert "all are away on" in run("doctor").out
+    assert run("staff", "back", "sam@clinic.test").code == 0
+    assert "all are away on" not in run("doctor").out
+    again = run("staff", "back", "sam@clinic.test", "--from", "2026-12-24")
+    assert (again.code, "not away then. Noted: no absence" in again.err) == (2, True)
+
+
 def test_pause_and_unpause(clinic: Path, run: Run) -> None:
     """One clinic or all; a time that has passed is refused."""
     assert run("pause", "--until", "2026-11-29").code == 2

@@ -80,6 +80,7 @@ def test_an_uncovered_night_is_wrong(world: World) -> None:
     [gap] = found(world, "on call riverside")
     assert gap.verdict is Verdict.WRONG
     assert "Thu Dec 03 00:00 to Thu 08:00" in gap.message
+    assert "aftercare staff back EMAIL" in gap.mend
 
 
 def test_a_test_page_that_nobody_took_is_wrong(world: World) -> None:

@@ -185,6 +185,76 @@ def test_an_absence_returns_what_was_had_before_it_alone(house: House) -> None:
     assert house.owners == [None, house.kim]
 
 
+def _days_away(world: World) -> list[tuple[date, date]]:
+    return staff.away_days(world.services, email=EMAIL)
+
+
+def _away(world: World, first: date, last: date) -> staff.Leaving:
+    return staff.away(world.services, email=EMAIL, first=first, last=last, actor="test")
+
+
+TODAY, CHRISTMAS = date(2026, 11, 30), (date(2026, 12, 24), date(2026, 12, 31))
+
+
+def test_an_absence_ends_when_they_are_back(world: World) -> None:
+    """The year was mistyped: today's absence ends, Christmas stays, and the trail says so."""
+    _add(world)
+    _away(world, TODAY, date(2026, 12, 4))
+    _away(world, *CHRISTMAS)
+    staff.back(world.services, email=EMAIL, first=None, actor="test")
+    assert _days_away(world) == [CHRISTMAS]
+    assert world.execute("SELECT count(*) FROM audit_event WHERE action = 'staff.back'") == [(1,)]
+    with pytest.raises(RefusedError, match=r"not away then\. Noted: 2026-12-24 to 2026-12-31"):
+        staff.back(world.services, email=EMAIL, first=None, actor="test")
+
+
+def test_an_absence_ahead_is_shortened_or_taken_back(world: World) -> None:
+    """From a day in it only the rest goes; from its first day on nothing is left."""
+    _add(world)
+    _away(world, *CHRISTMAS)
+    staff.back(world.services, email=EMAIL, first=date(2026, 12, 28), actor="test")
+    assert _days_away(world) == [(date(2026, 12, 24), date(2026, 12, 27))]
+    staff.back(world.services, email=EMAIL, first=date(2026, 12, 24), actor="test")
+    assert _days_away(world) == []
+
+
+def test_a_corrected_absence_replaces_the_one_before(world: World) -> None:
+    """From its first day on: what was noted of the days before stays, and what is lost is told."""
+    _add(world)
+    assert _away(world, TODAY, date(2027, 12, 4)).was_until is None
+    assert _away(world, TODAY, date(2026, 12, 4)).was_until == date(2027, 12, 4)
+    assert _days_away(world) == [(TODAY, date(2026, 12, 4))]
+    assert _away(world, date(2026, 12, 3), date(2026, 12, 10)).was_until is None
+    assert _days_away(world) == [(TODAY, date(2026, 12, 10))]
+    _away(world, *CHRISTMAS)
+    assert _days_away(world) == [(TODAY, date(2026, 12, 10)), CHRISTMAS]
+
+
+def test_a_corrected_absence_leaves_what_was_taken_during_it(house: House) -> None:
+    """Kim, who is away already, took the crisis all the same: nobody else is paged about it."""
+    house.away()
+    house.tomorrow()
+    house.takes(house.wrote(CRISIS))
+    kim, today = f"kim@{AT}", house.world.now.astimezone(NEW_YORK).date()
+    longer = {"first": today, "last": today + timedelta(days=3)}
+    assert staff.away(house.world.services, email=kim, actor="test", **longer).returned == 0
+    assert house.owners == [house.kim]
+    house.world.advance(days=1)
+    today += timedelta(days=1)
+    again = {"first": today, "last": today + timedelta(days=3)}
+    assert staff.away(house.world.services, email=kim, actor="test", **again).returned == 0
+    assert staff.return_items_of_absent(house.world.services) == {}
+    assert house.owners == [house.kim]
+
+
+def test_whoever_falls_ill_at_work_gives_back_what_they_took_that_morning(house: House) -> None:
+    """The absence is noted from midnight on, and they were there until now."""
+    house.takes(house.wrote(CRISIS))
+    today = house.world.now.astimezone(NEW_YORK).date()
+    ill = staff.away(house.world.services, email=f"kim@{AT}", first=today, last=today, actor="test")
+    assert (ill.returned, house.owners) == (1, [None])
+
+
 def test_what_was_put_off_rings_at_its_time_also_when_its_owner_goes(house: House) -> None:
     """It is everybody's from now on, and nobody is called before the time that was given."""
     item = house.wrote("please call me")
