@@ -4,19 +4,25 @@ Judged by PostgreSQL's own catalogue, before and after each revision, so that no
 migration gets past it.
 """
 
+import os
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import psycopg
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
+from cli.embedded import postgres_install
 from records import migrate
+from records.base import APP_ROLE
 from tests.support.databases import Databases, OwnDatabase
+from tests.support.services import OWNER
 
 _COLUMNS = """
     SELECT c.relname || '.' || a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
@@ -146,6 +152,68 @@ def test_a_migration_that_was_broken_off_is_taken_up_again(databases: Databases)
         with psycopg.connect(own.owner_dsn) as owner:
             invalid = "SELECT indexrelid::regclass FROM pg_index WHERE NOT indisvalid"
             assert owner.execute(invalid).fetchall() == []
+
+
+_RESTORING = Path(__file__).parents[2] / "docs" / "operations.md"
+
+
+def _run_as_documented(own: OwnDatabase, dump: Path) -> None:
+    """Run each command of the second step of "Restoring", with this database for the clinic's."""
+    told = (
+        _RESTORING.read_text(encoding="utf-8").partition("### Restoring")[2].partition("\n3. ")[0]
+    )
+    lines = [line.split() for line in told.splitlines() if line.startswith("       docker compose")]
+    assert lines
+    for line in lines:
+        if line[2:] == ["run", "--rm", "migrate"]:
+            migrate.upgrade(own.owner_url, own.url)
+            continue
+        tool, _, user, *rest = line[5:]
+        assert user == OWNER
+        arguments = [own.name if word == "aftercare" else word for word in rest]
+        with dump.open("rb") as backup:
+            _postgres(own, tool, *arguments[: _before_redirection(arguments)], stdin=backup)
+
+
+def _before_redirection(arguments: list[str]) -> int:
+    return arguments.index("<") if "<" in arguments else len(arguments)
+
+
+def _postgres(own: OwnDatabase, tool: str, *arguments: str, stdin: IO[bytes] | None = None) -> None:
+    """Run one of PostgreSQL's own programs as the owner."""
+    at = make_url(own.owner_url)
+    given = {"PGHOST": at.host, "PGPORT": at.port, "PGUSER": at.username, "PGPASSWORD": at.password}
+    program = str(postgres_install() / "bin" / tool)
+    environment = {**os.environ, **{name: str(value) for name, value in given.items()}}
+    subprocess.run([program, *arguments], env=environment, stdin=stdin, check=True)
+
+
+@pytest.mark.parametrize("release", ["0010", "0015", "head"])
+def test_a_backup_is_restored_as_documented_and_upgraded(
+    databases: Databases, tmp_path: Path, release: str
+) -> None:
+    """The release after it went wrong, and its schema is there when the backup comes back."""
+    dump = tmp_path / "aftercare.dump"
+    with databases.empty() as own:
+        engine = create_engine(own.owner_url)
+        with engine.connect() as connection:
+            migrate._make_roles(connection, own.url)
+            connection.commit()
+        engine.dispose()
+        _migrated_to(own, release)
+        add = "INSERT INTO clinic (id, key, settings) VALUES (gen_random_uuid(), %s, '{}')"
+        with psycopg.connect(own.owner_dsn) as owner:
+            owner.execute(add, ("in-the-backup",))
+        _postgres(own, "pg_dump", "-Fc", "-f", str(dump), own.name)
+        migrate.upgrade(own.owner_url, own.url)
+        with psycopg.connect(own.owner_dsn) as owner:
+            owner.execute(add, ("since-the-backup",))
+        _run_as_documented(own, dump)
+        assert migrate.upgrade(own.owner_url, own.url)[1] == migrate.newest()
+        # As the processes do, whose role and rights are no part of an empty database.
+        with psycopg.connect(own.url.replace("+psycopg", "", 1)) as process:
+            process.execute(f'SET ROLE "{APP_ROLE}"'.encode())
+            assert process.execute("SELECT key FROM clinic").fetchall() == [("in-the-backup",)]
 
 
 @pytest.mark.parametrize(
