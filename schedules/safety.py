@@ -29,8 +29,8 @@ class SafetyContent(StrEnum):
 
 
 #: Of a clinic's file: fasting hours, who is called in which order, who phones about silence on
-#: closed days, whose silence is urgent, its own lists of words, and what whoever takes an item
-#: does first.
+#: closed days, whose silence is urgent, its own lists of words, what whoever takes an item does
+#: first, and who answers for what a gated protocol asks to be settled.
 CLINIC_SAFETY_FIELDS = (
     "fasting",
     "on_call",
@@ -40,6 +40,7 @@ CLINIC_SAFETY_FIELDS = (
     "substances",
     "words",
     "playbook",
+    "gates",
 )
 
 _DOSE_ANCHORS = frozenset(

@@ -19,7 +19,7 @@ _TOLD = {key: [cell.strip() for cell in rest.split("|")] for key, rest in _ROW.f
 # Accepted, and told of below the tables: nothing reads it.
 _IDLE = {"detail_level"}
 # Safety content as far as what changes is: judged by `worker.clinicfiles`.
-_PARTLY = {"protocols", "gates", "wording"}
+_PARTLY = {"protocols", "wording"}
 
 
 def _parts_in(annotation: Any) -> Iterator[type[BaseModel]]:

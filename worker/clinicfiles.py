@@ -21,6 +21,7 @@ from records.base import Session
 from records.clinics import Clinic
 from schedules.clinic import ClinicFile
 from schedules.loader import load, shipped_files
+from schedules.protocol import Protocol
 from schedules.safety import clinic_safety_changes, safety_changes
 from worker import enrolling, protocols, signoff
 from worker.effects import Change as PlanChange
@@ -215,23 +216,22 @@ def safety_of(
         _, key, language = change.field.split(".")
         if change.before != change.after and wording.is_safety(catalog, key):
             found.append(f'wording of {key} ({language}): "{change.before}" -> "{change.after}"')
-    known = protocols.of_clinic(session, clinic.id)
-    for name, _ in fresh:
-        if name in known:
-            new = protocols.parsed(shipped_sources()[name], name)
-            found += [f"{name}, {each}" for each in safety_changes(known[name][0], new)]
-    for name in sorted(_running(clinic.file, known) - _running(file, known)):
-        gone = safety_changes(known[name][0], None)
-        found += [f"{name} switched off, {each}" for each in gone]
+    known = {name: each for name, (each, _) in protocols.of_clinic(session, clinic.id).items()}
+    ours = {name: protocols.parsed(shipped_sources()[name], name) for name, _ in fresh}
+    was, will = _running(clinic.file, known), _running(file, {**known, **ours})
+    for name in sorted({*was, *will}):
+        how = "" if name in was and name in will else f" switched {'on' if name in will else 'off'}"
+        changes = safety_changes(was.get(name), will.get(name))
+        found += [f"{name}{how}, {each}" for each in changes]
     return tuple(found)
 
 
-def _running(file: ClinicFile, known: enrolling.Protocols) -> set[str]:
+def _running(file: ClinicFile, known: Mapping[str, Protocol]) -> dict[str, Protocol]:
     """Return the protocols that a file switches on and whose gate, if any, it opens."""
     return {
-        name
+        name: known[name]
         for name in enrolling.switched_on(file)
-        if name in known and enrolling.is_open(file, known[name][0])
+        if name in known and enrolling.is_open(file, known[name])
     }
 
 

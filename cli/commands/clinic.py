@@ -53,8 +53,8 @@ def apply(
 
     A change that moves texts is first shown on live patients; on a terminal it is asked about.
     Once the clinic has a clinician or a patient, a change of safety content is proposed: fasting,
-    on_call, lead, after_hours, closed_day_caller, substances, words, playbook, wording about
-    safety, and a protocol switched off that holds safety content.
+    on_call, lead, after_hours, closed_day_caller, substances, words, playbook, gates, wording
+    about safety, and a protocol switched on or off that holds safety content.
     """
     text = _read(file)
     with services() as running:

@@ -239,7 +239,7 @@ def test_leaving_out_a_protocol_says_what_becomes_of_its_texts(house: Path, run:
 
 
 def test_a_protocol_of_ones_own_is_published_and_switched_on(house: Path, run: Run) -> None:
-    """Published first, named in the clinic's file then; its texts reach visits already booked."""
+    """Published first, then named in the file, by two people each; it reaches booked visits."""
     source = run("protocols", "show", "assessment-visit").out
     mine = re.sub(r"^id: .*$", "id: mine", source, count=1, flags=re.MULTILINE)
     mine = mine.replace("visit: assessment", "visit: integration")
@@ -249,9 +249,11 @@ def test_a_protocol_of_ones_own_is_published_and_switched_on(house: Path, run: R
     done = run("protocols", "approve", "mine", *ray, stdin=PASSWORD)
     assert (done.code, "version 1 is in force" in done.out) == (0, True), done.err
     named = CLINIC.replace("daily-check-in]", "daily-check-in, mine]")
-    on = run("clinic", "apply", write(house, "clinic.yaml", named))
-    assert (on.code, "1 enrollment began" in on.out) == (0, True), on.err
+    on = run("clinic", "apply", write(house, "clinic.yaml", named), *lee, stdin=PASSWORD)
+    assert (on.code, "mine switched on, " in on.out) == (0, True), on.err
     assert "added" in on.err
+    done = run("clinic", "approve", *ray, stdin=PASSWORD)
+    assert (done.code, "1 enrollment began" in done.out) == (0, True), done.err
 
 
 _WORDED = """wording:

@@ -17,6 +17,7 @@ from tests.worker.talk import hide_column
 from worker import dispatch
 from worker.carrier import Carrier, Posted
 from worker.refusal import RefusedError
+from worker.signoff import NeedsApprovalError
 from worker.steps import clinics as step
 from worker.steps import outcomes, people, plan, reconcile, send
 from worker.steps.clinics import Applied
@@ -222,6 +223,43 @@ def test_switching_a_protocol_off_ends_it_and_on_begins_it_again(house: World) -
     assert (done.enrolled >= 2, done.ended) == (True, 0)
     house.plan()
     assert house.statuses()["planned"] == everything
+
+
+_AT_HOME = ("daily-check-in]", "daily-check-in, dosing-at-home]")
+
+
+def _answered(who: str) -> tuple[str, str]:
+    return ("timezone:", f"gates: {{home-dosing: {who}}}\ntimezone:")
+
+
+def test_opening_a_gate_waits_for_a_second_person(house: World) -> None:
+    """Doses at home begin with all their safety content; so does another who answers for them."""
+    opened = _file(_AT_HOME, _answered("Dr. Lee"))
+    with pytest.raises(NeedsApprovalError) as refused:
+        step.apply(house.services, opened, actor="cli:kim")
+    assert "gates: nothing -> {home-dosing Dr. Lee}" in refused.value.safety
+    added = [one for one in refused.value.safety if one.startswith("dosing-at-home switched on, ")]
+    assert any("what must be settled" in one for one in added)
+    assert any("a text after a dose (added)" in one for one in added)
+    done = step.apply(house.services, approved(house, opened), actor="cli:kim")
+    assert done.published == (("dosing-at-home", 1),)
+    with pytest.raises(NeedsApprovalError, match=r"Dr\. Lee} -> {home-dosing Dr\. Ray}"):
+        _apply(house, _AT_HOME, _answered("Dr. Ray"))
+
+
+def test_a_gate_is_opened_by_one_while_a_clinic_is_set_up(world: World) -> None:
+    """There are no patients yet, and nobody who could approve."""
+    _apply(world)
+    assert _apply(world, _AT_HOME, _answered("Dr. Lee")).published == (("dosing-at-home", 1),)
+
+
+def test_what_was_switched_off_comes_back_with_a_second_person(house: World) -> None:
+    """As it went: both change what patients are told and who looks."""
+    left_out = ("integration, ", "")
+    step.apply(house.services, approved(house, _file(left_out)), actor="test")
+    with pytest.raises(NeedsApprovalError, match="integration switched on, "):
+        _apply(house)
+    assert step.apply(house.services, approved(house, _file()), actor="test").changed
 
 
 def test_applying_a_file_welcomes_nobody_whose_record_is_closed(house: World) -> None:

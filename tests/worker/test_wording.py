@@ -36,6 +36,7 @@ def _rows(world: World) -> Any:
 @pytest.fixture
 def waiting(world: World) -> World:
     """A clinic as its file has it, with a text for a patient of either language that waits."""
+    _apply(world, {})
     for language in ("en", "es"):
         world.due(patient={"language": language})
     _apply(world, {})
