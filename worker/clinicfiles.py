@@ -69,22 +69,31 @@ def shipped_sources() -> Mapping[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
-    """A file beside what is in force. `seen` tells the settings apart that it was compared with.
+    """A file beside what is in force.
 
-    `safety` names what of it is safety content; a clinician has to approve it once the clinic has,
-    or had, one, or has patients (`enforced`). `change` is what planning would see.
+    What of it is safety content (`safety`) a clinician has to approve, once the clinic has, or
+    had, one, or has patients (`enforced`). `change` is what planning would see.
     """
 
     clinic_id: UUID
     key: str
-    seen: str
     changes: tuple[Change, ...]
     published: tuple[tuple[str, int], ...]
-    safety: tuple[str, ...]
+    wanted: signoff.Wanted
     enforced: bool
     #: How many unsent texts a change of words reaches, by template.
     reached: Mapping[str, int]
     change: PlanChange
+
+    @property
+    def seen(self) -> str:
+        """What tells apart what it was compared with."""
+        return self.wanted.base_settings
+
+    @property
+    def safety(self) -> tuple[str, ...]:
+        """What of it is safety content, each change named."""
+        return self.wanted.safety
 
     @property
     def may_move_texts(self) -> bool:
@@ -110,19 +119,33 @@ def compare(services: Services, file: ClinicFile) -> Compared | None:
         return Compared(
             clinic_id=clinic.id,
             key=clinic.key,
-            seen=signoff.checksum(clinic.settings),
             changes=changes,
             reached=publishing.count_unsent(session, clinic.id, reworded(changes)),
             published=tuple(fresh),
-            safety=safety_of(session, services.catalog, clinic, file, fresh),
+            wanted=wanted_of(session, services.catalog, clinic, file),
             enforced=publishing.waits_for_clinician(session, clinic.id),
             change=PlanChange(clinic_id=clinic.id, file=file, protocols=known),
         )
 
 
-def as_source(file: ClinicFile) -> str:
-    """Return a file as its proposal keeps it."""
-    return json.dumps(file.to_json(), sort_keys=True, ensure_ascii=False)
+def wanted_of(
+    session: Session, catalog: Catalog, clinic: Clinic, file: ClinicFile
+) -> signoff.Wanted:
+    """Return what a clinician would sign: the file, and what the product ships that comes with it.
+
+    It is compared with the settings in force, and holds for no other texts of the product: after
+    a new release nobody has read what the same file would bring.
+    """
+    fresh = list(to_publish(session, clinic, file))
+    shipped = {name: checksum(shipped_sources()[name]) for name, _ in fresh}
+    return signoff.Wanted(
+        subject=publishing.CLINIC_FILE,
+        source=json.dumps(file.to_json(), sort_keys=True, ensure_ascii=False),
+        safety=_safety_of(session, catalog, clinic, file, fresh),
+        base_number=None,
+        base_settings=signoff.checksum({"settings": clinic.settings, "shipped": shipped}),
+        languages=tuple(dict.fromkeys([*clinic.file.languages, *file.languages])),
+    )
 
 
 class UnfitWordingError(RefusedError):
@@ -203,7 +226,7 @@ def moves_texts(changes: Sequence[Change]) -> bool:
     return any(change.field.split(".")[0] in _PLANNED_BY for change in changes)
 
 
-def safety_of(
+def _safety_of(
     session: Session,
     catalog: Catalog,
     clinic: Clinic,

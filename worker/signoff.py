@@ -13,7 +13,7 @@ from uuid import UUID
 
 from records import audit, clinics, publishing
 from records.base import Session, new_id
-from records.clinics import Clinic, Staff
+from records.clinics import Staff
 from records.publishing import CLINIC_FILE, Proposal, ProposalApproval
 from worker import passwords
 from worker.refusal import RefusedError
@@ -38,6 +38,34 @@ class NeedsApprovalError(RefusedError):
 
 class MovedOnError(RefusedError):
     """What a change was compared with is no longer in force; it must be looked at anew."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What would come into force, as it is read before somebody signs.
+
+    `safety` names the changes; `base_number` and `base_settings` tell apart what it was compared
+    with; `languages` are those of which each needs an approval.
+    """
+
+    subject: str
+    source: str
+    safety: tuple[str, ...]
+    base_number: int | None
+    base_settings: str
+    languages: tuple[str, ...]
+
+    def is_proposed_by(self, proposal: Proposal) -> bool:
+        """Whether a proposal is of exactly this, so that who signed it was shown all of it.
+
+        What a protocol holds does not hang on the clinic's settings.
+        """
+        return (
+            (proposal.subject, proposal.source) == (self.subject, self.source)
+            and proposal.safety == list(self.safety)
+            and proposal.base_number == self.base_number
+            and (self.subject != CLINIC_FILE or proposal.base_settings == self.base_settings)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,12 +104,8 @@ def proven(services: Services, clinic_id: UUID, *, email: str, password: str) ->
 def propose(
     services: Services,
     clinic_id: UUID,
+    wanted: Wanted,
     *,
-    subject: str,
-    source: str,
-    safety: Sequence[str],
-    base_number: int | None,
-    base_settings: str,
     by: Staff,
     restores: int | None = None,
     end_running: bool = False,
@@ -90,19 +114,20 @@ def propose(
     if by.role == VIEWER:
         raise RefusedError("A viewer changes nothing. Let a colleague propose it.")
     with services.database.transaction() as session:
-        earlier = publishing.open_proposal(session, clinic_id, subject)
-        if earlier is not None and (earlier.source, earlier.base_number) == (source, base_number):
+        earlier = publishing.open_proposal(session, clinic_id, wanted.subject)
+        same = (wanted.source, wanted.base_number)
+        if earlier is not None and (earlier.source, earlier.base_number) == same:
             return earlier.id
         if earlier is not None:
             _close(session, services, earlier, "superseded", by)
         proposal = Proposal(
             id=new_id(),
             clinic_id=clinic_id,
-            subject=subject,
-            source=source,
-            safety=list(safety),
-            base_number=base_number,
-            base_settings=base_settings,
+            subject=wanted.subject,
+            source=wanted.source,
+            safety=list(wanted.safety),
+            base_number=wanted.base_number,
+            base_settings=wanted.base_settings,
             restores=restores,
             end_running=end_running,
             proposed_by=by.id,
@@ -110,36 +135,40 @@ def propose(
         )
         session.add(proposal)
         session.flush()
-        _record(session, services, proposal, by, "proposed", {"safety": list(safety)})
+        _record(session, services, proposal, by, "proposed", {"safety": proposal.safety})
         return proposal.id
 
 
 def approve(
     services: Services,
     clinic_id: UUID,
+    wanted: Wanted,
     *,
-    subject: str,
     proposal_id: UUID,
     by: Staff,
     languages: Collection[str] = (),
 ) -> Standing:
-    """Note a clinician's approval, for these languages or for all that the clinic uses.
+    """Note a clinician's approval, for these languages or for all that it needs.
 
-    `proposal_id` is the one that this person was shown. Raises RefusedError where nothing waits or
-    where this person may not approve it, MovedOnError where another proposal took its place.
+    `proposal_id` and `wanted` are what this person was shown. Raises RefusedError where nothing
+    waits or where this person may not approve it, MovedOnError where another proposal took its
+    place or it would change something else by now.
     """
     with services.database.transaction() as session:
-        proposal = _as_shown(session, clinic_id, subject, proposal_id)
+        proposal = _as_shown(session, clinic_id, wanted.subject, proposal_id)
+        if not wanted.is_proposed_by(proposal):
+            raise MovedOnError(
+                "It changes something else by now than was proposed. Propose it anew."
+            )
         if by.role != CLINICIAN:
             raise RefusedError("Only a clinician approves safety content.")
         if by.id == proposal.proposed_by:
             raise RefusedError("You proposed this yourself; another clinician has to approve it.")
-        used = clinics.by_id(session, clinic_id).file.languages
-        unknown = set(languages) - set(used)
-        if unknown:
-            raise RefusedError(f"The clinic's languages are {', '.join(used)}.")
+        if set(languages) - set(wanted.languages):
+            raise RefusedError(f"The clinic's languages are {', '.join(wanted.languages)}.")
         known = publishing.approvals(session, proposal.id)
-        fresh = [one for one in used if one in (languages or used) and one not in known]
+        asked = languages or wanted.languages
+        fresh = [one for one in wanted.languages if one in asked and one not in known]
         for language in fresh:
             session.add(
                 ProposalApproval(
@@ -154,7 +183,7 @@ def approve(
         session.flush()
         if fresh:
             _record(session, services, proposal, by, "approved", {"languages": fresh})
-        return _standing(session, proposal, used)
+        return _standing(session, proposal, wanted)
 
 
 def reject(
@@ -187,44 +216,37 @@ def _as_shown(session: Session, clinic_id: UUID, subject: str, proposal_id: UUID
     return proposal
 
 
-def waiting(services: Services, clinic_id: UUID, subject: str) -> Standing | None:
-    """Return the proposal that waits, and for what."""
+def waiting(services: Services, clinic_id: UUID, subject: str) -> Proposal | None:
+    """Return the proposal that waits."""
     with services.database.transaction() as session:
-        proposal = publishing.open_proposal(session, clinic_id, subject)
-        if proposal is None:
-            return None
-        return _standing(session, proposal, clinics.by_id(session, clinic_id).file.languages)
+        return publishing.open_proposal(session, clinic_id, subject)
 
 
-def redeem(
-    session: Session,
-    services: Services,
-    clinic: Clinic,
-    *,
-    subject: str,
-    source: str,
-    safety: Sequence[str],
-    base_number: int | None = None,
-    languages: Sequence[str],
-) -> None:
-    """Use up the approval of exactly this content, or raise NeedsApprovalError.
+def is_approved(services: Services, clinic_id: UUID, wanted: Wanted) -> bool:
+    """Whether exactly this was approved, and somebody was stopped before it came into force."""
+    with services.database.transaction() as session:
+        return _approved(session, clinic_id, wanted) is not None
 
-    The languages are those that will be in use: one that comes with the change counts too.
-    """
-    proposal = publishing.open_proposal(session, clinic.id, subject)
-    if proposal is None or proposal.source != source or proposal.base_number != base_number:
-        raise NeedsApprovalError(safety)
-    if subject == CLINIC_FILE and proposal.base_settings != checksum(clinic.settings):
-        raise NeedsApprovalError(safety)
-    if _standing(session, proposal, [*clinic.file.languages, *languages]).waits:
-        raise NeedsApprovalError(safety)
+
+def redeem(session: Session, services: Services, clinic_id: UUID, wanted: Wanted) -> None:
+    """Use up the approval of exactly this content, or raise NeedsApprovalError."""
+    proposal = _approved(session, clinic_id, wanted)
+    if proposal is None:
+        raise NeedsApprovalError(wanted.safety)
     proposal.closed_at, proposal.outcome = services.now, "in_force"
     session.flush()
 
 
-def _standing(session: Session, proposal: Proposal, languages: Sequence[str]) -> Standing:
+def _approved(session: Session, clinic_id: UUID, wanted: Wanted) -> Proposal | None:
+    proposal = publishing.open_proposal(session, clinic_id, wanted.subject)
+    if proposal is None or not wanted.is_proposed_by(proposal):
+        return None
+    return None if _standing(session, proposal, wanted).waits else proposal
+
+
+def _standing(session: Session, proposal: Proposal, wanted: Wanted) -> Standing:
     approved = publishing.approvals(session, proposal.id)
-    waits = tuple(dict.fromkeys(one for one in languages if one not in approved))
+    waits = tuple(one for one in wanted.languages if one not in approved)
     return Standing(proposal=proposal, approved=approved, waits=waits)
 
 

@@ -144,7 +144,8 @@ def _put_into_force(
             clinics.check_in_use(running, described)
         if dry_run:
             return
-        if compared.safety and compared.enforced and not _approved(running, compared):
+        asks = compared.enforced and bool(compared.safety)
+        if asks and not signoff.is_approved(running, compared.clinic_id, compared.wanted):
             _propose(
                 running,
                 compared,
@@ -182,12 +183,14 @@ def approve(
     with services() as running:
         with running.database.transaction() as session:
             which = the_clinic(session, clinic)
-        standing = publishing.waiting(running, which.id, CLINIC_FILE)
-        row = standing.proposal
+        row = publishing.waiting(running, which.id, CLINIC_FILE)
         file = ClinicFile.from_json(json.loads(row.source))
         compared = clinicfiles.compare(running, file)
-        if compared is None or compared.seen != row.base_settings:
-            refuse("The settings have changed since it was proposed. Propose it anew.")
+        if compared is None or not compared.wanted.is_proposed_by(row):
+            refuse(
+                "The settings, or what the product ships, have changed since it was proposed. "
+                "Propose it anew."
+            )
         showing = _Showing(running, price, everything=everything, as_json=as_json)
         showing.effects(compared, dry_run=True)
         (_changes_as_json if as_json else _changes_in_words)(compared)
@@ -196,7 +199,7 @@ def approve(
         standing = signoff.approve(
             running,
             which.id,
-            subject=CLINIC_FILE,
+            compared.wanted,
             proposal_id=row.id,
             by=person,
             languages=language,
@@ -227,7 +230,7 @@ def reject(
     with services() as running:
         with running.database.transaction() as session:
             which = the_clinic(session, clinic)
-        row = publishing.waiting(running, which.id, CLINIC_FILE).proposal
+        row = publishing.waiting(running, which.id, CLINIC_FILE)
         person = publishing.proven(running, which.id, by)
         signoff.reject(
             running, which.id, subject=CLINIC_FILE, proposal_id=row.id, by=person, why=why
@@ -308,14 +311,6 @@ def _person(running: Services, key: str, email: str) -> Staff:
     return publishing.proven(running, clinic_id, email)
 
 
-def _approved(running: Services, compared: Compared) -> bool:
-    """Whether exactly this was approved before, and somebody was stopped before applying it."""
-    found = signoff.waiting(running, compared.clinic_id, CLINIC_FILE)
-    source = clinicfiles.as_source(compared.change.file)
-    same = found is not None and found.proposal.source == source
-    return found is not None and same and not found.waits
-
-
 def _propose(
     running: Services,
     compared: Compared,
@@ -330,11 +325,7 @@ def _propose(
     signoff.propose(
         running,
         compared.clinic_id,
-        subject=CLINIC_FILE,
-        source=clinicfiles.as_source(compared.change.file),
-        safety=compared.safety,
-        base_number=None,
-        base_settings=compared.seen,
+        compared.wanted,
         by=person,
         restores=restores,
         end_running=end_running,

@@ -14,6 +14,7 @@ from cli.session import named_actor, services, the_clinic
 from messages.errors import MessageError
 from records import publishing as kept
 from records.clinics import Staff
+from records.publishing import Proposal
 from schedules.safety import is_safety_step
 from worker import crashpoints, rollout, signoff
 from worker.costs import price_of
@@ -21,7 +22,7 @@ from worker.counting import counted
 from worker.effects import Effects
 from worker.rendering import usual_values, words_of
 from worker.services import Services
-from worker.signoff import MovedOnError, Standing
+from worker.signoff import MovedOnError
 from worker.steps import publishing
 from worker.steps.publishing import Draft
 
@@ -91,13 +92,13 @@ def approve(
     """Approve a proposal as a second person, a clinician; the last language puts it into force."""
     with _running() as running:
         clinic_id = _clinic_id(running, clinic)
-        subject = signoff.subject_of(protocol)
-        standing = waiting(running, clinic_id, subject)
-        row = standing.proposal
+        row = waiting(running, clinic_id, signoff.subject_of(protocol))
         name = f"the proposal for {protocol}"
         draft = publishing.draft(running, clinic_id, row.source, name, restores=row.restores)
         if draft.base_number != row.base_number:
             refuse("Another version came into force since it was proposed. Propose it anew.")
+        if not draft.wanted.is_proposed_by(row):
+            refuse("Other things count as safety content since it was proposed. Propose it anew.")
         doing = _Publishing(running, price, everything=everything, as_json=as_json)
         person = doing.person = proven(running, clinic_id, by)
         found = doing.show(draft)
@@ -106,7 +107,7 @@ def approve(
         standing = signoff.approve(
             running,
             clinic_id,
-            subject=subject,
+            draft.wanted,
             proposal_id=row.id,
             by=person,
             languages=language,
@@ -130,7 +131,7 @@ def reject(
     with _running() as running:
         clinic_id = _clinic_id(running, clinic)
         subject = signoff.subject_of(protocol)
-        row = waiting(running, clinic_id, subject).proposal
+        row = waiting(running, clinic_id, subject)
         person = proven(running, clinic_id, by)
         signoff.reject(running, clinic_id, subject=subject, proposal_id=row.id, by=person, why=why)
     output.result(f"{protocol}: the proposal is rejected. Nothing was changed.")
@@ -224,7 +225,7 @@ class _Publishing:
         found = self.show(draft)
         if dry_run:
             return
-        if draft.safety and not self._approved(draft):
+        if draft.safety and not signoff.is_approved(self._running, draft.clinic_id, draft.wanted):
             self._propose(draft, yes=yes)
             return
         effects.confirmed(f"Publish {draft.protocol.id} at {draft.key}?", yes=yes)
@@ -352,11 +353,7 @@ class _Publishing:
         proposal = signoff.propose(
             self._running,
             draft.clinic_id,
-            subject=draft.subject,
-            source=draft.source,
-            safety=draft.safety,
-            base_number=draft.base_number,
-            base_settings=draft.base_settings,
+            draft.wanted,
             by=self.person,
             restores=draft.restores,
         )
@@ -366,12 +363,6 @@ class _Publishing:
             f"{name}: proposed, and nothing is changed yet. A clinician approves it with\n"
             f"  aftercare protocols approve {name} --clinic {draft.key} --by EMAIL",
         )
-
-    def _approved(self, draft: Draft) -> bool:
-        """Whether exactly this was approved before, and somebody was stopped before publishing."""
-        found = signoff.waiting(self._running, draft.clinic_id, draft.subject)
-        same = found is not None and found.proposal.source == draft.source
-        return found is not None and same and not found.waits
 
     def _show_anew(self, draft: Draft, error: MovedOnError) -> NoReturn:
         """Say what it would do now; whoever reads it decides once more."""
@@ -408,7 +399,7 @@ def proven(running: Services, clinic_id: UUID, email: str) -> Staff:
     return signoff.proven(running, clinic_id, email=email, password=given)
 
 
-def waiting(running: Services, clinic_id: UUID, subject: str) -> Standing:
+def waiting(running: Services, clinic_id: UUID, subject: str) -> Proposal:
     """Return the proposal that waits, or end the command."""
     found = signoff.waiting(running, clinic_id, subject)
     if found is None:

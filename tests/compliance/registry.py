@@ -560,8 +560,8 @@ APPROVALS: tuple[Promise, ...] = (
         node=f"{_APPROVALS}::test_care_rule_28_each_language_in_use_is_approved",
         sabotage=Sabotage(
             file="worker/signoff.py",
-            old="if _standing(session, proposal, [*clinic.file.languages, *languages]).waits:",
-            new="if False:",
+            old="return None if _standing(session, proposal, wanted).waits else proposal",
+            new="return proposal",
             what="one language stands for all",
         ),
     ),
@@ -570,8 +570,7 @@ APPROVALS: tuple[Promise, ...] = (
         node=f"{_APPROVALS}::test_care_rule_28_another_change_needs_another_approval",
         sabotage=Sabotage(
             file="worker/signoff.py",
-            old="if proposal is None or proposal.source != source"
-            " or proposal.base_number != base_number:",
+            old="if proposal is None or not wanted.is_proposed_by(proposal):",
             new="if proposal is None:",
             what="an approval is good for any change",
         ),

@@ -46,8 +46,8 @@ def test_care_rule_28_nobody_approves_their_own_proposal(
     lee, ray = people
     proposal = propose(line.world, _worded(line), lee)
     with pytest.raises(RefusedError, match="another clinician"):
-        approve(line.world, proposal, lee)
-    approve(line.world, proposal, ray)
+        approve(line.world, _worded(line), proposal, lee)
+    approve(line.world, _worded(line), proposal, ray)
     assert _apply(line, _worded(line)).changed
 
 
@@ -67,10 +67,10 @@ def test_care_rule_28_each_language_in_use_is_approved(
     """One clinician reads the English, and the Spanish still waits."""
     lee, ray = people
     proposal = propose(line.world, _worded(line), lee)
-    approve(line.world, proposal, ray, "en")
+    approve(line.world, _worded(line), proposal, ray, "en")
     with pytest.raises(NeedsApprovalError):
         _apply(line, _worded(line))
-    approve(line.world, proposal, ray, "es")
+    approve(line.world, _worded(line), proposal, ray, "es")
     assert _apply(line, _worded(line)).changed
 
 
@@ -79,7 +79,7 @@ def test_care_rule_28_another_change_needs_another_approval(
 ) -> None:
     """What was approved is these words, and no others."""
     lee, ray = people
-    approve(line.world, propose(line.world, _worded(line), lee), ray)
+    approve(line.world, _worded(line), propose(line.world, _worded(line), lee), ray)
     with pytest.raises(NeedsApprovalError):
         _apply(line, _worded(line, text=_CRISIS.replace("In danger?", "Trouble?")))
 

@@ -3,7 +3,6 @@
 from uuid import UUID
 
 from records.clinics import Staff
-from records.publishing import CLINIC_FILE
 from schedules.clinic import ClinicFile
 from tests.support.world import World
 from worker import clinicfiles, signoff
@@ -18,36 +17,33 @@ def approved(world: World, file: ClinicFile) -> ClinicFile:
     compared = clinicfiles.compare(world.services, file)
     if compared is not None and compared.safety:
         lee, ray = clinician(world, "lee"), clinician(world, "ray")
-        approve(world, propose(world, file, lee), ray)
+        approve(world, file, propose(world, file, lee), ray)
     return file
 
 
 def propose(world: World, file: ClinicFile, by: Staff) -> UUID:
     """Propose a clinic's file as one person."""
-    compared = clinicfiles.compare(world.services, file)
-    assert compared is not None
-    return signoff.propose(
-        world.services,
-        world.clinic_id,
-        subject=CLINIC_FILE,
-        source=clinicfiles.as_source(file),
-        safety=compared.safety,
-        base_number=None,
-        base_settings=compared.seen,
-        by=by,
-    )
+    return signoff.propose(world.services, world.clinic_id, _wanted(world, file), by=by)
 
 
-def approve(world: World, proposal: UUID, by: Staff, *languages: str) -> None:
+def approve(
+    world: World, file: ClinicFile, proposal: UUID, by: Staff, *languages: str
+) -> signoff.Standing:
     """Approve it as another, for these languages or for all."""
-    signoff.approve(
+    return signoff.approve(
         world.services,
         world.clinic_id,
-        subject=CLINIC_FILE,
+        _wanted(world, file),
         proposal_id=proposal,
         by=by,
         languages=languages,
     )
+
+
+def _wanted(world: World, file: ClinicFile) -> signoff.Wanted:
+    compared = clinicfiles.compare(world.services, file)
+    assert compared is not None
+    return compared.wanted
 
 
 def clinician(world: World, name: str) -> Staff:

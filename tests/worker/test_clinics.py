@@ -11,13 +11,13 @@ from records import clinics
 from records.base import DBAPIError
 from schedules.clinic import ClinicFile, read_clinic
 from tests.support.databases import OwnDatabase
-from tests.support.secondperson import approved
+from tests.support.secondperson import approve, approved, clinician, propose
 from tests.support.world import CLINIC, NUMBER, World
 from tests.worker.talk import hide_column
 from worker import dispatch
 from worker.carrier import Carrier, Posted
 from worker.refusal import RefusedError
-from worker.signoff import NeedsApprovalError
+from worker.signoff import MovedOnError, NeedsApprovalError
 from worker.steps import clinics as step
 from worker.steps import outcomes, people, plan, reconcile, send
 from worker.steps.clinics import Applied
@@ -331,6 +331,31 @@ def test_a_shipped_protocol_that_changed_is_published_anew(house: World) -> None
     """A new release of the product brings its schedules along, as a version of their own."""
     house.execute("UPDATE protocol_version SET checksum = 'older' WHERE protocol = 'integration'")
     assert _apply(house).published == (("integration", 2),)
+
+
+_FASTING = ("timezone:", "fasting: {solids_hours: 8, fluids_hours: 2}\ntimezone:")
+
+
+@pytest.mark.parametrize("instead", ["severity: digest", "severity: page_now"])
+def test_an_approval_does_not_hold_for_what_a_release_brings_since(
+    house: World, instead: str
+) -> None:
+    """Approved and not yet applied; the next release ships `after-dose` otherwise than was read."""
+    file = approved(house, _file(_FASTING))
+    house.execute(
+        "UPDATE protocol_version SET checksum = 'older',"
+        " source = replace(source, 'severity: page_now', :instead) WHERE protocol = 'after-dose'",
+        instead=instead,
+    )
+    with pytest.raises(NeedsApprovalError, match="fasting"):
+        step.apply(house.services, file, actor="cli:kim")
+    lee, ray = clinician(house, "lee"), clinician(house, "ray")
+    with pytest.raises(MovedOnError, match="Propose it anew"):
+        approve(house, file, house.execute("SELECT id FROM proposal")[0].id, ray)
+    house.execute("UPDATE proposal SET closed_at = now(), outcome = 'rejected'")
+    approve(house, file, propose(house, file, lee), ray)
+    done = step.apply(house.services, file, actor="cli:kim")
+    assert done.published == (("after-dose", 2),)
 
 
 def test_a_refused_file_changes_nothing(house: World) -> None:

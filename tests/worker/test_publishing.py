@@ -262,24 +262,15 @@ def test_a_step_that_comes_back_goes_by_the_version_that_brought_it(clinic: Worl
 
 
 def _propose(world: World, source: str, *, by: Staff) -> UUID:
-    draft = _draft(world, source)
-    return signoff.propose(
-        world.services,
-        world.clinic_id,
-        subject=draft.subject,
-        source=source,
-        safety=draft.safety,
-        base_number=draft.base_number,
-        base_settings=draft.base_settings,
-        by=by,
-    )
+    wanted = _draft(world, source).wanted
+    return signoff.propose(world.services, world.clinic_id, wanted, by=by)
 
 
 def _approve(world: World, source: str, *, by: Staff, proposed_by: Staff, **more: Any) -> Any:
     return signoff.approve(
         world.services,
         world.clinic_id,
-        subject=_draft(world, source).subject,
+        _draft(world, source).wanted,
         proposal_id=_propose(world, source, by=proposed_by),
         by=by,
         **more,
@@ -346,17 +337,20 @@ def test_a_rejected_proposal_cannot_be_used(clinic: World) -> None:
 def test_a_signature_is_for_the_proposal_that_was_read(clinic: World) -> None:
     """Another one, made while the clinician typed their password, is neither approved nor ended."""
     doctor, other = (_person(clinic, name, Role.CLINICIAN) for name in ("lee", "ray"))
-    read = _propose(clinic, DAILY.replace("7 or more", "8 or more"), by=doctor)
+    source = DAILY.replace("7 or more", "8 or more")
+    read = _propose(clinic, source, by=doctor)
     unread = _propose(clinic, DAILY.replace("7 or more", "9 or more"), by=doctor)
-    subject = signoff.subject_of("daily-check-in")
-    mine: dict[str, Any] = {"subject": subject, "proposal_id": read, "by": other}
+    wanted = _draft(clinic, source).wanted
+    mine: dict[str, Any] = {"proposal_id": read, "by": other}
     with pytest.raises(MovedOnError, match="taken the place"):
-        signoff.approve(clinic.services, clinic.clinic_id, **mine)
+        signoff.approve(clinic.services, clinic.clinic_id, wanted, **mine)
+    mine |= {"subject": wanted.subject, "why": "too high"}
     with pytest.raises(MovedOnError, match="taken the place"):
-        signoff.reject(clinic.services, clinic.clinic_id, why="too high", **mine)
-    waits = signoff.waiting(clinic.services, clinic.clinic_id, subject)
+        signoff.reject(clinic.services, clinic.clinic_id, **mine)
+    waits = signoff.waiting(clinic.services, clinic.clinic_id, wanted.subject)
     assert waits is not None
-    assert (waits.proposal.id, waits.waits) == (unread, ("en", "es"))
+    assert waits.id == unread
+    assert clinic.execute("SELECT count(*) FROM proposal_approval") == [(0,)]
 
 
 def test_an_open_question_is_judged_by_the_version_that_asked_it(world: World) -> None:

@@ -23,14 +23,13 @@ from worker import enrolling, protocols, signoff
 from worker.clinicfiles import (
     SHIPPED,
     Change,
-    as_source,
     changes_between,
     check_wording,
     checksum,
     moves_texts,
-    safety_of,
     shipped_sources,
     to_publish,
+    wanted_of,
 )
 from worker.counting import counted
 from worker.refusal import RefusedError
@@ -91,8 +90,7 @@ def apply(
         if clinic is not None:
             if not end_running:
                 _refuse_in_use(session, clinic.id, before, file, services.now)
-            _refuse_moved_on(clinic, seen)
-            _ask_for_approval(session, services, clinic, file)
+            _ask_for_approval(session, services, clinic, file, seen)
         after = file.to_json()
         if clinic is None:
             clinic = Clinic(id=new_id(), key=file.id, settings=after, version=1)
@@ -155,32 +153,18 @@ def _refuse_in_use(
         )
 
 
-def _refuse_moved_on(clinic: Clinic, seen: str | None) -> None:
-    if seen is not None and signoff.checksum(clinic.settings) != seen:
+def _ask_for_approval(
+    session: Session, services: Services, clinic: Clinic, file: ClinicFile, seen: str | None
+) -> None:
+    """Use up a clinician's approval where safety content changes, once a clinic is set up."""
+    wanted = wanted_of(session, services.catalog, clinic, file)
+    if seen is not None and wanted.base_settings != seen:
         raise MovedOnError(
             f"The settings of {clinic.key} have changed meanwhile. Nothing was changed; look at "
             "what the file does now."
         )
-
-
-def _ask_for_approval(
-    session: Session, services: Services, clinic: Clinic, file: ClinicFile
-) -> None:
-    """Use up a clinician's approval where safety content changes, once a clinic is set up."""
-    if not publishing.waits_for_clinician(session, clinic.id):
-        return
-    fresh = list(to_publish(session, clinic, file))
-    safety = safety_of(session, services.catalog, clinic, file, fresh)
-    if safety:
-        signoff.redeem(
-            session,
-            services,
-            clinic,
-            subject=publishing.CLINIC_FILE,
-            source=as_source(file),
-            safety=safety,
-            languages=file.languages,
-        )
+    if wanted.safety and publishing.waits_for_clinician(session, clinic.id):
+        signoff.redeem(session, services, clinic.id, wanted)
 
 
 def _keep_version(

@@ -53,9 +53,16 @@ class Draft:
     restores: int | None = None
 
     @property
-    def subject(self) -> str:
-        """What proposals of it are about."""
-        return signoff.subject_of(self.protocol.id)
+    def wanted(self) -> signoff.Wanted:
+        """What a clinician would sign."""
+        return signoff.Wanted(
+            subject=signoff.subject_of(self.protocol.id),
+            source=self.source,
+            safety=self.safety,
+            base_number=self.base_number,
+            base_settings=self.base_settings,
+            languages=self.languages,
+        )
 
 
 def draft(
@@ -157,16 +164,7 @@ def _add_version(
 ) -> int:
     name = draft.protocol.id
     if draft.safety:
-        signoff.redeem(
-            session,
-            services,
-            clinic,
-            subject=draft.subject,
-            source=draft.source,
-            safety=draft.safety,
-            base_number=draft.base_number,
-            languages=draft.languages,
-        )
+        signoff.redeem(session, services, clinic.id, draft.wanted)
     number = (draft.base_number or 0) + 1
     session.add(
         ProtocolVersion(
