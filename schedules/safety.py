@@ -10,7 +10,7 @@ from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from typing import Any
 
-from schedules.protocol import Anchor, Importance, Protocol, Step
+from schedules.protocol import EXPECTS_NOTHING, Anchor, Importance, Protocol, Step
 
 
 class SafetyContent(StrEnum):
@@ -50,6 +50,8 @@ _DOSE_ANCHORS = frozenset(
     }
 )
 _INSTRUCTIONS = frozenset({Importance.FOOD, Importance.RIDE})
+#: Whose answers are read alike whatever the words say: a confirmation, and danger told unasked.
+_ASKS_NOTHING_TO_JUDGE = frozenset({EXPECTS_NOTHING, "appointment_reminder"})
 
 
 def safety_changes(before: Protocol | None, after: Protocol | None) -> tuple[str, ...]:
@@ -111,9 +113,8 @@ def _of_step(step: Step) -> Iterator[tuple[SafetyContent, object]]:
     """Give the safety content of a step, each kind with what is compared."""
     silence = step.unanswered or step.pause_after
     rules = step.on_answer or silence or step.if_not_delivered
-    # What a number means is said by the words that ask for it.
-    asks_number = any(rule.when.number is not None for rule in step.on_answer)
-    words = tuple(step.templates()) if asks_number else ()
+    # What a 7 or a yes means is said by the words that ask for it.
+    words = () if step.expects in _ASKS_NOTHING_TO_JUDGE else tuple(step.templates())
     yield (
         SafetyContent.THRESHOLDS,
         step.on_answer and (step.expects, step.worse, words, _plain(step.on_answer)),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schedules.loader import load, shipped_files
-from schedules.protocol import AnswerCondition, FollowUpRule, Protocol, Step
+from schedules.protocol import FollowUpRule, Protocol, Step
 from schedules.safety import (
     CLINIC_SAFETY_FIELDS,
     clinic_safety_changes,
@@ -126,12 +126,19 @@ def test_words_that_ask_for_a_number_belong_to_its_thresholds() -> None:
     [step] = protocol.steps
     edited = _with(protocol, step, replace(step, template="daily_other_way_round"))
     assert safety_changes(protocol, edited)
-    plain = SHIPPED["dosing-visit.yaml"]
-    step = plain.steps[0]
-    assert not any(
-        isinstance(one.when, AnswerCondition) and one.when.number for one in step.on_answer
-    )
-    assert safety_changes(plain, _with(plain, step, replace(step, template="other"))) == ()
+
+
+def test_words_that_ask_for_a_yes_belong_to_its_rules() -> None:
+    """A yes to "anything new with your health?" is told to a person; to "all ready?" it is not."""
+    protocol = SHIPPED["dosing-visit.yaml"]
+    [asked] = [step for step in protocol.steps if step.id == "visit_48h"]
+    swapped = _with(protocol, asked, replace(asked, template="home_ready"))
+    meant = "step visit_48h: what an answer means, and how soon a person looks (changed)"
+    assert safety_changes(protocol, swapped) == (meant,)
+    [confirmed] = [step for step in protocol.steps if step.id == "visit_7d"]
+    assert confirmed.on_answer
+    reworded = _with(protocol, confirmed, replace(confirmed, template="other"))
+    assert safety_changes(protocol, reworded) == ()
 
 
 @given(

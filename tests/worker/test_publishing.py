@@ -304,6 +304,13 @@ def test_a_threshold_waits_for_a_second_person(clinic: World) -> None:
         assert audit.first_break(session, clinic.clinic_id) is None
 
 
+def test_a_question_turned_into_its_opposite_waits_for_a_second_person(clinic: World) -> None:
+    """A yes to "are you ready?" would call somebody, and news of their health nobody."""
+    source = DOSING.replace("template: visit_48h", "template: home_ready")
+    with pytest.raises(NeedsApprovalError, match="visit_48h: what an answer means"):
+        publishing.publish(clinic.services, _draft(clinic, source), actor="cli:kim")
+
+
 def test_every_language_in_use_needs_its_approval(clinic: World) -> None:
     """One clinician may approve English and another Spanish."""
     source = DAILY.replace("7 or more", "8 or more")
