@@ -115,10 +115,10 @@ def propose(
         raise RefusedError("A viewer changes nothing. Let a colleague propose it.")
     with services.database.transaction() as session:
         earlier = publishing.open_proposal(session, clinic_id, wanted.subject)
-        same = (wanted.source, wanted.base_number)
-        if earlier is not None and (earlier.source, earlier.base_number) == same:
-            return earlier.id
         if earlier is not None:
+            how = (earlier.restores, earlier.end_running)
+            if wanted.is_proposed_by(earlier) and how == (restores, end_running):
+                return earlier.id
             _close(session, services, earlier, "superseded", by)
         proposal = Proposal(
             id=new_id(),

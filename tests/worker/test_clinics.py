@@ -358,6 +358,20 @@ def test_an_approval_does_not_hold_for_what_a_release_brings_since(
     assert done.published == (("after-dose", 2),)
 
 
+def test_a_proposal_made_anew_after_other_settings_can_be_approved(house: World) -> None:
+    """The first one holds for settings that are no longer in force; it is superseded."""
+    lee, ray = clinician(house, "lee"), clinician(house, "ray")
+    file = _file(_FASTING)
+    first = propose(house, file, lee)
+    assert propose(house, file, lee) == first
+    _apply(house, ("+12125550100", "+12125550101"))
+    again = propose(house, file, lee)
+    outcomes = house.execute("SELECT id, outcome FROM proposal ORDER BY proposed_at, id")
+    assert outcomes == [(first, "superseded"), (again, None)]
+    approve(house, file, again, ray)
+    assert step.apply(house.services, file, actor="cli:kim").changed
+
+
 def test_a_refused_file_changes_nothing(house: World) -> None:
     """An unknown protocol, a name that no text may carry."""
     before = _version(house)
