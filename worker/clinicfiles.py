@@ -144,8 +144,19 @@ def wanted_of(
         safety=_safety_of(session, catalog, clinic, file, fresh),
         base_number=None,
         base_settings=signoff.checksum({"settings": clinic.settings, "shipped": shipped}),
-        languages=tuple(dict.fromkeys([*clinic.file.languages, *file.languages])),
+        languages=_languages_of(catalog, clinic.file, file),
     )
+
+
+def _languages_of(catalog: Catalog, before: ClinicFile, after: ClinicFile) -> tuple[str, ...]:
+    """Give the languages in use, and any other in which words of safety change.
+
+    A text in another language is answered in that language (care rule 23).
+    """
+    reworded = (change.field.split(".")[2] for change in _safety_wording(catalog, before, after))
+    listed = differences(before.to_json()["words"], after.to_json()["words"])
+    phrases = (change.field.partition(".")[0] for change in listed)
+    return tuple(dict.fromkeys([*before.languages, *after.languages, *reworded, *phrases]))
 
 
 class UnfitWordingError(RefusedError):
@@ -196,6 +207,13 @@ def _reworded(catalog: Catalog, before: ClinicFile, after: ClinicFile) -> Iterat
             )
 
 
+def _safety_wording(catalog: Catalog, before: ClinicFile, after: ClinicFile) -> Iterator[Change]:
+    for change in _reworded(catalog, before, after):
+        key = change.field.split(".")[1]
+        if change.before != change.after and wording.is_safety(catalog, key):
+            yield change
+
+
 def _own(file: ClinicFile) -> dict[tuple[str, str], str]:
     return {(key, one): text for key, by in file.wording.items() for one, text in by.items()}
 
@@ -235,10 +253,9 @@ def _safety_of(
 ) -> tuple[str, ...]:
     """Name what of a file, and of the shipped protocols that come with it, is safety content."""
     found = list(clinic_safety_changes(clinic.file.to_json(), file.to_json()))
-    for change in _reworded(catalog, clinic.file, file):
+    for change in _safety_wording(catalog, clinic.file, file):
         _, key, language = change.field.split(".")
-        if change.before != change.after and wording.is_safety(catalog, key):
-            found.append(f'wording of {key} ({language}): "{change.before}" -> "{change.after}"')
+        found.append(f'wording of {key} ({language}): "{change.before}" -> "{change.after}"')
     known = {name: each for name, (each, _) in protocols.of_clinic(session, clinic.id).items()}
     ours = {name: protocols.parsed(shipped_sources()[name], name) for name, _ in fresh}
     was, will = _running(clinic.file, known), _running(file, {**known, **ours})

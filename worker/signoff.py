@@ -1,7 +1,8 @@
 """The second person: safety content goes into force once a clinician has approved it (rule 28).
 
 Who proposes and who approves each give their password; they are never the same. An approval is for
-a language: every language of the clinic needs one, by one clinician or by several.
+a language: every language of the clinic, and of the words that change, needs one, by one clinician
+or by several.
 """
 
 import hashlib
@@ -165,7 +166,7 @@ def approve(
         if by.id == proposal.proposed_by:
             raise RefusedError("You proposed this yourself; another clinician has to approve it.")
         if set(languages) - set(wanted.languages):
-            raise RefusedError(f"The clinic's languages are {', '.join(wanted.languages)}.")
+            raise RefusedError(f"Its languages are {', '.join(wanted.languages)}.")
         known = publishing.approvals(session, proposal.id)
         asked = languages or wanted.languages
         fresh = [one for one in wanted.languages if one in asked and one not in known]

@@ -372,6 +372,38 @@ def test_a_proposal_made_anew_after_other_settings_can_be_approved(house: World)
     assert step.apply(house.services, file, actor="cli:kim").changed
 
 
+_ENGLISH = ("languages: [en, es]", "languages: [en]")
+_PELIGRO = (
+    "wording: {crisis_reply: {es: '¿En peligro? Llame al 911. El 988 escucha gratis: llame o"
+    " escriba, 24/7. Avisamos al equipo.'}}"
+)
+_FRASE = "words: {es: {self_harm: {say: [ir al viejo puente]}}}"
+
+
+@pytest.mark.parametrize("spanish", [_PELIGRO, _FRASE], ids=["wording", "words"])
+def test_safety_words_need_a_reader_of_their_language(world: World, spanish: str) -> None:
+    """A Spanish text is answered, and read, in Spanish where the clinic itself texts in English."""
+    _apply(world, _ENGLISH)
+    lee, ray = clinician(world, "lee"), clinician(world, "ray")
+    file = _file(_ENGLISH, ("timezone:", f"{spanish}\ntimezone:"))
+    proposal = propose(world, file, lee)
+    assert approve(world, file, proposal, ray, "en").waits == ("es",)
+    with pytest.raises(NeedsApprovalError):
+        step.apply(world.services, file, actor="cli:kim")
+    assert approve(world, file, proposal, ray, "es").waits == ()
+    assert step.apply(world.services, file, actor="cli:kim").changed
+
+
+def test_a_language_that_comes_with_safety_content_is_approved_too(world: World) -> None:
+    """Whoever adds Spanish and other hours of fasting at once waits for both languages."""
+    _apply(world, _ENGLISH)
+    lee, ray = clinician(world, "lee"), clinician(world, "ray")
+    file = _file(_FASTING)
+    assert approve(world, file, propose(world, file, lee), ray, "es").waits == ("en",)
+    approve(world, file, propose(world, file, lee), ray)
+    assert step.apply(world.services, file, actor="cli:kim").changed
+
+
 def test_a_refused_file_changes_nothing(house: World) -> None:
     """An unknown protocol, a name that no text may carry."""
     before = _version(house)
