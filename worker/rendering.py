@@ -5,7 +5,6 @@ text that goes out now (care rule 28). The zone a time is told in is care rule 3
 """
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,7 +17,7 @@ import phonenumbers
 
 from messages import formats, wording
 from messages.errors import MessageError
-from messages.lint import lint
+from messages.lint import lint, without_digits
 from messages.segments import count
 from messages.templates import Catalog, TemplateKind
 from schedules.clinic import ClinicFile
@@ -161,12 +160,10 @@ def said_now(template: str, clinic: ClinicFile, now: datetime) -> str:
 
 
 _FOR = {"en": "for", "es": "para"}
-_DIGITS = re.compile(r"[0-9]")
 
 
 @lru_cache(maxsize=4096)
 def _first_fault(body: str, language: str, template: str) -> str | None:
-    # The texts of a burst differ in dates and times only: without its digits one stands for all.
     findings = lint(body, language=language, template_key=template)
     return findings[0].rule if findings else None
 
@@ -226,7 +223,11 @@ def render(
     phone = spoken_phone(subject.clinic.phone)
     if catalog.template(template).kind is TemplateKind.started:
         body = footer.told(body, phone, language, _telling(subject))
-    rule = None if safety else _first_fault(_DIGITS.sub("0", body), language, template)
+    rule = (
+        None
+        if safety
+        else _first_fault(without_digits(body, language=language), language, template)
+    )
     if rule is not None:
         raise UnfitTextError(f"{template} ({language}): {rule}")
     tells_stop = footer.tells(body, phone)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from messages import datafiles
-from messages.lint import FindingKind, lint
+from messages.lint import FindingKind, lint, without_digits
 
 K = FindingKind
 
@@ -115,6 +115,25 @@ def test_every_listed_word_is_found_alone_and_in_a_sentence(language):
     words = [word.removesuffix("*") for name in lists for word in lists[name]]
     missed = [word for word in words if not lint(f"The {word.upper()}, at 8", language=language)]
     assert missed == []
+
+
+@pytest.mark.parametrize("language", ["en", "es"])
+def test_no_listed_word_loses_its_digit(language):
+    """A text is read without the digits of its dates; "part 2" must stay what it is."""
+    lists = [datafiles.load(f"lexicon/{name}.yaml") for name in (f"privacy_{language}", "lint")]
+    words = [word for each in lists for words in each.values() for word in words]
+    texts = [f"See {word.removesuffix('*').title()} at 10:30, suite 25" for word in words]
+    folded = [without_digits(text, language=language) for text in texts]
+    told = [lint(text, language=language) for text in texts]
+    assert [lint(text, language=language) for text in folded] == told
+    assert all(text.endswith("at 00:00, suite 00") for text in folded)
+
+
+@pytest.mark.parametrize("words", ["Part 2", "part  2", "PART-2", "part\n2"])
+def test_a_listed_phrase_is_found_however_it_is_spaced(words):
+    """In capitals too; its digit as part of another number is none."""
+    assert kinds(f"Sign the 42 CFR {words} form.") == ["privacy"]
+    assert kinds(f"See {words}5.") == []
 
 
 @given(text=st.text())

@@ -50,6 +50,22 @@ def test_a_message_for_later_waits(talk: Talk) -> None:
     assert len(talk.world.gateway.created()) == 1
 
 
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", "Please sign the 42 CFR Part 2 form at the desk."),
+        ("es", "Firme por favor la hoja de la parte 2."),
+    ],
+)
+def test_the_law_on_addiction_records_is_not_named(talk: Talk, language: str, words: str) -> None:
+    """Its number says what kind of clinic writes; another number in a text says nothing."""
+    patient = talk.world.admit(language=language)
+    with pytest.raises(RefusedError, match="privacy"):
+        write(talk, patient, words)
+    write(talk, patient, words.replace("42 CFR Part 2", "part 3").replace("parte 2", "parte 3"))
+    assert len(talk.rows(Message)) == 1
+
+
 def test_check_ins_rest_until_the_conversation_is_resolved(talk: Talk) -> None:
     """Days later too; a pause that the patient asked for stays."""
     patient = talk.daily()
