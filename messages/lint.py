@@ -72,23 +72,36 @@ def _phrases(words: Iterable[str], *, ending: str = "") -> str:
     return trie_pattern(words, ending=ending).replace(r"\ ", r"[\s-]+")
 
 
+_LISTS = "privacy_"
+
+
 @cache
 def _rules(language: str) -> _Rules:
     common = datafiles.load("lexicon/lint.yaml")
-    lists = datafiles.load(f"lexicon/privacy_{language}.yaml")
+    lists = datafiles.load(f"lexicon/{_LISTS}{language}.yaml")
+    # Whoever reads a lock screen may read either language, whichever the patient's texts are in.
+    every = [
+        datafiles.load(f"lexicon/{_LISTS}{each}.yaml")
+        for each in datafiles.stems("lexicon", prefix=_LISTS)
+    ]
+    anywhere, innocent, words = (
+        [word for each in every for word in each.get(name, ())]
+        for name in ("anywhere", "innocent", "words")
+    )
+    words += lists.get("words_here", ())
     reserved = "|".join(common["reserved"])
     inviting = trie_pattern(common["inviting"])
     # One check for a word's start serves all whole-word lists: apart they cost twice the time.
     whole = (
-        f"(?P<privacy_word>{_phrases(lists['words'], ending=_WORD_END)})",
+        f"(?P<privacy_word>{_phrases(words, ending=_WORD_END)})",
         f"(?P<promotional>{_phrases(lists['promotional'], ending=_WORD_END)})",
         f"(?P<shortener>{trie_pattern(common['shorteners'], ending=_WORD_END)})",
         rf"{inviting}(?: with| con)?[ \"':]+(?P<reserved>{reserved}){_WORD_END}",
     )
-    anywhere = trie_pattern(lists["anywhere"])
-    telling = [word for words in lists.values() for word in words if _DIGIT.search(word)]
+    parts = f"(?P<innocent>{trie_pattern(innocent)})|(?P<privacy>{trie_pattern(anywhere)})"
+    telling = [word for word in words if _DIGIT.search(word)]
     return _Rules(
-        words=re.compile(f"(?P<privacy>{anywhere})|(?<![a-z0-9])(?:{'|'.join(whole)})"),
+        words=re.compile(f"{parts}|(?<![a-z0-9])(?:{'|'.join(whole)})"),
         shouted=re.compile(rf"\b(?:{trie_pattern(common['reserved']).upper()})\b"),
         digits=re.compile(f"({_phrases(telling, ending=_WORD_END)})|[0-9]", re.IGNORECASE),
         allowed={key: frozenset(words) for key, words in common["allowed"].items()},
@@ -106,7 +119,7 @@ _KINDS = {
 
 def _language(language: str) -> str:
     base = base_language(language)
-    return base if base in datafiles.stems("lexicon", prefix="privacy_") else "en"
+    return base if base in datafiles.stems("lexicon", prefix=_LISTS) else "en"
 
 
 _known_language = cache(_language)
@@ -123,6 +136,8 @@ def without_digits(text: str, *, language: str) -> str:
 def lint(text: str, *, language: str, template_key: str | None = None) -> tuple[Finding, ...]:
     """Return what is wrong with a rendered text, in the order it stands; nothing means fit to send.
 
+    What gives a patient away is looked for in every language, since staff write in either; what
+    `language` holds for innocent in another one, and advertising, only in texts of that language.
     `template_key` names the template whose allowances apply (the overdose reply says "naloxone").
     """
     rules = _rules(_known_language(language))
@@ -130,7 +145,7 @@ def lint(text: str, *, language: str, template_key: str | None = None) -> tuple[
     found = [
         Finding(kind=_KINDS[name], word=text[slice(*match.span(name))], position=match.start(name))
         for match in rules.words.finditer(folded)
-        if (name := match.lastgroup)
+        if (name := match.lastgroup) in _KINDS
     ]
     found += _shouted(rules, text, found) + _outside(text)
     allowed = rules.allowed.get(template_key or "", frozenset())

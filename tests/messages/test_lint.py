@@ -33,10 +33,15 @@ def kinds(text: str, language: str = "en", template_key: str | None = None) -> l
         ("es", "Clinic for addiction", "addict"),
         ("es", "una recaída", "recaída"),
         ("es", "KETAMINA", "ketamin"),
+        ("es", "Any craving since?", "craving"),
+        ("es", "No drinking before", "drinking"),
+        ("en", "Su dosis es a las 9", "dosis"),
+        ("en", "Grupo de psicologia", "psicolog"),
+        ("en", "¿Tuvo una recaída?", "recaída"),
     ],
 )
 def test_telling_words_are_found(language, text, word):
-    """In any case, with and without accents, inside addresses."""
+    """In any case and either language, with and without accents, inside addresses."""
     found = [one.word.lower() for one in lint(text, language=language) if one.kind is K.privacy]
     assert found == [word]
 
@@ -53,6 +58,18 @@ def test_telling_words_are_found(language, text, word):
 def test_parts_of_harmless_words_are_not_found(text):
     """Whole words only, where the word is an everyday one inside others."""
     assert lint(text, language="en") == ()
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("es", "Use la puerta de al lado. Si le urge, llame."),
+        ("en", "Do not consume anything after that. It does not contradict what we said."),
+    ],
+)
+def test_an_everyday_word_passes_where_only_the_other_language_lists_it(language, text):
+    """The same letters give somebody away in one language and say nothing in the other."""
+    assert lint(text, language=language) == ()
 
 
 @pytest.mark.parametrize(
@@ -112,7 +129,8 @@ def test_findings_say_where_and_what_to_do():
 def test_every_listed_word_is_found_alone_and_in_a_sentence(language):
     """A pattern that swallows another word of the list would hide it."""
     lists = datafiles.load(f"lexicon/privacy_{language}.yaml")
-    words = [word.removesuffix("*") for name in lists for word in lists[name]]
+    listed = [word for name in lists if name != "innocent" for word in lists[name]]
+    words = [word.removesuffix("*") for word in listed]
     missed = [word for word in words if not lint(f"The {word.upper()}, at 8", language=language)]
     assert missed == []
 

@@ -69,6 +69,13 @@ def test_what_a_text_must_not_lose_is_named(
     assert all(fault.mend for fault in found)
 
 
+def test_a_text_is_read_for_the_telling_words_of_both_languages() -> None:
+    """English words in the place of the Spanish ones are read by the same people."""
+    text = "{sms_name}: your dose and drug test: {when}. Traiga un adulto. {link} Responda C o R."
+    found = faults(CATALOG, {"visit_7d": {"es": text}}, VALUES)
+    assert [fault.message for fault in found] == ["it says 'dose'", "it says 'drug'"]
+
+
 def test_a_text_that_does_not_exist_is_named_with_the_nearest() -> None:
     """A slip of the finger is mended at once."""
     [fault] = faults(CATALOG, {"visit_dya": {"en": DAY}}, VALUES)

@@ -66,6 +66,23 @@ def test_the_law_on_addiction_records_is_not_named(talk: Talk, language: str, wo
     assert len(talk.rows(Message)) == 1
 
 
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("es", "Your dose is at 9. Any craving? No drinking, drug test first."),
+        ("en", "Su dosis es a las 9. Si hubo recaida o consumo, avise."),
+    ],
+)
+def test_words_give_a_patient_away_in_either_language(
+    talk: Talk, language: str, words: str
+) -> None:
+    """Staff write as they speak, whichever language the patient's own texts are in."""
+    patient = talk.world.admit(language=language)
+    with pytest.raises(RefusedError, match="privacy"):
+        write(talk, patient, words)
+    assert talk.rows(Message) == []
+
+
 def test_check_ins_rest_until_the_conversation_is_resolved(talk: Talk) -> None:
     """Days later too; a pause that the patient asked for stays."""
     patient = talk.daily()
