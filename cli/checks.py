@@ -27,6 +27,7 @@ from records.base import Database, Session, database_now
 from records.clinics import Clinic
 from records.keys import open_vault
 from worker import crashpoints
+from worker.clinicfiles import unfit_names
 from worker.clock import SystemClock
 from worker.counting import counted
 from worker.rendering import usual_values
@@ -199,6 +200,8 @@ def _clinic(session: Session, clinic: Clinic, settings: Settings) -> Found:
     if settings.mode != "sandbox" and clinic.file.needs_sandbox:
         message = "its file allows what only sandbox mode takes (hours, or a short wait)"
         yield wrong(check, message, "Mend send_window and unknown in the file, and apply it.")
+    for unfit in unfit_names(clinic.file):
+        yield wrong(check, f"texts that say it do not go: {unfit}", "Apply a file without it.")
     for fault in wording.faults(shipped(), clinic.file.own_texts(), usual_values(clinic.file)):
         told = f"{fault.template} ({fault.language}) goes in the shipped words: {fault.message}"
         yield wrong(check, told, f"{fault.mend} Mend wording in the file, and apply it.")

@@ -6,7 +6,7 @@ leak more than the wording. Word lists are data under `lexicon/`.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 
@@ -154,6 +154,29 @@ def lint(text: str, *, language: str, template_key: str | None = None) -> tuple[
         for finding in sorted(found, key=lambda finding: finding.position)
         if not _is_allowed(finding, folded, allowed)
     )
+
+
+#: Where capitals divide a name that is written as one word: Clean|Life, NY|Drug.
+_CAPITALS = re.compile(r"(?<=[^\W\d_A-Z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][^\W\d_A-Z])")
+
+
+def lint_name(text: str, *, language: str) -> tuple[Finding, ...]:
+    """Return what is wrong with a name, a place or a link: words written as one are read apart.
+
+    Of a link only the host is: what follows may be letters at random.
+    """
+    _, address, rest = text.partition("://")
+    name = rest.partition("/")[0] if address else text
+    found, at = list(lint(text, language=language)), text.index(name)
+    for part in _CAPITALS.split(name):
+        found += [
+            replace(finding, position=finding.position + at)
+            for finding in lint(part, language=language)
+        ]
+        at += len(part)
+    # A place has one finding: the whole word's, where both ways of reading find something.
+    first = {finding.position: finding for finding in reversed(found)}
+    return tuple(first[place] for place in sorted(first))
 
 
 def _is_allowed(finding: Finding, folded: str, allowed: frozenset[str]) -> bool:

@@ -9,12 +9,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
 from messages import wording
 from messages.errors import Fault
-from messages.lint import lint
+from messages.lint import lint_name
 from messages.templates import Catalog
 from records import clinics, enrollments, publishing
 from records.base import Session
@@ -168,14 +169,20 @@ class UnfitWordingError(RefusedError):
         super().__init__("\n".join(str(fault) for fault in faults))
 
 
+def unfit_names(file: ClinicFile) -> Iterator[str]:
+    """Say which names and links of a file no text may carry, and why."""
+    named = {"sms_name stands in every text": file.sms_name}
+    named |= {f"forms.{form} stands in texts": link for form, link in file.forms.items()}
+    for place, name in named.items():
+        found = (lint_name(name, language=language) for language in file.languages)
+        for finding in dict.fromkeys(chain.from_iterable(found)):
+            yield f"{place}, and {finding}"
+
+
 def check_wording(catalog: Catalog, file: ClinicFile) -> None:
     """Refuse a name that no text could carry, and wording that no patient should get."""
-    for language in file.languages:
-        for finding in lint(file.sms_name, language=language):
-            raise RefusedError(f"sms_name stands in every text, and {finding}")
-        for form, link in file.forms.items():
-            for finding in lint(link, language=language):
-                raise RefusedError(f"forms.{form} stands in texts, and {finding}")
+    for fault in unfit_names(file):
+        raise RefusedError(fault)
     faults = wording.faults(catalog, file.own_texts(), usual_values(file))
     if faults:
         raise UnfitWordingError(faults)

@@ -42,9 +42,12 @@ def test_faults_of_the_file_have_line_and_mend(settings_env: Path, run: Run) -> 
     assert run("audit", "verify").err == "There is no clinic yet.\n"
 
 
-def test_a_name_that_gives_patients_away_is_refused(settings_env: Path, run: Run) -> None:
+@pytest.mark.parametrize("name", ["Riverside Ketamine", "Centro Recuperacion", "CleanLife Care"])
+def test_a_name_that_gives_patients_away_is_refused(
+    settings_env: Path, run: Run, name: str
+) -> None:
     """It would stand in every text."""
-    text = CLINIC.replace("sms_name: Riverside Care", "sms_name: Riverside Ketamine")
+    text = CLINIC.replace("sms_name: Riverside Care", f"sms_name: {name}")
     ran = run("clinic", "apply", write(settings_env, "clinic.yaml", text))
     assert ran.code == 2
     assert "sms_name" in ran.err

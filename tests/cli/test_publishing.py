@@ -349,6 +349,24 @@ def test_doctor_is_red_for_words_that_a_release_no_longer_takes(
     assert any("visit_day (en) goes in the shipped words" in message for message in found)
 
 
+def test_doctor_is_red_for_a_name_that_a_release_no_longer_takes(
+    house: Path, run: Run, database_url: str
+) -> None:
+    """No text that says it goes, so whoever upgrades learns of it at once."""
+    run("clinic", "apply", write(house, "clinic.yaml", CLINIC))
+    database = Database.connect(database_url, application="test")
+    try:
+        with database.transaction() as session:
+            clinic = clinics.by_key(session, "riverside")
+            assert clinic is not None
+            clinic.settings = {**clinic.settings, "sms_name": "SoberLife Care"}
+        found = [each.message for each in checks.senders(database, load()) if each.mend]
+    finally:
+        database.close()
+    assert len(found) == 1
+    assert "sms_name stands in every text, and 'SoberLife' at letter 1" in found[0]
+
+
 def test_each_line_of_an_apply_for_programs_is_an_object(house: Path, run: Run) -> None:
     """Also where nothing is changed yet: looked at, proposed, and approved in one language only."""
     text = CLINIC + "fasting: {solids_hours: 8, fluids_hours: 2}\n"

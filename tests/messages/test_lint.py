@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from messages import datafiles
-from messages.lint import FindingKind, lint, without_digits
+from messages.lint import FindingKind, lint, lint_name, without_digits
 
 K = FindingKind
 
@@ -53,6 +53,8 @@ def test_telling_words_are_found(language, text, word):
         "Your visit moved because of the holiday. Please divide your time.",
         "We are in the same building, suite 4.",
         "Cleaner air, a stripe, a methodical amuse",
+        "Take acetaminophen, not at dawn. Su sobrina viene de madrugada a la calle Soberania.",
+        "No hay cambios sustanciales; el mendrugo es de Ana Soberon.",
     ],
 )
 def test_parts_of_harmless_words_are_not_found(text):
@@ -64,12 +66,48 @@ def test_parts_of_harmless_words_are_not_found(text):
     ("language", "text"),
     [
         ("es", "Use la puerta de al lado. Si le urge, llame."),
-        ("en", "Do not consume anything after that. It does not contradict what we said."),
+        ("en", "Do not consume anything after that. No contradiction, ni contradiccion."),
     ],
 )
 def test_an_everyday_word_passes_where_only_the_other_language_lists_it(language, text):
     """The same letters give somebody away in one language and say nothing in the other."""
     assert lint(text, language=language) == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("cityinfusions.test", "soberliving.test", "nydrughelp.test", "mydosing.test"),
+        *("recuperacion.test", "Methamphetamine", "cannabis", "marijuana", "tobacco", "dosage"),
+        *("naltrexone", "withdrawal", "cetamina", "drogodependencia", "sobrios", "abstinencia"),
+        *("marihuana", "tabaco"),
+    ],
+)
+def test_telling_words_are_found_inside_others(text):
+    """Where nothing harmless has the same letters."""
+    assert kinds(text) == ["privacy"]
+
+
+@pytest.mark.parametrize(
+    ("name", "word", "position"),
+    [
+        ("SoberLife Care", "SoberLife", 0),
+        ("NYDrug Team", "Drug", 2),
+        ("The CleanLife Team", "Clean", 4),
+        ("IVCare", "IV", 0),
+        ("CanWeUse", "Use", 5),
+        ("https://visits.CleanLife.test/CleanDosX", "Clean", 15),
+    ],
+)
+def test_capitals_divide_the_words_of_a_name(name, word, position):
+    """People read them apart; in a link only the host says anything."""
+    assert (word, position) in [(one.word, one.position) for one in lint_name(name, language="en")]
+
+
+@pytest.mark.parametrize("name", ["Riverside Care", "McLean Team", "https://v.test/j/aUseIv9"])
+def test_harmless_names_pass(name):
+    """A family's name, and what stands at random in a link."""
+    assert lint_name(name, language="en") == lint_name(name, language="es") == ()
 
 
 @pytest.mark.parametrize(
@@ -150,7 +188,7 @@ def test_no_listed_word_loses_its_digit(language):
 @pytest.mark.parametrize("words", ["Part 2", "part  2", "PART-2", "part\n2"])
 def test_a_listed_phrase_is_found_however_it_is_spaced(words):
     """In capitals too; its digit as part of another number is none."""
-    assert kinds(f"Sign the 42 CFR {words} form.") == ["privacy"]
+    assert kinds(f"Sign the {words} form.") == ["privacy"]
     assert kinds(f"See {words}5.") == []
 
 

@@ -227,6 +227,9 @@ def test_a_good_visit_row_is_read() -> None:
         ({"starts_at": "2026-12-10"}, "starts_at: write the time as 2026-12-01T09:00, or with"),
         ({"starts_at": "2026-12-10T24:30"}, "starts_at: there is no such day or time"),
         ({"location": "Ketamine Suite"}, "location: texts name it, and 'Ketamin'"),
+        ({"location": "CityInfusion Suite"}, "location: texts name it, and 'Infusion' at letter 5"),
+        ({"location": "Centro de Recuperacion"}, "location: texts name it, and 'Recuperacion'"),
+        ({"join_link": "https://NoMeth.test/x"}, "join_link: texts name it, and 'Meth'"),
     ],
 )
 def test_a_bad_visit_cell_is_named(change: dict[str, str], fault: str) -> None:

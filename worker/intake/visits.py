@@ -15,7 +15,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from messages import formats
-from messages.lint import lint
+from messages.lint import lint_name
 from schedules import terms
 from schedules.facts import VisitStatus
 from schedules.loader import SETTINGS, VISIT_KINDS
@@ -288,6 +288,6 @@ def _link(text: str) -> str:
 
 def _fit(text: str) -> str:
     for language in LANGUAGES:
-        for finding in lint(text, language=language):
+        for finding in lint_name(text, language=language):
             raise CellError(f"texts name it, and {finding}")
     return text
