@@ -11,9 +11,10 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, func, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from records.base import Base, Id, Sealed, new_id, within_clinic
+from records.base import Base, Id, Sealed, within_clinic
 from records.clinics import Clinic, Staff
 from records.followups import FollowUp
 from records.patients import Patient
@@ -74,31 +75,32 @@ def add(
     session: Session,
     vault: Vault,
     item: FollowUp,
+    row_id: UUID,
     *,
     recipient: str,
     told: str,
     at: datetime,
     actor: str,
     now: datetime,
-) -> UUID:
-    """Write down what was told in an emergency that an item is about."""
-    row_id = new_id()
-    session.add(
-        Disclosure(
-            id=row_id,
-            clinic_id=item.clinic_id,
-            patient_id=item.patient_id,
-            follow_up_id=item.id,
-            at=at,
-            basis=EMERGENCY,
-            recipient=vault.seal("disclosure", "recipient", row_id, recipient),
-            told=vault.seal("disclosure", "told", row_id, told),
-            actor=actor,
-            recorded_at=now,
-        )
+) -> bool:
+    """Write down what was told in an emergency that an item is about; False: it was, under its id.
+
+    An entry can't be taken back, so whoever may ask twice for one gives both the same id.
+    """
+    entry = insert(Disclosure).values(
+        id=row_id,
+        clinic_id=item.clinic_id,
+        patient_id=item.patient_id,
+        follow_up_id=item.id,
+        at=at,
+        basis=EMERGENCY,
+        recipient=vault.seal("disclosure", "recipient", row_id, recipient),
+        told=vault.seal("disclosure", "told", row_id, told),
+        actor=actor,
+        recorded_at=now,
     )
-    session.flush()
-    return row_id
+    added = session.execute(entry.on_conflict_do_nothing().returning(Disclosure.id))
+    return added.scalar() is not None
 
 
 def listed(

@@ -24,7 +24,7 @@ from records import (
     patients,
     worklist,
 )
-from records.base import Session
+from records.base import Session, new_id
 from records.casework import Place, Said
 from records.outbox import Message
 from records.patients import Patient
@@ -161,6 +161,7 @@ def follow_up(request: Request, person: SignedIn, follow_up_id: UUID) -> Respons
     values = {"item": item, "facts": facts, "said": said, "history": history, "card": shown}
     values |= {"colleagues": _colleagues(services, person), "disclosed": disclosed}
     values |= {"later": later, "answered": answered, "told": told, "to_do": to_do}
+    values |= {"form": new_id()}
     return show(request, person, "follow_up.html", values)
 
 

@@ -63,8 +63,12 @@ def note_told(
     recipient: Annotated[str, Form(max_length=actions.LONGEST_RECIPIENT)] = "",
     told: Annotated[str, Form(max_length=actions.LONGEST_TOLD)] = "",
     at: Annotated[str, Form(max_length=40)] = "",
+    form: Annotated[UUID | None, Form()] = None,
 ) -> Response:
-    """Note what was told to 911 or somebody else outside; without a time it was told now."""
+    """Note what was told to 911 or somebody else outside; without a time it was told now.
+
+    `form` names the form as it was shown, so that a second press of its button notes nothing more.
+    """
     to = f"/follow-ups/{follow_up_id}"
     try:
         when = _local(at, person) if at else None
@@ -75,6 +79,7 @@ def note_told(
             told=told,
             at=when,
             actor=person.actor,
+            form=form,
         )
     except ValueError:
         return back(request, "That is no time. Leave it empty if it was told now.", to)

@@ -1,5 +1,6 @@
 """The console for whoever is on duty: hand over, put off, a test page, the card, the call list."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -216,6 +217,21 @@ def test_what_was_told_can_be_noted_after_the_item_has_ended(
     assert house.count("disclosure") == 1
     with pytest.raises(Exception, match="permission denied"):
         house.rows("UPDATE disclosure SET actor = 'x'")
+
+
+def test_a_note_whose_form_is_sent_twice_is_one_entry(
+    house: House, client: Client, item: FollowUp
+) -> None:
+    """An entry is for ever. Whoever goes back to correct its words makes a further one."""
+    page = client.get(f"/follow-ups/{item.id}").text
+    fields = dict(re.findall(r'type="hidden" name="(csrf|form)" value="([^"]+)"', page))
+    for told in ("address", "address", "address and door code", "address"):
+        values = {"recipient": "911", "told": told, **fields}
+        answer = client.post(f"/follow-ups/{item.id}/told", data=values)
+        assert answer.status_code == 303
+    assert "Noted." in client.get(f"/follow-ups/{item.id}").text
+    assert house.count("disclosure") == 2
+    assert house.count("follow_up_event", "action = 'disclosed'") == 2
 
 
 def test_another_clinics_item_is_not_told_of(house: House, client: Client, kim: Staff) -> None:

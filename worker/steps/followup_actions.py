@@ -7,7 +7,7 @@ in the item's own history and in the clinic's audit trail.
 
 import re
 from datetime import datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from records import (
     accounting,
@@ -19,7 +19,7 @@ from records import (
     patients,
     worklist,
 )
-from records.base import Session
+from records.base import Session, new_id
 from records.casework import staff_by_id
 from records.clinics import Staff
 from records.followups import FollowUp
@@ -274,14 +274,18 @@ def note_disclosure(
     told: str,
     actor: Actor,
     at: datetime | None = None,
+    form: UUID | None = None,
 ) -> UUID:
     """Write down what was told about the patient to 911 or somebody else outside (care rule 15).
 
     `recipient` is who was told, with their service; `told` what. `at` is when, now unless given.
     It can be written down after the item has ended, and is never changed: a mistake is mended by a
-    further entry. Raises BadActionError.
+    further entry. The same words from one `form`, sent twice, are one entry. Raises BadActionError.
     """
-    recipient, told, at = recipient.strip(), told.strip(), at or services.now
+    recipient, told = recipient.strip(), told.strip()
+    # Of the words too: somebody who goes back to a form to correct them makes a further entry.
+    row_id = uuid5(form, "\0".join([recipient, told, str(at or "")])) if form else new_id()
+    at = at or services.now
     if not recipient or not told:
         raise BadActionError("Say to whom it was told, and what.")
     if len(recipient) > LONGEST_RECIPIENT or len(told) > LONGEST_TOLD:
@@ -291,17 +295,20 @@ def note_disclosure(
         raise BadActionError("Give when it was told: within the last 30 days, and not ahead.")
     with services.database.transaction() as session:
         item = _item_of(session, follow_up_id, actor)
-        row_id = accounting.add(
+        is_new = accounting.add(
             session,
             services.vault,
             item,
+            row_id,
             recipient=recipient,
             told=told,
             at=at,
             actor=actor.label,
             now=services.now,
         )
-        record(session, services, item, actor, "disclosed", details={"disclosure": str(row_id)})
+        if is_new:
+            details = {"disclosure": str(row_id)}
+            record(session, services, item, actor, "disclosed", details=details)
     return row_id
 
 
