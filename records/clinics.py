@@ -1,12 +1,13 @@
 """Clinics, the senders they text from, and their staff."""
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, select, text
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, select, text, update
 from sqlalchemy.orm import Mapped, Session, column_property, mapped_column
 
 from records.base import Base, ClinicId, CreatedAt, Id, within_clinic
@@ -246,6 +247,17 @@ def _no_sender(clinic_id: UUID) -> Sender:
 def clinic_of_number(session: Session, number: str) -> SenderNumber | None:
     """Return whose texting number this is."""
     return session.get(SenderNumber, number)
+
+
+def end_sessions(session: Session, seats: Mapping[UUID, int]) -> None:
+    """End every session of these staff members that bears this epoch, in whichever browser."""
+    # In one order, so that two who sign out at once never wait for each other crosswise.
+    for staff_id in sorted(seats):
+        session.execute(
+            update(Staff)
+            .where(Staff.id == staff_id, Staff.session_epoch == seats[staff_id])
+            .values(session_epoch=Staff.session_epoch + 1)
+        )
 
 
 def staff_by_email(session: Session, email: str) -> list[Staff]:

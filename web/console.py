@@ -32,7 +32,7 @@ from records.worklist import ListedFollowUp, ListedReply
 from schedules.followups import FollowUpReason
 from web import cards, wording
 from web.pages import page
-from web.sessions import OwnForm, Person, SignedIn, services_of
+from web.sessions import OwnForm, Person, SignedIn, keep_notice, services_of, take_notice
 from worker import reasons
 from worker.services import Services
 from worker.steps import followup_actions as actions
@@ -40,7 +40,6 @@ from worker.steps.followup_actions import FollowUpActionError, FollowUpMissingEr
 
 router = APIRouter(include_in_schema=False)
 
-_NOTICE = "notice"
 _LONGEST_NOTE = 2000
 LISTED = 200
 SHOWN = 100
@@ -243,7 +242,7 @@ def refused(request: Request, error: FollowUpActionError, to: str) -> Response:
 
 def back(request: Request, notice: str, to: str) -> Response:
     """Go back to the list or the patient, where the notice is shown once."""
-    request.session[_NOTICE] = notice
+    keep_notice(request, notice)
     return RedirectResponse(_known_page(to), status_code=303)
 
 
@@ -258,7 +257,7 @@ def _known_page(to: str) -> str:
 
 
 def show(request: Request, person: Person, template: str, values: Mapping[str, Any]) -> Response:
-    notice = request.session.pop(_NOTICE, "")
+    notice = take_notice(request)
     shown = {"person": person, "zone": person.zone, "notice": notice, "actions": actions, **values}
     return page(request, template, shown)
 

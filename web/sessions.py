@@ -1,9 +1,10 @@
 """Who is signed in: a signed cookie names the staff member, the database says if that still holds.
 
-The cookie holds internal ids only. A raised `session_epoch` or a disabled account ends every
-cookie given before, at the next request.
+The cookie holds internal ids, and sealed what the next page says once. A raised `session_epoch` or
+a disabled account ends every cookie given before, at the next request; signing out raises it.
 """
 
+import base64
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from fastapi import Depends, Form, Request
 from records import clinics
 from records.casework import staff_by_id
 from records.clinics import Staff
+from records.vault import VaultError
 from worker.services import Services
 from worker.steps.followup_actions import MAY_ACT, Actor
 
@@ -23,6 +25,7 @@ COOKIE = "aftercare_session"
 LONGEST_SECONDS = 12 * 3600
 IDLE_SECONDS = 2 * 3600
 _SEEN_EVERY_SECONDS = 60
+_NOTICE = "notice"
 
 
 class NotSignedInError(Exception):
@@ -78,6 +81,35 @@ def begin(session: dict[str, Any], staff: list[Staff]) -> None:
     session["seat"] = 0
     session["since"] = session["seen"] = int(time.time())
     csrf_token(session)
+
+
+def end(services: Services, session: dict[str, Any]) -> None:
+    """Sign out, here and wherever else the person is signed in: a copy of the cookie ends too."""
+    with services.database.transaction() as opened:
+        clinics.end_sessions(opened, {UUID(one): epoch for one, epoch in session["seats"]})
+    session.clear()
+
+
+def keep_notice(request: Request, notice: str) -> None:
+    """Have the person's next page say this once; it may name people, and the cookie is readable."""
+    sealed = services_of(request).vault.seal("session", _NOTICE, _staff_id(request), notice)
+    request.session[_NOTICE] = base64.b64encode(sealed).decode()
+
+
+def take_notice(request: Request) -> str:
+    """Return what the last form had to say, once; nothing where it was said to another account."""
+    kept = request.session.pop(_NOTICE, "")
+    if not kept:
+        return ""
+    try:
+        sealed = base64.b64decode(kept)
+        return services_of(request).vault.open("session", _NOTICE, _staff_id(request), sealed)
+    except (ValueError, VaultError):
+        return ""
+
+
+def _staff_id(request: Request) -> UUID:
+    return UUID(request.session["seats"][request.session["seat"]][0])
 
 
 def switch(session: dict[str, Any], seat: int) -> None:

@@ -89,8 +89,8 @@ def _accounts(services: Services, email: str, password: str) -> list[Staff]:
 
 @router.post("/sign-out", dependencies=[OwnForm])
 def sign_out(request: Request, _person: SignedIn) -> Response:
-    """Forget who was signed in."""
-    request.session.clear()
+    """End the person's sessions, here and in every other browser."""
+    sessions.end(sessions.services_of(request), request.session)
     return RedirectResponse("/sign-in", status_code=303)
 
 

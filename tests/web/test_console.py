@@ -196,6 +196,32 @@ def test_cookie_holds_no_name_and_no_address(console: Client) -> None:
     assert b"kim" not in b64decode(value + "==")
 
 
+def test_cookie_does_not_say_what_the_next_page_says(
+    house: House, console: Client, kim: Staff
+) -> None:
+    """A notice may name a colleague; it is shown once, to the one whom it was for."""
+    from base64 import b64decode  # noqa: PLC0415
+
+    lee = house.staff(_clinic(house, kim.clinic_id), "lee@clinic.test")
+    item = house.follow_up(kim.clinic_id, owner_id=lee.id, status="acknowledged")
+    console.post(f"/follow-ups/{item.id}/take", data={"csrf": console.csrf()})
+    value = console.cookies["aftercare_session"].split(".")[0]
+    assert b"notice" in b64decode(value + "==")
+    assert b"lee" not in b64decode(value + "==")
+    assert "lee@clinic.test has taken" in console.get("/").text
+    assert "has taken" not in console.get("/").text
+
+
+def test_the_title_of_a_patients_page_names_nobody(
+    house: House, clinic: Clinic, console: Client
+) -> None:
+    """Titles stay in a browser's history, and stand in its tabs."""
+    patient = house.patient(clinic)
+    page = console.get(f"/patients/{patient.id}").text
+    assert "<title>Patient · Aftercare</title>" in page
+    assert "<h1>Ana</h1>" in page
+
+
 def test_altered_cookie_signs_nobody_in(console: Client) -> None:
     """A cookie that we did not sign is no session."""
     value = console.cookies["aftercare_session"]
@@ -204,6 +230,22 @@ def test_altered_cookie_signs_nobody_in(console: Client) -> None:
     answer = console.get("/", headers={"Cookie": f"aftercare_session=x{value}"})
 
     assert answer.status_code == 303
+
+
+def test_sign_out_ends_every_copy_of_the_cookie(
+    house: House, clinic: Clinic, console: Client, kim: Staff
+) -> None:
+    """What somebody kept of it opens nothing, at either clinic; signing in again does."""
+    other = house.clinic("hillside", number="+12125550199", service="MG" + "2" * 32)
+    house.staff(other, kim.email)
+    assert console.sign_in(kim.email, PASSWORD).status_code == 303
+    kept = {"Cookie": f"aftercare_session={console.cookies['aftercare_session']}"}
+    console.post("/sign-out", data={"csrf": console.csrf()})
+    console.cookies.clear()
+    assert console.get("/", headers=kept).headers["location"] == "/sign-in"
+    assert house.rows("SELECT session_epoch FROM staff") == [(2,), (2,)]
+    assert console.sign_in(kim.email, PASSWORD).status_code == 303
+    assert console.get("/").status_code == 200
 
 
 def test_sign_out_forgets(console: Client) -> None:
