@@ -1,5 +1,7 @@
 """`aftercare preview`: what a patient will be texted, and why something will not go."""
 
+import os
+import stat
 from datetime import datetime
 from pathlib import Path
 from uuid import UUID
@@ -130,8 +132,14 @@ def _protocol(running: Services, named: str, clinic_id: UUID) -> Protocol:
 
 
 def _write(file: Path, page: str) -> None:
+    """Write a page that only its owner can read, over an earlier one too."""
     try:
-        file.write_text(page, encoding="utf-8")
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+            # What was there has kept its mode; a pipe or a device is left as it is.
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                os.fchmod(descriptor, 0o600)
+            opened.write(page)
     except OSError as error:
         refuse(f"{file} can't be written: {error.strerror}.")
     output.say(f"{file}: written. It names what a patient is texted; keep it where records are.")

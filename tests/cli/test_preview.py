@@ -1,6 +1,8 @@
 """`aftercare preview`: somebody imagined, the page to print, one object a line."""
 
+import os
 import re
+import stat
 from pathlib import Path
 
 import pytest
@@ -100,6 +102,21 @@ def test_the_page_stands_by_itself(tmp_path: Path, run: Run) -> None:
     assert page.count('<th scope="row">') > 20
     assert '<html lang="en">' in page
     assert 'class="change"' in page
+
+
+def test_the_page_is_its_owners_alone(tmp_path: Path, run: Run) -> None:
+    """It names what a patient is texted; one that lay there open to others is closed."""
+    before = os.umask(0o022)
+    try:
+        page = _page(tmp_path, run)
+        modes = [stat.S_IMODE(page.stat().st_mode)]
+        page.chmod(0o644)
+        page.write_text("x" * 1_000_000)
+        _page(tmp_path, run)
+    finally:
+        os.umask(before)
+    assert [*modes, stat.S_IMODE(page.stat().st_mode)] == [0o600, 0o600]
+    assert page.read_text("utf-8").endswith("</html>\n")
 
 
 def test_words_of_a_clinic_are_no_markup(tmp_path: Path, run: Run) -> None:
