@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from fastapi import Depends, Form, Request
 
 from records import clinics
+from records.base import Session
 from records.casework import staff_by_id
 from records.clinics import Staff
 from records.vault import VaultError
@@ -112,9 +113,9 @@ def _staff_id(request: Request) -> UUID:
     return UUID(request.session["seats"][request.session["seat"]][0])
 
 
-def switch(session: dict[str, Any], seat: int) -> None:
-    """Go on at another of the person's clinics."""
-    if 0 <= seat < len(session.get("seats", ())):
+def switch(session: dict[str, Any], person: Person, seat: int) -> None:
+    """Go on at another of the person's clinics; where they can't any more, they stay."""
+    if seat in dict(person.seats):
         session["seat"] = seat
 
 
@@ -146,13 +147,13 @@ def _person(
     services: Services, session: dict[str, Any], staff_id: UUID, epoch: int
 ) -> Person | None:
     with services.database.transaction() as opened:
-        staff = staff_by_id(opened, staff_id)
-        if staff is None or staff.disabled_at is not None or staff.session_epoch != epoch:
+        staff = _valid(opened, staff_id, epoch)
+        if staff is None:
             return None
         file = clinics.by_id(opened, staff.clinic_id).file
         others = []
-        for number, (other, _) in enumerate(session["seats"]):
-            found = staff_by_id(opened, UUID(other)) if number != session["seat"] else None
+        for number, (other, given) in enumerate(session["seats"]):
+            found = _valid(opened, UUID(other), given) if number != session["seat"] else None
             if found is not None:
                 others.append((number, clinics.by_id(opened, found.clinic_id).file.name))
     return Person(
@@ -165,6 +166,13 @@ def _person(
         csrf=csrf_token(session),
         seats=tuple(others),
     )
+
+
+def _valid(opened: Session, staff_id: UUID, epoch: int) -> Staff | None:
+    """Return the account of a seat, unless its sessions were ended or its owner has left."""
+    staff = staff_by_id(opened, staff_id)
+    fits = staff is not None and staff.disabled_at is None and staff.session_epoch == epoch
+    return staff if fits else None
 
 
 SignedIn = Annotated[Person, Depends(signed_in)]

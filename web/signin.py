@@ -95,7 +95,7 @@ def sign_out(request: Request, _person: SignedIn) -> Response:
 
 
 @router.post("/clinic", dependencies=[OwnForm])
-def change_clinic(request: Request, _person: SignedIn, seat: Annotated[int, Form()]) -> Response:
+def change_clinic(request: Request, person: SignedIn, seat: Annotated[int, Form()]) -> Response:
     """Go on at another clinic where the same person works."""
-    sessions.switch(request.session, seat)
+    sessions.switch(request.session, person, seat)
     return RedirectResponse("/", status_code=303)

@@ -630,3 +630,18 @@ def test_person_of_two_clinics_switches_between_them(
     assert "Has a question" in client.get("/").text
     client.post("/clinic", data={"csrf": client.csrf(), "seat": "7"})
     assert "Has a question" in client.get("/").text
+
+
+@pytest.mark.parametrize("change", ["session_epoch = 2", "disabled_at = now()"])
+def test_a_clinic_that_somebody_has_left_is_no_choice(
+    house: House, client: Client, kim: Staff, change: str
+) -> None:
+    """It is not offered any more, and a page from before that still does leads nowhere."""
+    other = house.clinic("hillside", number="+12125550111", service="MG" + "2" * 32)
+    seat = house.staff(other, kim.email)
+    client.sign_in(kim.email, PASSWORD)
+    assert 'name="seat"' in client.get("/").text
+    execute(house, f"UPDATE staff SET {change} WHERE id = '{seat.id}'")
+    assert 'name="seat"' not in client.get("/").text
+    client.post("/clinic", data={"csrf": client.csrf(), "seat": "1"})
+    assert client.get("/").status_code == 200
