@@ -203,6 +203,56 @@ def test_a_text_without_a_question(talk: Talk, name: str) -> None:
     _tell(talk, story)
 
 
+@pytest.mark.parametrize("stop", ["STOP", "please stop texting me", "wrong number"])
+@pytest.mark.parametrize(
+    ("said", "severity"),
+    [("HELP", "next_business_day"), ("AYUDA", "next_business_day"), ("help!", "call_today")],
+)
+def test_help_from_a_number_that_stopped_reaches_a_person(
+    talk: Talk, stop: str, said: str, severity: str
+) -> None:
+    """Nothing may be answered there, also where the carrier would: HELP was written and lost."""
+    talk.someone()
+    talk.says(stop)
+    answered = talk.answers
+    talk.world.advance(hours=3)
+    row = talk.says(said)
+
+    assert talk.answers == answered
+    assert talk.item("unclear_reply").severity == severity
+    assert row.follow_up_id is not None
+
+
+def test_help_beyond_the_answers_of_an_hour_reaches_a_person(talk: Talk) -> None:
+    """Three are answered; whoever writes a fourth time may mean it."""
+    talk.someone()
+    for _ in range(3):
+        talk.says("AYUDA")
+        talk.world.advance(minutes=2)
+    assert talk.reasons == []
+    talk.says("help!")
+
+    assert talk.answers == ["help"] * 3
+    assert talk.item("unclear_reply").severity == "call_today"
+
+
+def test_help_from_a_number_out_of_service_reaches_a_person(daily: Talk) -> None:
+    """It is texted nothing until somebody has looked."""
+    [text] = [row for row in daily.world.texts() if row.step == "daily_0_10" and row.attempts]
+    with daily.world.database.transaction() as session:
+        patients.opt_out(
+            session,
+            clinic_id=daily.world.clinic_id,
+            blind=text.recipient_blind or b"",
+            reason="suspended_30005",
+            occurred_at=daily.world.now,
+        )
+    daily.world.advance(hours=3)
+    daily.says("HELP")
+
+    assert (daily.answers, daily.reasons) == ([], ["unclear_reply"])
+
+
 def test_an_unknown_number_is_acknowledged_once_and_shown_to_a_person(talk: Talk) -> None:
     """Nothing says who we are to whom; the item has no patient."""
     talk.someone()

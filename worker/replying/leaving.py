@@ -84,10 +84,24 @@ def _wants_back(case: Case) -> bool:
 
 
 def helped(case: Case) -> None:
-    """Answer HELP, unless the carrier does; what only resembles it, a person reads as well."""
-    case.open(*case.read_as(bound=False))
+    """Answer HELP, unless the carrier does; what only resembles it, a person reads as well.
+
+    So does what nobody answers: of a number that stopped, or that was just answered several times.
+    """
+    wanted = case.read_as(bound=False)
+    # Whether the carrier answers a number that it may block, nobody knows.
+    answered = not case.closed_to_answers
     if not _carrier_answers(case, "HELP"):
-        case.answer("help")
+        answered = case.answer("help")
+    if not answered:
+        wanted = wanted or (_unanswered_help(case),)
+    case.open(*wanted)
+
+
+def _unanswered_help(case: Case) -> WantedFollowUp:
+    """Have somebody ask what was meant; today where it is more than the bare word: "help!"."""
+    soon = None if case.body.strip().isalpha() else Severity.CALL_TODAY
+    return case.want(FollowUpReason.UNCLEAR_REPLY, severity=soon)
 
 
 def stranger(case: Case) -> None:
