@@ -131,6 +131,28 @@ def prompts_of(session: Session, message_ids: Sequence[UUID]) -> dict[UUID, Prom
     return {row["message_id"]: Prompt(**row) for row in found}
 
 
+_WRITTEN_LAST = text("""
+    SELECT max(COALESCE(accepted_at, submitted_at)) FROM message
+    WHERE patient_id = :patient AND template = :template
+      AND due_at > CAST(:before AS timestamptz) - CAST(:back AS interval)
+      AND status IN ('submitting', 'unknown', 'accepted', 'sent', 'delivered')
+      AND submitted_at <= CAST(:before AS timestamptz) + CAST(:slack AS interval)
+""")
+
+
+def written_last(
+    session: Session, patient_id: UUID, *, template: str, before: datetime
+) -> datetime | None:
+    """Return when a text by this template last went, or may have gone, to a patient; else None.
+
+    Like a question, one that is still on its way counts: the reply may have crossed it.
+    """
+    bounds = {"before": before, "back": _PROMPTS_SINCE, "slack": _CLOCK_SLACK}
+    values = {"patient": patient_id, "template": template, **bounds}
+    found: datetime | None = session.execute(_WRITTEN_LAST, values).scalar_one()
+    return found
+
+
 # The texts of each question: its own, its nudges, and those that asked to confirm the same visit at
 # the same time. One way at a time, so that each goes through its index: for all three as one
 # condition the outbox was read from end to end.

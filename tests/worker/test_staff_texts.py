@@ -7,6 +7,7 @@ import pytest
 
 from messages.segments import count
 from records.base import new_id
+from records.checkins import CheckIn
 from records.followups import FollowUp
 from records.outbox import Message
 from tests.support.world import World
@@ -108,6 +109,113 @@ def test_a_text_for_later_rests_nothing_until_it_goes(talk: Talk) -> None:
     assert _asked(talk) == 3
     _lives(talk, days=2)
     assert _asked(talk) == 3
+
+
+@pytest.mark.parametrize("said", ["Yes", "ok", "C", "yes that works", "No", "R", "no I can't"])
+def test_an_answer_to_staff_neither_confirms_nor_changes_another_visit(
+    talk: Talk, said: str
+) -> None:
+    """A reminder is open, staff asked about another day since: whoever asked reads the answer."""
+    _asked_to_confirm(talk)
+    _staff_ask(talk, "Dr. Lee is away that day. Can you come on Thursday at 10 instead?")
+    row = talk.says(said)
+
+    visit = talk.visit()
+    assert (visit.confirmed_start, visit.change_requested_at, talk.answers) == (None, None, [])
+    assert talk.reasons == ["conversation"]
+    item = talk.item("conversation")
+    assert (item.severity, item.times_joined) == ("call_today", 1)
+    assert row.follow_up_id == talk.rows(FollowUp)[0].id
+
+
+@pytest.mark.parametrize("said", ["3", "15"])
+def test_a_number_for_staff_is_no_score(talk: Talk, said: str) -> None:
+    """The daily question is open, staff asked "3 or 4?" since: nothing is recorded or asked."""
+    talk.daily()
+    _staff_ask(talk, "What time suits you for a call today, 3 or 4?")
+    talk.says(said)
+
+    assert (talk.check_in().status, talk.check_in().value) == ("open", None)
+    assert talk.answers == ["after_hours_ack"]
+    assert talk.item("conversation").times_joined == 1
+
+
+def test_a_number_said_again_to_staff_is_not_taken_for_the_one_just_recorded(talk: Talk) -> None:
+    """It answered the question; staff then ask for an hour, and the same number is the answer."""
+    talk.daily()
+    talk.says("3")
+    _staff_ask(talk, "What time suits you for a call today, 3 or 4?")
+    talk.says("3")
+
+    assert talk.check_in().value == 3
+    assert talk.item("conversation").times_joined == 1
+
+
+def test_a_number_to_be_called_about_counts_whatever_staff_asked(talk: Talk) -> None:
+    """Nine of ten is recorded, called about and answered as on any day."""
+    talk.daily()
+    _staff_ask(talk, "What time suits you for a call today, 9 or 10?")
+    talk.says("9")
+
+    assert (talk.check_in().value, talk.answers) == (9, ["high_score_ack"])
+    assert talk.reasons == ["conversation", "high_score"]
+
+
+def test_a_conversation_that_is_resolved_waits_for_no_answer(talk: Talk) -> None:
+    """A yes is the visit's again."""
+    _asked_to_confirm(talk)
+    _staff_ask(talk, "Can you bring your card?")
+    _resolves(talk)
+    talk.says("Yes")
+
+    assert talk.visit().confirmed_start == talk.visit().starts_at
+    assert talk.answers == ["confirm_ack"]
+
+
+def test_a_question_asked_after_the_text_of_staff_is_answered(talk: Talk) -> None:
+    """It was asked last."""
+    _asked_to_confirm(talk)
+    _staff_ask(talk, "Can you bring your card?")
+    _asked_of_health(talk)
+    talk.says("No")
+
+    assert [row.status for row in talk.rows(CheckIn)] == ["open", "answered"]
+    assert talk.item("conversation").times_joined == 0
+
+
+def test_a_yes_that_may_tell_of_health_is_called_about_though_staff_asked_since(
+    talk: Talk,
+) -> None:
+    """Nothing is recorded, and both calls are made."""
+    _asked_to_confirm(talk)
+    _asked_of_health(talk)
+    _staff_ask(talk, "Can you come an hour earlier?")
+    talk.says("Yes")
+
+    assert [row.status for row in talk.rows(CheckIn)] == ["open", "open"]
+    assert sorted(talk.reasons) == ["conversation", "health_news"]
+
+
+def _asked_of_health(talk: Talk) -> None:
+    """Ask, two days before the visit, whether anything is new."""
+    ahead = talk.visit().starts_at - timedelta(days=2) - talk.world.now
+    talk.world.advance(seconds=ahead.total_seconds())
+    talk.world.plan()
+    talk.send_due("visit_48h")
+
+
+def _asked_to_confirm(talk: Talk) -> None:
+    """Ask somebody to confirm a visit in a week."""
+    talk.asked("visit_7d", starts_in=timedelta(days=8), send_before=timedelta(days=7))
+
+
+def _staff_ask(talk: Talk, words: str) -> None:
+    """Let a text of staff go half an hour later, and time pass until it is answered."""
+    talk.world.advance(minutes=30)
+    write(talk, talk.patient().id, words)
+    talk.world.send()
+    talk.delivered()
+    talk.world.advance(minutes=5)
 
 
 def test_the_claim_rests_what_was_planned_before_the_text(talk: Talk) -> None:

@@ -66,11 +66,16 @@ def answered_by_somebody(case: Case) -> tuple[WantedFollowUp, ...]:
     if intent is Intent.score and scale_of(prompt.context) is not None:
         wanted = judge_score(case, prompt)
     elif intent in _DECIDED and prompt.context == YES_NO:
-        wanted = _judge(case, prompt, question_of(case, prompt), before=_said_before(case, prompt))
+        wanted = judge_decided(case, prompt)
     else:
         return ()
     record(case, prompt, status="unclear")
     return wanted
+
+
+def judge_decided(case: Case, prompt: Prompt) -> tuple[WantedFollowUp, ...]:
+    """Return what the reading's yes or no asks for as the answer to this question."""
+    return _judge(case, prompt, question_of(case, prompt), before=_said_before(case, prompt))
 
 
 def record(

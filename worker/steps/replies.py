@@ -28,6 +28,7 @@ from worker import unplanned
 from worker.logs import get_logger
 from worker.replying import arriving, hearing
 from worker.replying.case import Case, Known
+from worker.replying.conversing import said_to_staff
 from worker.replying.leaving import (
     closed_record,
     doubtful,
@@ -212,9 +213,10 @@ def _converse(case: Case, intents: set[Intent]) -> None:
         if not doubtful(case):
             _prove(case)
         hold_beside(case)
+        taken = said_to_staff(case) or (not case.inbound.ambiguous and answered(case))
         if Intent.pause in intents:
-            paused(case, bound=not case.inbound.ambiguous and answered(case))
-        elif case.inbound.ambiguous or not answered(case):
+            paused(case, bound=taken)
+        elif not taken:
             unasked(case)
 
 
