@@ -164,6 +164,11 @@ def by_id(session: Session, patient_id: UUID) -> Patient:
     return session.scalars(select(Patient).where(Patient.id == patient_id)).one()
 
 
+def number_of(session: Session, patient_id: UUID | None) -> list[bytes]:
+    """Return the hash of a patient's present number, with nothing else read or locked."""
+    return list(session.scalars(select(Patient.phone_blind).where(Patient.id == patient_id)))
+
+
 def with_ids(session: Session, patient_ids: Collection[UUID]) -> dict[UUID, Patient]:
     """Return these patients, by id."""
     mine = select(Patient).where(Patient.id.in_(patient_ids))

@@ -11,7 +11,9 @@ from messages.replies import Intent
 from records import casework, patients
 from records.audit import AuditEvent
 from records.casework import ListedReply
+from records.followups import FollowUp
 from records.inbox import ReadingCorrection
+from records.patients import Patient
 from tests.support.world import World, phone_of
 from tests.worker.talk import Talk
 from worker.refusal import RefusedError
@@ -142,6 +144,81 @@ def test_a_correction_to_danger_is_paged(talk: Talk) -> None:
     _correct(talk, row, Intent.crisis)
 
     assert talk.item("crisis").severity == "page_now"
+
+
+@pytest.mark.parametrize("now_of", ["nobody", "another"])
+def test_a_correction_is_about_who_wrote_whoever_has_the_number_now(
+    talk: Talk, now_of: str
+) -> None:
+    """Their number changed since, or became another patient's, of whom nothing is said."""
+    writer = talk.daily()
+    row = talk.says("purple monkey dishwasher")
+    _moves(talk, writer, now_of)
+    before = len(talk.rows(FollowUp))
+    _correct(talk, row, Intent.score, "9")
+    _correct(talk, row, Intent.crisis)
+
+    opened = talk.rows(FollowUp)[before:]
+    assert {item.patient_id for item in opened} == {writer}
+    assert [(item.reason, item.severity) for item in opened] == [
+        ("high_score", "call_today"),
+        ("crisis", "page_now"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("intent", "now_of", "old", "new"),
+    [
+        (Intent.stop, "nobody", "words", "words"),
+        (Intent.stop, "another", None, "words"),
+        (Intent.wrong_number, "nobody", "wrong_number", None),
+        (Intent.wrong_number, "another", None, None),
+    ],
+)
+def test_a_missed_stop_goes_with_who_wrote_it(
+    talk: Talk, intent: Intent, now_of: str, old: str | None, new: str | None
+) -> None:
+    """The number they have now is stopped; the old one only where nobody else has it.
+
+    That a number was wrong says nothing of the next.
+    """
+    [writer] = talk.someone()
+    row = talk.says("purple monkey dishwasher")
+    _moves(talk, writer, now_of)
+    _correct(talk, row, intent)
+
+    assert (_reason(talk, phone_of(0)), _reason(talk, phone_of(40))) == (old, new)
+    stopped = {person.id for person in talk.rows(Patient) if not person.purposes}
+    assert stopped == ({writer} if new else set())
+
+
+def test_a_strangers_danger_that_was_not_read_is_paged(talk: Talk) -> None:
+    """Nobody has the number: the item is the number's own."""
+    row = talk.says("purple monkey dishwasher", phone="+12125550177")
+    _correct(talk, row, Intent.crisis)
+
+    item = talk.item("crisis")
+    assert (item.patient_id, item.severity) == (None, "page_now")
+
+
+def _moves(talk: Talk, patient: UUID, now_of: str) -> None:
+    """Give a patient another number; their old one may become another's."""
+    world = talk.world
+    world.execute(
+        "UPDATE patient SET phone_blind = :blind WHERE id = :id",
+        blind=world.vault.blind("phone", phone_of(40)),
+        id=patient,
+    )
+    if now_of == "another":
+        talk.someone(first=3, phone=phone_of(0))
+
+
+def _reason(talk: Talk, phone: str) -> str | None:
+    world = talk.world
+    with world.database.transaction() as session:
+        blind = world.vault.blind("phone", phone)
+        found = patients.opted_out(session, clinic_id=world.clinic_id, blind=blind)
+        return found.reason if found else None
 
 
 def test_the_rules_learn_nothing(talk: Talk) -> None:

@@ -39,6 +39,11 @@ _LEAST_NOTICE = timedelta(minutes=PAGE_MINUTES_STAFFED)
 _PROMISED = frozenset({Severity.PAGE_NOW, Severity.CALL_TODAY})
 
 
+def number_id(blind: bytes) -> str:
+    """Return the internal id under which items about a hashed number of nobody's alone join."""
+    return f"number-{blind.hex()}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """What was read for all texts of a transaction at once; what is missing is read when asked for.
@@ -291,7 +296,7 @@ class Case:
 
     @property
     def _number_id(self) -> str:
-        return f"number-{self.inbound.from_blind.hex()}"
+        return number_id(self.inbound.from_blind)
 
     def want(
         self,

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from messages.binding import APPOINTMENT, YES_NO, scale_of
 from messages.replies import Intent
-from records import audit, clinics, conversation, enrollments, inbox
+from records import audit, clinics, conversation, enrollments, inbox, patients
 from records.base import Session
 from records.checkins import CheckIn
 from records.conversation import Prompt, Reply
@@ -21,6 +21,7 @@ from worker import resting
 from worker.opening import open_follow_ups
 from worker.refusal import RefusedError
 from worker.replying import hearing, stopping
+from worker.replying.case import number_id
 from worker.replying.stopping import StopReason
 from worker.services import Services
 
@@ -41,10 +42,16 @@ class Corrected:
 
 @dataclass(kw_only=True, eq=False)
 class _Text:
-    """A text while it is corrected. `before` is what it was taken to mean until now."""
+    """A text while it is corrected. `before` is what it was taken to mean until now.
+
+    `people` are those whose text it is: who wrote, though their number may be another's by now; of
+    a number that was nobody's alone, all who have it. `on_number` are those on each number that a
+    stop may concern: the one that wrote, and the writer's present one.
+    """
 
     row: Inbound
     people: list[Patient]
+    on_number: dict[bytes, list[Patient]]
     before: Intent
     intent: Intent
     value: str | None
@@ -77,14 +84,31 @@ def _taken(session: Session, inbound_id: UUID, intent: Intent, value: str | None
     row = inbox.find(session, inbound_id)
     if row is None:
         raise RefusedError("There is no such reply. List them with `aftercare replies`.")
-    conversation.lock_numbers(session, [row.from_blind])
-    [people] = conversation.people_on(session, [(row.clinic_id, row.from_blind)]).values()
+    numbers = {row.from_blind, *patients.number_of(session, row.patient_id)}
+    conversation.lock_numbers(session, list(numbers))
+    found = conversation.people_on(session, [(row.clinic_id, each) for each in numbers])
     session.refresh(row)
     if row.handled_at is None:
         raise RefusedError("This reply is not handled yet. Try again in a moment.")
+    on_number = {blind: those for (_, blind), those in found.items()}
     last = inbox.correction_of(session, row.id)
-    before = Intent(last.intent if last else row.intent or Intent.unclear)
-    return _Text(row=row, people=people, before=before, intent=intent, value=value)
+    return _Text(
+        row=row,
+        people=_writers(row, on_number),
+        on_number=on_number,
+        before=Intent(last.intent if last else row.intent or Intent.unclear),
+        intent=intent,
+        value=value,
+    )
+
+
+def _writers(row: Inbound, on_number: dict[bytes, list[Patient]]) -> list[Patient]:
+    if row.patient_id is None:
+        return on_number[row.from_blind]
+    writers = [each for those in on_number.values() for each in those if each.id == row.patient_id]
+    if not writers:
+        raise RefusedError("This patient's number is being changed. Try again in a moment.")
+    return writers
 
 
 def _asked(session: Session, text: _Text) -> Prompt | None:
@@ -130,16 +154,29 @@ def _change(session: Session, services: Services, text: _Text, asked: Prompt | N
 
 
 def _stop(session: Session, services: Services, text: _Text) -> None:
-    stopping.stop(
-        session,
-        clinic_id=text.row.clinic_id,
-        blind=text.row.from_blind,
-        people=[each.id for each in text.people],
-        reason=_STOPS[text.intent],
-        inbound_id=text.row.id,
-        occurred_at=text.row.received_at,
-        now=services.now,
-    )
+    for blind in _numbers_to_stop(text):
+        stopping.stop(
+            session,
+            clinic_id=text.row.clinic_id,
+            blind=blind,
+            people=[each.id for each in text.on_number[blind]],
+            reason=_STOPS[text.intent],
+            inbound_id=text.row.id,
+            occurred_at=text.row.received_at,
+            now=services.now,
+        )
+
+
+def _numbers_to_stop(text: _Text) -> list[bytes]:
+    """Return which numbers a stop concerns, where the writer may have another by now.
+
+    Their wish goes with them. The old number is nobody's to stop once somebody else has it.
+    """
+    wrote, texted_at = text.row.from_blind, {each.phone_blind for each in text.people}
+    if not texted_at or wrote in texted_at:
+        return [wrote]
+    left = [] if text.on_number[wrote] else [wrote]
+    return left if text.intent is Intent.wrong_number else [*left, *texted_at]
 
 
 def _of_visit(session: Session, services: Services, text: _Text, asked: Prompt) -> str:
@@ -187,8 +224,10 @@ def _open(session: Session, services: Services, text: _Text) -> None:
     """Put the text before a person where what it means asks for one; nothing open is ended."""
     row, now = text.row, services.now
     staffed = clinics.by_id(session, row.clinic_id).file.staffed()
-    for person in text.people:
-        about = str(person.id)
+    # Danger pages also where nobody has the number.
+    concerned: list[UUID | None] = [each.id for each in text.people]
+    for person_id in concerned or [None]:
+        about = str(person_id) if person_id else number_id(row.from_blind)
         wanted = followup_rules.for_reading(
             text.intent.value,
             None,
@@ -204,7 +243,7 @@ def _open(session: Session, services: Services, text: _Text) -> None:
         open_follow_ups(
             session,
             row.clinic_id,
-            person.id,
+            person_id,
             wanted,
             source_kind="inbound",
             source_id=row.id,
