@@ -14,6 +14,7 @@ from records.appointments import Appointment
 from records.patients import Patient
 from schedules.facts import Dose, VisitStatus
 from tests.support.world import World
+from tests.worker.talk import Talk
 from worker.intake.batches import ImportReport
 from worker.intake.merging import merge
 from worker.refusal import RefusedError
@@ -159,6 +160,26 @@ def test_a_stop_follows_the_patient_to_another_number(world: World) -> None:
     _people(world, moved.replace("2026-11-01", "2026-11-29"))
     assert _person(world).purposes == []
     assert people.is_stopped(world.services, _person(world).id)
+
+
+def test_start_from_the_new_number_gives_back_what_a_keyword_took_on_the_old(world: World) -> None:
+    """They were told to text START from it; texts are on again, and the file changes nothing."""
+    talk = Talk(world)
+    world.publish_protocols()
+    _people(world, ANA)
+    talk.says("STOP", phone="+12125550121")
+    world.advance(days=1)
+    moved = ANA.replace("0121", "0122")
+    _people(world, moved)
+    assert _person(world).purposes == []
+    world.advance(hours=1)
+    talk.says("ALTA", phone="+12125550122")
+
+    assert _person(world).purposes == ["visits"]
+    assert not people.is_stopped(world.services, _person(world).id)
+    assert talk.answers[-1] == "start_confirm"
+    _people(world, moved)
+    assert _person(world).purposes == ["visits"]
 
 
 def test_a_wrong_number_is_mended_by_another_with_a_newer_consent(world: World) -> None:

@@ -16,7 +16,7 @@ from records.outbox import Message
 from tests.support.databases import OwnDatabase
 from tests.support.world import World, make_due, make_visits, phone_of
 from tests.worker.talk import Talk, hide_column
-from worker.steps import replies, send
+from worker.steps import people, replies, send
 
 STRANGER = "+12125550177"
 DAY = timedelta(days=1)
@@ -749,14 +749,56 @@ def test_a_confirmation_of_a_stop_reaches_the_stopped_number(talk: Talk) -> None
 def test_where_the_app_answers_keywords_each_is_answered_once(talk: Talk) -> None:
     """`optout_handled_by: app`: STOP, HELP and START are ours."""
     talk.someone()
-    talk.world.execute(
-        "UPDATE clinic SET version = version + 1,"
-        " settings = jsonb_set(settings, '{optout_handled_by}', '\"app\"')"
-    )
+    _app_answers(talk)
     for body in ("HELP", "STOP", "START"):
         talk.says(body)
         talk.world.send()
     assert talk.answers == ["help", "optout_confirm", "start_confirm"]
+
+
+def _app_answers(talk: Talk) -> None:
+    talk.world.execute(
+        "UPDATE clinic SET version = version + 1,"
+        " settings = jsonb_set(settings, '{optout_handled_by}', '\"app\"')"
+    )
+
+
+_PAUSED = "UPDATE patient SET paused_until = timestamptz '2027-06-01'"
+_HELD = "UPDATE patient SET status = 'held', status_reason = 'unclear_stop'"
+_CALLS_ONLY = "UPDATE patient SET calls_only = true"
+
+
+@pytest.mark.parametrize("rest", [_PAUSED, _HELD, _CALLS_ONLY])
+@pytest.mark.parametrize("stopped", [True, False])
+def test_a_start_after_which_texts_rest_goes_to_a_person(
+    talk: Talk, rest: str, *, stopped: bool
+) -> None:
+    """Nobody is told that texts are on again while none goes."""
+    talk.someone()
+    _app_answers(talk)
+    if stopped:
+        talk.says("STOP")
+    talk.world.execute(rest)
+    talk.world.advance(minutes=1)
+    row = talk.says("START")
+
+    assert row.opt_change == ("start" if stopped else "start_idle")
+    assert "start_confirm" not in talk.answers
+    assert row.follow_up_id == talk.rows(FollowUp)[-1].id
+    assert talk.reasons[-1] == "question"
+
+
+def test_a_start_that_gives_no_consent_back_goes_to_a_person(talk: Talk) -> None:
+    """The keyword stop is lifted; staff had recorded since that check-ins are not wanted."""
+    [patient] = talk.someone()
+    _app_answers(talk)
+    talk.says("STOP")
+    people.revoke(talk.world.services, patient, purposes=["check_ins"], method="voice", actor="kim")
+    row = talk.says("START")
+
+    assert (row.opt_change, talk.patient().purposes) == ("start", [])
+    assert talk.answers == ["optout_confirm"]
+    assert talk.reasons == ["opted_out", "question"]
 
 
 # --- what goes wrong ------------------------------------------------------------------------------

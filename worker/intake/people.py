@@ -18,7 +18,7 @@ from schedules import followups
 from schedules.reasons import SkipReason
 from worker import enrolling, held, protocols
 from worker.endings import end_record
-from worker.intake import ids, merging
+from worker.intake import ids, merging, stops
 from worker.intake.batches import BatchResult
 from worker.intake.onrecord import on_record
 from worker.intake.patients import DETAILS, PatientRow
@@ -327,13 +327,8 @@ class PatientBatch:
         about_the_number = reason in _OF_THE_NUMBER or reason.startswith(patients.SUSPENDED)
         if not each.moved or about_the_number:
             return False
-        patients.opt_out(
-            session,
-            clinic_id=person.clinic_id,
-            blind=person.phone_blind,
-            reason=reason,
-            occurred_at=self._now,
-        )
+        old, actor = each.old_number, self._actor
+        stops.take_along(session, person, old, reason=reason, actor=actor, now=self._now)
         return True
 
     def _is_news(self, row: PatientRow, last: Consent | None, *, moved: bool) -> bool:

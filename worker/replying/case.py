@@ -93,10 +93,14 @@ class Case:
         Of several on a number that is who gets texts there: no answer is that of a closed record,
         or of somebody who is only called. A stop and danger count for all (care rule 22).
         """
-        texted = [each for each in self.people if each.status != "closed" and not each.calls_only]
         counts_for_all = self.inbound.opt_change or hearing.SAFETY & set(self.intents)
-        people = self.people if counts_for_all else texted or self.people
+        people = self.people if counts_for_all else self.texted or self.people
         return people[0] if len(people) == 1 else None
+
+    @property
+    def texted(self) -> list[Patient]:
+        """Those on the number who get texts: no closed record, nobody who is only called."""
+        return [each for each in self.people if each.status != "closed" and not each.calls_only]
 
     def person(self, patient_id: UUID) -> Patient:
         """Return one of those on the number, or whom a question was asked before it was another's.

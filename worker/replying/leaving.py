@@ -57,8 +57,8 @@ def _confirmation(case: Case, wanted: Sequence[WantedFollowUp], asked: Sequence[
 
 
 def started(case: Case) -> None:
-    """Confirm a start; one that START may not lift is a person's."""
-    if _wants_back(case) or case.inbound.opt_change == stopping.START_REFUSED:
+    """Confirm a start; one that START may not lift, or after which nothing goes, is a person's."""
+    if case.inbound.opt_change == stopping.START_REFUSED or not _texts_go(case):
         _ask_whether_to_start(case)
     elif not _carrier_answers(case, "START"):
         case.answer("start_confirm")
@@ -77,10 +77,18 @@ def _ask_whether_to_start(case: Case) -> None:
     case.open(case.want(FollowUpReason.QUESTION, about=f"{case.subject}:start"))
 
 
-def _wants_back(case: Case) -> bool:
-    """Whether there is no stop to lift, and yet nothing goes: staff took the consent back."""
-    nothing_to_lift = case.inbound.opt_change == stopping.NOTHING_TO_START
-    return nothing_to_lift and any(not person.purposes for person in case.people)
+def _texts_go(case: Case) -> bool:
+    """Whether texts are on now for all who are texted there, whatever the START did.
+
+    They are not while somebody's consent is taken back, also by another stop, or their texts rest.
+    """
+    people = case.texted
+    return bool(people) and all(
+        person.purposes
+        and person.status == "active"
+        and (person.paused_until is None or person.paused_until <= case.now)
+        for person in people
+    )
 
 
 def helped(case: Case) -> None:
