@@ -746,6 +746,29 @@ def test_a_confirmation_of_a_stop_reaches_the_stopped_number(talk: Talk) -> None
     assert text.body.startswith("Riverside Care: you're opted out and won't get more texts.")
 
 
+@pytest.mark.parametrize("said", ["parar", "please stop texting me", "wrong number"])
+def test_a_stop_handled_late_is_not_confirmed_at_night(talk: Talk, said: str) -> None:
+    """Workers were away, or the pull found it: the stop stands, and staff see it."""
+    [patient] = talk.someone()
+    talk.receive(said)
+    talk.world.advance(hours=15)
+    replies.run(talk.world.services)
+
+    assert (talk.answers, talk.patient().purposes) == ([], [])
+    assert [item.patient_id for item in talk.rows(FollowUp)] == [patient]
+
+
+def test_a_confirmation_of_a_stop_that_waited_too_long_does_not_go(talk: Talk) -> None:
+    """It was written in time, and nobody could send it."""
+    talk.someone()
+    talk.says("parar")
+    talk.world.advance(minutes=6)
+    talk.world.send()
+
+    assert talk.world.gateway.created() == []
+    assert [row.status for row in talk.rows(Message)] == ["expired"]
+
+
 def test_where_the_app_answers_keywords_each_is_answered_once(talk: Talk) -> None:
     """`optout_handled_by: app`: STOP, HELP and START are ours."""
     talk.someone()

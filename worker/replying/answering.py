@@ -5,7 +5,7 @@ number nobody knows, or one that stopped, can still be answered once about its s
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from records import clinics, conversation
@@ -18,6 +18,8 @@ SAFETY_PRIORITY, ANSWER_PRIORITY = 0, 1
 _LATEST = {"safety": timedelta(minutes=30)}
 _LATEST_ANSWER = timedelta(hours=2)
 
+#: A stop is confirmed within this time of it; later the confirmation is one text too many.
+AFTER_STOP = timedelta(minutes=5)
 #: Automatic answers to one number within an hour, safety apart: two robots must not talk on.
 MOST_AN_HOUR = 3
 #: A safety text after this long is answered again (care rule 10).
@@ -38,10 +40,12 @@ def queue_answer(
     params: Mapping[str, str] | None = None,
     language: str | None = None,
     sender_id: UUID | None = None,
+    latest_at: datetime | None = None,
 ) -> UUID | None:
     """Add an answer to a received text; None if the text was answered with this template before.
 
-    `kind` is `safety` (past every gate and without a deadline) or `answer` (2 h).
+    `kind` is `safety` (past every gate and without a deadline) or `answer` (2 h, unless
+    `latest_at` says till when it goes).
     `language` is the one of the text received unless given, `sender_id` the clinic's present one.
     """
     now, row_id = services.now, new_id()
@@ -60,7 +64,7 @@ def queue_answer(
         "language": language or inbound.language,
         "due_at": now,
         "next_at": now,
-        "latest_at": now + _LATEST.get(kind, _LATEST_ANSWER),
+        "latest_at": latest_at or now + _LATEST.get(kind, _LATEST_ANSWER),
         "recipient": services.vault.seal("message", "recipient", row_id, number),
         "recipient_blind": inbound.from_blind,
     }

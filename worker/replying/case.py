@@ -229,21 +229,27 @@ class Case:
     def answer(self, template: str, *, after_stop: bool = False, **params: str) -> bool:
         """Queue an answer unless the number stopped or has had its share; say whether it goes.
 
-        A safety wording passes both. `after_stop` is for the one confirmation of a stop.
+        A safety wording passes both. `after_stop` is for the one confirmation of a stop, which goes
+        soon after it or not at all.
         """
         if self.services.catalog.template(template).kind.value == SAFETY:
             return self.safety_answer(template, **params)
-        if not after_stop and self.closed_to_answers:
+        if after_stop:
+            until = self.inbound.received_at + answering.AFTER_STOP
+            return until > self.now and self._queue(template, "answer", params, latest_at=until)
+        if self.closed_to_answers:
             return False
-        if not after_stop and not answering.may_answer(self.session, self.services, self.inbound):
+        if not answering.may_answer(self.session, self.services, self.inbound):
             return False
-        return self._queue(template, "answer", answering.ANSWER_PRIORITY, params)
+        return self._queue(template, "answer", params)
 
     def safety_answer(self, template: str, **params: str) -> bool:
         """Queue an answer that nothing of ours holds back."""
-        return self._queue(template, SAFETY, answering.SAFETY_PRIORITY, params)
+        return self._queue(template, SAFETY, params)
 
-    def _queue(self, template: str, kind: str, priority: int, params: dict[str, str]) -> bool:
+    def _queue(
+        self, template: str, kind: str, params: dict[str, str], *, latest_at: datetime | None = None
+    ) -> bool:
         if not self.number.startswith("+"):
             # A short code or a carrier's word can't be texted, and is some company's robot.
             return False
@@ -255,10 +261,11 @@ class Case:
             inbound=self.inbound,
             template=template,
             kind=kind,
-            priority=priority,
+            priority=answering.SAFETY_PRIORITY if kind == SAFETY else answering.ANSWER_PRIORITY,
             params=params,
             language=self.language(kind),
             sender_id=self.sender_id,
+            latest_at=latest_at,
         )
         if row_id is None:
             return False
