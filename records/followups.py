@@ -26,6 +26,7 @@ from records.base import (
     Id,
     PutOff,
     Sealed,
+    as_array,
     new_id,
     put_off,
     within_clinic,
@@ -216,6 +217,41 @@ def due_within(session: Session, clinic_id: UUID, start: datetime, end: datetime
         FollowUp.due_at < end,
     )
     return list(session.scalars(mine.order_by(FollowUp.id).with_for_update()))
+
+
+class AboutVisit(NamedTuple):
+    """The visit that an item is about, and the latest minute of the text it makes good, if any."""
+
+    visit_id: UUID
+    starts_at: datetime
+    latest_at: datetime | None
+
+
+# A text that a person makes good when it does not arrive is one that has to be proved in time.
+_ABOUT_VISITS = text("""
+    SELECT f.id, a.id, a.starts_at, CASE WHEN f.source_kind = 'message' AND m.prove_by IS NOT NULL
+                                         THEN m.latest_at END
+    FROM follow_up f
+    LEFT JOIN check_in c ON f.source_kind = 'check_in' AND c.id = f.source_id
+         AND c.clinic_id = f.clinic_id
+    LEFT JOIN inbound i ON f.source_kind = 'inbound' AND i.id = f.source_id
+         AND i.clinic_id = f.clinic_id
+    LEFT JOIN message m ON m.clinic_id = f.clinic_id
+         AND m.id = CASE f.source_kind WHEN 'message' THEN f.source_id
+                    WHEN 'check_in' THEN c.message_id WHEN 'inbound' THEN i.prompt_message_id END
+    LEFT JOIN enrollment e ON f.source_kind = 'enrollment' AND e.id = f.source_id
+         AND e.clinic_id = f.clinic_id
+    JOIN appointment a ON a.clinic_id = f.clinic_id
+         AND a.id = CASE f.source_kind WHEN 'appointment' THEN f.source_id
+                    ELSE COALESCE(m.appointment_id, e.appointment_id) END
+    WHERE f.id = ANY(CAST(:ids AS uuid[]))
+""")
+
+
+def about_visits(session: Session, item_ids: Collection[UUID]) -> dict[UUID, AboutVisit]:
+    """Return which visit each of these items is about, by its text, question, answer or visit."""
+    found = session.execute(_ABOUT_VISITS, {"ids": as_array(item_ids)})
+    return {row[0]: AboutVisit(*row[1:]) for row in found}
 
 
 def lapses_before_doses(

@@ -146,16 +146,23 @@ def wanted(
     on.
     """
     severity = severity or DEFAULT_SEVERITY[FollowUpReason(reason)]
-    due_at = staffed.due(severity, now)
-    if before is not None and before < due_at:
-        due_at = max(now, _in_hours(before, severity, staffed, now=now)).astimezone(UTC)
     return WantedFollowUp(
         reason=reason,
         severity=severity,
-        due_at=due_at,
+        due_at=due_by(severity, now=now, staffed=staffed, before=before),
         cause=_cause(reason, about),
         pages_from=pages_from if severity is Severity.PAGE_NOW else None,
     )
+
+
+def due_by(
+    severity: Severity, *, now: datetime, staffed: StaffedHours, before: datetime | None = None
+) -> datetime:
+    """Give when an item of this severity falls due (UTC) that has a deadline `before`, if any."""
+    due_at = staffed.due(severity, now)
+    if before is None or before >= due_at:
+        return due_at
+    return max(now, _in_hours(before, severity, staffed, now=now)).astimezone(UTC)
 
 
 def _in_hours(

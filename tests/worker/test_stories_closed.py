@@ -135,6 +135,40 @@ def test_rule_16_what_was_put_off_rings_nobody_on_a_day_closed_later(
     assert duty.pages == [(0, "sam", "due")]
 
 
+@pytest.mark.parametrize(
+    ("stops", "reason", "was", "then"),
+    [
+        ("carrier", "instruction_not_delivered", "Thu 03 11:15", "Thu 03 11:15"),
+        ("patient", "change_requested", "Thu 03 11:15", "Fri 04 08:30"),
+    ],
+    ids=["food ends in the night before", "half an hour of work before the visit"],
+)
+def test_rule_16_a_call_about_a_visit_is_never_moved_past_it(
+    duty: Duty, stops: str, reason: str, was: str, then: str
+) -> None:
+    """The clinic closes on Thursday, and the dose is on Friday at nine: two hours after opening."""
+    goes_to(duty, "2026-12-01 08:00")
+    desk = Desk(duty.world)
+    desk.admits()
+    desk.imports("2026-12-04T09:00")
+    desk.waits_until("2026-12-03 08:45")
+    desk.arrives = stops == "patient"
+    desk.waits_until("2026-12-03 09:15")
+    if stops == "patient":
+        desk.says("R")
+    desk.world.execute(
+        "UPDATE message SET status = 'undelivered', final_at = :now WHERE status = 'accepted'",
+        now=desk.world.now,
+    )
+    desk.goes_on()
+    assert desk.call_by(reason) == was
+    world = duty.world
+    closing.close_day(world.services, world.clinic_id, day=date(2026, 12, 3), actor="desk")
+    assert desk.call_by(reason) == then
+    [item] = [row for row in desk.rows(FollowUp) if row.reason == reason]
+    assert (item.run_at, item.climbs_at) == (item.due_at, item.due_at)
+
+
 # --- a lapse told before a dose ------------------------------------------------------------------
 
 

@@ -12,10 +12,11 @@ from uuid import UUID
 from records import appointments, audit, clinics, enrollments, followups, intake
 from records.base import Session
 from records.clinics import Clinic
+from records.followups import AboutVisit, FollowUp
 from schedules.clinic import ClinicFile
-from schedules.followup_rules import FollowUpReason
-from schedules.followups import WantedFollowUp
-from schedules.staffing import Severity
+from schedules.followups import FollowUpReason, WantedFollowUp, due_by
+from schedules.silence import call_before
+from schedules.staffing import Severity, StaffedHours
 from worker.opening import open_follow_ups
 from worker.refusal import RefusedError
 from worker.services import Services
@@ -88,18 +89,51 @@ def _visits(session: Session, clinic: Clinic, day: date) -> list[tuple[UUID, UUI
 def _move_clocks(
     session: Session, clinic: Clinic, before: ClinicFile, day: date, now: datetime
 ) -> int:
-    """Have what falls due on the day fall due when work goes on; a page stays a page."""
+    """Have what falls due on the day fall due when work goes on; a page stays a page.
+
+    What cannot wait so long, since nobody is at work before the visit it is about, stays as it is.
+    """
     start, end = _span(before, day)
+    items = followups.due_within(session, clinic.id, start, end)
+    about = followups.about_visits(session, [item.id for item in items])
     moved = 0
-    for item in followups.due_within(session, clinic.id, start, end):
+    for item in items:
         if item.severity == Severity.PAGE_NOW:
             continue
-        opened = max(item.opened_at, now)
-        item.due_at = clinic.file.staffed().due(item.severity, max(opened, start))
+        visit = about.get(item.id)
+        # The visits of the day itself are cancelled with it.
+        deadline = None if visit and start <= visit.starts_at < end else _deadline(item, visit, now)
+        since = max(item.opened_at, now, start)
+        due_at = _later(item, clinic.file.staffed(), since, deadline)
+        if due_at is None:
+            continue
+        item.due_at = due_at
         # What was put off beyond the day stays put off.
-        followups.page_anew(item, max(item.due_at, item.snoozed_until or item.due_at))
+        followups.page_anew(item, max(due_at, item.snoozed_until or due_at))
         moved += 1
     return moved
+
+
+def _deadline(item: FollowUp, visit: AboutVisit | None, now: datetime) -> datetime | None:
+    """Give the latest instant for an item: ahead of its visit or dose, and while its text holds.
+
+    A text about food says nothing any more when the last meal is over: the call comes before.
+    """
+    severity = Severity(item.severity)
+    starts = (visit.starts_at if visit else None, item.dose_at)
+    ahead = [call_before(severity, now=now, starts_at=each) for each in starts]
+    if visit and visit.latest_at and now < visit.latest_at:
+        ahead.append(visit.latest_at)
+    return min(filter(None, ahead), default=None)
+
+
+def _later(
+    item: FollowUp, staffed: StaffedHours, since: datetime, deadline: datetime | None
+) -> datetime | None:
+    """Give when an item falls due once work goes on; None where its deadline comes before that."""
+    if deadline is not None and not staffed.staffed_between(since, deadline):
+        return None
+    return due_by(Severity(item.severity), now=since, staffed=staffed, before=deadline)
 
 
 def _call(
