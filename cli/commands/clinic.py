@@ -7,26 +7,23 @@ from pathlib import Path
 import typer
 
 from cli import effects, output
-from cli.commands import clinic_versions, publishing
+from cli.commands import clinic_close, clinic_versions, publishing
 from cli.errors import refuse
-from cli.session import ACTOR, named_actor, services, the_clinic
+from cli.session import named_actor, services, the_clinic
 from messages import ownwords
 from messages.errors import LexiconError
 from records.clinics import Staff
 from records.publishing import CLINIC_FILE
 from schedules import clinic_cover
 from schedules.clinic import ClinicFile, read_clinic
-from schedules.facts import VisitStatus
 from schedules.yamlfile import parse
 from worker import clinicfiles, signoff
 from worker.clinicfiles import Compared
 from worker.costs import price_of
 from worker.counting import counted
-from worker.intake.table import CellError
-from worker.intake.values import day as read_day
 from worker.protocols import parsed
 from worker.services import Services
-from worker.steps import clinics, closing, visits
+from worker.steps import clinics
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -114,6 +111,7 @@ for _command, _example in (
     (clinic_versions.show, "show --clinic riverside > clinic.yaml"),
     (clinic_versions.history, "history --clinic riverside"),
     (clinic_versions.wording, "wording --clinic riverside --language es"),
+    (clinic_close.close, "close 2026-12-18 --clinic riverside"),
 ):
     app.command(epilog=f"Example: aftercare clinic {_example}")(_command)
 
@@ -236,37 +234,6 @@ def reject(
             running, which.id, subject=CLINIC_FILE, proposal_id=row.id, by=person, why=why
         )
     output.result(f"{which.key}: the proposal is rejected. Nothing was changed.")
-
-
-@app.command(epilog="Example: aftercare clinic close 2026-12-18 --clinic riverside")
-def close(
-    day: str = typer.Argument(help="The day by the clinic's calendar.", show_default=False),
-    clinic: str | None = typer.Option(None, help="The clinic's id; the only one unless given."),
-    yes: bool = typer.Option(False, "--yes", help="Cancel the day's visits without asking."),
-) -> None:
-    """Close a clinic for a day: cancel its visits, text the patients, list who is to be called.
-
-    What falls due on the day falls due when work goes on. Put the day under holidays.extra in the
-    clinic's file as well, or the next `clinic apply` opens it again.
-    """
-    try:
-        date = read_day(day.strip())
-    except CellError as error:
-        refuse(f"{day}: {error}")
-    with services() as running:
-        with running.database.transaction() as session:
-            which = the_clinic(session, clinic)
-        effects.confirmed(f"Close {which.key} on {date} and cancel its visits?", yes=yes)
-        done = closing.close_day(running, which.id, day=date, actor=ACTOR)
-        for visit_id in done.visits:
-            visits.record_event(running, visit_id, VisitStatus.CANCELLED, actor=ACTOR)
-    output.result(f"{which.key} is closed on {date}.")
-    gone = counted(len(done.visits), "visit is cancelled", "visits are cancelled")
-    output.result(f"  {gone}, and their patients are texted")
-    later = counted(done.moved_items, "open follow-up falls", "open follow-ups fall")
-    output.result(f"  {later} due later")
-    output.say("Call them for another time: `aftercare followups --status open`.")
-    output.say(f'Add "{date}" under holidays.extra of the clinic\'s file too.')
 
 
 def _read(file: Path) -> str:

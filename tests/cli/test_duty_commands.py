@@ -11,7 +11,7 @@ from cli.session import services
 from records import patients
 from records.patients import Patient
 from tests.cli.conftest import CLINIC, VISITS, Run, heard_from, set_up, write
-from worker.steps import plan
+from worker.steps import followups, plan
 
 FILE_WITH_DUTY = """
 on_call: [{name: Sam, phone: "+12125550190", email: sam@clinic.test, hours: always}]
@@ -364,3 +364,34 @@ def test_a_day_is_closed_with_its_visits_and_clocks(run: Run, clinic: Path) -> N
     assert "0 visits are cancelled" in again.out
     assert run("clinic", "close", "2026-11-03", "--yes").code != 0
     assert run("clinic", "close", "tomorrow", "--yes").code == 2
+
+
+def test_a_visit_that_has_begun_is_not_cancelled_with_its_day(run: Run, clinic: Path) -> None:
+    """The dose was over at nine, nobody recorded it, and at ten the clinic closes for the day."""
+    execute(
+        "UPDATE appointment SET starts_at = '2026-11-30T13:00Z', ends_at = '2026-11-30T14:00Z'"
+        " WHERE external_id = 'A1'"
+    )
+    execute("UPDATE appointment SET starts_at = '2026-11-30T19:00Z' WHERE external_id = 'A2'")
+    heard_from("+12125550121")
+    with services() as running:
+        followups.ask_about_visits(running)
+    asked = [row for row in run("followups", "--json").rows if row["patient_id"] == "P1"]
+    ran = run("clinic", "close", "2026-11-30", "--yes")
+    assert ran.code == 0, ran.err
+    assert "1 visit is cancelled" in ran.out
+    assert "1 visit has begun and is not cancelled" in ran.out
+    assert "A1 of P1" in ran.out
+    assert "A2 of P2" not in ran.out
+    items = run("followups", "--json").rows
+    assert "visit_event_missing" in {row["reason"] for row in asked}
+    assert [row for row in items if row["reason"] == "visit_event_missing"] == [
+        row for row in asked if row["reason"] == "visit_event_missing"
+    ]
+    assert [row["patient_id"] for row in items if row["reason"] == "visit_unbooked"] == ["P2"]
+    recorded = run("event", "A1", "checked_out", "--dose", "given")
+    assert recorded.code == 0, recorded.err
+    with services() as running:
+        plan.run(running)
+    evening = [row["step"] for row in run("messages", "--patient", "P1", "--json").rows]
+    assert "after_evening" in evening

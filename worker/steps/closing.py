@@ -1,15 +1,18 @@
 """Closing a clinic for a day: the calendar, the clocks of what falls due on it, and who is called.
 
 The day becomes a holiday of the clinic's own, so that {until} and every due time move with it. The
-visits of the day are the caller's to cancel; each leaves a call, since somebody has to find
-another time (care rule 16).
+visits of the day that lie ahead are the caller's to cancel; each leaves a call, since somebody has
+to find another time (care rule 16). One that has begun took place, or its patient did not come:
+what became of it is still to be recorded, since the texts after a dose hang on it (care rule 6).
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from uuid import UUID
 
 from records import appointments, audit, clinics, enrollments, followups, intake
+from records.appointments import Appointment
 from records.base import Session
 from records.clinics import Clinic
 from records.followups import AboutVisit, FollowUp
@@ -24,9 +27,13 @@ from worker.services import Services
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClosedDay:
-    """What closing a day did: its booked visits, and how many items fall due later."""
+    """What closing a day did: its visits ahead, and how many items fall due later.
+
+    `begun` are visits of the day that have begun and of which something is still to be recorded.
+    """
 
     visits: tuple[UUID, ...]
+    begun: tuple[UUID, ...]
     moved_items: int
     was_closed: bool
 
@@ -43,12 +50,17 @@ def close_day(services: Services, clinic_id: UUID, *, day: date, actor: str) -> 
         was_closed = not before.staffed().is_staffed_day(day)
         if not was_closed:
             _close(session, services, clinic, day, actor)
-        visits = _visits(session, clinic, day)
-        moved = _move_clocks(session, clinic, before, day, services.now)
-        for visit_id, patient_id in visits:
-            _call(session, clinic, visit_id, patient_id, services.now)
+        span = _span(before, day)
+        visits = _visits(session, clinic.id, span, services.now)
+        begun = _begun(session, clinic.id, span, services.now)
+        moved = _move_clocks(session, clinic, span, begun, services.now)
+        for visit in visits:
+            _call(session, clinic, visit.id, visit.patient_id, services.now)
     return ClosedDay(
-        visits=tuple(visit_id for visit_id, _ in visits), moved_items=moved, was_closed=was_closed
+        visits=tuple(visit.id for visit in visits),
+        begun=begun,
+        moved_items=moved,
+        was_closed=was_closed,
     )
 
 
@@ -74,26 +86,35 @@ def _close(session: Session, services: Services, clinic: Clinic, day: date, acto
     enrollments.request_plan_of_clinic(session, clinic.id)
 
 
-def _span(file: ClinicFile, day: date) -> tuple[datetime, datetime]:
+_Span = tuple[datetime, datetime]
+
+
+def _span(file: ClinicFile, day: date) -> _Span:
     start = datetime.combine(day, time(), file.zone)
     return start, datetime.combine(day + timedelta(days=1), time(), file.zone)
 
 
-def _visits(session: Session, clinic: Clinic, day: date) -> list[tuple[UUID, UUID]]:
-    start, end = _span(clinic.file, day)
-    found = appointments.around(session, clinic.id, start - timedelta(days=1), end)
-    mine = [row for row in found if start <= row.starts_at < end and row.status == "booked"]
-    return [(row.id, row.patient_id) for row in mine]
+def _visits(session: Session, clinic_id: UUID, span: _Span, now: datetime) -> list[Appointment]:
+    """Return the booked visits of the day that have not begun."""
+    found = appointments.around(session, clinic_id, max(span[0], now), span[1])
+    return [visit for visit in found if visit.status == "booked"]
+
+
+def _begun(session: Session, clinic_id: UUID, span: _Span, now: datetime) -> tuple[UUID, ...]:
+    """Return the visits of the day that have begun, and of which an event is missing."""
+    found = appointments.unrecorded(session, clinic_id, span[0], min(span[1], now))
+    return tuple(visit.id for visit in found)
 
 
 def _move_clocks(
-    session: Session, clinic: Clinic, before: ClinicFile, day: date, now: datetime
+    session: Session, clinic: Clinic, span: _Span, begun: Collection[UUID], now: datetime
 ) -> int:
     """Have what falls due on the day fall due when work goes on; a page stays a page.
 
-    What cannot wait so long, since nobody is at work before the visit it is about, stays as it is.
+    What cannot wait so long stays as it is: where nobody is at work before the visit it is about,
+    or where that has begun, and its evening hangs on what is recorded of it today.
     """
-    start, end = _span(before, day)
+    start, end = span
     items = followups.due_within(session, clinic.id, start, end)
     about = followups.about_visits(session, [item.id for item in items])
     moved = 0
@@ -101,6 +122,8 @@ def _move_clocks(
         if item.severity == Severity.PAGE_NOW:
             continue
         visit = about.get(item.id)
+        if visit and visit.visit_id in begun:
+            continue
         # The visits of the day itself are cancelled with it.
         deadline = None if visit and start <= visit.starts_at < end else _deadline(item, visit, now)
         since = max(item.opened_at, now, start)
