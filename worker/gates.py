@@ -26,7 +26,7 @@ _BUSY_WAIT = timedelta(seconds=5)
 _AFTER_A_STOP = frozenset(
     {"optout_confirm", "optout_confirm_words", "optout_confirm_visit", "wrong_number_ack"}
 )
-_ABOUT_A_CANCELLED_VISIT = "visit_cancelled"
+ABOUT_A_CANCELLED_VISIT = "visit_cancelled"
 # Care rule 24: a discharged patient who writes is told once that nobody reads here any more.
 _CLOSED_LINE = "closed_line"
 # Care rule 8: never dropped for a cap.
@@ -108,7 +108,7 @@ def _agreed_to(due: DueMessage) -> bool:
 
 
 def _visit_changed(due: DueMessage) -> End | None:
-    if due.appointment_id is None or due.template == _ABOUT_A_CANCELLED_VISIT:
+    if due.appointment_id is None or due.template == ABOUT_A_CANCELLED_VISIT:
         return None
     if due.appointment_status == "cancelled":
         return End(status="cancelled", reason=SkipReason.VISIT_CANCELLED)

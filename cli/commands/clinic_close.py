@@ -1,6 +1,6 @@
 """`aftercare clinic close`: a day on which nobody is there, and whom that concerns."""
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from uuid import UUID
 
 import typer
@@ -10,9 +10,11 @@ from cli.errors import refuse
 from cli.session import ACTOR, services, the_clinic
 from records import appointments, patients
 from schedules.facts import VisitStatus
+from worker import announcing
 from worker.counting import counted
 from worker.intake.table import CellError
 from worker.intake.values import day as read_day
+from worker.refusal import RefusedError
 from worker.services import Services
 from worker.steps import closing, visits
 
@@ -37,30 +39,46 @@ def close(
             which = the_clinic(session, clinic)
         effects.confirmed(f"Close {which.key} on {date} and cancel its visits?", yes=yes)
         done = closing.close_day(running, which.id, day=date, actor=ACTOR)
-        for visit_id in done.visits:
-            visits.record_event(running, visit_id, VisitStatus.CANCELLED, actor=ACTOR)
-        begun = _named(running, done.begun)
-    output.result(f"{which.key} is closed on {date}.")
-    gone = counted(len(done.visits), "visit is cancelled", "visits are cancelled")
-    output.result(f"  {gone}, and their patients are texted")
-    later = counted(done.moved_items, "open follow-up falls", "open follow-ups fall")
-    output.result(f"  {later} due later")
-    if begun:
-        had = counted(len(begun), "visit has begun and is", "visits have begun and are")
-        output.result(f"  {had} not cancelled: record with `aftercare event` what became of them")
-        for line in begun:
-            output.result(f"    {line}")
+        output.result(f"{which.key} is closed on {date}.")
+        _cancel(running, done.visits)
+        later = counted(done.moved_items, "open follow-up falls", "open follow-ups fall")
+        output.result(f"  {later} due later")
+        _list(running, done.begun, "begun, and so not cancelled; record what became of them:")
     output.say("Call them for another time: `aftercare followups --status open`.")
     output.say(f'Add "{date}" under holidays.extra of the clinic\'s file too.')
 
 
-def _named(running: Services, visit_ids: Collection[UUID]) -> list[str]:
-    """Name visits, and whose they are, by the clinic's own ids."""
+def _cancel(running: Services, visit_ids: Sequence[UUID]) -> None:
+    """Cancel visits; say how many patients are texted about it, and whom nothing tells."""
+    cancelled, kept = [], []
+    for visit_id in visit_ids:
+        try:
+            visits.record_event(running, visit_id, VisitStatus.CANCELLED, actor=ACTOR)
+        except RefusedError:
+            # Its check-out was recorded meanwhile.
+            kept.append(visit_id)
+        else:
+            cancelled.append(visit_id)
+    told = announcing.told_of_cancelling(running, cancelled)
+    gone = counted(len(cancelled), "visit is cancelled", "visits are cancelled")
+    texts = counted(len(told), "text says so", "texts say so")
+    output.result(f"  {gone}, and {texts}")
+    untold = [each for each in cancelled if each not in told]
+    _list(running, untold, "no text tells the patients of these, so call them:")
+    _list(running, kept, "not cancelled, since their check-out is recorded by now:")
+
+
+def _list(running: Services, visit_ids: Sequence[UUID], heading: str) -> None:
+    """Name visits, and whose they are, by the clinic's own ids; not those of closed records."""
     with running.database.transaction() as session:
-        found = appointments.with_ids(session, visit_ids)
-        people = patients.with_ids(session, {visit.patient_id for visit in found.values()})
-        return [
-            f"{found[each].external_id} of "
-            + patients.opened(running.vault, people[found[each].patient_id], "external_id")
-            for each in visit_ids
+        found = appointments.with_ids(session, visit_ids).values()
+        people = patients.with_ids(session, {visit.patient_id for visit in found})
+        named = [
+            (visit.external_id, patients.opened(running.vault, person, "external_id"))
+            for visit in sorted(found, key=lambda visit: visit.starts_at)
+            if (person := people[visit.patient_id]).status != "closed"
         ]
+    if named:
+        output.result(f"  {heading}")
+    for name, whose in named:
+        output.result(f"    {name} of {whose}")

@@ -380,9 +380,8 @@ def test_a_visit_that_has_begun_is_not_cancelled_with_its_day(run: Run, clinic: 
     ran = run("clinic", "close", "2026-11-30", "--yes")
     assert ran.code == 0, ran.err
     assert "1 visit is cancelled" in ran.out
-    assert "1 visit has begun and is not cancelled" in ran.out
-    assert "A1 of P1" in ran.out
-    assert "A2 of P2" not in ran.out
+    named = ran.out.partition("begun, and so not cancelled")[2]
+    assert ("A1 of P1" in named, "A2" in named) == (True, False)
     items = run("followups", "--json").rows
     assert "visit_event_missing" in {row["reason"] for row in asked}
     assert [row for row in items if row["reason"] == "visit_event_missing"] == [
@@ -395,3 +394,37 @@ def test_a_visit_that_has_begun_is_not_cancelled_with_its_day(run: Run, clinic: 
         plan.run(running)
     evening = [row["step"] for row in run("messages", "--patient", "P1", "--json").rows]
     assert "after_evening" in evening
+
+
+def test_closing_a_day_names_whom_no_text_tells_of_it(run: Run, clinic: Path) -> None:
+    """P1 is texted; P2 has revoked, so that nothing goes there."""
+    execute("UPDATE appointment SET starts_at = '2026-11-30T19:00Z' WHERE external_id = 'A1'")
+    execute("UPDATE appointment SET starts_at = '2026-11-30T20:00Z' WHERE external_id = 'A2'")
+    heard_from("+12125550121")
+    assert run("consent", "P2", "revoke", "--method", "verbal", "--purposes", "visits").code == 0
+    ran = run("clinic", "close", "2026-11-30", "--yes")
+    assert ran.code == 0, ran.err
+    assert "2 visits are cancelled, and 1 text says so" in ran.out
+    named = ran.out.partition("so call them")[2]
+    assert ("A1 of P1" in named, "A2 of P2" in named) == (False, True)
+    with services() as running:
+        plan.run(running)
+    news = [row for row in run("messages", "--json").rows if row["step"] == "visit_cancelled"]
+    assert [row["patient_id"] for row in news if row["status"] == "planned"] == ["P1"]
+
+
+def test_closing_a_day_promises_no_text_while_texts_are_paused(run: Run, clinic: Path) -> None:
+    """Nothing goes until somebody ends the pause, so everybody is to be called."""
+    assert run("pause").code == 0
+    ran = run("clinic", "close", "2026-12-03", "--yes")
+    assert "1 visit is cancelled, and 0 texts say so" in ran.out
+    assert "A2 of P2" in ran.out.partition("so call them")[2]
+
+
+def test_nobody_is_to_call_about_the_visit_of_a_patient_who_died(run: Run, clinic: Path) -> None:
+    """The visit is cancelled with its day, and there is no other time to find."""
+    assert run("patient", "close", "P2", "--reason", "deceased").code == 0
+    ran = run("clinic", "close", "2026-12-03", "--yes")
+    assert "1 visit is cancelled, and 0 texts say so" in ran.out
+    assert "P2" not in ran.out
+    assert run("followups", "--json").rows == []

@@ -54,8 +54,10 @@ def close_day(services: Services, clinic_id: UUID, *, day: date, actor: str) -> 
         visits = _visits(session, clinic.id, span, services.now)
         begun = _begun(session, clinic.id, span, services.now)
         moved = _move_clocks(session, clinic, span, begun, services.now)
+        standing = intake.statuses_of(session, {visit.patient_id for visit in visits})
         for visit in visits:
-            _call(session, clinic, visit.id, visit.patient_id, services.now)
+            if standing[visit.patient_id] != "closed":
+                _call(session, clinic, visit.id, visit.patient_id, services.now)
     return ClosedDay(
         visits=tuple(visit.id for visit in visits),
         begun=begun,
