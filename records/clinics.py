@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, UniqueConstraint, func, select, text, update
 from sqlalchemy.orm import Mapped, Session, column_property, mapped_column
 
-from records.base import Base, ClinicId, CreatedAt, Id, within_clinic
+from records.base import Base, ClinicId, CreatedAt, Id, new_id, within_clinic
 from schedules.absences import Absences
 from schedules.clinic import ClinicFile
 
@@ -276,3 +276,20 @@ def versions(session: Session, clinic_id: UUID) -> list[ClinicVersion]:
     """Return every version of a clinic's settings that is kept, the oldest first."""
     mine = select(ClinicVersion).where(ClinicVersion.clinic_id == clinic_id)
     return list(session.scalars(mine.order_by(ClinicVersion.number)))
+
+
+def keep_version(
+    session: Session, clinic: Clinic, *, by: str, at: datetime, restores: int | None = None
+) -> None:
+    """Keep a clinic's settings as the version that they are in force as from now on."""
+    session.add(
+        ClinicVersion(
+            id=new_id(),
+            clinic_id=clinic.id,
+            number=clinic.version,
+            settings=clinic.settings,
+            restores=restores,
+            applied_by=by,
+            applied_at=at,
+        )
+    )

@@ -6,8 +6,9 @@ Wording moves no text: each is rendered when it is claimed, in the words in forc
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from itertools import chain
 from typing import Any
@@ -158,6 +159,15 @@ def _languages_of(catalog: Catalog, before: ClinicFile, after: ClinicFile) -> tu
     listed = differences(before.to_json()["words"], after.to_json()["words"])
     phrases = (change.field.partition(".")[0] for change in listed)
     return tuple(dict.fromkeys([*before.languages, *after.languages, *reworded, *phrases]))
+
+
+def closed_on(settings: Mapping[str, Any], days: Collection[date]) -> dict[str, Any]:
+    """Return a clinic's settings with these days closed, whatever the calendar said of them."""
+    named = {day.isoformat() for day in days}
+    calendar = dict(settings.get("holidays") or {})
+    calendar["extra"] = sorted({*calendar.get("extra", ()), *named})
+    calendar["open_on"] = [each for each in calendar.get("open_on", ()) if each not in named]
+    return {**settings, "holidays": calendar}
 
 
 class UnfitWordingError(RefusedError):

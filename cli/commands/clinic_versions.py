@@ -84,11 +84,14 @@ def history(clinic: str | None = publishing.CLINIC, as_json: bool = publishing.J
 
 
 def earlier(running: Services, clinic: str | None, to: int | None) -> tuple[ClinicFile, int]:
-    """Return an earlier file of a clinic, and the number of its version."""
+    """Return an earlier file of a clinic, and the number of its version; say what it leaves."""
     with running.database.transaction() as session:
         which = the_clinic(session, clinic)
-    row = clinics.earlier(running, which.id, to)
-    return ClinicFile.from_json(row.settings), row.number
+    found = clinics.earlier(running, which.id, to)
+    if found.still_closed:
+        days = ", ".join(map(str, found.still_closed))
+        output.say(f"Closed since version {found.number}, and closed still: {days}.")
+    return found.file, found.number
 
 
 def wording(

@@ -388,6 +388,28 @@ def test_each_line_of_an_apply_for_programs_is_an_object(house: Path, run: Run) 
     assert {"clinic": "riverside", "field": "fasting.solids_hours"}.items() <= done.rows[-1].items()
 
 
+def test_a_closed_day_is_a_version_and_outlasts_a_rollback(house: Path, run: Run) -> None:
+    """Two files, then a day closed: going back brings the file before, and the day stays closed."""
+    for name in ("Riverside Two", "Riverside Three"):
+        file = write(house, "clinic.yaml", CLINIC.replace("Riverside Care", name))
+        assert run("clinic", "apply", file, "--yes").code == 0
+    assert run("clinic", "close", "2026-12-10", "--yes").code == 0
+    rows = run("clinic", "history", "--json").rows
+    assert [(row["number"], row["outcome"]) for row in rows][-2:] == [
+        (3, "replaced"),
+        (4, "in_force"),
+    ]
+    assert "nothing changed" in run("clinic", "rollback", "--yes").out
+    back = run("clinic", "rollback", "--to", "2", "--yes")
+    assert back.code == 0, back.err
+    assert "Closed since version 2, and closed still: 2026-12-10." in back.err
+    shown = run("clinic", "show").out
+    assert ("Riverside Two" in shown, "'2026-12-10'" in shown) == (True, True)
+    *_, newest = run("clinic", "history", "--json").rows
+    assert (newest["number"], newest["restores"], newest["outcome"]) == (5, 2, "in_force")
+    assert "Riverside Three" in run("clinic", "show", "--number", "4").out
+
+
 def test_closing_a_day_without_a_terminal_asks_nobody(house: Path, run: Run) -> None:
     """It says what to write, and cancels nothing."""
     closed = run("clinic", "close", "2026-12-10")

@@ -8,7 +8,7 @@ phone need none, since rendering happens at the claim (care rule 28).
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from messages.errors import LexiconError
 from messages.lexicon import lexicon
 from records import audit, clinics, enrollments, intake, publishing
 from records.base import Session, new_id
-from records.clinics import Clinic, ClinicVersion, Sender, SenderNumber
+from records.clinics import Clinic, Sender, SenderNumber
 from records.enrollments import ProtocolVersion
 from schedules.clinic import ClinicFile
 from worker import enrolling, protocols, signoff
@@ -26,6 +26,7 @@ from worker.clinicfiles import (
     changes_between,
     check_wording,
     checksum,
+    closed_on,
     moves_texts,
     shipped_sources,
     to_publish,
@@ -103,7 +104,7 @@ def apply(
             clinic.settings, clinic.updated_at = after, services.now
             clinic.version += 1
         if created or changes or published:
-            _keep_version(session, services, clinic, actor, restores)
+            clinics.keep_version(session, clinic, by=actor, at=services.now, restores=restores)
             _record(session, services, clinic, actor, changes, published)
         if published or moves_texts(changes):
             session.flush()
@@ -167,31 +168,37 @@ def _ask_for_approval(
         signoff.redeem(session, services, clinic.id, wanted)
 
 
-def _keep_version(
-    session: Session, services: Services, clinic: Clinic, actor: str, restores: int | None
-) -> None:
-    session.add(
-        ClinicVersion(
-            id=new_id(),
-            clinic_id=clinic.id,
-            number=clinic.version,
-            settings=clinic.settings,
-            restores=restores,
-            applied_by=actor,
-            applied_at=services.now,
-        )
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """A clinic's file as a version had it, and the days that it leaves closed all the same."""
+
+    number: int
+    file: ClinicFile
+    still_closed: tuple[date, ...]
 
 
-def earlier(services: Services, clinic_id: UUID, to: int | None) -> ClinicVersion:
-    """Return the version of a clinic's settings to go back to: the named, or the one before."""
+def earlier(services: Services, clinic_id: UUID, to: int | None) -> Earlier:
+    """Return the file of a clinic to go back to: of the version named, or of the one before.
+
+    Days ahead that are closed now stay closed, since their visits are cancelled. Raises
+    RefusedError.
+    """
     with services.database.transaction() as session:
+        clinic = clinics.by_id(session, clinic_id)
         kept = clinics.versions(session, clinic_id)
-    wanted = kept[-2:-1] if to is None else [each for each in kept if each.number == to]
+    before = [each for each in kept if each.number < clinic.version][-1:]
+    wanted = before if to is None else [each for each in kept if each.number == to]
     if not wanted:
         listed = ", ".join(str(each.number) for each in kept)
         raise RefusedError(f"There is no such version to go back to. Kept are {listed}.")
-    return wanted[0]
+    file = ClinicFile.from_json(wanted[0].settings)
+    today = services.now.astimezone(clinic.file.zone).date()
+    ahead = {day for day in clinic.file.holidays.extra if day >= today}
+    return Earlier(
+        number=wanted[0].number,
+        file=ClinicFile.from_json(closed_on(wanted[0].settings, ahead)),
+        still_closed=tuple(sorted(ahead - set(file.holidays.extra))),
+    )
 
 
 def _publish(

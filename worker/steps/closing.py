@@ -20,6 +20,7 @@ from schedules.clinic import ClinicFile
 from schedules.followups import FollowUpReason, WantedFollowUp, due_by
 from schedules.silence import call_before
 from schedules.staffing import Severity, StaffedHours
+from worker.clinicfiles import closed_on
 from worker.opening import open_follow_ups
 from worker.refusal import RefusedError
 from worker.services import Services
@@ -67,13 +68,9 @@ def close_day(services: Services, clinic_id: UUID, *, day: date, actor: str) -> 
 
 
 def _close(session: Session, services: Services, clinic: Clinic, day: date, actor: str) -> None:
-    settings = dict(clinic.settings)
-    calendar = dict(settings.get("holidays") or {})
-    calendar["extra"] = sorted({*calendar.get("extra", ()), day.isoformat()})
-    calendar["open_on"] = [each for each in calendar.get("open_on", ()) if each != day.isoformat()]
-    settings["holidays"] = calendar
-    clinic.settings, clinic.updated_at = settings, services.now
-    clinic.version += 1
+    clinic.settings = closed_on(clinic.settings, [day])
+    clinic.version, clinic.updated_at = clinic.version + 1, services.now
+    clinics.keep_version(session, clinic, by=actor, at=services.now)
     audit.record(
         session,
         services.vault,
