@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 from uuid import UUID
 
 from schedules.facts import PlannedText
+from schedules.followup_rules import HARMLESS_ENDS
 from schedules.reasons import CancelReason, SkipReason
 
 #: Statuses in which a row may still be changed, in messages' words.
@@ -166,13 +167,20 @@ def _settle_withdrawn(
         return
     if text.skip_reason is None and text.latest_at > now:
         changes.revive.append((row.id, text._replace(round=row.round)))
-    elif row.anchor_at != text.anchor_at or _stands_alone_again(row, text):
+    elif row.anchor_at != text.anchor_at or _is_missed_now(row, text):
         _skip_anew(text, row, changes)
+    elif text.skip_reason is SkipReason.VISIT_CANCELLED and row.reason not in HARMLESS_ENDS:
+        # The call about it ends with the visit, and is opened anew if that takes place after all.
+        changes.move.append((row.id, text._replace(round=row.round)))
 
 
-def _stands_alone_again(row: ExistingRow, text: PlannedText) -> bool:
-    """Whether the visit whose text stood for this one too is gone."""
-    return row.reason == SkipReason.SAME_DAY and text.skip_reason is not SkipReason.SAME_DAY
+def _is_missed_now(row: ExistingRow, text: PlannedText) -> bool:
+    """Whether nobody needed a text when it was withdrawn, and it is too late for it now.
+
+    A visit cancelled, or a record closed, by mistake; another visit whose text stood for this one
+    too and that is gone.
+    """
+    return row.reason in HARMLESS_ENDS and text.skip_reason not in HARMLESS_ENDS
 
 
 def _skip_anew(text: PlannedText, row: ExistingRow, changes: Changes) -> None:

@@ -100,6 +100,45 @@ def test_rule_2_the_calls_end_with_the_visit_that_they_were_for(desk: Desk) -> N
     assert "instruction_not_delivered" not in desk.calls()
 
 
+def _by_mistake(desk: Desk, what: str) -> None:
+    if what == "closed":
+        people.close(desk.world.services, _person(desk).id, reason=Reason.OTHER, actor="desk")
+        desk.goes_on()
+    else:
+        desk.records(VisitStatus(what))
+
+
+@pytest.mark.parametrize("what", ["cancelled", "arrived", "closed"])
+def test_rule_2_an_instruction_withdrawn_by_mistake_until_too_late_is_called(
+    desk: Desk, what: str
+) -> None:
+    """The wrong visit on the eve, put right the next morning: the food text's hour has passed."""
+    desk.imports("2026-12-07T13:00")
+    desk.waits_until("2026-12-06 09:30")
+    _by_mistake(desk, what)
+    desk.waits_until("2026-12-07 08:30")
+    assert "visit_24h_prep" not in desk.read()
+    assert "instruction_not_delivered" not in desk.calls()
+    if what == "closed":
+        people.resume(desk.world.services, _person(desk).id, actor="desk")
+        desk.goes_on()
+    else:
+        desk.records(VisitStatus.BOOKED)
+    assert "instruction_not_delivered" in desk.calls()
+
+
+def test_rule_2_the_call_comes_back_with_a_visit_that_was_cancelled_by_mistake(desk: Desk) -> None:
+    """No text can tell a patient who stopped them: the call that the cancellation ended stands."""
+    desk.imports("2026-12-10T10:00")
+    desk.says("STOP")
+    desk.goes_on(minutes=5)
+    desk.imports("2026-12-10T10:00", status="cancelled")
+    assert "instruction_not_delivered" not in desk.calls()
+    desk.goes_on(minutes=5)
+    desk.imports("2026-12-10T10:00")
+    assert desk.call_by("instruction_not_delivered") == "Tue 08 12:00"
+
+
 def test_rule_3_tomorrow_is_said_the_day_before(desk: Desk) -> None:
     """An 8 o'clock dose: food at nine the day before, the ride while two staffed hours are left."""
     desk.imports("2026-12-10T08:00")
