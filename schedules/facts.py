@@ -106,7 +106,9 @@ class AppointmentFacts:
     `booked_at` is when we first knew of the visit, `moved_at` when we learned of its present start
     (None: never moved), `cancelled_at` that it will not take place. `announced_at` is the one of
     these that the patient is to be texted about (care rule 5), None after a quiet import.
-    `told_start` is the start that a text named last, if it is no longer true. `confirmed_start` is
+    `told_start` is the start that a text named last, if it is no longer true. `told_off_at` is when
+    the last news of a move or a cancellation was due that went, or may have: what had been told
+    before it, the patient was to ignore. `confirmed_start` is
     the start time that the patient confirmed: a confirmation of another start counts for nothing
     (care rule 1). `change_requested` stays True
     until staff say kept, moved or cancelled.
@@ -125,6 +127,7 @@ class AppointmentFacts:
     cancelled_at: datetime | None = None
     announced_at: datetime | None = None
     told_start: datetime | None = None
+    told_off_at: datetime | None = None
     confirmed_start: datetime | None = None
     change_requested: bool = False
     arrived_at: datetime | None = None
@@ -258,7 +261,8 @@ class PlannedText(NamedTuple):
 
     `anchor_at` is the start time the text speaks of (for a check-in, its anchor day): it decides
     whether a text that went out has to be repeated. With `skip_reason` the row is kept and not
-    sent. `short_staffed`: fewer staffed hours follow than the step asks for. `ended_early`: its
+    sent. `anew_since`: what went of it before that does not count, since news took it back.
+    `short_staffed`: fewer staffed hours follow than the step asks for. `ended_early`: its
     answers end when the next number is asked (care rule 8). A tuple, since two weeks of a clinic
     are hundreds of thousands of them.
     """
@@ -279,6 +283,7 @@ class PlannedText(NamedTuple):
     moved_reason: MoveReason | None = None
     unknown_policy: UnknownPolicy | None = None
     nudge_for: str | None = None
+    anew_since: datetime | None = None
     short_staffed: bool = False
     ended_early: bool = False
 

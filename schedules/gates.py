@@ -22,6 +22,7 @@ from schedules.moments import Frame
 from schedules.protocol import (
     DEADLINE_ANCHORS,
     EXPECTS_FORM,
+    NEWS_ANCHORS,
     Anchor,
     Condition,
     ConditionKind,
@@ -215,6 +216,20 @@ def dose_days(
 def zone_of(visit: AppointmentFacts, patient: PatientFacts, clinic: ClinicFacts) -> ZoneInfo:
     """Give where a visit's day is counted: at the clinic, unless the patient stays at home."""
     return patient.zone if visit.modality == "virtual" and patient.zone else clinic.zone
+
+
+def told_anew_since(frame: Frame, step: Step) -> datetime | None:
+    """Give from when on an instruction ahead of a visit must have gone to be told, None where any.
+
+    "It will not take place, ignore earlier instructions": booked again at the very same time, the
+    patient has to hear anew what to do. A request to confirm needs no repeat, for the news asks it.
+    """
+    visit = frame.visit
+    if visit is None or visit.told_off_at is None or step.if_not_delivered is None:
+        return None
+    first = (step, *frame.enrollment.protocol.sources(step))[-1]
+    is_instruction = first.when.anchor not in WHATEVER_CAME_OF_IT | NEWS_ANCHORS
+    return visit.told_off_at if is_instruction else None
 
 
 def _closed_by_visit(frame: Frame, visit: AppointmentFacts, step: Step) -> SkipReason | None:

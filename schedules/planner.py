@@ -333,6 +333,7 @@ def _with_its_minute(
         skip_reason=reason,
         moved_reason=placed.moved,
         unknown_policy=step.unknown,
+        anew_since=gates.told_anew_since(frame, step),
         short_staffed=placed.short_staffed,
     )
 

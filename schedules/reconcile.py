@@ -2,7 +2,8 @@
 
 A row's identity is (enrollment, step, occurrence, round), never a due time. A row without an
 attempt can still change; a row with one is history. `round` rises only when the visit has another
-start time than the one an attempt was made for, so nothing goes twice for one start time.
+start time than the one an attempt was made for, so nothing goes twice for one start time; or when
+news that went since has taken back what the text said (`PlannedText.anew_since`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -126,12 +127,14 @@ def _settle(text: PlannedText, rows: list[ExistingRow], now: datetime, changes: 
     """Bring the rows of one occurrence, in order of their rounds, into line with what is wanted."""
     last = rows[-1]
     _withdraw(rows[:-1], now, changes)
-    told = _told(rows, text.anchor_at)
+    told = _told(rows, text)
     if last.may_go:
         _settle_unsent(text, last, told, now, changes)
     elif last.attempts == 0 and last.status in WITHDRAWN:
         _settle_withdrawn(text, last, told, now, changes)
-    elif last.anchor_at != text.anchor_at and told is not CancelReason.ALREADY_SENT:
+    elif told is not CancelReason.ALREADY_SENT and (
+        last.anchor_at != text.anchor_at or _is_taken_back(last, text)
+    ):
         _add_round(text, last.round + 1, told, changes)
 
 
@@ -199,16 +202,27 @@ def _add_round(text: PlannedText, round_: int, told: SkipReason | None, changes:
         changes.add.append(text._replace(round=round_, skip_reason=text.skip_reason or told))
 
 
-def _told(rows: Sequence[ExistingRow], start: datetime) -> Told:
-    """Say whether an attempt was already made for this very start time.
+def _told(rows: Sequence[ExistingRow], text: PlannedText) -> Told:
+    """Say whether an attempt was already made for this very start time, and still counts.
 
     When another start time was texted since, the patient may hold the wrong one. It still does not
     go twice: the skipped row becomes a call for steps with `if_not_delivered`.
     """
-    tried = [row.anchor_at for row in rows if row.went and not row.may_go]
+    start = text.anchor_at
+    tried = [
+        row.anchor_at
+        for row in rows
+        if row.went and not row.may_go and not _is_taken_back(row, text)
+    ]
     if start not in tried:
         return None
     return CancelReason.ALREADY_SENT if tried[-1] == start else SkipReason.ALREADY_TOLD
+
+
+def _is_taken_back(row: ExistingRow, text: PlannedText) -> bool:
+    """Whether the patient was told since to ignore what this row said."""
+    since = text.anew_since
+    return since is not None and (row.submitted_at or row.due_at) < since
 
 
 def _withdraw(

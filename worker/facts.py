@@ -34,6 +34,7 @@ from schedules.terms import Terms
 from schedules.windows import SendWindow, candidate_zones, narrowed
 from worker import enrolling, protocols, remembered
 from worker.intake import tailored
+from worker.remembered import MAY_HAVE_ARRIVED
 from worker.services import Services
 
 # The longest that a repeat comes after its question (schedules.phrases), and some days.
@@ -43,8 +44,6 @@ _CAME_BACK = frozenset({"undelivered", "failed"})
 # Care rule 4: with nobody there after hours, check-ins leave this much time for an answer.
 _BEFORE_CLOSING = timedelta(hours=3)
 _CAPS_LOOK_BACK = timedelta(days=8)
-# A text that arrived, or may have.
-_TOLD = frozenset({"submitting", "unknown", "accepted", "sent", "delivered"})
 # Whatever the carrier said, an attempt was made: the row uses up a place of the day.
 _NEVER_WENT = frozenset({"planned", "claimed", "expired", "cancelled", "skipped"})
 
@@ -111,8 +110,13 @@ def clinic_context(
     )
 
 
-def visit_facts(row: Appointment, *, told_start: datetime | None = None) -> AppointmentFacts:
-    """Return a visit as the planner sees it; `told_start`: what texts named, no longer true."""
+def visit_facts(
+    row: Appointment, *, told_start: datetime | None = None, told_off_at: datetime | None = None
+) -> AppointmentFacts:
+    """Return a visit as the planner sees it; `told_start`: what texts named, no longer true.
+
+    `told_off_at`: when the last news was due by which what was told before does not hold.
+    """
     return AppointmentFacts(
         id=str(row.id),
         kind=row.kind,
@@ -123,6 +127,7 @@ def visit_facts(row: Appointment, *, told_start: datetime | None = None) -> Appo
         cancelled_at=row.cancelled_at,
         announced_at=row.announced_at,
         told_start=told_start,
+        told_off_at=told_off_at,
         route=row.route,
         setting=row.setting,
         modality=row.modality,
@@ -248,7 +253,7 @@ def _sent(rows: Sequence[ExistingRow], now: datetime) -> list[SentText]:
 def _open_until(row: ExistingRow, now: datetime) -> datetime | None:
     """Return until when a text that went waits for a number; None where it does not."""
     asks = row.expects is not None and row.expects not in NOT_NUMBERS
-    if not asks or row.answered_at is not None or row.status not in _TOLD:
+    if not asks or row.answered_at is not None or row.status not in MAY_HAVE_ARRIVED:
         return None
     until = row.answer_until
     return until if until is not None and until > now else None
@@ -263,7 +268,7 @@ def _told_start(visit: Appointment, rows: Sequence[ExistingRow]) -> datetime | N
     named = [
         (row.submitted_at or row.due_at, row.anchor_at)
         for row in rows
-        if row.status in _TOLD
+        if row.status in MAY_HAVE_ARRIVED
         and row.anchor_at is not None
         and (gone or row.anchor_at != visit.starts_at)
     ]
@@ -372,8 +377,16 @@ def _patient_context(
     for row in enrolled:
         if row.appointment_id is not None:
             about[row.appointment_id] += mine[row.id]
+    told_off = remembered.told_off(enrolled, mine, clinic.protocols)
     seen = {
-        visit.id: (visit, visit_facts(visit, told_start=_told_start(visit, about[visit.id])))
+        visit.id: (
+            visit,
+            visit_facts(
+                visit,
+                told_start=_told_start(visit, about[visit.id]),
+                told_off_at=told_off.get(visit.id),
+            ),
+        )
         for visit in visits
     }
     all_known = [one for rows in mine.values() for one in rows]

@@ -16,12 +16,17 @@ from records.base import Session
 from records.enrollments import Enrollment, OverBefore, to_plan
 from schedules.errors import ProtocolError
 from schedules.over import is_over, over_before
-from schedules.protocol import Protocol
+from schedules.protocol import Anchor, Protocol
 from schedules.reconcile import ExistingRow
 
 # Rows of enrollments without a visit that are older say nothing about what is planned now.
 _REMEMBERED = timedelta(days=30)
 _SILENT_SINCE = timedelta(days=60)
+
+#: Statuses of a text that arrived, or may have.
+MAY_HAVE_ARRIVED = frozenset({"submitting", "unknown", "accepted", "sent", "delivered"})
+# News by which a patient is to ignore what they were told of a visit before.
+_TAKES_BACK = frozenset({Anchor.ANNOUNCED_MOVE, Anchor.ANNOUNCED_CANCELLATION})
 
 Protocols = Mapping[UUID, Mapping[str, tuple[Protocol, int]]]
 
@@ -57,6 +62,28 @@ def rows_of(
     for row in planning.known_rows(session, ids, since=now - _REMEMBERED):
         known[row.enrollment_id].append(row)
     return known
+
+
+def told_off(
+    enrolled: Sequence[Enrollment],
+    known: Mapping[UUID, Sequence[ExistingRow]],
+    published: Mapping[str, tuple[Protocol, int]],
+) -> dict[UUID, datetime]:
+    """Return, by visit, when the last news of a move or a cancellation that went was due.
+
+    By the minute it was due: a text about the new start that overtook it is not taken back.
+    """
+    found: dict[UUID, datetime] = {}
+    for row in enrolled:
+        visit_id, rows = row.appointment_id, known[row.id]
+        if visit_id is None or not rows or row.protocol not in published:
+            continue
+        steps = published[row.protocol][0].steps
+        news = {step.id for step in steps if step.when.anchor in _TAKES_BACK}
+        due = [one.due_at for one in rows if one.step in news and one.status in MAY_HAVE_ARRIVED]
+        if due:
+            found[visit_id] = max(*due, found.get(visit_id, due[0]))
+    return found
 
 
 def _still_planned(

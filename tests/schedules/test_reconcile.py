@@ -111,6 +111,39 @@ def test_two_start_times_texted_and_back_to_the_first_asks_for_a_call():
     assert (again.round, again.skip_reason is not None) == (3, True)
 
 
+def test_what_went_before_the_news_that_took_it_back_goes_again():
+    """Told on the eve, cancelled, and booked again: the food text alone, and once."""
+    box, again = planned_box(), EVE + timedelta(hours=1)
+    for day in range(11):
+        box.send_due(BOOKED + timedelta(days=day))
+    assert box.send_due(EVE) == ["visit_24h_prep"]
+    told_off = booked(told_off_at=EVE + timedelta(minutes=30))
+    replan(box, replace(told_off, status=VisitStatus.CANCELLED), again)
+    assert "visit_24h_prep/1/2" not in box.rows
+    replan(box, replace(told_off, booked_at=again), again)
+    assert box.statuses() == {
+        "visit_24h_prep/1/1": "delivered",
+        "visit_24h_prep/1/2": "planned",
+        "visit_2h_ride/1/1": "planned",
+        "visit_48h/1/1": "delivered",
+        "visit_48h/1/2": "skipped",
+        "visit_7d/1/1": "delivered",
+    }
+    assert not replan(box, replace(told_off, booked_at=again), again)
+    assert box.send_due(again) == ["visit_24h_prep"]
+    assert not replan(box, replace(told_off, booked_at=again), again)
+
+
+def test_a_text_that_overtook_the_news_goes_once():
+    """The news of the move waits for the carrier, and the text of the new start went meanwhile."""
+    box, moved_at = planned_box(), EVE - timedelta(hours=1)
+    moved = booked(starts_at=START + timedelta(minutes=30), moved_at=moved_at)
+    replan(box, moved, moved_at)
+    now = EVE + timedelta(minutes=30)
+    assert "visit_24h_prep" in box.send_due(now)
+    assert not replan(box, replace(moved, told_off_at=moved_at), now).add
+
+
 def test_a_cancelled_visit_cancels_every_unsent_row():
     """Sent rows stay as they are; the rest ends with the reason."""
     box = planned_box()

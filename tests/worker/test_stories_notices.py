@@ -185,6 +185,52 @@ def test_a_cancelled_visit_is_told_and_booked_again_is_told_again(desk: Desk) ->
     assert desk.read() == ["visit_booked", "visit_cancelled", "visit_booked"]
 
 
+@pytest.mark.parametrize("by", ["file", "event"])
+def test_a_visit_booked_again_has_its_food_told_again(desk: Desk, by: str) -> None:
+    """Told, told to ignore it, and booked again for the very same time: on the eve."""
+    desk.has_imported_before()
+    desk.imports("2026-12-07T13:00")
+    desk.waits_until("2026-12-06 13:30")
+    assert desk.read()[-1] == "visit_24h_prep"
+    for status in ("cancelled", "booked"):
+        if by == "file":
+            desk.imports("2026-12-07T13:00", status=status)
+        else:
+            desk.records(VisitStatus(status))
+        desk.goes_on(minutes=30)
+    assert desk.read()[-3:] == ["visit_cancelled", "visit_booked", "visit_24h_prep"]
+    assert "No food after 7 AM" in desk.words()[-1]
+    desk.waits_until("2026-12-07 12:55")
+    assert desk.read().count("visit_24h_prep") == 2
+
+
+def test_a_visit_booked_again_too_late_for_its_food_text_is_called(desk: Desk) -> None:
+    """In the morning nobody may be texted before food has to end."""
+    desk.has_imported_before()
+    desk.imports("2026-12-07T13:00")
+    desk.waits_until("2026-12-06 19:00")
+    assert "instruction_not_delivered" not in desk.calls()
+    desk.records(VisitStatus.CANCELLED)
+    desk.waits_until("2026-12-06 21:00")
+    desk.records(VisitStatus.BOOKED)
+    assert desk.read().count("visit_24h_prep") == 1
+    assert "instruction_not_delivered" in desk.calls()
+
+
+def test_a_visit_moved_and_back_has_its_food_told_again(desk: Desk) -> None:
+    """The news of the move said to ignore the food notes, so that the first ones hold no more."""
+    desk.has_imported_before()
+    desk.imports("2026-12-07T13:00")
+    desk.waits_until("2026-12-06 13:30")
+    desk.imports("2026-12-08T13:00")
+    desk.goes_on(minutes=30)
+    desk.imports("2026-12-07T13:00")
+    desk.goes_on(minutes=10)
+    assert desk.read()[-2:] == ["visit_moved", "visit_24h_prep"]
+    assert desk.read().count("visit_24h_prep") == 2
+    assert "No food after 7 AM" in desk.words()[-1]
+
+
 def test_a_cancellation_on_the_eve_at_night_is_called(desk: Desk) -> None:
     """The text would come after the patient has gone without breakfast."""
     desk.has_imported_before()
