@@ -33,6 +33,7 @@ class SkipReason(StrEnum):
     DOSE_DAY = "dose_day"
     OTHER_NUMBER = "other_number"
     SAME_DAY = "same_day"
+    TWO_FASTS = "two_fasts"
     ANSWERED = "answered"
     NOT_REACHED = "not_reached"
     LATE_BOOKING = "late_booking"
@@ -92,6 +93,10 @@ _SENTENCES: dict[str, str] = {
     SkipReason.BOOKED: "The visit that it asks for is booked.",
     SkipReason.OTHER_NUMBER: "Another number is asked then, and two are never open at once.",
     SkipReason.SAME_DAY: "Another text of that day, about this dose or another, stands for both.",
+    SkipReason.TWO_FASTS: (
+        "Of two doses that day, food ends earlier for the other and drink for this one; a person "
+        "must call."
+    ),
     SkipReason.DOSE_DAY: "On the day of a dose the evening text takes the place of the check-in.",
     SkipReason.STEP_SKIPPED: "The text it follows will not be sent.",
     SkipReason.ANSWERED: "The patient has answered.",

@@ -5,7 +5,7 @@ say the same at the same time. The caps are shared out after this (`caps`).
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from schedules.facts import (
@@ -34,7 +34,14 @@ _CONFIRMS = "appointment_reminder"
 # What one visit's text can't say for another, also where its hour had passed before the visit:
 # the evening check of a dose that ended at night has no minute left, and is a call.
 _OF_EACH_VISIT = frozenset({Importance.NOTICE, Importance.AFTER_DOSE})
+# A text that goes, or that it is too late for: who may not be texted is called for that anyway.
+_WOULD_GO = frozenset(
+    {None, SkipReason.LATE_BOOKING, SkipReason.TOO_LATE, SkipReason.NO_ALLOWED_MINUTE}
+)
 _DOES_NOT_TAKE_PLACE = frozenset({VisitStatus.CANCELLED, VisitStatus.NO_SHOW})
+
+# A dosing visit, and who follows a protocol for it: the id of the enrollment.
+_Dose = tuple[AppointmentFacts, str]
 
 
 def one_late_text(texts: list[PlannedText]) -> list[PlannedText]:
@@ -88,31 +95,36 @@ def one_dose_a_day(
     patient: PatientFacts,
     clinic: ClinicFacts,
 ) -> list[PlannedText]:
-    """Let the first dosing visit of a day speak for all of them, in what goes ahead of it.
+    """Let one dosing visit of a day speak for all of them, in what goes ahead of it.
 
     A session booked in several slots is one morning to the patient, and two food texts would name
-    two last meals. The first keeps its place also when its text has gone, or can't go: the call is
-    then about it. News goes for each visit, and sessions behind a gate are each cleared alone.
+    two last meals. The first speaks, and of food the one whose last meal is the earliest. It keeps
+    its place also when its text has gone, or can't go: the call is then about it. Where another's
+    last drink is earlier still, no text says both, and a person calls. News goes for each visit,
+    and sessions behind a gate are each cleared alone.
     """
-    first = _first_doses(enrollments, patient, clinic)
-    if not first:
+    days = _doses_of_a_day(enrollments, patient, clinic)
+    if not days:
         return texts
+    first, food, thirsty = _speakers(days, clinic)
     not_meant = {
         (text.enrollment_id, text.step)
         for text in texts
         if text.skip_reason is SkipReason.NOT_MEANT
     }
-    return [
-        text._replace(skip_reason=SkipReason.SAME_DAY)
-        if text.enrollment_id in first
-        and text.importance not in _OF_EACH_VISIT
-        and text.due_at < text.anchor_at
-        and not_meant.isdisjoint(
-            {(text.enrollment_id, text.step), (first[text.enrollment_id], text.step)}
-        )
-        else text
-        for text in texts
-    ]
+
+    def spoken_for(text: PlannedText) -> PlannedText:
+        is_food = text.importance is Importance.FOOD
+        speaker = (food if is_food else first).get(text.enrollment_id)
+        ahead = text.importance not in _OF_EACH_VISIT and text.due_at < text.anchor_at
+        if speaker is None or not ahead:
+            return text
+        if not not_meant.isdisjoint({(text.enrollment_id, text.step), (speaker, text.step)}):
+            return text
+        called = is_food and text.enrollment_id in thirsty and text.skip_reason in _WOULD_GO
+        return text._replace(skip_reason=SkipReason.TWO_FASTS if called else SkipReason.SAME_DAY)
+
+    return [spoken_for(text) for text in texts]
 
 
 def one_check_a_day(
@@ -213,21 +225,47 @@ def _in_turn(text: PlannedText) -> tuple[datetime, datetime, str]:
     return text.due_at, text.anchor_at, text.enrollment_id
 
 
-def _first_doses(
+def _doses_of_a_day(
     enrollments: Sequence[EnrollmentFacts], patient: PatientFacts, clinic: ClinicFacts
-) -> dict[str, str]:
-    """Give, for each later dosing visit of a day, the first: both as enrollments of a protocol."""
-    days: dict[tuple[str, date], list[tuple[AppointmentFacts, str]]] = {}
+) -> list[list[_Dose]]:
+    """Give the dosing visits of each day with several, by start; those of each protocol apart."""
+    days: dict[tuple[str, date], list[_Dose]] = {}
     for each in enrollments:
         visit = each.appointment
         if visit is not None and _is_dose_that_takes_place(each, visit):
             day = visit.starts_at.astimezone(zone_of(visit, patient, clinic)).date()
             days.setdefault((each.protocol.id, day), []).append((visit, each.id))
-    found: dict[str, str] = {}
-    for visits in days.values():
-        first, *later = sorted(visits, key=lambda one: (one[0].starts_at, one[1]))
-        found |= {by: first[1] for visit, by in later if visit.id != first[0].id}
-    return found
+    return [
+        sorted(doses, key=lambda one: (one[0].starts_at, one[1]))
+        for doses in days.values()
+        if len({visit.id for visit, _ in doses}) > 1
+    ]
+
+
+def _speakers(
+    days: Sequence[Sequence[_Dose]], clinic: ClinicFacts
+) -> tuple[dict[str, str], dict[str, str], set[str]]:
+    """Give, for each other dosing visit of its day, which one speaks for it, and which of food.
+
+    All as enrollments; and those whose last drink is earlier than what the food text will say.
+    """
+    first: dict[str, str] = {}
+    food: dict[str, str] = {}
+    thirsty: set[str] = set()
+    for doses in days:
+        # Of two that are alike the first, as they are in order.
+        hungriest = min(doses, key=lambda one: _fast_begins(one[0], clinic))
+        for speaker, of in ((doses[0], first), (hungriest, food)):
+            of |= {by: speaker[1] for visit, by in doses if visit.id != speaker[0].id}
+        _, drink = _fast_begins(hungriest[0], clinic)
+        thirsty |= {by for visit, by in doses if _fast_begins(visit, clinic)[1] < drink}
+    return first, food, thirsty
+
+
+def _fast_begins(visit: AppointmentFacts, clinic: ClinicFacts) -> tuple[datetime, datetime]:
+    """Give when food, and when drink, has to end before a visit by its route."""
+    solids, fluids = clinic.fasting(visit.route)
+    return visit.starts_at - timedelta(hours=solids), visit.starts_at - timedelta(hours=fluids)
 
 
 def _is_dose_that_takes_place(enrollment: EnrollmentFacts, visit: AppointmentFacts) -> bool:

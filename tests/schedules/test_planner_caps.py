@@ -183,10 +183,10 @@ def test_a_patient_with_visit_and_check_in_stays_under_two_a_day():
     assert max(days.values()) <= 2
 
 
-def doses(*visits, now=DAY):
+def doses(*visits, now=DAY, **settings):
     """Plan the dosing visits of one patient."""
     facts = [enrolled("dosing-visit", each, id=f"e-{each.id}") for each in visits]
-    return plan_patient(facts, patient(), clinic(), now=now, appointments=visits)
+    return plan_patient(facts, patient(), clinic(**settings), now=now, appointments=visits)
 
 
 def told(texts, step):
@@ -213,6 +213,22 @@ def test_two_doses_of_a_day_get_one_text_of_each_kind_for_the_earlier():
         }
     other_day = replace(ELEVEN, starts_at=ELEVEN.starts_at + timedelta(days=1))
     assert "same_day" not in {str(one.skip_reason) for one in doses(NINE, other_day)}
+
+
+@pytest.mark.parametrize(
+    ("lozenge", "food_of_the_first"), [((2, 0), "same_day"), ((2, 1), "two_fasts")]
+)
+def test_of_two_doses_of_a_day_the_longer_fast_is_told(lozenge, food_of_the_first):
+    """By the clock the later one's food ends first: all else is told for the first dose."""
+    first = replace(NINE, route="lozenge", starts_at=local("2026-12-15 13:00"))
+    later = replace(ELEVEN, starts_at=local("2026-12-15 15:00"))
+    for visits in ((first, later), (later, first)):
+        texts = doses(*visits, fasting_by_route={"lozenge": lozenge})
+        assert [told(texts, step) for step in BEFORE_A_DOSE] == [
+            *(["13:00"], ["13:00"], ["15:00"], ["13:00"])
+        ]
+        not_told = {one.enrollment_id: str(one.skip_reason) for one in texts if one.skip_reason}
+        assert not_told == {"e-v9": food_of_the_first, "e-v11": "same_day"}
 
 
 @pytest.mark.parametrize("status", [VisitStatus.CANCELLED, VisitStatus.NO_SHOW])

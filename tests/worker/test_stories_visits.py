@@ -277,6 +277,25 @@ def test_rule_3_the_later_slot_is_told_when_the_earlier_is_cancelled(desk: Desk)
     assert "not_reminded" not in desk.calls()
 
 
+@pytest.mark.parametrize(("fluids", "calls"), [(0, False), (1, True)])
+def test_rule_3_two_routes_of_a_day_are_told_the_longer_fast(
+    desk: Desk, fluids: int, calls: bool
+) -> None:
+    """A lozenge at one and an IV at three; called where the lozenge's last drink is earlier."""
+    desk.world.execute(
+        "UPDATE clinic SET version = version + 1, settings = jsonb_set(settings,"
+        " '{fasting,routes}', jsonb_build_object('lozenge', jsonb_build_object("
+        "'solids_hours', 2, 'fluids_hours', CAST(:fluids AS int))))",
+        fluids=fluids,
+    )
+    desk.imports("2026-12-10T13:00", route="lozenge")
+    desk.imports("2026-12-10T15:00", route="iv", first=2)
+    desk.waits_until("2026-12-09 16:30")
+    [food] = [body for body in desk.words() if "No food after" in body]
+    assert "No food after 9 AM; only water until 1 PM" in food
+    assert ("instruction_not_delivered" in desk.calls()) is calls
+
+
 def test_rule_4_silence_at_night_is_called_while_somebody_is_there(desk: Desk) -> None:
     """Nobody answers the food text for Thursday's dose at eight: called on Wednesday."""
     desk.imports("2026-12-10T08:00")
