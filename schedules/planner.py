@@ -32,6 +32,7 @@ from schedules.together import (
     one_evening_a_visit,
     one_late_text,
     one_number,
+    one_question_a_day,
 )
 from schedules.windows import is_open
 
@@ -128,6 +129,7 @@ def plan_patient(
     texts = one_dose_a_day(texts, enrollments, patient, clinic)
     zone = patient.zone or clinic.zone
     texts = one_evening_a_visit(texts, enrollments, sent, events, zone)
+    texts = one_question_a_day(texts, enrollments, sent, events, zone)
     texts = one_check_a_day(texts, sent, zone)
     standing = Standing(enrollments, patient, clinic, now, appointments)
     return share_out(texts, sent=sent, standing=standing)

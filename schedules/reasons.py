@@ -92,7 +92,7 @@ _SENTENCES: dict[str, str] = {
     SkipReason.NOT_MEANT: "This step is not meant for this visit or patient.",
     SkipReason.BOOKED: "The visit that it asks for is booked.",
     SkipReason.OTHER_NUMBER: "Another number is asked then, and two are never open at once.",
-    SkipReason.SAME_DAY: "Another text of that day, about this dose or another, stands for both.",
+    SkipReason.SAME_DAY: "Another text of that day stands for both.",
     SkipReason.TWO_FASTS: (
         "Of two doses that day, food ends earlier for the other and drink for this one; a person "
         "must call."

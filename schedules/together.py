@@ -184,19 +184,15 @@ def one_evening_a_visit(
     of = {each.id: each.protocol for each in enrollments if _counts_from_closing(each.protocol)}
     if not of:
         return texts
-    lost = {_question(one) for one in events if not one.reached}
-    asked: dict[tuple[str, date], list[Step]] = {}
-    for one in sent:
-        step = of[one.enrollment_id].step(one.step) if one.enrollment_id in of else None
-        if step is not None and _question(one) not in lost:
-            day = one.at.astimezone(zone).date()
-            asked.setdefault((one.enrollment_id, day), []).append(step)
+    asked = _asked_by_day(of, sent, events, zone)
 
     def is_asked(text: PlannedText) -> bool:
         day = text.due_at.astimezone(zone).date()
         others = asked.get((text.enrollment_id, day), ())
-        mine = of[text.enrollment_id].step(text.step) if others else None
-        return mine is not None and any(_asks_the_same(mine, other) for other in others)
+        step_of = of[text.enrollment_id].step if others else None
+        return step_of is not None and any(
+            _asks_the_same(step_of(text.step), step_of(other.step)) for other in others
+        )
 
     return [
         text._replace(skip_reason=SkipReason.SAME_DAY)
@@ -206,12 +202,71 @@ def one_evening_a_visit(
     ]
 
 
+def one_question_a_day(
+    texts: list[PlannedText],
+    enrollments: Sequence[EnrollmentFacts],
+    sent: Sequence[SentText],
+    events: Sequence[AskedFacts],
+    zone: ZoneInfo,
+) -> list[PlannedText]:
+    """Ask nobody the day's question again because the day that it counts from has moved.
+
+    By a quit date of a day later this evening is day 2 where it was day 3, and neither is a new
+    evening. Of a visit each start time is told, and a text that came back asked nobody.
+    """
+    of = {each.id: each.protocol for each in enrollments if each.appointment is None}
+    asked = _asked_by_day(of, sent, events, zone) if of and sent else {}
+    if not asked:
+        return texts
+    by = {enrollment_id for enrollment_id, _ in asked}
+
+    def is_asked(text: PlannedText) -> bool:
+        if text.skip_reason is not None or text.enrollment_id not in by:
+            return False
+        others = asked.get((text.enrollment_id, text.due_at.astimezone(zone).date()), ())
+        return any(_asks_again(text, one, of[text.enrollment_id]) for one in others)
+
+    return [
+        text._replace(skip_reason=SkipReason.SAME_DAY) if is_asked(text) else text for text in texts
+    ]
+
+
+def _asks_again(text: PlannedText, one: SentText, protocol: Protocol) -> bool:
+    """Whether a text repeats what went, for no more than another day that both count from."""
+    if one.anchor_at == text.anchor_at:
+        return False
+    if one.step == text.step:
+        return True
+    mine, other = protocol.step(text.step), protocol.step(one.step)
+    if mine is None or other is None:
+        return False  # A nudge.
+    return mine.template == other.template and mine.when.anchor is other.when.anchor
+
+
+def _asked_by_day(
+    of: Mapping[str, Protocol],
+    sent: Sequence[SentText],
+    events: Sequence[AskedFacts],
+    zone: ZoneInfo,
+) -> dict[tuple[str, date], list[SentText]]:
+    """Give what went to these enrollments and is not known to have come back, by local day."""
+    lost = {_question(one) for one in events if not one.reached}
+    asked: dict[tuple[str, date], list[SentText]] = {}
+    for one in sent:
+        if one.enrollment_id in of and _question(one) not in lost:
+            day = one.at.astimezone(zone).date()
+            asked.setdefault((one.enrollment_id, day), []).append(one)
+    return asked
+
+
 def _counts_from_closing(protocol: Protocol) -> bool:
     return any(step.when.anchor is Anchor.UNRECORDED_CLOSING for step in protocol.steps)
 
 
-def _asks_the_same(step: Step, other: Step) -> bool:
+def _asks_the_same(step: Step | None, other: Step | None) -> bool:
     """Whether two steps ask one question, by whether or not the visit's end was recorded."""
+    if step is None or other is None:
+        return False
     anchors = {step.when.anchor, other.when.anchor}
     different = step.id != other.id and Anchor.UNRECORDED_CLOSING in anchors
     return different and step.template == other.template

@@ -476,3 +476,23 @@ def _asked_beside(text, sent, now):
         else:
             assert text.importance is Importance.AFTER_DOSE
             assert one.priority >= text.priority
+
+
+@pytest.mark.parametrize(("reached", "reason"), [(True, SkipReason.SAME_DAY), (False, None)])
+@pytest.mark.parametrize("quit_date", ["2026-12-06", "2026-12-07", "2026-12-12"])
+def test_a_quit_date_that_moves_asks_nothing_a_second_time_that_day(quit_date, reached, reason):
+    """Asked on Tuesday by the old date; by the new one it is another day's, or another step's."""
+    asked_at = local("2026-12-08 17:00")
+    name = {"enrollment_id": "count", "step": "count_after", "occurrence": "day-4"}
+    old = datetime(2026, 12, 5, tzinfo=UTC)
+    texts = plan_patient(
+        [enrolled("relapse-prevention-nicotine", day=date(2026, 12, 1), id="count")],
+        patient(quit_date=date.fromisoformat(quit_date)),
+        clinic(),
+        now=local("2026-12-08 17:30"),
+        events=[AskedFacts(**name, round=1, asked_at=asked_at, reached=reached)],
+        sent=[SentText(**name, anchor_at=old, at=asked_at)],
+    )
+    step = "count_before" if quit_date == "2026-12-12" else "count_after"
+    assert on(texts, "Tue 08", step) == {step: reason or "17:00"}
+    assert on(texts, "Wed 09", step) == {step: "17:00"}

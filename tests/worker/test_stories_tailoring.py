@@ -226,6 +226,21 @@ def _fill(desk: Desk, form: str, **scores: int) -> forms.Filled:
     return forms.record(desk.world.services, who, form, actor="desk", scores=scores)
 
 
+def test_a_quit_date_of_a_day_later_asks_nobody_twice_in_an_evening(desk: Desk) -> None:
+    """Answered at five by the old date; by the new one this evening is another day's."""
+    _tailor(desk, quit_date="2026-11-29")
+    _enroll(desk, "relapse-prevention-nicotine")
+    desk.waits_until("2026-12-01 17:05")
+    desk.says("0")
+    desk.goes_on(minutes=30)
+    assert desk.read().count("daily_count") == 2
+    _tailor(desk, quit_date="2026-11-30")
+    desk.waits_until("2026-12-01 19:30")
+    assert desk.read().count("daily_count") == 2
+    desk.waits_until("2026-12-02 17:05")
+    assert desk.read().count("daily_count") == 3
+
+
 def test_a_mood_form_is_sent_by_its_link_and_asked_for_once_more(desk: Desk) -> None:
     """Two days later; filled in, nothing more goes."""
     links = '{"mood": "forms.example.org/m7"}'
