@@ -4,7 +4,7 @@ Imports, events and a clinic's file all come through here, so that booking a vis
 kind, and switching a protocol on or off have one meaning.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
@@ -102,6 +102,53 @@ def sync(
     session.flush()
     enrollments.request_plan_of_patients(session, {row.patient_id for row in changed})
     return counts
+
+
+def reopen(
+    session: Session, person: Patient, file: ClinicFile, protocols: Protocols, *, now: datetime
+) -> int:
+    """Let run again what the close of a record ended; enroll in what came up meanwhile.
+
+    That is what hangs on no visit, and what is for a visit to come or of the last week, whatever
+    became of it: only the clinic may have switched it off since. Returns how many began.
+    """
+    since = now - _STILL_MATTERS
+    visits = intake.visits_from(session, since=since, patient_id=person.id)
+    again = _ended_with_record(session, person, file, protocols, visits)
+    for row in again:
+        row.status, row.ended_at = ACTIVE, None
+    session.flush()
+    counts = sync(session, person.clinic_id, file, protocols, visits, now=now)
+    return len(again) + counts["began"]
+
+
+def _ended_with_record(
+    session: Session,
+    person: Patient,
+    file: ClinicFile,
+    protocols: Protocols,
+    visits: Sequence[Appointment],
+) -> list[Enrollment]:
+    on: dict[UUID | None, set[str]] = {
+        visit.id: matching(file, protocols, visit) for visit in visits
+    }
+    on[None] = {name for name in switched_on(file) if name in protocols}
+    ended: dict[tuple[UUID | None, str], list[Enrollment]] = defaultdict(list)
+    runs = set()
+    for row in enrollments.of_patient(session, person.id):
+        key = row.appointment_id, row.protocol
+        if row.status == ACTIVE:
+            runs.add(key)
+        elif row.status == ENDED and row.protocol in on.get(row.appointment_id, ()):
+            ended[key].append(row)
+    # Of several days from which somebody followed a protocol, the last close ended the last ones.
+    return [
+        row
+        for key, rows in ended.items()
+        if key not in runs
+        for row in rows
+        if row.ended_at == max(each.ended_at for each in rows if each.ended_at)
+    ]
 
 
 def _closed(session: Session, visits: Sequence[Appointment]) -> set[UUID]:

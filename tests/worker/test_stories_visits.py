@@ -1,6 +1,7 @@
 """Stories of care rules 1 to 4, 8 and 24: who hears what when, and who is called instead."""
 
 from datetime import date
+from functools import partial
 
 import pytest
 
@@ -246,6 +247,56 @@ def test_rule_24_a_closed_record_is_texted_nothing_more(desk: Desk) -> None:
     desk.imports("2026-12-10T10:00", status="cancelled")
     desk.waits_until("2026-12-02 12:00")
     assert desk.read() == ["visit_booked"]
+
+
+def _closes_and_reopens(desk: Desk) -> None:
+    """Close the wrong record, and find out ten minutes later."""
+    people.close(desk.world.services, _person(desk).id, reason=Reason.OTHER, actor="desk")
+    desk.goes_on(minutes=10)
+    people.resume(desk.world.services, _person(desk).id, actor="desk")
+    desk.goes_on()
+
+
+@pytest.mark.parametrize(
+    ("recorded", "asked"),
+    [(True, ["after_evening", "after_morning"]), (False, ["evening_unrecorded"])],
+    ids=["checked out", "only arrived"],
+)
+def test_rule_24_a_record_closed_by_mistake_after_a_dose_is_asked_about_it(
+    desk: Desk, recorded: bool, asked: list[str]
+) -> None:
+    """The dose was at ten; at ten past twelve the wrong record is closed, and opened again."""
+    desk.has_imported_before()
+    desk.imports("2026-12-07T10:00")
+    desk.waits_until("2026-12-07 10:00")
+    desk.records(VisitStatus.ARRIVED)
+    desk.waits_until("2026-12-07 12:00")
+    if recorded:
+        desk.records(VisitStatus.CHECKED_OUT, dose=Dose.GIVEN)
+    desk.goes_on(minutes=10)
+    before = len(desk.read())
+    _closes_and_reopens(desk)
+    desk.waits_until("2026-12-08 13:30")
+    assert [text.step for text in desk.texts(*asked) if text.attempts] == asked
+    assert "welcome" not in desk.read()[before:]
+
+
+def test_rule_24_what_hangs_on_no_visit_begins_again_with_the_record(desk: Desk) -> None:
+    """Check-ins go on where they were; those that staff withdrew, and the welcome, do not."""
+    desk.switches_on("relapse-prevention-nicotine")
+    enroll = partial(visits.enroll, desk.world.services, _person(desk).id, actor="desk")
+    enroll("daily-check-in", on=date(2026, 11, 30))
+    enroll("relapse-prevention-nicotine")
+    visits.withdraw(
+        desk.world.services, _person(desk).id, "relapse-prevention-nicotine", actor="desk"
+    )
+    desk.waits_until("2026-12-01 12:00")
+    before = desk.read()
+    _closes_and_reopens(desk)
+    desk.waits_until("2026-12-02 20:00")
+    after = desk.read()[len(before) :]
+    assert set(after) == {"daily_0_10", "checkin_missed"}
+    assert after.count("daily_0_10") == 2
 
 
 def test_rule_3_two_dosing_slots_of_a_day_are_told_once(desk: Desk) -> None:

@@ -182,7 +182,7 @@ def close(services: Services, patient_id: UUID, *, reason: Reason, actor: str) -
 def resume(
     services: Services, patient_id: UUID, *, actor: str, reason: Reason | None = None
 ) -> StatusChange:
-    """Lift a hold, or reopen a record that was closed; coming visits are planned again."""
+    """Lift a hold, or reopen a record that was closed; what it ended is planned again."""
     now = services.now
     with services.database.transaction() as session:
         person = intake.lock_patient(session, patient_id)
@@ -201,9 +201,8 @@ def resume(
 
 def _enroll_again(session: Session, person: Patient, now: datetime) -> int:
     clinic = clinics.by_id(session, person.clinic_id)
-    visits = intake.visits_from(session, since=now, patient_id=person.id)
     published = protocols.of_clinic(session, clinic.id)
-    return enrolling.sync(session, clinic.id, clinic.file, published, visits, now=now)["began"]
+    return enrolling.reopen(session, person, clinic.file, published, now=now)
 
 
 def _refuse_closed(person: Patient) -> None:
