@@ -166,12 +166,16 @@ def _cancellation_news(visit: AppointmentFacts, _: ClinicFacts) -> datetime | No
 
 
 def _told_time(visit: AppointmentFacts, clinic: ClinicFacts) -> datetime | None:
-    """Give when the patient would act on an old time that lay ahead as it ceased to hold."""
-    told = visit.told_start
-    since = visit.cancelled_at if visit.status is VisitStatus.CANCELLED else visit.moved_at
+    """Give when the patient would act on an old time that lay ahead as it ceased to hold.
+
+    Who is to come sooner has to act on the new time first: news of it is of no use after that.
+    """
+    told, gone = visit.told_start, visit.status is VisitStatus.CANCELLED
+    since = visit.cancelled_at if gone else visit.moved_at
     if told is None or since is None or told <= since:
         return None
-    return told - _food(visit, clinic) if visit.kind == "dosing" else told
+    first = told if gone else min(told, visit.starts_at)
+    return first - _food(visit, clinic) if visit.kind == "dosing" else first
 
 
 def _food(visit: AppointmentFacts, clinic: ClinicFacts) -> timedelta:

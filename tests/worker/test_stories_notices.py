@@ -146,6 +146,38 @@ def test_a_move_that_does_not_arrive_is_called_before_the_old_food_time(desk: De
     assert "instruction_not_delivered" in desk.calls()
 
 
+def test_a_move_to_a_sooner_day_that_is_not_proved_is_called_before_it(desk: Desk) -> None:
+    """Friday was told; of Thursday the carrier says nothing. Thursday's visit does not wait."""
+    desk.has_imported_before()
+    desk.imports("2026-12-11T10:00", kind="assessment", route="")
+    desk.waits_until("2026-12-09 11:00")
+    desk.arrives = False
+    desk.imports("2026-12-10T14:00", kind="assessment", route="")
+    assert desk.calls() == []
+    desk.waits_until("2026-12-10 11:30")
+    assert desk.call_by("instruction_not_delivered") == "Thu 10 12:00"
+
+
+def test_a_move_to_a_sooner_hour_that_is_refused_is_called_at_once(desk: Desk) -> None:
+    """At half past nine, from four o'clock to eleven: two hours later it would be over."""
+    desk.has_imported_before()
+    desk.imports("2026-12-11T16:00", kind="assessment", route="")
+    desk.waits_until("2026-12-11 09:30")
+    desk.world.gateway.always(phone_of(0), refuse(21211))
+    desk.imports("2026-12-11T11:00", kind="assessment", route="")
+    assert desk.call_by("instruction_not_delivered") == "Fri 11 09:30"
+
+
+def test_a_dose_moved_to_a_sooner_day_is_to_be_known_before_its_own_fast(desk: Desk) -> None:
+    """From Friday to Thursday at two: no food from eight on, so the call is due at six."""
+    desk.has_imported_before()
+    desk.imports("2026-12-11T14:00")
+    desk.waits_until("2026-12-09 12:00")
+    desk.imports("2026-12-10T14:00")
+    [news] = desk.texts("visit_moved")
+    assert news.prove_by == at("2026-12-10 05:00")
+
+
 def test_each_move_is_told_even_back_to_where_it_was(desk: Desk) -> None:
     """Whoever was told Tuesday and then Thursday must hear of Tuesday again."""
     desk.has_imported_before()
