@@ -277,6 +277,19 @@ def _approve(world: World, source: str, *, by: Staff, proposed_by: Staff, **more
     )
 
 
+def test_a_version_after_one_that_was_stopped_matches_visits_anew(clinic: World) -> None:
+    """The version that is for other visits was put into force, and its process died just then."""
+    doctor, other = (_person(clinic, name, Role.CLINICIAN) for name in ("lee", "ray"))
+    elsewhere = DOSING.replace("routes: [iv, im, lozenge]", "routes: [im]")
+    _approve(clinic, elsewhere, by=other, proposed_by=doctor)
+    publishing.publish(clinic.services, _draft(clinic, elsewhere), actor="test")
+    _publish(clinic, elsewhere.replace("title: Dosing visit in", "title: Injection in"))
+    clinic.plan()
+    ended = clinic.execute("SELECT status FROM enrollment WHERE protocol = 'dosing-visit'")
+    assert [row.status for row in ended] == ["completed"]
+    assert _texts_of(clinic, "visit_7d") == []
+
+
 def test_a_threshold_waits_for_a_second_person(clinic: World) -> None:
     """Not the proposer, not a coordinator, and only what was approved to the letter."""
     source = DAILY.replace("7 or more", "8 or more")

@@ -7,7 +7,6 @@ stand, and the workers or the next run of the same command go on.
 """
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -196,23 +195,17 @@ def _add_version(
 def enroll(services: Services, clinic_id: UUID, name: str) -> None:
     """Enroll coming visits that a published version is for now, end those it is not for.
 
-    Only where the clinic has switched it on. Run twice it changes nothing.
+    Only where the clinic has switched it on. Run twice it changes nothing. Each version looks at
+    all of them, also one for the same visits as the last: nothing says that those were enrolled.
     """
     now = services.now
     with services.database.transaction() as session:
         clinic = clinics.by_id(session, clinic_id)
         published = protocols.of_clinic(session, clinic_id)
-        if name not in enrolling.switched_on(clinic.file) or _same_visits(session, clinic, name):
+        if name not in enrolling.switched_on(clinic.file):
             return
         coming = [each.id for each in intake.visits_from(session, since=now, clinic_id=clinic_id)]
     for start in range(0, len(coming), _CHUNK):
         with services.database.transaction() as session:
             visits = intake.visits_by_id(session, coming[start : start + _CHUNK])
             enrolling.sync(session, clinic_id, clinic.file, published, visits, now=now)
-
-
-def _same_visits(session: Session, clinic: Clinic, name: str) -> bool:
-    """Whether the newest version is for the same visits as the one before."""
-    versions: Sequence[ProtocolVersion] = publishing.versions(session, clinic.id, name)[-2:]
-    read = [protocols.followed(each.source, f"{name} v{each.number}").visits for each in versions]
-    return len(read) > 1 and read[0] == read[1]
