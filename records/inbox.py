@@ -219,6 +219,15 @@ def find(session: Session, inbound_id: UUID) -> Inbound | None:
     return session.scalars(select(Inbound).where(Inbound.id == inbound_id)).first()
 
 
+_LATEST = 200
+
+
+def latest_of_number(session: Session, clinic_id: UUID, blind: bytes) -> list[Inbound]:
+    """Return the latest texts of a number to a clinic, the newest first: 200 of them at most."""
+    mine = select(Inbound).where(Inbound.clinic_id == clinic_id, Inbound.from_blind == blind)
+    return list(session.scalars(mine.order_by(Inbound.received_at.desc()).limit(_LATEST)))
+
+
 def add_correction(
     session: Session, row: Inbound, *, intent: str, value: str | None, actor: str, at: datetime
 ) -> None:

@@ -11,7 +11,9 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     UniqueConstraint,
-    literal,
+    case,
+    false,
+    func,
     select,
     text,
     tuple_,
@@ -267,6 +269,10 @@ def consents(session: Session, patient_id: UUID) -> list[Consent]:
     return list(session.scalars(mine.order_by(Consent.recorded_at, Consent.id)))
 
 
+#: Why a number is stopped, where the way of it decides who may take it back.
+KEYWORD, WRONG_NUMBER = "keyword", "wrong_number"
+#: Begins the reason of an opt-out that is the carrier's word: it refuses the number (21610...).
+REFUSED = "carrier_"
 #: Begins the reason of an opt-out that is the number's and not its owner's: it is out of service.
 SUSPENDED = "suspended_"
 #: Why a record is closed, and from then on why its number is texted nothing, whoever else has it.
@@ -279,20 +285,37 @@ def opt_out(
     """Remember that this number must not be texted by this clinic."""
     row = {"reason": reason, "occurred_at": occurred_at, "lifted_at": None}
     statement = insert(OptOut).values(clinic_id=clinic_id, phone_blind=blind, **row)
-    # A number that opted out by a keyword may be lifted by START; a later, stronger reason stays.
-    # A number out of service is nobody's wish: any outranks it, and it takes the place of none,
-    # since the next reply ends it.
-    replaced: ColumnElement[bool] = OptOut.lifted_at.is_not(None)
-    if not reason.startswith(SUSPENDED):
-        weaker = (OptOut.reason == "keyword") | OptOut.reason.startswith(SUSPENDED)
-        # Whatever the dead person wished, nobody may take it back for them.
-        replaced = replaced | weaker | (literal(reason == DECEASED) & (OptOut.reason != DECEASED))
+    # Of two keywords the later one counts, also if the carrier's list brings the first after it.
+    again = OptOut.lifted_at.is_(None) & (OptOut.reason == KEYWORD)
+    latest = case((again, func.greatest(OptOut.occurred_at, occurred_at)), else_=occurred_at)
     statement = statement.on_conflict_do_update(
-        index_elements=[OptOut.clinic_id, OptOut.phone_blind], set_=row, where=replaced
+        index_elements=[OptOut.clinic_id, OptOut.phone_blind],
+        set_={**row, "occurred_at": latest},
+        where=OptOut.lifted_at.is_not(None) | _weaker_than(reason),
     )
     session.execute(statement)
     if known := session.info.get(_OPT_OUTS, {}).pop((clinic_id, blind), None):
         session.expire(known)
+
+
+def _weaker_than(reason: str) -> ColumnElement[bool]:
+    """Match a stop in force whose place one for this reason takes.
+
+    START lifts a keyword's stop, so that any stronger word stands above it. What the carrier says
+    is nobody's own word, and the keyword is why it says so; a sentence leaves it as it is, for the
+    carrier goes on to refuse. A number out of service is nobody's wish.
+    """
+    if reason.startswith(SUSPENDED):
+        return false()
+    weaker = OptOut.reason.startswith(SUSPENDED)
+    if reason == DECEASED:
+        # Whatever the dead person wished, nobody may take it back for them.
+        return OptOut.reason != DECEASED
+    if not reason.startswith(REFUSED):
+        weaker = weaker | (OptOut.reason == KEYWORD)
+    if reason in {KEYWORD, WRONG_NUMBER}:
+        weaker = weaker | OptOut.reason.startswith(REFUSED)
+    return weaker
 
 
 #: How far ahead `paused_until` lies while a crisis is open: only a person ends that rest.
@@ -328,7 +351,7 @@ def end_holds(session: Session, *, now: datetime) -> list[UUID]:
 def lift_keyword_opt_out(session: Session, *, clinic_id: UUID, blind: bytes, at: datetime) -> bool:
     """Lift an opt-out if it was made by a keyword; return whether one was lifted."""
     row = session.get(OptOut, (clinic_id, blind))
-    if row is None or row.lifted_at is not None or row.reason != "keyword":
+    if row is None or row.lifted_at is not None or row.reason != KEYWORD:
         return False
     row.lifted_at = at
     return True

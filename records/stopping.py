@@ -54,7 +54,6 @@ def stop_recipient_of(session: Session, message_id: UUID, *, reason: str, now: d
     """
     row = session.execute(_RECIPIENT, {"id": message_id}).one()
     clinic_id, blind = row.clinic_id, row.recipient_blind
-    if patients.opted_out(session, clinic_id=clinic_id, blind=blind) is None:
-        patients.opt_out(session, clinic_id=clinic_id, blind=blind, reason=reason, occurred_at=now)
+    patients.opt_out(session, clinic_id=clinic_id, blind=blind, reason=reason, occurred_at=now)
     told = "number_suspended" if reason.startswith(patients.SUSPENDED) else "stopped"
     cancel_unsent_of_number(session, clinic_id=clinic_id, blind=blind, reason=told, now=now)

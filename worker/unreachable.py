@@ -19,7 +19,7 @@ def heed(session: Session, message_id: UUID, code: int | None, *, now: datetime)
         return
     # Not stored as the patient's own word: a reassigned number is refused the same way.
     opted_out = rule.error_class is ErrorClass.opt_out
-    kind = "carrier_" if opted_out else patients.SUSPENDED
+    kind = patients.REFUSED if opted_out else patients.SUSPENDED
     stopping.stop_recipient_of(session, message_id, reason=f"{kind}{code}", now=now)
 
 

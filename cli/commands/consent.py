@@ -31,7 +31,7 @@ def consent(
     ),
     version: str | None = typer.Option(None, help="Which wording they were shown."),
     lift_stop: bool = typer.Option(
-        False, "--lift-stop", help="They took back, to you, a stop that they wrote in a sentence."
+        False, "--lift-stop", help="They took back, to you, a stop of theirs."
     ),
     clinic: str | None = typer.Option(None, help="The clinic, if several use this patient id."),
 ) -> None:
@@ -61,6 +61,6 @@ def consent(
     output.result(f"In force now: {', '.join(left) or 'nothing'}.")
     if stopped:
         output.say(
-            "The patient has stopped texts. Their START lifts a keyword; a stop in a sentence is"
-            " lifted with --lift-stop, once they have told you that they want texts again."
+            "The patient has stopped texts. Their START lifts a keyword; any other stop is lifted"
+            " with --lift-stop, once they have told you that they want texts again."
         )

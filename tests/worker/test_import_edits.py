@@ -191,6 +191,15 @@ def test_a_wrong_number_is_mended_by_another_with_a_newer_consent(world: World) 
     assert not people.is_stopped(world.services, _person(world).id)
 
 
+def test_the_carriers_refusal_of_a_number_does_not_follow_to_another(world: World) -> None:
+    """It is about that number alone: from the new one a START could never have lifted it."""
+    _people(world, ANA)
+    _stop(world, "carrier_21610")
+    _people(world, ANA.replace("0121", "0122").replace("2026-11-01", "2026-11-29"))
+    assert _person(world).purposes == ["visits"]
+    assert not people.is_stopped(world.services, _person(world).id)
+
+
 def test_a_consent_for_a_number_that_staff_replaced_grants_nothing(world: World) -> None:
     """The file still has the old number, and a newer consent: it was given for the old one."""
     _people(world, ANA)
@@ -205,14 +214,14 @@ def test_a_consent_for_a_number_that_staff_replaced_grants_nothing(world: World)
     assert _person(world).purposes == []
 
 
-def _stop(world: World, reason: StopReason) -> None:
+def _stop(world: World, reason: str) -> None:
     person = _person(world)
     with world.database.transaction() as session:
         patients.opt_out(
             session,
             clinic_id=world.clinic_id,
             blind=person.phone_blind,
-            reason=reason.value,
+            reason=reason,
             occurred_at=world.now,
         )
         patients.record_consent(
@@ -220,7 +229,7 @@ def _stop(world: World, reason: StopReason) -> None:
             patients.by_id(session, person.id),
             action="revoke",
             purposes=person.purposes,
-            method=reason.value,
+            method=reason,
             actor="patient",
             occurred_at=world.now - timedelta(days=5),
         )

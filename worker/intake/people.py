@@ -43,10 +43,8 @@ _SHARED = (
     "another patient has this number; whoever came second gets no automatic text until you say how "
     "they are reached (`aftercare patient reach`), or give them a number of their own"
 )
-#: A stop that was about the number and not the patient's will: another number mends it.
-_WRONG_NUMBER = "wrong_number"
-# What no patient takes along to another number.
-_OF_THE_NUMBER = frozenset({_WRONG_NUMBER, patients.DECEASED})
+#: What begins the reason of a stop that is about the number: no patient takes it along to another.
+_OF_THE_NUMBER = (patients.WRONG_NUMBER, patients.DECEASED, patients.REFUSED, patients.SUSPENDED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -323,9 +321,8 @@ class PatientBatch:
     def _stop_follows(self, session: Session, each: _Touched, known: _Known) -> bool:
         """Stop the new number of a patient who stopped texts on the old one."""
         person = each.person
-        reason = known.stopped.get((person.clinic_id, each.old_number), _WRONG_NUMBER)
-        about_the_number = reason in _OF_THE_NUMBER or reason.startswith(patients.SUSPENDED)
-        if not each.moved or about_the_number:
+        reason = known.stopped.get((person.clinic_id, each.old_number))
+        if not each.moved or reason is None or reason.startswith(_OF_THE_NUMBER):
             return False
         old, actor = each.old_number, self._actor
         stops.take_along(session, person, old, reason=reason, actor=actor, now=self._now)

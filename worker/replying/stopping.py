@@ -25,9 +25,9 @@ _NOT_BY_KEYWORD = "health_questions"
 class StopReason(StrEnum):
     """How the patient stopped. Only a keyword is lifted by START (care rule 20)."""
 
-    KEYWORD = "keyword"
+    KEYWORD = patients.KEYWORD
     WORDS = "words"
-    WRONG_NUMBER = "wrong_number"
+    WRONG_NUMBER = patients.WRONG_NUMBER
 
 
 def stop(

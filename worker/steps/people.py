@@ -13,7 +13,6 @@ from uuid import UUID
 from records import (
     audit,
     clinics,
-    conversation,
     enrollments,
     intake,
     patients,
@@ -23,9 +22,8 @@ from records import (
 )
 from records.base import Session
 from records.patients import Patient
-from schedules.clinic import OptoutHandledBy
 from schedules.reasons import SkipReason
-from worker import enrolling, held, protocols, resting
+from worker import enrolling, held, lifting, protocols, resting
 from worker.endings import end_record, reopen_number
 from worker.intake import batches
 from worker.intake.mapped import MappingFile
@@ -41,7 +39,6 @@ from worker.intake.people import PatientBatch
 from worker.intake.table import read_table
 from worker.intake.written import PLAIN, Written
 from worker.refusal import RefusedError
-from worker.replying.stopping import StopReason
 from worker.services import Services
 
 _HELD, _CLOSED, _ACTIVE = "held", "closed", "active"
@@ -246,15 +243,15 @@ def grant(
     """Write a consent to the ledger; return the purposes now in force.
 
     By itself it lifts no stop, only the rest of a number that was out of service. With `lift_stop`
-    it also takes back a stop that the patient wrote in a sentence, after staff have spoken with
-    them; RefusedError says what stands where that can't be.
+    it also takes back a stop, after staff have spoken with the patient (`worker.lifting`).
+    RefusedError says what stands where that can't be.
     """
     _check_purposes(purposes)
     with services.database.transaction() as session:
         person = intake.lock_patient(session, patient_id)
         _refuse_closed(person)
         if lift_stop:
-            _lift_stop(session, services, person)
+            lifting.lift_stop(session, services, person)
         begins = not person.purposes
         # Staff have looked at a number whose welcome came back; it is tried once more.
         again = bool(planning.without_welcome(session, [person.id], again=True))
@@ -289,33 +286,6 @@ def text_seen(services: Services, patient_id: UUID, *, actor: str) -> None:
         session.flush()
         enrollments.request_plan_of_patient(session, person.id)
         _record(session, services, person, actor, "patient.text_seen", {})
-
-
-def _lift_stop(session: Session, services: Services, person: Patient) -> None:
-    """Take back a stop said in words; what fell due meanwhile is not replayed (care rule 20)."""
-    clinic_id, blind = person.clinic_id, person.phone_blind
-    stop = patients.opted_out(session, clinic_id=clinic_id, blind=blind)
-    if stop is None:
-        raise RefusedError("There is no stop to lift. Leave --lift-stop out.")
-    # The carrier blocks a number for a keyword by itself, and only their START opens it there.
-    clinic = clinics.by_id(session, clinic_id).file
-    by_us = clinic.optout_handled_by is OptoutHandledBy.APP
-    # Somebody who lives has the number of one who died, and says so.
-    liftable = (StopReason.WORDS, patients.DECEASED, *((StopReason.KEYWORD,) if by_us else ()))
-    if not patients.lift_said_opt_out(
-        session, clinic_id=clinic_id, blind=blind, reasons=liftable, at=services.now
-    ):
-        raise RefusedError(_STAYS.get(stop.reason, _STAYS_ELSE))
-    conversation.close_missed(session, [person.id], now=services.now)
-
-
-_STAYS = {
-    StopReason.KEYWORD.value: "They stopped with a keyword, and the carrier blocks their number:"
-    " ask them to text START.",
-    StopReason.WRONG_NUMBER.value: "Whoever has this number said that it is wrong: record the right"
-    " number, then the consent.",
-}
-_STAYS_ELSE = "The carrier refuses this number: ask them to text START, or record another number."
 
 
 def revoke(
