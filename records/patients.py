@@ -385,6 +385,13 @@ def opted_out(session: Session, *, clinic_id: UUID, blind: bytes) -> OptOut | No
     return row if row is not None and row.lifted_at is None else None
 
 
+def lock_opt_out(session: Session, *, clinic_id: UUID, blind: bytes) -> OptOut | None:
+    """Lock and return what is on record of this number's stop, lifted or not, if anything."""
+    mine = select(OptOut).where(OptOut.clinic_id == clinic_id, OptOut.phone_blind == blind)
+    locked = mine.with_for_update().execution_options(populate_existing=True)
+    return session.scalars(locked).first()
+
+
 _OPT_OUTS = "opt_outs"
 
 

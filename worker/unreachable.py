@@ -8,19 +8,45 @@ from datetime import datetime
 from uuid import UUID
 
 from messages.errorcodes import ErrorClass, ErrorRule, classify
-from records import patients, stopping
+from records import inbox, patients, stopping
 from records.base import Session
+from records.stopping import Recipient
+from worker.replying.stopping import STARTS
 
 
 def heed(session: Session, message_id: UUID, code: int | None, *, now: datetime) -> None:
-    """Remember what this code says of the number that the message went to, if anything."""
+    """Remember what this code says of the number that the message went to, if anything.
+
+    A receipt may come after what its number wrote since the text went; then it says nothing more.
+    """
     rule = classify(code)
     if not says_something(rule):
         return
-    # Not stored as the patient's own word: a reassigned number is refused the same way.
+    to = stopping.recipient_of(session, message_id)
+    went_at = to.submitted_at or now
     opted_out = rule.error_class is ErrorClass.opt_out
+    over = _was_opened(session, to, went_at) if opted_out else _was_proved(session, to, went_at)
+    if over:
+        return
+    # Not stored as the patient's own word: a reassigned number is refused the same way.
     kind = patients.REFUSED if opted_out else patients.SUSPENDED
-    stopping.stop_recipient_of(session, message_id, reason=f"{kind}{code}", now=now)
+    stopping.stop_recipient(session, to, reason=f"{kind}{code}", occurred_at=went_at, now=now)
+
+
+def _was_opened(session: Session, to: Recipient, went_at: datetime) -> bool:
+    """Whether a START came after the text went; one that is being stored is waited for."""
+    patients.lock_opt_out(session, clinic_id=to.clinic_id, blind=to.blind)
+    return inbox.heard_after(session, to.clinic_id, to.blind, went_at, changes=STARTS)
+
+
+def _was_proved(session: Session, to: Recipient, went_at: datetime) -> bool:
+    """Whether the number wrote, or staff vouched for it, after the text went."""
+    before = patients.lock_opt_out(session, clinic_id=to.clinic_id, blind=to.blind)
+    was_out = before is not None and before.reason.startswith(patients.SUSPENDED)
+    vouched_at = (to.proved_at, before.lifted_at if before and was_out else None)
+    if any(at is not None and at > went_at for at in vouched_at):
+        return True
+    return inbox.heard_after(session, to.clinic_id, to.blind, went_at)
 
 
 def says_something(rule: ErrorRule) -> bool:

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from messages.gateways.fake import lose_answer
 from records import receipts as kept
 from tests.support.world import World, make_clinic, make_due, make_patients, make_visits, phone_of
-from worker.steps import receipts
+from tests.worker.talk import Talk
+from worker.steps import people, receipts, receive, replies
+from worker.steps.receive import Received
 
 
 def _store(
@@ -94,6 +96,73 @@ def test_an_opt_out_told_by_a_receipt_is_remembered(world: World) -> None:
     message = world.message(message_id)
     assert (message.status, message.reason, message.error_code) == ("failed", "code_21610", 21610)
     assert world.execute("SELECT reason FROM opt_out")[0][0] == "carrier_21610"
+
+
+def _writes(world: World, body: str) -> str | None:
+    """Let the patient write a minute later; return what that changed."""
+    world.advance(minutes=1)
+    written = Talk(world).sms(body, sid=f"SM{body.lower():0>32}")
+    found = receive.store(world.services, written, source="push", received_at=world.now)
+    replies.run(world.services)
+    assert isinstance(found, Received)
+    return found.opt_change
+
+
+def _stop_in_force(world: World) -> str | None:
+    rows = world.execute("SELECT reason FROM opt_out WHERE lifted_at IS NULL")
+    return str(rows[0][0]) if rows else None
+
+
+@pytest.mark.parametrize(("stop", "did"), [(True, "start"), (False, "start_idle")])
+def test_a_late_opt_out_of_a_text_before_a_start_changes_nothing(
+    world: World, *, stop: bool, did: str
+) -> None:
+    """START has opened the number since, also where the webhook of the STOP was lost."""
+    message_id, sid = _sent(world)
+    if stop:
+        _writes(world, "STOP")
+    assert _writes(world, "START") == did
+    _store(world, message_id, sid, "failed", 21610)
+    receipts.run(world.services)
+    assert world.message(message_id).error_code == 21610
+    assert _stop_in_force(world) is None
+
+
+def test_an_opt_out_of_a_text_after_a_start_is_remembered(world: World) -> None:
+    """That START did not open the number."""
+    world.due()
+    _writes(world, "START")
+    world.send()
+    [text] = world.texts()
+    _store(world, text.id, str(text.sid), "failed", 21610)
+    receipts.run(world.services)
+    assert _stop_in_force(world) == "carrier_21610"
+
+
+def test_a_number_that_wrote_since_is_not_out_of_service(world: World) -> None:
+    """The carrier's word on a text comes after the reply of whoever has the number."""
+    message_id, sid = _sent(world)
+    _writes(world, "hello")
+    _store(world, message_id, sid, "undelivered", 30005)
+    receipts.run(world.services)
+    assert _stop_in_force(world) is None
+
+
+def test_a_number_that_staff_vouched_for_since_is_not_out_of_service(world: World) -> None:
+    """Of two texts that came back the second is told of only after staff looked at the number."""
+    [first] = world.due()
+    world.send()
+    receipt = world.gateway.created()[-1]
+    _store(world, first, receipt.sid, "undelivered", 30005)
+    receipts.run(world.services)
+    assert _stop_in_force(world) == "suspended_30005"
+    world.advance(minutes=1)
+    people.grant(
+        world.services, Talk(world).patient().id, purposes=["visits"], method="call", actor="kim"
+    )
+    _store(world, first, receipt.sid, "failed", 30005)
+    receipts.run(world.services)
+    assert _stop_in_force(world) is None
 
 
 def test_an_unknown_status_is_kept_and_changes_nothing(world: World) -> None:
