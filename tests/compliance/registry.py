@@ -165,8 +165,8 @@ RULES: tuple[Rule, ...] = (
         how="The stop's reason decides; the lint of texts knows the carrier's words.",
         sabotage=Sabotage(
             file=_STOPPING,
-            old="if len(people) > 1 or before.reason != StopReason.KEYWORD.value:",
-            new="if len(people) > 1:",
+            old="if len(speakers) > 1 or before.reason != StopReason.KEYWORD.value:",
+            new="if len(speakers) > 1:",
             what="START lifts a stop whatever it was made by",
         ),
     ),

@@ -117,3 +117,17 @@ def test_of_two_keywords_found_in_the_wrong_order_the_later_one_counts(talk: Tal
     _pulled(talk, "STOP", first)
     _pulled(talk, "START", first + timedelta(minutes=5))
     assert _reason(talk) == "keyword"
+
+
+def test_a_keyword_stop_of_two_people_is_lifted_by_staff_once_start_was_written(talk: Talk) -> None:
+    """START lifts nothing there; it opens the number at the carrier, and staff ask who wrote."""
+    talk.someone(2, phone=phone_of(0))
+    talk.says("STOP")
+    with pytest.raises(RefusedError, match="text START"):
+        _lifted(talk)
+
+    talk.world.advance(minutes=5)
+    assert talk.says("START").opt_change == "start_refused"
+    _lifted(talk)
+
+    assert _reason(talk) is None

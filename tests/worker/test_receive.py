@@ -19,7 +19,7 @@ from tests.support.databases import OwnDatabase
 from tests.support.world import World, make_clinic, phone_of
 from tests.worker.talk import Talk, hide_column
 from worker import pulled
-from worker.steps import receive, replies
+from worker.steps import people, receive, replies
 
 
 @pytest.fixture
@@ -192,6 +192,22 @@ def test_start_lifts_no_stop_but_a_keyword_one(talk: Talk) -> None:
     assert talk.patient().purposes == []
     [row] = talk.rows(OptOut)
     assert (row.reason, row.lifted_at) == ("wrong_number", None)
+
+
+@pytest.mark.parametrize(("closed", "did"), [(True, "start"), (False, "start_refused")])
+def test_a_closed_record_on_the_number_keeps_no_start_from_lifting(
+    talk: Talk, *, closed: bool, did: str
+) -> None:
+    """Of two who get texts there neither speaks for the other; a closed record gets none."""
+    talk.someone(2, phone=phone_of(0))
+    if closed:
+        gone = talk.patient(0).id
+        people.close(talk.world.services, gone, reason=people.Reason.DISCHARGED, actor="kim")
+    talk.receive("STOP")
+    talk.world.advance(minutes=5)
+    assert talk.receive("START").opt_change == did
+    given_back = ["check_ins", "visits"] if closed else []
+    assert [talk.patient(number).purposes for number in (0, 1)] == [[], given_back]
 
 
 def test_a_start_found_late_does_not_lift_the_stop_written_after_it(talk: Talk) -> None:

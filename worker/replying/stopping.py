@@ -86,19 +86,26 @@ def start(
     before = patients.opted_out(session, clinic_id=clinic_id, blind=blind)
     if before is None:
         return NOTHING_TO_START
-    # One of two people on a number can't speak for the other: a person asks them both.
-    if len(people) > 1 or before.reason != StopReason.KEYWORD.value:
+    speakers = _speakers(conversation.lock_patients(session, people))
+    if len(speakers) > 1 or before.reason != StopReason.KEYWORD.value:
         return START_REFUSED
     # A START found late, by the pull, was written before this STOP: it lifts nothing.
     if before.occurred_at > occurred_at:
         return START_REFUSED
-    locked = conversation.lock_patients(session, people)
     patients.lift_keyword_opt_out(session, clinic_id=clinic_id, blind=blind, at=now)
-    for person in locked:
+    for person in speakers:
         _grant_back(session, person, blind, inbound_id, occurred_at)
         conversation.close_missed(session, [person.id], now=now)
         enrollments.request_plan_of_patient(session, person.id)
     return STARTED
+
+
+def _speakers(people: Sequence[Patient]) -> list[Patient]:
+    """Return those whose START it may be; of two, none can speak for the other.
+
+    A closed record beside an open one gets no texts, and nobody writes in its name.
+    """
+    return [each for each in people if each.status != "closed"] or list(people)
 
 
 def _grant_back(
