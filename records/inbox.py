@@ -219,21 +219,24 @@ def find(session: Session, inbound_id: UUID) -> Inbound | None:
     return session.scalars(select(Inbound).where(Inbound.id == inbound_id)).first()
 
 
-def heard_after(
+def first_after(
     session: Session,
     clinic_id: UUID,
     blind: bytes,
     at: datetime,
     *,
     changes: Collection[str] | None = None,
-) -> bool:
-    """Whether a number wrote to a clinic after an instant; with `changes` what did one of these."""
-    mine = select(Inbound.id).where(
+) -> Inbound | None:
+    """Return the first text of a number to a clinic after an instant, if there is one.
+
+    With `changes` it is the first that did one of these (`opt_change`).
+    """
+    mine = select(Inbound).where(
         Inbound.clinic_id == clinic_id, Inbound.from_blind == blind, Inbound.received_at > at
     )
     if changes is not None:
         mine = mine.where(Inbound.opt_change.in_(changes))
-    return session.scalars(mine.limit(1)).first() is not None
+    return session.scalars(mine.order_by(Inbound.received_at).limit(1)).first()
 
 
 _LATEST = 200

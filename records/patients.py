@@ -275,27 +275,32 @@ KEYWORD, WRONG_NUMBER = "keyword", "wrong_number"
 REFUSED = "carrier_"
 #: Begins the reason of an opt-out that is the number's and not its owner's: it is out of service.
 SUSPENDED = "suspended_"
+NOBODYS_WORD = (REFUSED, SUSPENDED)
 #: Why a record is closed, and from then on why its number is texted nothing, whoever else has it.
 DECEASED = "deceased"
 
 
 def opt_out(
     session: Session, *, clinic_id: UUID, blind: bytes, reason: str, occurred_at: datetime
-) -> None:
-    """Remember that this number must not be texted by this clinic."""
+) -> OptOut | None:
+    """Remember that this number must not be texted by this clinic.
+
+    Return the stop as it is now; None where one for a stronger reason goes on as it was.
+    """
     row = {"reason": reason, "occurred_at": occurred_at, "lifted_at": None}
     statement = insert(OptOut).values(clinic_id=clinic_id, phone_blind=blind, **row)
-    # Of two keywords the later one counts, also if the carrier's list brings the first after it.
-    again = OptOut.lifted_at.is_(None) & (OptOut.reason == KEYWORD)
+    # Of two words the later one counts, also if the carrier's list brings the first after it.
+    said = (OptOut.reason == KEYWORD) | OptOut.reason.startswith(REFUSED)
+    again = OptOut.lifted_at.is_(None) & said
     latest = case((again, func.greatest(OptOut.occurred_at, occurred_at)), else_=occurred_at)
     statement = statement.on_conflict_do_update(
         index_elements=[OptOut.clinic_id, OptOut.phone_blind],
         set_={**row, "occurred_at": latest},
         where=OptOut.lifted_at.is_not(None) | _weaker_than(reason),
     )
-    session.execute(statement)
-    if known := session.info.get(_OPT_OUTS, {}).pop((clinic_id, blind), None):
-        session.expire(known)
+    session.info.get(_OPT_OUTS, {}).pop((clinic_id, blind), None)
+    written = statement.returning(OptOut).execution_options(populate_existing=True)
+    return session.scalars(written).first()
 
 
 def _weaker_than(reason: str) -> ColumnElement[bool]:

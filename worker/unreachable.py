@@ -36,7 +36,7 @@ def heed(session: Session, message_id: UUID, code: int | None, *, now: datetime)
 def _was_opened(session: Session, to: Recipient, went_at: datetime) -> bool:
     """Whether a START came after the text went; one that is being stored is waited for."""
     patients.lock_opt_out(session, clinic_id=to.clinic_id, blind=to.blind)
-    return inbox.heard_after(session, to.clinic_id, to.blind, went_at, changes=STARTS)
+    return inbox.first_after(session, to.clinic_id, to.blind, went_at, changes=STARTS) is not None
 
 
 def _was_proved(session: Session, to: Recipient, went_at: datetime) -> bool:
@@ -46,7 +46,7 @@ def _was_proved(session: Session, to: Recipient, went_at: datetime) -> bool:
     vouched_at = (to.proved_at, before.lifted_at if before and was_out else None)
     if any(at is not None and at > went_at for at in vouched_at):
         return True
-    return inbox.heard_after(session, to.clinic_id, to.blind, went_at)
+    return inbox.first_after(session, to.clinic_id, to.blind, went_at) is not None
 
 
 def says_something(rule: ErrorRule) -> bool:

@@ -220,6 +220,47 @@ def test_a_start_found_late_does_not_lift_the_stop_written_after_it(talk: Talk) 
     assert late.opt_change == "start_refused"
 
 
+def test_a_stop_found_late_does_not_undo_the_start_written_after_it(talk: Talk) -> None:
+    """The STOP's webhook was lost, the START's was not: texts go on, and a person asks.
+
+    The reminder planned meanwhile goes; what a START never gives back is gone (care rule 20).
+    """
+    talk.world.publish_protocols()
+    talk.world.book(starts_in=timedelta(days=7))
+    talk.world.plan()
+    written = talk.world.now
+    talk.world.advance(minutes=5)
+    assert talk.says("START").opt_change == "start_idle"
+    talk.world.advance(minutes=10)
+    late = receive.store(talk.world.services, talk.sms("STOP"), source="pull", received_at=written)
+    replies.run(talk.world.services)
+    assert late.opt_change == "stop_overtaken"
+    [stop] = talk.rows(OptOut)
+    assert (stop.reason, stop.lifted_at) == ("keyword", talk.world.now)
+    assert talk.patient().purposes == ["check_ins", "visits"]
+    assert [row.action for row in talk.rows(Consent)] == ["revoke", "grant"]
+    assert "question" in talk.reasons
+    assert "optout_confirm" not in talk.answers
+    talk.world.plan()
+    talk.world.send()
+    assert [row.status for row in talk.world.texts() if row.step == "visit_7d"] == ["accepted"]
+
+
+def test_a_stop_found_late_stands_if_another_came_after_the_start(talk: Talk) -> None:
+    """The START between the two lifts neither."""
+    talk.someone()
+    written = talk.world.now
+    talk.world.advance(minutes=5)
+    talk.receive("START")
+    talk.world.advance(minutes=5)
+    talk.receive("STOP")
+    late = receive.store(talk.world.services, talk.sms("STOP"), source="pull", received_at=written)
+    assert late.opt_change == "stop_again"
+    [stop] = talk.rows(OptOut)
+    assert (stop.lifted_at, stop.occurred_at) == (None, talk.world.now)
+    assert talk.patient().purposes == []
+
+
 def test_start_replays_no_text_that_was_missed(talk: Talk) -> None:
     """What fell due during the stop stays unsent; what is ahead comes back."""
     talk.world.publish_protocols()

@@ -37,6 +37,8 @@ def stopped(case: Case) -> None:
     asked = case.open_prompts
     wanted = case.read_as(bound=bool(asked), keyword=case.body)
     case.open(*wanted)
+    if case.inbound.opt_change == stopping.OVERTAKEN:
+        _ask_whether_to_start(case)
     if case.inbound.opt_change != stopping.STOPPED:
         return
     if Intent.wrong_number in case.intents:

@@ -9,13 +9,14 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from records import conversation, enrollments, patients, stopping
+from records import conversation, enrollments, inbox, intake, patients, stopping
 from records.base import Session
-from records.patients import Patient
+from records.patients import OptOut, Patient
 from worker import resting
 
 #: What the storing transaction did, as `inbound.opt_change` keeps it.
-STOPPED, STOPPED_BEFORE = "stop", "stop_again"
+STOPPED, STOPPED_BEFORE, OVERTAKEN = "stop", "stop_again", "stop_overtaken"
+STOPS = frozenset({STOPPED, STOPPED_BEFORE, OVERTAKEN})
 STARTED, START_REFUSED, NOTHING_TO_START = "start", "start_refused", "start_idle"
 STARTS = frozenset({STARTED, START_REFUSED, NOTHING_TO_START})
 
@@ -41,28 +42,24 @@ def stop(
     occurred_at: datetime,
     now: datetime,
 ) -> str:
-    """Stop a number in a clinic: opt-out, ledger, and every unsent row of everyone on it."""
+    """Stop a number in a clinic: opt-out, ledger, and every unsent row of everyone on it.
+
+    A keyword that is found after the START that took it back ends nothing; the ledger has both.
+    """
     locked = conversation.lock_patients(session, people)
     before = patients.opted_out(session, clinic_id=clinic_id, blind=blind)
     # A number that was out of service says nothing of its owner's wish.
     stopped_before = before is not None and not before.reason.startswith(patients.SUSPENDED)
-    patients.opt_out(
+    said_before = before is not None and not before.reason.startswith(patients.NOBODYS_WORD)
+    stands = patients.opt_out(
         session, clinic_id=clinic_id, blind=blind, reason=reason.value, occurred_at=occurred_at
     )
     for person in locked:
-        if person.purposes:
-            patients.record_consent(
-                session,
-                person,
-                action="revoke",
-                purposes=person.purposes,
-                method=reason.value,
-                actor="patient",
-                occurred_at=occurred_at,
-                inbound_id=inbound_id,
-            )
+        _take_away(session, person, reason, inbound_id, occurred_at)
+    if stands is not None and not said_before and _taken_back(session, stands, locked, now):
+        return OVERTAKEN
+    for person in locked:
         resting.end_for_clear(session, person)
-        enrollments.request_plan_of_patient(session, person.id)
     if not stopped_before:
         # What is unsent after an earlier stop is that stop's one confirmation.
         stopping.cancel_unsent_of_number(
@@ -70,6 +67,44 @@ def stop(
         )
         conversation.cancel_answers_to_stranger(session, clinic_id, blind, now=now)
     return STOPPED_BEFORE if stopped_before else STOPPED
+
+
+def _take_away(
+    session: Session, person: Patient, reason: StopReason, inbound_id: UUID, occurred_at: datetime
+) -> None:
+    if person.purposes:
+        patients.record_consent(
+            session,
+            person,
+            action="revoke",
+            purposes=person.purposes,
+            method=reason.value,
+            actor="patient",
+            occurred_at=occurred_at,
+            inbound_id=inbound_id,
+        )
+    enrollments.request_plan_of_patient(session, person.id)
+
+
+def _taken_back(session: Session, stop: OptOut, people: Sequence[Patient], now: datetime) -> bool:
+    """Lift a stop that was found too late: after a START that was written behind it.
+
+    What is planned stays, and is judged anew by the consent that is left.
+    """
+    speakers = _speakers(people)
+    if len(speakers) > 1 or stop.reason != StopReason.KEYWORD:
+        return False
+    later = inbox.first_after(
+        session, stop.clinic_id, stop.phone_blind, stop.occurred_at, changes=STARTS
+    )
+    if later is None:
+        return False
+    stop.lifted_at = now
+    for person in speakers:
+        _grant_back(session, person, stop.phone_blind, later.id, later.received_at)
+    session.flush()
+    intake.release_of_patients(session, [person.id for person in people])
+    return True
 
 
 def start(

@@ -15,6 +15,7 @@ from schedules import ladder
 from schedules.staffing import Severity
 from worker import resting
 from worker.logs import get_logger
+from worker.replying import stopping
 from worker.replying.case import SAFETY, Case
 from worker.replying.prompted import answered_beside, hold_beside, record
 from worker.replying.unprompted import PAUSE, most_worrying, open_scale, rested_until_asked
@@ -55,7 +56,7 @@ def alarmed(case: Case) -> None:
 
 def _open(case: Case) -> None:
     # The item comes first and for itself: no trouble with the reply may cost the page.
-    stopped = case.inbound.opt_change in {"stop", "stop_again"}
+    stopped = case.inbound.opt_change in stopping.STOPS
     bound = case.prompt is not None or (stopped and bool(case.open_prompts))
     case.open(*case.read_as(bound=bound, keyword=case.body))
     case.nudges.add(("pages", str(case.clinic.id)))

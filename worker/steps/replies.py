@@ -26,7 +26,7 @@ from schedules.followups import FollowUpReason, WantedFollowUp
 from schedules.staffing import Severity
 from worker import unplanned
 from worker.logs import get_logger
-from worker.replying import arriving, hearing
+from worker.replying import arriving, hearing, stopping
 from worker.replying.case import Case, Known
 from worker.replying.conversing import said_to_staff
 from worker.replying.leaving import (
@@ -190,7 +190,7 @@ def handle(case: Case) -> None:
         safety(case)
     elif case.alarmed:
         alarmed(case)
-    elif case.inbound.opt_change in {"stop", "stop_again"}:
+    elif case.inbound.opt_change in stopping.STOPS:
         closed_record(case) if case.is_closed else stopped(case)
     elif case.started and case.intents[0] is Intent.start:
         closed_record(case) if case.is_closed else started(case)
