@@ -239,6 +239,18 @@ def first_after(
     return session.scalars(mine.order_by(Inbound.received_at).limit(1)).first()
 
 
+def taken_for(
+    session: Session, clinic_id: UUID, blind: bytes, *, intent: str, since: datetime
+) -> list[Inbound]:
+    """Return the texts of a number since then that were ever taken for this, also among others."""
+    mine = select(Inbound).where(
+        Inbound.clinic_id == clinic_id, Inbound.from_blind == blind, Inbound.received_at >= since
+    )
+    corrected = select(ReadingCorrection.inbound_id).where(ReadingCorrection.intent == intent)
+    read = (Inbound.intent == intent) | Inbound.also.contains([intent])
+    return list(session.scalars(mine.where(read | Inbound.id.in_(corrected))))
+
+
 _LATEST = 200
 
 

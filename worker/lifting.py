@@ -18,26 +18,35 @@ from worker.replying.stopping import StopReason
 from worker.services import Services
 
 # Somebody who lives has the number of one who died, and says so.
-_LIFTABLE = frozenset({StopReason.WORDS, StopReason.KEYWORD, patients.DECEASED})
+_LIFTABLE = frozenset({*StopReason, patients.DECEASED})
 
-_WRONG = "Whoever has this number said that it is wrong: record the right number, then the consent."
+_WRONG = (
+    "Whoever has this number said that it is wrong: record the right number, then the consent."
+    " If it was misread, correct the reply; if the patient has told you that the number is theirs,"
+    " add --number-verified."
+)
 _BY_KEYWORD = (
     "They stopped with a keyword, and the carrier blocks their number: ask them to text START."
 )
 _REFUSED = "The carrier refuses this number: ask them to text START, or record another number."
 
 
-def lift_stop(session: Session, services: Services, person: Patient) -> None:
-    """Take back the stop of a patient's number; what fell due meanwhile is not replayed (rule 20).
+def lift_stop(
+    session: Session, services: Services, person: Patient, *, number_verified: bool
+) -> str:
+    """Take back the stop of a patient's number, and return what it was for.
 
-    Raises RefusedError where there is none, or where it is not for staff to lift, with what to do.
+    What fell due meanwhile is not replayed (rule 20). `number_verified` is staff's word that the
+    patient has this number. Where it was called wrong, nothing proves it any more: the next reply
+    does. Raises RefusedError where there is no stop, or where it is not for staff to lift.
     """
     clinic_id, blind = person.clinic_id, person.phone_blind
     stop = patients.opted_out(session, clinic_id=clinic_id, blind=blind)
     if stop is None:
         raise RefusedError("There is no stop to lift. Leave --lift-stop out.")
     refused = stop.reason.startswith(patients.REFUSED)
-    if stop.reason == StopReason.WRONG_NUMBER:
+    wrong = stop.reason == StopReason.WRONG_NUMBER
+    if wrong and not (number_verified or _was_misread(session, stop)):
         raise RefusedError(_WRONG)
     if stop.reason not in _LIFTABLE and not refused:
         raise RefusedError(_REFUSED)
@@ -47,6 +56,21 @@ def lift_stop(session: Session, services: Services, person: Patient) -> None:
         session, clinic_id=clinic_id, blind=blind, reasons=[stop.reason], at=services.now
     )
     conversation.close_missed(session, [person.id], now=services.now)
+    if wrong:
+        person.proved_at = None
+    return stop.reason
+
+
+def _was_misread(session: Session, stop: OptOut) -> bool:
+    """Whether staff have corrected each text since that called the number wrong."""
+    wrong = StopReason.WRONG_NUMBER.value
+    texts = inbox.taken_for(
+        session, stop.clinic_id, stop.phone_blind, intent=wrong, since=stop.occurred_at
+    )
+    meant = inbox.corrections_of(session, [text.id for text in texts])
+    return bool(texts) and all(
+        text.id in meant and meant[text.id].intent != wrong for text in texts
+    )
 
 
 def _is_blocked(session: Session, services: Services, stop: OptOut) -> bool:

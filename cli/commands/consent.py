@@ -33,12 +33,17 @@ def consent(
     lift_stop: bool = typer.Option(
         False, "--lift-stop", help="They took back, to you, a stop of theirs."
     ),
+    number_verified: bool = typer.Option(
+        False, "--number-verified", help="They told you that the number called wrong is theirs."
+    ),
     clinic: str | None = typer.Option(None, help="The clinic, if several use this patient id."),
 ) -> None:
     """Write a grant or a revocation to the ledger; it is in force at once."""
     named = tuple(part.strip() for part in purposes.replace(",", ";").split(";") if part.strip())
     if lift_stop and action is Action.REVOKE:
         refuse("--lift-stop: a revocation lifts nothing.")
+    if number_verified and not lift_stop:
+        refuse("--number-verified: say it together with --lift-stop.")
     if not method.strip():
         refuse("--method: say how the patient said so.")
     with services() as running:
@@ -52,6 +57,7 @@ def consent(
                 wording_version=version,
                 actor=ACTOR,
                 lift_stop=lift_stop,
+                number_verified=number_verified,
             )
         else:
             left = people.revoke(

@@ -55,7 +55,9 @@ def correct(
 def _say(done: Corrected) -> None:
     output.say(_CHANGED[done.changed])
     if done.stop_stays:
-        output.say("The stop stays in force: only the patient's START lifts it.")
+        output.say(
+            "The stop stays in force. `aftercare consent --lift-stop` says how it is lifted."
+        )
 
 
 def _actor(running: Services, email: str | None) -> str:

@@ -1,16 +1,19 @@
 """Stops that staff take back with the patient, and those that stay until a START has come."""
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import pytest
 
 from messages.gateways.fake import refuse
+from messages.replies import Intent
 from records import patients
+from records.audit import AuditEvent
 from records.patients import OptOut
 from tests.support.world import World, phone_of
 from tests.worker.talk import Talk
 from worker.refusal import RefusedError
-from worker.steps import people, receive, replies
+from worker.steps import corrections, people, receive, replies
 
 
 @pytest.fixture
@@ -19,7 +22,7 @@ def talk(world: World) -> Talk:
     return Talk(world)
 
 
-def _lifted(talk: Talk, number: int = 0) -> tuple[str, ...]:
+def _lifted(talk: Talk, number: int = 0, *, verified: bool = False) -> tuple[str, ...]:
     return people.grant(
         talk.world.services,
         talk.patient(number).id,
@@ -27,6 +30,7 @@ def _lifted(talk: Talk, number: int = 0) -> tuple[str, ...]:
         method="verbal",
         actor="kim@clinic.test",
         lift_stop=True,
+        number_verified=verified,
     )
 
 
@@ -128,6 +132,60 @@ def test_a_keyword_stop_of_two_people_is_lifted_by_staff_once_start_was_written(
 
     talk.world.advance(minutes=5)
     assert talk.says("START").opt_change == "start_refused"
+    _lifted(talk)
+
+    assert _reason(talk) is None
+
+
+def _correct(talk: Talk, inbound_id: UUID, intent: Intent) -> None:
+    services = talk.world.services
+    corrections.correct(services, inbound_id, intent=intent, value=None, actor="kim@clinic.test")
+
+
+def test_a_number_called_wrong_is_theirs_where_the_patient_told_staff_so(talk: Talk) -> None:
+    """They meant another; nothing proves it until they reply, and the welcome goes first."""
+    talk.world.publish_protocols()
+    talk.someone()
+    talk.says("wrong number")
+    talk.world.send()
+    with pytest.raises(RefusedError, match="--number-verified"):
+        _lifted(talk)
+
+    _lifted(talk, verified=True)
+
+    assert (_reason(talk), talk.patient().proved_at) == (None, None)
+    talk.world.plan()
+    talk.world.advance(minutes=5)
+    talk.world.send()
+    welcome = [text for text in talk.world.texts() if text.protocol == "welcome"]
+    assert [text.status for text in welcome] == ["accepted"]
+    [event] = [each for each in talk.rows(AuditEvent) if each.action == "stop.lifted"]
+    assert event.actor == "kim@clinic.test"
+
+
+def test_a_number_misread_as_wrong_is_lifted_once_each_such_text_is_corrected(talk: Talk) -> None:
+    """As long as one of them stands, whoever has the number may be somebody else."""
+    talk.someone()
+    texts = [talk.says("wrong number"), talk.says("you have the wrong number")]
+    _correct(talk, texts[0].id, Intent.callback_request)
+    with pytest.raises(RefusedError, match="right number"):
+        _lifted(talk)
+
+    _correct(talk, texts[1].id, Intent.callback_request)
+    _lifted(talk)
+
+    assert _reason(talk) is None
+
+
+def test_a_text_corrected_to_a_wrong_number_and_back_stops_no_more(talk: Talk) -> None:
+    """The mistake was the correction."""
+    talk.someone()
+    text = talk.says("who is calling from this number all the time")
+    _correct(talk, text.id, Intent.wrong_number)
+    with pytest.raises(RefusedError, match="right number"):
+        _lifted(talk)
+
+    _correct(talk, text.id, Intent.callback_request)
     _lifted(talk)
 
     assert _reason(talk) is None

@@ -39,6 +39,7 @@ from worker.intake.people import PatientBatch
 from worker.intake.table import read_table
 from worker.intake.written import PLAIN, Written
 from worker.refusal import RefusedError
+from worker.replying.stopping import StopReason
 from worker.services import Services
 
 _HELD, _CLOSED, _ACTIVE = "held", "closed", "active"
@@ -239,22 +240,27 @@ def grant(
     actor: str,
     wording_version: str | None = None,
     lift_stop: bool = False,
+    number_verified: bool = False,
 ) -> tuple[str, ...]:
     """Write a consent to the ledger; return the purposes now in force.
 
     By itself it lifts no stop, only the rest of a number that was out of service. With `lift_stop`
-    it also takes back a stop, after staff have spoken with the patient (`worker.lifting`).
-    RefusedError says what stands where that can't be.
+    it also takes back a stop, after staff have spoken with the patient (`worker.lifting`), and
+    whose number was called wrong is welcomed anew. RefusedError says what stands where that can't
+    be.
     """
     _check_purposes(purposes)
     with services.database.transaction() as session:
         person = intake.lock_patient(session, patient_id)
         _refuse_closed(person)
-        if lift_stop:
-            lifting.lift_stop(session, services, person)
         begins = not person.purposes
         # Staff have looked at a number whose welcome came back; it is tried once more.
         again = bool(planning.without_welcome(session, [person.id], again=True))
+        if lift_stop:
+            lifted = lifting.lift_stop(session, services, person, number_verified=number_verified)
+            again = again or lifted == StopReason.WRONG_NUMBER
+            details = {"reason": lifted, "number_verified": number_verified}
+            _record(session, services, person, actor, "stop.lifted", details)
         _write(session, services, person, "grant", purposes, method, actor, wording_version)
         patients.lift_suspension(
             session, clinic_id=person.clinic_id, blind=person.phone_blind, at=services.now
