@@ -4,7 +4,7 @@ Both end what is unsent, and a person is told. The second is over once the numbe
 by a text from it, or by staff who record a consent given on it.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from messages.errorcodes import ErrorClass, ErrorRule, classify
@@ -12,6 +12,9 @@ from records import inbox, patients, stopping
 from records.base import Session
 from records.stopping import Recipient
 from worker.replying.stopping import STARTS
+
+# The carrier's list tells when a reply came by whole seconds: one may seem older than the text.
+_WHOLE_SECONDS = timedelta(seconds=1)
 
 
 def heed(session: Session, message_id: UUID, code: int | None, *, now: datetime) -> None:
@@ -46,7 +49,8 @@ def _was_proved(session: Session, to: Recipient, went_at: datetime) -> bool:
     vouched_at = (to.proved_at, before.lifted_at if before and was_out else None)
     if any(at is not None and at > went_at for at in vouched_at):
         return True
-    return inbox.first_after(session, to.clinic_id, to.blind, went_at) is not None
+    since = went_at - _WHOLE_SECONDS
+    return inbox.first_after(session, to.clinic_id, to.blind, since) is not None
 
 
 def says_something(rule: ErrorRule) -> bool:

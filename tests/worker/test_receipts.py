@@ -148,6 +148,18 @@ def test_a_number_that_wrote_since_is_not_out_of_service(world: World) -> None:
     assert _stop_in_force(world) is None
 
 
+def test_a_number_that_wrote_in_the_same_second_is_not_out_of_service(world: World) -> None:
+    """The carrier's list tells of a quick reply by whole seconds, as if it came before the text."""
+    world.advance(seconds=0.7)
+    message_id, sid = _sent(world)
+    quick = Talk(world).sms("hello")
+    at = world.now.replace(microsecond=0)
+    receive.store(world.services, quick, source="pull", received_at=at)
+    _store(world, message_id, sid, "undelivered", 30005)
+    receipts.run(world.services)
+    assert _stop_in_force(world) is None
+
+
 def test_a_number_that_staff_vouched_for_since_is_not_out_of_service(world: World) -> None:
     """Of two texts that came back the second is told of only after staff looked at the number."""
     [first] = world.due()
