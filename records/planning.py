@@ -70,18 +70,34 @@ def number_taken(session: Session, patient_ids: Sequence[UUID]) -> set[UUID]:
     return set(session.scalars(_TAKEN, {"patients": list(patient_ids)}))
 
 
+class Resting(NamedTuple):
+    """A question that rests after so many misses in a row, of one enrollment."""
+
+    enrollment_id: UUID
+    patient_id: UUID
+    step: str
+    after: int
+
+
+# The newest of each question, however long ago: one that rests has no newer ones.
 _MISSES = text("""
-    SELECT m.enrollment_id, c.item, c.status FROM check_in c
-    JOIN message m ON m.id = c.message_id AND m.clinic_id = c.clinic_id
-    WHERE c.patient_id = ANY(CAST(:patients AS uuid[])) AND c.asked_at > :since
-      AND m.enrollment_id = ANY(CAST(:enrollments AS uuid[])) AND m.nudge_for IS NULL
-      AND c.asked_at > COALESCE((
-          SELECT max(f.resolved_at) FROM follow_up f
-          WHERE f.patient_id = c.patient_id AND f.reason = :reason), '-infinity')
+    SELECT w.enrollment_id, w.step, c.status
+    FROM unnest(CAST(:enrollments AS uuid[]), CAST(:patients AS uuid[]), CAST(:steps AS text[]),
+                CAST(:afters AS int[])) AS w(enrollment_id, patient_id, step, after)
+    CROSS JOIN LATERAL (
+        SELECT c.status, c.asked_at FROM check_in c
+        JOIN message m ON m.id = c.message_id AND m.clinic_id = c.clinic_id
+        WHERE c.patient_id = w.patient_id AND c.item = w.step
+          AND m.enrollment_id = w.enrollment_id AND m.nudge_for IS NULL
+          -- These say nothing about a patient's silence, either way.
+          AND c.status NOT IN ('open', 'void')
+          AND c.asked_at > COALESCE((
+              SELECT max(f.resolved_at) FROM follow_up f
+              WHERE f.patient_id = w.patient_id AND f.reason = :reason), '-infinity')
+        ORDER BY c.asked_at DESC LIMIT w.after
+    ) AS c
     ORDER BY c.asked_at DESC
 """)
-#: What says nothing about a patient's silence, either way.
-_SAYS_NOTHING = frozenset({"open", "void"})
 
 
 _NO_WELCOME = text("""
@@ -105,16 +121,22 @@ def without_welcome(
     return set(session.scalars(_NO_WELCOME, values))
 
 
-def misses_running(
-    session: Session, patients: Sequence[UUID], enrollments: Sequence[UUID], *, since: datetime
-) -> dict[UUID, dict[str, int]]:
-    """Count, by enrollment and step, the questions missed in a row since staff last acted on it."""
-    values = {"patients": list(patients), "enrollments": list(enrollments), "since": since}
-    reason = FollowUpReason.MISSED_CHECK_INS.value
+def misses_running(session: Session, asked: Sequence[Resting]) -> dict[UUID, dict[str, int]]:
+    """Count, by enrollment and step, the questions missed in a row since staff last acted on it.
+
+    It is counted up to the number after which the question rests.
+    """
+    values = {
+        "enrollments": [each.enrollment_id for each in asked],
+        "patients": [each.patient_id for each in asked],
+        "steps": [each.step for each in asked],
+        "afters": [each.after for each in asked],
+        "reason": FollowUpReason.MISSED_CHECK_INS.value,
+    }
     running: dict[UUID, dict[str, int]] = {}
     over: set[tuple[UUID, str]] = set()
-    for enrollment, step, status in session.execute(_MISSES, {**values, "reason": reason}):
-        if status in _SAYS_NOTHING or (enrollment, step) in over:
+    for enrollment, step, status in session.execute(_MISSES, values):
+        if (enrollment, step) in over:
             continue
         if status == "missed":
             counts = running.setdefault(enrollment, {})

@@ -302,7 +302,7 @@ def patient_contexts(
     lapses = planning.last_lapses(session, list(by_patient))
     taken = planning.number_taken(session, list(by_patient))
     published = {place: clinic.protocols for place, clinic in clinic_contexts.items()}
-    misses = remembered.misses(session, rows, published, now=now)
+    misses = remembered.misses(session, rows, published)
     seen = {visit.id: visit for mine in visits.values() for visit in mine}
     known = remembered.rows_of(session, rows, seen, published, now=now)
     contexts = []

@@ -14,14 +14,15 @@ from records import planning
 from records.appointments import Appointment
 from records.base import Session
 from records.enrollments import Enrollment, OverBefore, to_plan
+from records.planning import Resting
 from schedules.errors import ProtocolError
 from schedules.over import is_over, over_before
 from schedules.protocol import Anchor, Protocol
 from schedules.reconcile import ExistingRow
+from worker.enrolling import WITHDRAWN
 
 # Rows of enrollments without a visit that are older say nothing about what is planned now.
 _REMEMBERED = timedelta(days=30)
-_SILENT_SINCE = timedelta(days=60)
 
 #: Statuses of a text that arrived, or may have.
 MAY_HAVE_ARRIVED = frozenset({"submitting", "unknown", "accepted", "sent", "delivered"})
@@ -105,16 +106,14 @@ def _still_planned(
 
 
 def misses(
-    session: Session, enrollments: Sequence[Enrollment], protocols: Protocols, *, now: datetime
+    session: Session, enrollments: Sequence[Enrollment], protocols: Protocols
 ) -> dict[UUID, dict[str, int]]:
-    """Count, by enrollment and step, the misses of those whose protocol rests after some."""
-    asked = [row for row in enrollments if _rests(protocols[row.clinic_id].get(row.protocol))]
-    if not asked:
-        return {}
-    people = list({row.patient_id for row in asked})
-    ids = [row.id for row in asked]
-    return planning.misses_running(session, people, ids, since=now - _SILENT_SINCE)
-
-
-def _rests(found: tuple[Protocol, int] | None) -> bool:
-    return found is not None and any(step.pause_after for step in found[0].steps)
+    """Count, by enrollment and step, the misses of questions that rest after some."""
+    asked = [
+        Resting(row.id, row.patient_id, step.id, step.pause_after)
+        for row in enrollments
+        if row.status != WITHDRAWN and (found := protocols[row.clinic_id].get(row.protocol))
+        for step in found[0].steps
+        if step.pause_after is not None
+    ]
+    return planning.misses_running(session, asked) if asked else {}

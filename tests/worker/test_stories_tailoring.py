@@ -203,6 +203,19 @@ def test_rule_19_after_five_days_of_silence_a_nicotine_count_rests(desk: Desk) -
     assert desk.due("count_before") != []
 
 
+def test_rule_19_a_question_that_rests_does_not_come_back_by_itself(desk: Desk) -> None:
+    """Nobody has looked at the item when it would be taken up after a dose, three months later."""
+    _enroll(desk, "relapse-prevention-alcohol")
+    desk.waits_until("2026-12-07 12:00")
+    _misses(desk, "daily", 5)
+    desk.jumps_to("2027-03-08 07:00")
+    desk.imports("2027-03-08T08:00", quiet=True)
+    desk.jumps_to("2027-03-08 10:00")
+    desk.records(VisitStatus.CHECKED_OUT, dose=Dose.GIVEN)
+    assert desk.due("daily") == []
+    assert ("skipped", "silent") in desk.why("daily")
+
+
 def _misses(desk: Desk, step: str, count: int) -> None:
     """Have the patient leave so many delivered questions unanswered."""
     desk.world.execute(
