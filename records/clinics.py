@@ -49,7 +49,17 @@ class Clinic(Base):
     @property
     def can_be_read(self) -> bool:
         """Whether there is a file to go by: the present one, or one that held before."""
-        return self.stand_in is not None or _is_readable(self.settings)
+        return self.stand_in is not None or not self.is_broken
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether its present settings can't be read, whatever stands in for them."""
+        return read(self.settings) is None
+
+    @property
+    def file_if_any(self) -> ClinicFile | None:
+        """The file that the clinic goes by; None where neither present nor earlier can be read."""
+        return self.file if self.can_be_read else None
 
 
 def is_paused(since: datetime | None, until: datetime | None, now: datetime) -> bool:
@@ -83,19 +93,20 @@ def _read(settings: str, staff: str) -> ClinicFile:
     return file.with_absences(_absences(json.loads(staff))) if staff else file
 
 
-def _is_readable(settings: dict[str, Any]) -> bool:
+def read(settings: dict[str, Any]) -> ClinicFile | None:
+    """Return kept settings as values; None where this release can't read them."""
     try:
-        _read(json.dumps(settings), "")
+        return _read(json.dumps(settings), "")
     except Exception:  # noqa: BLE001  Whatever is wrong with it, it is no file.
-        return False
-    return True
+        return None
 
 
-def _with_stand_in(session: Session, clinic: Clinic) -> Clinic:
+def with_stand_in(session: Session, clinic: Clinic) -> Clinic:
     """Give a clinic whose file can't be read the newest of its earlier ones that can."""
-    if not _is_readable(clinic.settings):
+    clinic.stand_in = None
+    if clinic.is_broken:
         earlier = (each.settings for each in reversed(versions(session, clinic.id)))
-        clinic.stand_in = next(filter(_is_readable, earlier), None)
+        clinic.stand_in = next(filter(read, earlier), None)
     return clinic
 
 
@@ -216,7 +227,7 @@ def is_away(session: Session, staff_id: UUID, *, at: datetime) -> bool:
 def by_key(session: Session, key: str) -> Clinic | None:
     """Return the clinic whose file bears the id `key`."""
     found = session.scalars(select(Clinic).where(Clinic.key == key)).first()
-    return _with_stand_in(session, found) if found is not None else None
+    return with_stand_in(session, found) if found is not None else None
 
 
 def by_id(session: Session, clinic_id: UUID) -> Clinic:
@@ -224,14 +235,14 @@ def by_id(session: Session, clinic_id: UUID) -> Clinic:
     kept: dict[UUID, Clinic] = session.info.setdefault("clinics", {})
     if clinic_id not in kept:
         found = session.scalars(select(Clinic).where(Clinic.id == clinic_id)).one()
-        kept[clinic_id] = _with_stand_in(session, found)
+        kept[clinic_id] = with_stand_in(session, found)
     return kept[clinic_id]
 
 
 def all_clinics(session: Session) -> list[Clinic]:
     """Return every clinic, by key."""
     found = session.scalars(select(Clinic).order_by(Clinic.key))
-    return [_with_stand_in(session, clinic) for clinic in found]
+    return [with_stand_in(session, clinic) for clinic in found]
 
 
 def active_sender(session: Session, clinic_id: UUID) -> Sender:

@@ -13,7 +13,7 @@ from sqlalchemy import TextClause, select, text
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session, aliased
 
-from records import conversation, followups
+from records import clinics, conversation, followups
 from records.appointments import Appointment
 from records.base import new_id
 from records.clinics import Clinic, Sender, SenderNumber, Staff, StaffAbsence
@@ -32,7 +32,8 @@ def take_turn(session: Session, name: str) -> None:
 def lock_clinic(session: Session, key: str) -> Clinic | None:
     """Lock and return the clinic whose file bears the id `key`."""
     mine = select(Clinic).where(Clinic.key == key)
-    return session.scalars(mine.with_for_update(key_share=True)).first()
+    found = session.scalars(mine.with_for_update(key_share=True)).first()
+    return clinics.with_stand_in(session, found) if found is not None else None
 
 
 def current_sender(session: Session, clinic_id: UUID) -> Sender | None:

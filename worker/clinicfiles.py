@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import cache
 from itertools import chain
 from typing import Any
@@ -74,7 +74,9 @@ class Compared:
     """A file beside what is in force.
 
     What of it is safety content (`safety`) a clinician has to approve, once the clinic has, or
-    had, one, or has patients (`enforced`). `change` is what planning would see.
+    had, one, or has patients (`enforced`). `change` is what planning would see. `mends`: what is
+    in force can't be read, and an earlier version that holds meanwhile was compared; without one
+    there is nothing to compare with (`has_before`), and everything counts as changed.
     """
 
     clinic_id: UUID
@@ -86,6 +88,8 @@ class Compared:
     #: How many unsent texts a change of words reaches, by template.
     reached: Mapping[str, int]
     change: PlanChange
+    mends: bool
+    has_before: bool
 
     @property
     def seen(self) -> str:
@@ -117,7 +121,7 @@ def compare(services: Services, file: ClinicFile) -> Compared | None:
         known = dict(protocols.of_clinic(session, clinic.id))
         for name, number in fresh:
             known[name] = (protocols.parsed(shipped_sources()[name], name), number)
-        changes = changes_between(services.catalog, clinic.file, file)
+        changes = changes_between(services.catalog, clinic.file_if_any, file)
         return Compared(
             clinic_id=clinic.id,
             key=clinic.key,
@@ -127,6 +131,8 @@ def compare(services: Services, file: ClinicFile) -> Compared | None:
             wanted=wanted_of(session, services.catalog, clinic, file),
             enforced=publishing.waits_for_clinician(session, clinic.id),
             change=PlanChange(clinic_id=clinic.id, file=file, protocols=known),
+            mends=clinic.is_broken,
+            has_before=clinic.can_be_read,
         )
 
 
@@ -146,19 +152,22 @@ def wanted_of(
         safety=_safety_of(session, catalog, clinic, file, fresh),
         base_number=None,
         base_settings=signoff.checksum({"settings": clinic.settings, "shipped": shipped}),
-        languages=_languages_of(catalog, clinic.file, file),
+        languages=_languages_of(catalog, clinic.file_if_any, file),
     )
 
 
-def _languages_of(catalog: Catalog, before: ClinicFile, after: ClinicFile) -> tuple[str, ...]:
+def _languages_of(
+    catalog: Catalog, before: ClinicFile | None, after: ClinicFile
+) -> tuple[str, ...]:
     """Give the languages in use, and any other in which words of safety change.
 
     A text in another language is answered in that language (care rule 23).
     """
+    in_use, words = (before.languages, before.to_json()["words"]) if before else ((), {})
     reworded = (change.field.split(".")[2] for change in _safety_wording(catalog, before, after))
-    listed = differences(before.to_json()["words"], after.to_json()["words"])
+    listed = differences(words, after.to_json()["words"])
     phrases = (change.field.partition(".")[0] for change in listed)
-    return tuple(dict.fromkeys([*before.languages, *after.languages, *reworded, *phrases]))
+    return tuple(dict.fromkeys([*in_use, *after.languages, *reworded, *phrases]))
 
 
 def closed_on(settings: Mapping[str, Any], days: Collection[date]) -> dict[str, Any]:
@@ -198,10 +207,15 @@ def check_wording(catalog: Catalog, file: ClinicFile) -> None:
         raise UnfitWordingError(faults)
 
 
-def changes_between(catalog: Catalog, before: ClinicFile, after: ClinicFile) -> tuple[Change, ...]:
-    """Return what reads otherwise than before, texts with the words that patients get."""
-    old, new = before.to_json(), after.to_json()
-    old.pop("wording"), new.pop("wording")
+def changes_between(
+    catalog: Catalog, before: ClinicFile | None, after: ClinicFile
+) -> tuple[Change, ...]:
+    """Return what reads otherwise than before, texts with the words that patients get.
+
+    Without a file of before that is everything.
+    """
+    old, new = before.to_json() if before else {}, after.to_json()
+    old.pop("wording", None), new.pop("wording")
     return (*differences(old, new), *_reworded(catalog, before, after))
 
 
@@ -211,10 +225,11 @@ def reworded(changes: Sequence[Change]) -> list[str]:
     return list(dict.fromkeys(place[1] for place in places if place[0] == WORDING))
 
 
-def _reworded(catalog: Catalog, before: ClinicFile, after: ClinicFile) -> Iterator[Change]:
+def _reworded(catalog: Catalog, before: ClinicFile | None, after: ClinicFile) -> Iterator[Change]:
     """Give each text whose own words differ, with what patients get: without any, the shipped."""
-    old, new = _own(before), _own(after)
-    said, will_say = words_of(catalog, before), words_of(catalog, after)
+    old, new = _own(before) if before else {}, _own(after)
+    said = words_of(catalog, before) if before else catalog
+    will_say = words_of(catalog, after)
     for key, language in dict.fromkeys([*old, *new]):
         if old.get((key, language)) != new.get((key, language)) and key in catalog.templates:
             yield Change(
@@ -224,7 +239,9 @@ def _reworded(catalog: Catalog, before: ClinicFile, after: ClinicFile) -> Iterat
             )
 
 
-def _safety_wording(catalog: Catalog, before: ClinicFile, after: ClinicFile) -> Iterator[Change]:
+def _safety_wording(
+    catalog: Catalog, before: ClinicFile | None, after: ClinicFile
+) -> Iterator[Change]:
     for change in _reworded(catalog, before, after):
         key = change.field.split(".")[1]
         if change.before != change.after and wording.is_safety(catalog, key):
@@ -269,13 +286,15 @@ def _safety_of(
     fresh: Sequence[tuple[str, int]],
 ) -> tuple[str, ...]:
     """Name what of a file, and of the shipped protocols that come with it, is safety content."""
-    found = list(clinic_safety_changes(clinic.file.to_json(), file.to_json()))
-    for change in _safety_wording(catalog, clinic.file, file):
+    before = clinic.file_if_any
+    found = list(clinic_safety_changes(before.to_json() if before else {}, file.to_json()))
+    for change in _safety_wording(catalog, before, file):
         _, key, language = change.field.split(".")
         found.append(f'wording of {key} ({language}): "{change.before}" -> "{change.after}"')
     known = {name: each for name, (each, _) in protocols.of_clinic(session, clinic.id).items()}
     ours = {name: protocols.parsed(shipped_sources()[name], name) for name, _ in fresh}
-    was, will = _running(clinic.file, known), _running(file, {**known, **ours})
+    was = _running(before, known) if before else {}
+    will = _running(file, {**known, **ours})
     for name in sorted({*was, *will}):
         how = "" if name in was and name in will else f" switched {'on' if name in will else 'off'}"
         changes = safety_changes(was.get(name), will.get(name))
@@ -311,3 +330,47 @@ def to_publish(session: Session, clinic: Clinic, file: ClinicFile) -> Iterator[t
 
 def checksum(source: str) -> str:
     return hashlib.sha256(source.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """A clinic's file as a version had it, and the days that it leaves closed all the same."""
+
+    number: int
+    file: ClinicFile
+    still_closed: tuple[date, ...]
+
+
+def earlier(services: Services, clinic_id: UUID, to: int | None) -> Earlier:
+    """Return the file of a clinic to go back to: of the version named, or of the one before.
+
+    Where those in force can't be read, the one before is the newest that can. Days ahead that are
+    closed now stay closed, since their visits are cancelled. Raises RefusedError.
+    """
+    with services.database.transaction() as session:
+        clinic = clinics.by_id(session, clinic_id)
+        kept = clinics.versions(session, clinic_id)
+    broken = clinic.is_broken
+    before = [each for each in kept if broken or each.number < clinic.version]
+    if to is not None:
+        before = [each for each in kept if each.number == to]
+    readable = [(each, file) for each in before if (file := clinics.read(each.settings))]
+    if not readable:
+        listed = ", ".join(str(each.number) for each in kept)
+        which = "no such version to go back to" if not before else "none that can be read"
+        raise RefusedError(f"There is {which}. Kept are {listed}.")
+    row, file = readable[-1]
+    ahead = _closed_ahead(clinic.file_if_any, services.now)
+    return Earlier(
+        number=row.number,
+        file=ClinicFile.from_json(closed_on(row.settings, ahead)),
+        still_closed=tuple(sorted(ahead - set(file.holidays.extra))),
+    )
+
+
+def _closed_ahead(file: ClinicFile | None, now: datetime) -> set[date]:
+    """Return the days, today and on, that a clinic's own calendar has closed."""
+    if file is None:
+        return set()
+    today = now.astimezone(file.zone).date()
+    return {day for day in file.holidays.extra if day >= today}

@@ -260,6 +260,9 @@ class _Showing:
         """
         if not compared.may_move_texts:
             return False
+        if not compared.has_before:
+            output.say("No file of before can be read: what this one moves can't be shown.")
+            return True
         file = compared.change.file
         found = effects.looked_at(self.running, compared.change)
         price = price_of(file, self._price)
@@ -307,7 +310,12 @@ def _propose(
     output.say(f"A clinician approves: aftercare clinic approve --clinic {compared.key} --by EMAIL")
 
 
+_MENDS = "the settings in force can't be read, and these take their place"
+
+
 def _changes_in_words(compared: Compared) -> None:
+    if compared.mends:
+        output.result(f"  {_MENDS}")
     for change in compared.changes:
         output.result(f"  {change.field}: {_shown(change.before)} -> {_shown(change.after)}")
     for template, count in compared.reached.items():
@@ -319,6 +327,8 @@ def _changes_in_words(compared: Compared) -> None:
 
 
 def _changes_as_json(compared: Compared) -> None:
+    if compared.mends:
+        output.result(output.json_line({"clinic": compared.key, "mends": True}))
     for change in compared.changes:
         said = {"field": change.field, "before": change.before, "after": change.after}
         output.result(output.json_line({"clinic": compared.key, **said}))
@@ -364,6 +374,8 @@ def _tell(done: clinics.Applied, *, as_json: bool) -> None:
 def _as_json(done: clinics.Applied) -> None:
     if done.created:
         output.result(output.json_line({"clinic": done.key, "created": True}))
+    if done.mended:
+        output.result(output.json_line({"clinic": done.key, "mends": True}))
     for change in done.changes:
         said = {"field": change.field, "before": change.before, "after": change.after}
         output.result(output.json_line({"clinic": done.key, **said}))
@@ -376,6 +388,8 @@ def _in_words(done: clinics.Applied) -> None:
         output.result(f"{done.key}: nothing changed.")
         return
     output.result(f"{done.key}: {'created' if done.created else 'updated'}.")
+    if done.mended:
+        output.result(f"  {_MENDS}")
     for change in done.changes:
         output.result(f"  {change.field}: {_shown(change.before)} -> {_shown(change.after)}")
     for name, number in done.published:

@@ -16,11 +16,12 @@ from messages.templates import Catalog
 from messages.wording import is_safety
 from records import clinics as kept
 from records import publishing as proposals
+from records.clinics import Clinic
 from records.publishing import CLINIC_FILE
 from schedules.clinic import ClinicFile
+from worker import clinicfiles
 from worker.rendering import Subject, render, words_of
 from worker.services import Services
-from worker.steps import clinics
 
 _NUMBER = typer.Option(None, "--number", help="A version; the one in force unless given.")
 _LANGUAGE = typer.Option(None, help="Only this language; the clinic's unless given.")
@@ -33,8 +34,20 @@ def show(clinic: str | None = publishing.CLINIC, number: int | None = _NUMBER) -
         versions = {each.number: each.settings for each in kept.versions(session, which.id)}
         if number is not None and number not in versions:
             refuse(f"Versions kept are {', '.join(map(str, versions))}.")
-        settings = which.settings if number is None else versions[number]
-    output.result(as_file(ClinicFile.from_json(settings)))
+        file = _in_force(which) if number is None else kept.read(versions[number])
+    if file is None:
+        refuse(f"Version {number} can't be read by this release.")
+    output.result(as_file(file))
+
+
+def _in_force(which: Clinic) -> ClinicFile:
+    """Return the file that a clinic goes by; say so where it is not the present one."""
+    file = which.file_if_any
+    if file is None:
+        refuse("Neither the clinic's settings nor an earlier version can be read. Apply its file.")
+    if which.is_broken:
+        output.say("The present settings can't be read: this is the version that holds meanwhile.")
+    return file
 
 
 def as_file(file: ClinicFile) -> str:
@@ -87,7 +100,7 @@ def earlier(running: Services, clinic: str | None, to: int | None) -> tuple[Clin
     """Return an earlier file of a clinic, and the number of its version; say what it leaves."""
     with running.database.transaction() as session:
         which = the_clinic(session, clinic)
-    found = clinics.earlier(running, which.id, to)
+    found = clinicfiles.earlier(running, which.id, to)
     if found.still_closed:
         days = ", ".join(map(str, found.still_closed))
         output.say(f"Closed since version {found.number}, and closed still: {days}.")
@@ -103,7 +116,7 @@ def wording(
     """List every text in the words in force, whose words they are, and how a patient reads them."""
     with services() as running, running.database.transaction() as session:
         which = the_clinic(session, clinic)
-        file, version = which.file, which.version
+        file, version = _in_force(which), which.version
         found = [
             {"clinic": which.key, "version": version, **row}
             for row in texts(running.catalog, file, language)

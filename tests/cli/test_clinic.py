@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.session import services
+from records import clinics, intake
 from tests.cli.conftest import CLINIC, Run, write
 
 _KEYS = "AFTERCARE_ENCRYPTION_KEYS"
@@ -193,3 +195,62 @@ def test_own_words_that_are_doubtful_are_told_and_applied(settings_env: Path, ru
     ran = run("clinic", "apply", write(settings_env, "clinic.yaml", broken))
     assert ran.code == 2
     assert "en.self_harm.say: The phrase '' has an empty choice." in ran.err
+
+
+BROKEN = {
+    "a zone that nobody knows": {"timezone": "Mars/Olympus"},
+    "a key of a later release": {"a_key_of_a_later_release": None},
+}
+
+
+@pytest.fixture(params=BROKEN.values(), ids=BROKEN)
+def broken(request: pytest.FixtureRequest, clinic: Path) -> Path:
+    """A clinic whose settings in force can't be read; version 1 of its file is kept."""
+    with services() as running, running.database.transaction() as session:
+        row = clinics.by_key(session, "riverside")
+        assert row is not None
+        row.settings = row.settings | request.param
+    return clinic
+
+
+def test_a_file_that_cannot_be_read_is_mended_by_applying_it_again(broken: Path, run: Run) -> None:
+    """What `doctor` says to do does it, though nothing differs from the version that stood in."""
+    assert "its file can't be read; the one before holds" in run("doctor").out
+    shown = run("clinic", "apply", broken / "clinic.yaml", "--dry-run")
+    assert (shown.code, "can't be read, and these take" in shown.out) == (0, True), shown.err
+    done = run("clinic", "apply", broken / "clinic.yaml")
+    assert (done.code, "can't be read, and these take" in done.out) == (0, True), done.err
+    assert "file can't be read" not in run("doctor").out
+    assert "nothing changed" in run("clinic", "apply", broken / "clinic.yaml").out
+    *_, newest = run("clinic", "history", "--json").rows
+    assert (newest["number"], newest["outcome"]) == (2, "in_force")
+
+
+@pytest.mark.parametrize("to", [("--to", "1"), ()], ids=["named", "the one before"])
+def test_a_file_that_cannot_be_read_is_mended_by_going_back(
+    broken: Path, run: Run, to: tuple[str, ...]
+) -> None:
+    """The version that stands in comes into force again."""
+    done = run("clinic", "rollback", *to, "--yes")
+    assert (done.code, "can't be read, and these take" in done.out) == (0, True), done.err
+    assert "file can't be read" not in run("doctor").out
+
+
+def test_of_a_file_that_cannot_be_read_the_one_that_holds_is_shown(broken: Path, run: Run) -> None:
+    """With a word that it is not the one in force."""
+    shown = run("clinic", "show")
+    assert shown.code == 0
+    assert "timezone: America/New_York" in shown.out
+    assert "the version that holds meanwhile" in shown.err
+
+
+def test_no_day_is_closed_in_settings_that_cannot_be_read(broken: Path, run: Run) -> None:
+    """Nothing would go by it: the version that stands in has the day open."""
+    ran = run("clinic", "close", "2026-12-03", "--yes")
+    assert (ran.code, "closed on" in ran.out) == (2, False)
+    assert "Apply the clinic's file again first." in ran.err
+    assert {row["status"] for row in run("messages", "--json").rows} <= {"planned"}
+    with services() as running, running.database.transaction() as session:
+        assert {visit.status for visit in intake.visits_from(session, since=running.now)} == {
+            "booked"
+        }

@@ -15,10 +15,14 @@ from messages.gateways.fake import lose_answer
 from records.base import new_id
 from records.clinics import ClinicVersion, all_clinics
 from records.followups import FollowUp
-from tests.support.world import World, make_clinic, make_patients, phone_of
+from schedules.clinic import read_clinic
+from tests.support.secondperson import approved
+from tests.support.world import CLINIC, World, make_clinic, make_patients, phone_of
 from tests.worker.duty import CRISIS, SAM, Duty
 from tests.worker.talk import Talk
+from worker.clinicfiles import compare
 from worker.steps import checkins, followups, plan, reconcile, replies, rounds, send
+from worker.steps import clinics as clinic_step
 
 ASHORE = "+12125550111"
 
@@ -250,3 +254,46 @@ def test_a_file_that_is_mended_needs_no_stand_in(two: TwoClinics) -> None:
     )
     with two.world.database.transaction() as session:
         assert [each.stand_in is not None for each in all_clinics(session)] == [False, False]
+
+
+def test_a_file_is_applied_where_none_of_before_can_be_read(two: TwoClinics) -> None:
+    """All of it counts as changed and waits for a clinician; what patients follow, they keep."""
+    text = CLINIC.format(key="ashore", number=ASHORE, opens="09:00", closes="20:00")
+    file = read_clinic(text, "ashore.yaml", sandbox=True)
+    with two.at_the_other():
+        two.world.enroll_by_hand()
+        ended = two.world.enroll_by_hand()
+    two.world.execute("UPDATE enrollment SET status = 'completed' WHERE patient_id = :id", id=ended)
+    two.breaks()
+    without = file.model_copy(update={"protocols": tuple(file.protocols)[:-1]})
+    with pytest.raises(clinic_step.InUseError, match="daily-check-in"):
+        clinic_step.apply(two.world.services, without, actor="t")
+    compared = compare(two.world.services, file)
+    assert compared is not None
+    assert (compared.mends, compared.has_before) == (True, False)
+    with two.at_the_other():
+        approved(two.world, file)
+    done = clinic_step.apply(two.world.services, file, actor="t", seen=compared.seen)
+    assert (done.mended, done.enrolled, done.ended) == (True, 0, 0)
+    assert "timezone" in {change.field for change in done.changes}
+    assert sorted(two.of(two.other, "enrollment", "status")) == ["active", "completed"]
+    two.world.plan()
+    assert "daily_0_10" in two.of(two.other, "message", "step")
+    with two.world.database.transaction() as session:
+        assert [each.is_broken for each in all_clinics(session)] == [False, False]
+
+
+def test_where_none_of_before_can_be_read_all_languages_of_safety_words_are_asked(
+    two: TwoClinics,
+) -> None:
+    """Those of the file, and that of its own words in a language that it does not text in."""
+    two.breaks()
+    text = CLINIC.format(key="ashore", number=ASHORE, opens="09:00", closes="20:00")
+    english = text.replace("languages: [en, es]", "languages: [en]")
+    spanish = "words: {es: {self_harm: {say: [ir al viejo puente]}}}\ntimezone:"
+    asked = {}
+    for each in (english, english.replace("timezone:", spanish)):
+        compared = compare(two.world.services, read_clinic(each, "ashore.yaml", sandbox=True))
+        assert compared is not None
+        asked[each] = (compared.wanted.languages, compared.safety != ())
+    assert list(asked.values()) == [(("en",), True), (("en", "es"), True)]

@@ -9,7 +9,7 @@ from records.base import DBAPIError
 from schedules.clinic import ClinicFile
 from tests.support.world import World
 from tests.worker.talk import Talk
-from worker.clinicfiles import UnfitWordingError, compare
+from worker.clinicfiles import UnfitWordingError, compare, earlier
 from worker.steps import clinics as step
 from worker.steps.clinics import Applied
 
@@ -111,7 +111,7 @@ def test_stored_words_that_no_longer_fit_cost_no_text(waiting: World) -> None:
 def test_every_version_of_the_file_is_kept_and_one_comes_back(waiting: World) -> None:
     """Settings as they were, whoever applied them; the one before is what a rollback means."""
     _apply(waiting, {"visit_7d": {"en": WEEK}})
-    row = step.earlier(waiting.services, waiting.clinic_id, None)
+    row = earlier(waiting.services, waiting.clinic_id, None)
     back = ClinicFile.from_json(row.settings)
     assert back.wording == {}
     step.apply(waiting.services, back, actor="test", restores=row.number)

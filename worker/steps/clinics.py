@@ -6,9 +6,9 @@ phone need none, since rendering happens at the claim (care rule 28).
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +26,6 @@ from worker.clinicfiles import (
     changes_between,
     check_wording,
     checksum,
-    closed_on,
     moves_texts,
     shipped_sources,
     to_publish,
@@ -42,7 +41,10 @@ _CHUNK = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """What applying a clinic's file did. `published` are (protocol, version)."""
+    """What applying a clinic's file did. `published` are (protocol, version).
+
+    `mended`: the settings before could not be read.
+    """
 
     clinic_id: UUID
     key: str
@@ -52,11 +54,13 @@ class Applied:
     moved_texts: int
     enrolled: int
     ended: int
+    mended: bool
 
     @property
     def changed(self) -> bool:
         """Whether anything was done at all."""
-        return self.created or bool(self.changes or self.published or self.enrolled or self.ended)
+        done = self.changes or self.published or self.enrolled or self.ended
+        return self.created or self.mended or bool(done)
 
 
 class InUseError(RefusedError):
@@ -87,10 +91,11 @@ def apply(
         intake.take_turn(session, f"clinic:{file.id}")
         clinic = intake.lock_clinic(session, file.id)
         created = clinic is None
-        before = clinic.file.to_json() if clinic else {}
+        before, was_on = clinic.file_if_any if clinic else None, _were_on(session, clinic)
+        mended = clinic is not None and clinic.is_broken
         if clinic is not None:
             if not end_running:
-                _refuse_in_use(session, clinic.id, before, file, services.now)
+                _refuse_in_use(session, clinic.id, was_on, file, services.now)
             _ask_for_approval(session, services, clinic, file, seen)
         after = file.to_json()
         if clinic is None:
@@ -98,18 +103,17 @@ def apply(
             session.add(clinic)
             session.flush()
         published = _publish(session, clinic, file, services.now)
-        changes = () if created else changes_between(services.catalog, clinic.file, file)
+        changes = () if created else changes_between(services.catalog, before, file)
         moved = _apply_sender(session, clinic, file, services.now)
-        if not created and (changes or published):
-            clinic.settings, clinic.updated_at = after, services.now
-            clinic.version += 1
-        if created or changes or published:
+        if not created and (changes or published or mended):
+            _bring_into_force(clinic, after, services.now)
+        if created or changes or published or mended:
             clinics.keep_version(session, clinic, by=actor, at=services.now, restores=restores)
-            _record(session, services, clinic, actor, changes, published)
-        if published or moves_texts(changes):
+            _record(session, services, clinic, actor, changes, published, mended=mended)
+        if published or mended or moves_texts(changes):
             session.flush()
             enrollments.request_plan_of_clinic(session, clinic.id)
-        switched = _switch_by_hand(session, clinic.id, file, before, services.now)
+        switched = _switch_by_hand(session, clinic.id, file, was_on, services.now)
     switched += _switch_for_visits(services, clinic.id, file)
     return Applied(
         clinic_id=clinic.id,
@@ -120,6 +124,7 @@ def apply(
         moved_texts=moved,
         enrolled=switched["began"],
         ended=switched["ended"],
+        mended=mended,
     )
 
 
@@ -128,7 +133,8 @@ def check_in_use(services: Services, file: ClinicFile) -> None:
     with services.database.transaction() as session:
         clinic = clinics.by_key(session, file.id)
         if clinic is not None:
-            _refuse_in_use(session, clinic.id, clinic.settings, file, services.now)
+            was_on = _were_on(session, clinic)
+            _refuse_in_use(session, clinic.id, was_on, file, services.now)
 
 
 def _check_words(file: ClinicFile) -> None:
@@ -139,10 +145,29 @@ def _check_words(file: ClinicFile) -> None:
         raise RefusedError(f"words: {error}") from error
 
 
+def _bring_into_force(clinic: Clinic, settings: dict[str, Any], now: datetime) -> None:
+    clinic.settings, clinic.stand_in = settings, None
+    clinic.version, clinic.updated_at = clinic.version + 1, now
+
+
+def _were_on(session: Session, clinic: Clinic | None) -> frozenset[str]:
+    """Return the protocols that were switched on before.
+
+    Where no file can be read, all that were ever published: what patients follow is left out only
+    on purpose, and what ended does not begin again.
+    """
+    if clinic is None:
+        return frozenset()
+    before = clinic.file_if_any
+    if before is None:
+        return frozenset(enrollments.current_protocols(session, clinic.id))
+    return frozenset(before.protocols)
+
+
 def _refuse_in_use(
-    session: Session, clinic_id: UUID, before: Mapping[str, Any], file: ClinicFile, now: datetime
+    session: Session, clinic_id: UUID, was_on: frozenset[str], file: ClinicFile, now: datetime
 ) -> None:
-    gone = set(before.get("protocols", ())) - set(file.protocols)
+    gone = was_on - set(enrolling.switched_on(file))
     used = enrollments.followers(session, clinic_id, gone, now=now)
     if used:
         named = ", ".join(
@@ -166,39 +191,6 @@ def _ask_for_approval(
         )
     if wanted.safety and publishing.waits_for_clinician(session, clinic.id):
         signoff.redeem(session, services, clinic.id, wanted)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Earlier:
-    """A clinic's file as a version had it, and the days that it leaves closed all the same."""
-
-    number: int
-    file: ClinicFile
-    still_closed: tuple[date, ...]
-
-
-def earlier(services: Services, clinic_id: UUID, to: int | None) -> Earlier:
-    """Return the file of a clinic to go back to: of the version named, or of the one before.
-
-    Days ahead that are closed now stay closed, since their visits are cancelled. Raises
-    RefusedError.
-    """
-    with services.database.transaction() as session:
-        clinic = clinics.by_id(session, clinic_id)
-        kept = clinics.versions(session, clinic_id)
-    before = [each for each in kept if each.number < clinic.version][-1:]
-    wanted = before if to is None else [each for each in kept if each.number == to]
-    if not wanted:
-        listed = ", ".join(str(each.number) for each in kept)
-        raise RefusedError(f"There is no such version to go back to. Kept are {listed}.")
-    file = ClinicFile.from_json(wanted[0].settings)
-    today = services.now.astimezone(clinic.file.zone).date()
-    ahead = {day for day in clinic.file.holidays.extra if day >= today}
-    return Earlier(
-        number=wanted[0].number,
-        file=ClinicFile.from_json(closed_on(wanted[0].settings, ahead)),
-        still_closed=tuple(sorted(ahead - set(file.holidays.extra))),
-    )
 
 
 def _publish(
@@ -290,7 +282,9 @@ def _apply_numbers(session: Session, clinic: Clinic, file: ClinicFile, sender: S
 
 def _refuse_taken_number(session: Session, row: SenderNumber) -> None:
     other = clinics.by_id(session, row.clinic_id)
-    if row.number in other.file.heard_numbers:
+    theirs = other.file_if_any
+    # Of a file that can't be read nobody knows that it gave the number up.
+    if theirs is None or row.number in theirs.heard_numbers:
         raise RefusedError(
             f"The clinic {other.key} has the texting number {row.number} in its file. "
             "A number belongs to one clinic: take it out of one of the two files."
@@ -298,14 +292,14 @@ def _refuse_taken_number(session: Session, row: SenderNumber) -> None:
 
 
 def _switch_by_hand(
-    session: Session, clinic_id: UUID, file: ClinicFile, before: Mapping[str, Any], now: datetime
+    session: Session, clinic_id: UUID, file: ClinicFile, before: frozenset[str], now: datetime
 ) -> Counter[str]:
     """End what hangs on no visit and is not switched on; run again what was switched on just now.
 
     In one transaction with the settings: afterwards nothing tells what was off before.
     """
     counts: Counter[str] = Counter()
-    was_on = {*enrolling.ALWAYS_ON, *before.get("protocols", ())}
+    was_on = {*enrolling.ALWAYS_ON, *before}
     on = enrolling.switched_on(file)
     rows = intake.by_hand_to_switch(session, clinic_id, on=on, new=set(on) - was_on)
     for row in rows:
@@ -339,6 +333,8 @@ def _record(
     actor: str,
     changes: Sequence[Change],
     published: Sequence[tuple[str, int]],
+    *,
+    mended: bool,
 ) -> None:
     audit.record(
         session,
@@ -351,6 +347,7 @@ def _record(
         details={
             "changes": [[each.field, each.before, each.after] for each in changes],
             "published": [f"{name} v{number}" for name, number in published],
+            **({"mended": True} if mended else {}),
         },
     )
 

@@ -45,6 +45,11 @@ def close_day(services: Services, clinic_id: UUID, *, day: date, actor: str) -> 
         clinic = clinics.by_id(session, clinic_id)
         intake.take_turn(session, f"clinic:{clinic.key}")
         session.refresh(clinic)
+        if clinics.with_stand_in(session, clinic).is_broken:
+            raise RefusedError(
+                f"The settings of {clinic.key} can't be read, so that no day can be closed in them."
+                " Apply the clinic's file again first."
+            )
         before = clinic.file
         if day < services.now.astimezone(before.zone).date():
             raise RefusedError("That day has passed.")
