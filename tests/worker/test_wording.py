@@ -112,9 +112,8 @@ def test_every_version_of_the_file_is_kept_and_one_comes_back(waiting: World) ->
     """Settings as they were, whoever applied them; the one before is what a rollback means."""
     _apply(waiting, {"visit_7d": {"en": WEEK}})
     row = earlier(waiting.services, waiting.clinic_id, None)
-    back = ClinicFile.from_json(row.settings)
-    assert back.wording == {}
-    step.apply(waiting.services, back, actor="test", restores=row.number)
+    assert row.file.wording == {}
+    step.apply(waiting.services, row.file, actor="test", restores=row.number)
     with waiting.database.transaction() as session:
         kept = clinics.versions(session, waiting.clinic_id)
         assert [bool(each.settings["wording"]) for each in kept[-3:]] == [False, True, False]
