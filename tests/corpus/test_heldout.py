@@ -47,6 +47,13 @@ CHOSEN = {
     "exam4_es": Floors(0.905, 0, 0, 0, 3, 0),
     "exam5_en": Floors(0.82, 0, 4, 2, 5, 0),
     "exam5_es": Floors(0.9, 0, 0, 2, 5, 2),
+    # By six writers more, of everything above; nothing was chosen by these yet.
+    "day6": Floors(0.93, 0, 1, 0, 2, 0),
+    "exam6_en": Floors(0.84, 0, 0, 3, 1, 1),
+    "exam6_es": Floors(0.83, 0, 0, 5, 3, 0),
+    "both6": Floors(0.8, 0, 0, 1, 4, 1),
+    "hidden6": Floors(0.825, 2, 0, 2, 6, 2),
+    "leave6": Floors(0.86, 0, 2, 0, 4, 3),
     # Several things at once, and few words.
     "both4": Floors(0.8, 0, 0, 2, 2, 2),
     # Danger in words that nobody lists, and as many near misses; stops, and what looks like them.
