@@ -233,10 +233,11 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         id="47",
-        words="A number that is out of service, deactivated or reassigned is not texted until it"
-        " is verified again.",
+        words="A number that the carrier calls out of service, deactivated or reassigned when it is"
+        " texted is not texted again until it is verified.",
         how="Codes that say so (`suspends_number`) end what is unsent and open an item"
-        " (`worker/unreachable.py`); a text from the number or a recorded consent proves it again.",
+        " (`worker/unreachable.py`); a text from the number or a recorded consent proves it again."
+        " Lists of such numbers, of the carrier or of the FCC, are not asked.",
         sabotage=Sabotage(
             file="worker/unreachable.py",
             old="return rule.error_class is ErrorClass.opt_out or rule.suspends_number",
