@@ -19,6 +19,18 @@ from messages.reading import Heard, Hint, Hit, Intent, OpenPrompt, Severity
 # "n/m" and "n out of m" are looked at first.
 _SLASHED = re.compile(r"(?<![\w.,:/-])(\d{1,3})\s?/\s?(\d{1,3})(?![\w:/]|[.,]\d)")
 _TIME_OF_DAY = re.compile(r"\b\d{1,2}(?::\d\d)?\s?[ap]\.?\s?m\b")
+# "Home sept 3" and "el 3 de enero" tell a day.
+_MONTHS = (
+    "jan(?:uary)?|feb(?:ruary)?|march|april|may|june|july|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    "|nov(?:ember)?|dec(?:ember)?"
+)
+_MESES = (
+    "enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|setiembre|octubre|noviembre"
+    "|diciembre"
+)
+_DATE = re.compile(
+    rf"\b(?:{_MONTHS})\.? \d{{1,2}}(?:st|nd|rd|th)?\b(?!\s?/)|\b\d{{1,2}} de (?:{_MESES})\b"
+)
 _ASKED = re.compile(r"[^.!?\n]*\?")
 _WORDS = re.compile(r"\w+")
 _DIGIT = re.compile(r"\d")
@@ -196,7 +208,8 @@ def written(heard: Heard, prompts: Sequence[OpenPrompt]) -> str:
     """
     lists, highs = heard.words, {str(high) for _, high in _scales(prompts)}
     pattern, amounts = lists.amounts
-    text = _NEARLY.sub("", _TIME_OF_DAY.sub(" / ", with_tens(_told(heard), lists)))
+    dated = _DATE.sub(" / ", with_tens(_told(heard), lists))
+    text = _NEARLY.sub("", _TIME_OF_DAY.sub(" / ", dated))
     text = _chosen(_without_ratios(text, highs, lists), lists)
     if not highs:
         return text

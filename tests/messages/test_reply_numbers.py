@@ -472,3 +472,17 @@ def test_quarters_belong_to_their_number(body, number):
 def test_a_no_between_two_numbers_is_asked_about(body):
     """To some it takes back the first, to others it denies the second."""
     assert reading(body, WIDE).number is None
+
+
+@pytest.mark.parametrize(
+    ("body", "number"),
+    [
+        ("ask me again when im home sept 3", None),
+        ("4. home on sept 3rd", "4"),
+        ("un 6 y vuelvo el 3 de enero", "6"),
+        ("el 5 de mayo", None),
+    ],
+)
+def test_the_day_of_a_month_is_no_answer(body, number):
+    """It says when somebody is back."""
+    assert reading(body, WIDE).number == number
