@@ -2,6 +2,7 @@
 
 import html
 import re
+from base64 import b64decode
 from datetime import timedelta
 from typing import Any
 
@@ -189,8 +190,6 @@ def test_cookie_is_out_of_reach_of_scripts(house: House, clinic: Clinic) -> None
 
 def test_cookie_holds_no_name_and_no_address(console: Client) -> None:
     """The cookie is signed and not sealed, so that it holds internal ids only."""
-    from base64 import b64decode  # noqa: PLC0415
-
     value = console.cookies["aftercare_session"].split(".")[0]
 
     assert b"kim" not in b64decode(value + "==")
@@ -200,8 +199,6 @@ def test_cookie_does_not_say_what_the_next_page_says(
     house: House, console: Client, kim: Staff
 ) -> None:
     """A notice may name a colleague; it is shown once, to the one whom it was for."""
-    from base64 import b64decode  # noqa: PLC0415
-
     lee = house.staff(_clinic(house, kim.clinic_id), "lee@clinic.test")
     item = house.follow_up(kim.clinic_id, owner_id=lee.id, status="acknowledged")
     console.post(f"/follow-ups/{item.id}/take", data={"csrf": console.csrf()})

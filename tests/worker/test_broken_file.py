@@ -12,8 +12,7 @@ from uuid import UUID
 import pytest
 
 from messages.gateways.fake import lose_answer
-from records.base import new_id
-from records.clinics import ClinicVersion, all_clinics
+from records.clinics import all_clinics, keep_version
 from records.followups import FollowUp
 from schedules.clinic import read_clinic
 from tests.support.secondperson import approved
@@ -59,16 +58,7 @@ class TwoClinics(Talk):
         """Keep the other clinic's file as the version that was applied."""
         with self.world.database.transaction() as session:
             [clinic] = [each for each in all_clinics(session) if each.id == self.other]
-            session.add(
-                ClinicVersion(
-                    id=new_id(),
-                    clinic_id=clinic.id,
-                    number=clinic.version,
-                    settings=clinic.settings,
-                    applied_by="desk",
-                    applied_at=self.world.now,
-                )
-            )
+            keep_version(session, clinic, by="desk", at=self.world.now)
 
     def of(self, clinic_id: UUID, table: str, what: str) -> list[str]:
         """Return a column of a clinic's rows in the order they were made."""
