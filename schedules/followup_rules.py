@@ -19,7 +19,7 @@ from schedules.followups import (
     wanted,
 )
 from schedules.protocol import Anchor, AnswerTest, FollowUpRule, Moment, Step, Worse
-from schedules.reasons import CancelReason, SkipReason
+from schedules.reasons import HARMLESS_ENDS
 from schedules.silence import call_before, silence_counts_at
 from schedules.staffing import Severity, StaffedHours
 from schedules.visit_events import missing_events
@@ -294,24 +294,6 @@ def for_misses(
     return tuple(found)
 
 
-#: Ends that leave nobody without an instruction: it is not wanted any more, or comes in a new row.
-#: A change that staff have not decided yet is none of them (care rule 1).
-HARMLESS_ENDS: frozenset[str] = frozenset(
-    {
-        SkipReason.VISIT_CANCELLED,
-        SkipReason.NO_SHOW,
-        SkipReason.PATIENT_CLOSED,
-        SkipReason.ARRIVED,
-        SkipReason.CONFIRMED,
-        SkipReason.NOT_MEANT,
-        SkipReason.BOOKED,
-        SkipReason.ANSWERED,
-        SkipReason.SAME_DAY,
-        CancelReason.NOT_PLANNED,
-        CancelReason.BEYOND_HORIZON,
-        CancelReason.ALREADY_SENT,
-    }
-)
 # What counts from these is as urgent once the visit has begun: the checks after a dose.
 _AFTER_THE_VISIT = frozenset({Anchor.CHECK_OUT, Anchor.DOSE_CHECK_OUT, Anchor.UNRECORDED_CLOSING})
 #: Statuses after which nothing more can come.

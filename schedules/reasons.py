@@ -62,6 +62,26 @@ class MoveReason(StrEnum):
     AFTER_OTHER = "after_other"
 
 
+#: Ends that leave nobody without an instruction: it is not wanted any more, or comes in a new row.
+#: A change that staff have not decided yet is none of them (care rule 1).
+HARMLESS_ENDS: frozenset[str] = frozenset(
+    {
+        SkipReason.VISIT_CANCELLED,
+        SkipReason.NO_SHOW,
+        SkipReason.PATIENT_CLOSED,
+        SkipReason.ARRIVED,
+        SkipReason.CONFIRMED,
+        SkipReason.NOT_MEANT,
+        SkipReason.BOOKED,
+        SkipReason.ANSWERED,
+        SkipReason.SAME_DAY,
+        CancelReason.NOT_PLANNED,
+        CancelReason.BEYOND_HORIZON,
+        CancelReason.ALREADY_SENT,
+    }
+)
+
+
 _SENTENCES: dict[str, str] = {
     SkipReason.VISIT_CANCELLED: "The visit was cancelled.",
     SkipReason.NO_SHOW: "The patient did not come to the visit.",

@@ -13,8 +13,7 @@ from typing import Literal, NamedTuple
 from uuid import UUID
 
 from schedules.facts import PlannedText
-from schedules.followup_rules import HARMLESS_ENDS
-from schedules.reasons import CancelReason, SkipReason
+from schedules.reasons import HARMLESS_ENDS, CancelReason, SkipReason
 
 #: Statuses in which a row may still be changed, in messages' words.
 UNSENT = frozenset({"planned", "claimed"})

@@ -4,7 +4,7 @@ Late texts never come in a burst, and the news of a visit takes the place of a r
 say the same at the same time. The caps are shared out after this (`caps`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -159,12 +159,17 @@ def one_check_a_day(
             :-1
         ]
     }
-    if not spoken_for:
-        return texts
+    return _without(
+        texts, lambda text: (text.enrollment_id, text.step, text.occurrence) in spoken_for
+    )
+
+
+def _without(
+    texts: list[PlannedText], is_spoken_for: Callable[[PlannedText], bool]
+) -> list[PlannedText]:
+    """Leave out those for which another text of the day stands."""
     return [
-        text._replace(skip_reason=SkipReason.SAME_DAY)
-        if (text.enrollment_id, text.step, text.occurrence) in spoken_for
-        else text
+        text._replace(skip_reason=SkipReason.SAME_DAY) if is_spoken_for(text) else text
         for text in texts
     ]
 
@@ -185,21 +190,16 @@ def one_evening_a_visit(
     if not of:
         return texts
     asked = _asked_by_day(of, sent, events, zone)
+    if not asked:
+        return texts
 
     def is_asked(text: PlannedText) -> bool:
-        day = text.due_at.astimezone(zone).date()
-        others = asked.get((text.enrollment_id, day), ())
-        step_of = of[text.enrollment_id].step if others else None
-        return step_of is not None and any(
-            _asks_the_same(step_of(text.step), step_of(other.step)) for other in others
-        )
+        if text.skip_reason is not None or text.nudge_for is not None:
+            return False
+        others = asked.get((text.enrollment_id, text.due_at.astimezone(zone).date()), ())
+        return any(_asks_the_same(text, one, of[text.enrollment_id]) for one in others)
 
-    return [
-        text._replace(skip_reason=SkipReason.SAME_DAY)
-        if asked and text.skip_reason is None and text.nudge_for is None and is_asked(text)
-        else text
-        for text in texts
-    ]
+    return _without(texts, is_asked)
 
 
 def one_question_a_day(
@@ -226,9 +226,7 @@ def one_question_a_day(
         others = asked.get((text.enrollment_id, text.due_at.astimezone(zone).date()), ())
         return any(_asks_again(text, one, of[text.enrollment_id]) for one in others)
 
-    return [
-        text._replace(skip_reason=SkipReason.SAME_DAY) if is_asked(text) else text for text in texts
-    ]
+    return _without(texts, is_asked)
 
 
 def _asks_again(text: PlannedText, one: SentText, protocol: Protocol) -> bool:
@@ -263,8 +261,9 @@ def _counts_from_closing(protocol: Protocol) -> bool:
     return any(step.when.anchor is Anchor.UNRECORDED_CLOSING for step in protocol.steps)
 
 
-def _asks_the_same(step: Step | None, other: Step | None) -> bool:
+def _asks_the_same(text: PlannedText, one: SentText, protocol: Protocol) -> bool:
     """Whether two steps ask one question, by whether or not the visit's end was recorded."""
+    step, other = protocol.step(text.step), protocol.step(one.step)
     if step is None or other is None:
         return False
     anchors = {step.when.anchor, other.when.anchor}
