@@ -7,6 +7,7 @@ goes to a person.
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from messages import answers, keywords, safety, scores
 from messages.doubts import weighed
@@ -218,15 +219,23 @@ def ends_texts(body: str) -> bool:
     return hit is not None and hit.opt_out
 
 
-def asks_who_we_are(body: str) -> bool:
-    """Whether a text asks who wrote: it may be somebody's who does not know us."""
+class Unproved(StrEnum):
+    """Why a text may be of whoever has the number, and not of the patient."""
+
+    ASKS_WHO = "asks_who"
+    BY_MACHINE = "by_machine"
+
+
+def unproved(body: str) -> Unproved | None:
+    """Say whether a text proves nothing of who wrote it, and why.
+
+    Somebody asks who we are; or a phone wrote by itself: driving mode, do not disturb, out of
+    office.
+    """
     heard = hear(body, (), lexicon())
-    return next(heard.words["who_are_you"].matches(heard.spoken), None) is not None
-
-
-def is_by_machine(body: str) -> bool:
-    """Whether a phone wrote a text by itself: driving mode, do not disturb, out of office."""
-    return answers.is_auto_reply(hear(body, (), lexicon()))
+    if next(heard.words["who_are_you"].matches(heard.spoken), None) is not None:
+        return Unproved.ASKS_WHO
+    return Unproved.BY_MACHINE if answers.is_auto_reply(heard) else None
 
 
 def hear(body: str, prompts: Sequence[OpenPrompt], words: Lexicon) -> Heard:

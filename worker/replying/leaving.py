@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from messages.binding import APPOINTMENT
 from messages.keywords import carrier_acts_on
-from messages.replies import Intent, asks_who_we_are, is_by_machine
+from messages.replies import Intent, Unproved, unproved
 from records.conversation import Prompt
 from schedules.clinic import OptoutHandledBy
 from schedules.followups import FollowUpReason, WantedFollowUp
@@ -71,7 +71,7 @@ def unblocked(case: Case) -> None:
 
     It does so for a bare yes, which may answer a question and never lifts a stop (care rule 20).
     """
-    if case.opt_out_type == "START" and case.closed_to_answers:
+    if case.closed_to_answers and case.opt_out_type == "START":
         _ask_whether_to_start(case)
 
 
@@ -135,11 +135,10 @@ def doubtful(case: Case) -> bool:
 
     Who asks is answered neutrally, whoever is on the number (care rule 22): it may be another's.
     """
-    if not asks_who_we_are(case.body):
-        return is_by_machine(case.body)
-    if not case.answered_with("neutral_ack", within=_A_DAY):
+    why = unproved(case.body)
+    if why is Unproved.ASKS_WHO and not case.answered_with("neutral_ack", within=_A_DAY):
         case.answer("neutral_ack")
-    return True
+    return why is not None
 
 
 def closed_record(case: Case) -> None:
