@@ -14,6 +14,7 @@ from records.followups import FollowUp
 from records.inbox import Inbound
 from records.patients import Patient
 from tests.compliance.line import AGREED, PATIENTS, Line
+from tests.support.databases import OwnDatabase, run_revision
 from tests.support.world import phone_of
 from worker.intake.batches import ImportReport
 from worker.steps import people, tailoring, visits
@@ -515,6 +516,20 @@ def test_care_rule_24_nobody_is_texted_on_the_number_of_who_died(line: Line) -> 
     assert line.reads() == before
     news = [item for item in line.rows(FollowUp) if item.source_kind == "inbound"]
     assert {item.severity for item in news} == {"call_today"}
+
+
+def test_care_rule_24_numbers_of_the_dead_are_left_alone_from_the_upgrade_on(
+    line: Line, database: OwnDatabase
+) -> None:
+    """Records that a release before had closed, one of a number that had been freed meanwhile."""
+    for number in (1, 2):
+        line.admits_by_file(phone_of(number), name=f"P{number}", first=f"Ana{number}")
+    first = line.rows(Patient)[0].id
+    people.close(line.world.services, first, reason=Reason.DECEASED, actor="desk")
+    line.world.execute("UPDATE opt_out SET reason = 'keyword', lifted_at = now()")
+    run_revision(database, "0024")
+    stop, other = line.stop_of(phone_of(1)), line.stop_of(phone_of(2))
+    assert (stop and stop.reason, other) == ("deceased", None)
 
 
 def test_care_rule_24_staff_may_free_the_number_of_who_died(line: Line) -> None:

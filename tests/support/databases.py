@@ -10,7 +10,12 @@ from itertools import count
 from pathlib import Path
 
 import psycopg
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
 
+from records import migrate
 from records.migrate import upgrade
 from tests.support import statements
 from tests.support.locks import held
@@ -33,6 +38,15 @@ class OwnDatabase:
     def owner_dsn(self) -> str:
         """The owner's address for psycopg itself."""
         return self.owner_url.replace("postgresql+psycopg:", "postgresql:", 1)
+
+
+def run_revision(database: OwnDatabase, revision: str) -> None:
+    """Run what one migration does, by itself, on rows that a release before it may have left."""
+    folder = Path(migrate.__file__).parent / "migrations"
+    engine = create_engine(database.owner_url)
+    with engine.begin() as owner, Operations.context(MigrationContext.configure(owner)):
+        ScriptDirectory(str(folder)).get_revision(revision).module.upgrade()
+    engine.dispose()
 
 
 class Databases:

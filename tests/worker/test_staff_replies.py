@@ -3,23 +3,18 @@
 import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from uuid import UUID
 
 import pytest
-from alembic.operations import Operations
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
 
-from records import followups, migrate
+from records import followups
 from records.clinics import Clinic
 from records.followups import FollowUp
 from records.pages import Page, PageKind
 from schedules import ladder, roster
 from schedules.ladder import Channel
 from schedules.staffing import Severity
-from tests.support.databases import OwnDatabase
+from tests.support.databases import OwnDatabase, run_revision
 from tests.support.world import World, phone_of
 from tests.worker.duty import CRISIS, KIM, SAM, Duty
 from worker import opening
@@ -140,11 +135,7 @@ def test_pages_of_items_that_had_ended_are_closed_by_the_upgrade(
     duty.world.execute(
         "UPDATE follow_up SET status = 'resolved', resolved_at = :at", at=duty.world.now
     )
-    engine = create_engine(database.owner_url)
-    with engine.begin() as owner, Operations.context(MigrationContext.configure(owner)):
-        folder = Path(migrate.__file__).parent / "migrations"
-        ScriptDirectory(str(folder)).get_revision("0022").module.upgrade()
-    engine.dispose()
+    run_revision(database, "0022")
     open_ones = "SELECT count(*) FROM page WHERE closed_at IS NULL"
     on_their_way = "SELECT count(*) FROM page_delivery WHERE status IN ('planned', 'sending')"
     assert duty.world.execute(open_ones) == duty.world.execute(on_their_way) == [(0,)]
