@@ -8,7 +8,7 @@ import pytest
 from records import clinics
 from records.followups import FollowUp
 from records.outbox import Message
-from tests.support.world import World
+from tests.support.world import World, phone_of
 from tests.worker.desk import at
 from tests.worker.duty import Duty
 from worker.rendering import said_now
@@ -79,7 +79,8 @@ def test_a_plea_while_everybody_is_away_is_answered_honestly_and_pages_them_all(
     away(duty, SAM, KIM)
     duty.says()
     assert duty.safety_goes() == ["crisis_reply_noalert"]
-    [text] = [text.body for text in duty.world.gateway.created() if "988" in text.body]
+    [text] = [text.body for text in duty.world.gateway.created(phone_of(0))]
+    assert "988" in text
     assert "until tomorrow at 8 AM" in text
     assert {page[1] for page in duty.pages} == {"sam", "kim"}
 
