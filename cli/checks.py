@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 from functools import partial
 from types import MappingProxyType
@@ -32,12 +32,15 @@ from worker.clock import SystemClock
 from worker.counting import counted
 from worker.rendering import usual_values
 from worker.settings import Settings
+from worker.steps import deactivations
 
 _CLOCK_SLACK_SECONDS = 5
 #: Sending holds while the clocks differ by more than this (docs/architecture.md, Time).
 _CLOCK_LIMIT_SECONDS = 60
 _QUEUE_LATE_SECONDS = 60
 _SILENT_SECONDS = 30
+#: The list of a day comes on the next; when it is so late, the carrier refuses it.
+_LISTS_BEHIND = timedelta(days=5)
 _WEB_SECONDS = 5
 _REDIS_SECONDS = 5
 
@@ -94,6 +97,7 @@ def everything(settings: Settings, further: Mapping[str, Check] = _NONE) -> Foun
             yield from _guarded("clinics", lambda: senders(database, settings))
             yield from _guarded("processes", lambda: processes(database))
             yield from _guarded("queues", lambda: queues(database, settings))
+            yield from _guarded("numbers", lambda: given_up_numbers(database, settings))
             yield from _guarded("carrier", lambda: carrier(database, settings))
             for name, check in further.items():
                 yield from _guarded(name, partial(check, database, settings))
@@ -226,6 +230,22 @@ def processes(database: Database) -> Found:
             yield wrong(name, since, "Start `aftercare worker`: without one no text goes.")
         else:
             yield note(name, since, "Start `aftercare beat`; workers tick by themselves meanwhile.")
+
+
+def given_up_numbers(database: Database, settings: Settings) -> Found:
+    """Say how far the carrier's lists of numbers that were given up have been read."""
+    check = "numbers given up"
+    with database.transaction() as session:
+        read = progress.details(session, deactivations.MARK).get("day")
+    if read is None:
+        yield note(check, "no list was read yet", "The worker reads one each ten minutes.")
+        return
+    behind = SystemClock(settings.clock_offset).now().date() - date.fromisoformat(read)
+    if behind > _LISTS_BEHIND:
+        mend = "See deactivations_put_off in the worker's log: the account may not get the lists."
+        yield note(check, f"the carrier's lists are read until {read}", mend)
+    else:
+        yield ok(check, f"the carrier's lists are read until {read}")
 
 
 def _waiting(unread: int) -> str:

@@ -8,7 +8,7 @@ text. Two implementations exist: `messages.gateways.twilio` and the shipped in-m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
@@ -230,6 +230,13 @@ class Gateway(Protocol):
         """Return what the account sent on this UTC day, whatever the sender, newest first.
 
         As many as `limit` back means there may be more. Raises `CarrierUnavailable`.
+        """
+        ...
+
+    async def deactivated(self, *, day: date) -> Iterable[str] | None:
+        """Return the numbers (E.164) that mobile carriers gave up, or lost to another, on a day.
+
+        None where the carrier has no list of that day, or none yet. Raises `CarrierUnavailable`.
         """
         ...
 

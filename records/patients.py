@@ -151,6 +151,13 @@ def phone_blind(vault: Vault, number: str) -> bytes:
     return vault.blind(PHONE_KIND, number)
 
 
+def numbers_in_use(session: Session) -> list[tuple[UUID, UUID, bytes]]:
+    """Return (patient, clinic, keyed hash) of every number that texts may go to."""
+    mine = select(Patient.id, Patient.clinic_id, Patient.phone_blind)
+    rows = session.execute(mine.where(Patient.status != "closed"))
+    return [(patient_id, clinic_id, blind) for patient_id, clinic_id, blind in rows]
+
+
 def find(
     session: Session, vault: Vault, external_id: str, clinic_id: UUID | None = None
 ) -> list[Patient]:
@@ -267,6 +274,17 @@ def consents(session: Session, patient_id: UUID) -> list[Consent]:
     """Return the ledger of a patient, the oldest entry first."""
     mine = select(Consent).where(Consent.patient_id == patient_id)
     return list(session.scalars(mine.order_by(Consent.recorded_at, Consent.id)))
+
+
+def agreed_after(session: Session, people: Sequence[Patient], at: datetime) -> bool:
+    """Whether one of these gave a consent on the number that they have, after this instant."""
+    mine = select(Consent.id).where(
+        Consent.patient_id.in_([person.id for person in people]),
+        Consent.phone_blind.in_({person.phone_blind for person in people}),
+        Consent.action == "grant",
+        Consent.occurred_at > at,
+    )
+    return session.scalars(mine.limit(1)).first() is not None
 
 
 #: Why a number is stopped, where the way of it decides who may take it back.

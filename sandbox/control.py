@@ -6,6 +6,7 @@ Everything is JSON. A bad request is answered with 400 and `{"error": ...}` that
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from datetime import date
 from typing import Any
 
 from aiohttp import web
@@ -14,6 +15,7 @@ from sandbox import settings
 from sandbox.calls import Call, Habit, Switchboard
 from sandbox.calls import render as render_call
 from sandbox.carrier import Carrier
+from sandbox.deactivations import yesterday
 from sandbox.errors import SandboxError
 from sandbox.inbound import Inbound
 from sandbox.lifecycle import Lifecycle
@@ -97,6 +99,7 @@ class Control:
             ("PUT", phone + "/outcome", self.set_outcome),
             ("DELETE", phone + "/outcome", self.clear_outcome),
             ("PUT", phone + "/habit", self.set_habit),
+            ("PUT", phone + "/deactivated", self.deactivate),
             ("POST", phone + "/calls", self.call_us),
             ("GET", "/sandbox/calls", self.calls),
             ("GET", "/sandbox/calls/{sid}", self.call),
@@ -184,6 +187,16 @@ class Control:
     async def clear_outcome(self, request: web.Request) -> web.Response:
         self._carrier.store.outcomes.pop(self._number(request), None)
         return web.Response(status=204)
+
+    async def deactivate(self, request: web.Request) -> web.Response:
+        """The phone's carrier gave the number up: {"date": "2026-11-29"}, else yesterday (UTC)."""
+        written = _text(await _document(request), "date")
+        try:
+            day = date.fromisoformat(written) if written else yesterday(self._carrier)
+        except ValueError:
+            raise BadRequestError("date: a day such as 2026-11-29.") from None
+        self._carrier.store.deactivated.setdefault(day, set()).add(self._number(request))
+        return _json({"date": day.isoformat()})
 
     async def set_habit(self, request: web.Request) -> web.Response:
         """What this phone does when called: {"does": "answer", "digits": "1"}."""

@@ -67,6 +67,9 @@ _TABLE: Mapping[int, tuple[int, str]] = MappingProxyType(
         21617: (400, "The concatenated message body exceeds the 1600 character limit."),
         21703: (400, "The Messaging Service {value} does not contain any phone numbers."),
         21705: (400, "The Messaging Service Sid {value} is invalid."),
+        30113: (400, "Specified date is too old"),
+        30114: (400, "Specified date is not available yet"),
+        30115: (400, "Date format is incorrect: {value}"),
         30409: (409, "The message is not in a state in which it can be canceled."),
         35114: (400, "Scheduling does not support this timestamp: {value}"),
     }

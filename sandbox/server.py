@@ -10,6 +10,7 @@ from sandbox.calls import Switchboard
 from sandbox.carrier import Carrier
 from sandbox.config import Config
 from sandbox.control import Control
+from sandbox.deactivations import Deactivations
 from sandbox.errors import refusal
 from sandbox.front import api_response
 from sandbox.inbound import Inbound
@@ -71,6 +72,7 @@ async def start(config: Config | None = None) -> Server:
         *Messages(carrier, lifecycle).routes(),
         *Calls(carrier, switchboard).routes(),
         *Accounts(carrier).routes(),
+        *Deactivations(carrier).routes(),
         *Control(carrier, lifecycle, inbound, switchboard).routes(),
     ]
     runner = web.AppRunner(

@@ -4,6 +4,7 @@ import os
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from itertools import takewhile
 from zlib import crc32
@@ -109,6 +110,8 @@ class Store:
     phones: dict[str, Phone] = field(default_factory=dict)
     blocks: dict[tuple[str, str], float] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
+    # Whose carrier gave them up, by the day.
+    deactivated: dict[date, set[str]] = field(default_factory=dict)
     # Services nobody configured, seen in a create: they all send from the default number.
     unknown_services: set[str] = field(default_factory=set)
     counter: int = 0

@@ -37,6 +37,7 @@ class FollowUpReason(StrEnum):
     NOT_REMINDED = "not_reminded"
     NO_ANSWER = "no_answer"
     CANNOT_REACH = "cannot_reach"
+    NUMBER_DEACTIVATED = "number_deactivated"
     VISIT_EVENT_MISSING = "visit_event_missing"
     RISING_SCORE = "rising_score"
     UNCLEAR_REPLY = "unclear_reply"
@@ -81,6 +82,7 @@ DEFAULT_SEVERITY = {
     **dict.fromkeys((_R.RUNNING_LATE, _R.MAY_HAVE_MEANT_SOMETHING_ELSE, _R.NO_ANSWER), _CALL),
     **dict.fromkeys((_R.INSTRUCTION_NOT_DELIVERED, _R.NOT_REMINDED, _R.CANNOT_REACH), _CALL),
     **dict.fromkeys((_R.VISIT_EVENT_MISSING, _R.CHECK_NOT_DELIVERED, _R.CANNOT_PLAN), _CALL),
+    _R.NUMBER_DEACTIVATED: _CALL,
     **dict.fromkeys((_R.CRISIS_HOLD_ENDED, _R.OUTAGE_PAGE_UNANSWERED, _R.NOBODY_THERE), _CALL),
     **dict.fromkeys(
         (_R.RISING_SCORE, _R.UNCLEAR_REPLY, _R.QUESTION, _R.MISSED_CHECK_INS), _NEXT_DAY

@@ -74,6 +74,7 @@ FOLLOW_UPS: Mapping[str, str] = MappingProxyType(
         "not_reminded": "Was not reminded of a visit",
         "no_answer": "Has not answered",
         "cannot_reach": "Texts do not arrive",
+        "number_deactivated": "Their phone company gave the number up: is it still theirs?",
         "visit_unbooked": "Has no next visit booked",
         "visit_missed": "Did not come to a visit",
         "visit_event_missing": "A visit's outcome is not recorded",
@@ -144,6 +145,12 @@ PLAYBOOK: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "Ask whether our text came: a reply of one word will do.",
             "Seen on their phone: `aftercare patient text-seen`.",
             "Not their number, or another one by now: change it in the record.",
+        ),
+        "number_deactivated": (
+            "Nothing is texted to this number now: before long it may be a stranger's.",
+            "Whoever only changed the phone company is listed too: ask them to text us a word.",
+            "Theirs, and they can't text: record the consent that they give you on the phone.",
+            "Another number by now: change it in the record.",
         ),
         "medical_emergency": (
             "Call the patient now. Trouble breathing, chest pain, a seizure: 911.",

@@ -25,6 +25,7 @@ _TURNS = {
     "absences": 60.0,
     "rounds": 15.0,
     "compare": 600.0,
+    "deactivations": 600.0,
 }
 
 

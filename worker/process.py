@@ -28,6 +28,7 @@ from worker.services import Services
 from worker.steps import (
     checkins,
     compare,
+    deactivations,
     followups,
     pages,
     plan,
@@ -67,6 +68,7 @@ _BY_THE_CLOCK = frozenset(
         "unknown",
         "absences",
         "compare",
+        "deactivations",
         "rounds",
     }
 )
@@ -113,6 +115,7 @@ class WorkerProcess:
             "unknown": lambda: reconcile.settle_unknown(services, carrier),
             "absences": lambda: staff.return_items_of_absent(services),
             "compare": lambda: compare.run(services, carrier),
+            "deactivations": lambda: deactivations.run(services, carrier),
             "pages": lambda *_: pages.run(services, self.pager),
             "rounds": lambda: rounds.run(services, self.pager.channels.keys()),
             "silent": lambda: reconcile.fetch_silent(services, carrier),

@@ -40,6 +40,7 @@ STEPS = (
     "silent",
     "absences",
     "compare",
+    "deactivations",
     "pull",
 )
 _BEAT_MARK_SECONDS = 5.0

@@ -1,15 +1,17 @@
-"""What the carrier's code says of a number: stopped there, or not in service any more.
+"""What the carrier says of a number: stopped there, or not in service any more.
 
 Both end what is unsent, and a person is told. The second is over once the number is proved again:
 by a text from it, or by staff who record a consent given on it.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from messages.errorcodes import ErrorClass, ErrorRule, classify
 from records import inbox, patients, stopping
 from records.base import Session
+from records.patients import Patient
 from records.stopping import Recipient
 from worker.replying.stopping import STARTS
 
@@ -51,6 +53,27 @@ def _was_proved(session: Session, to: Recipient, went_at: datetime) -> bool:
         return True
     since = went_at - _WHOLE_SECONDS
     return inbox.first_after(session, to.clinic_id, to.blind, since) is not None
+
+
+def given_up(
+    session: Session, people: Sequence[Patient], *, listed_at: datetime, now: datetime
+) -> bool:
+    """Suspend the number of these patients, whose carrier gave it up before `listed_at`.
+
+    They have one number at one clinic, and are locked. Return False where it is stopped already, or
+    somebody proved it since.
+    """
+    clinic_id, blind = people[0].clinic_id, people[0].phone_blind
+    if patients.opted_out(session, clinic_id=clinic_id, blind=blind) is not None:
+        return False
+    proved = (person.proved_at for person in people)
+    last = max((at for at in proved if at is not None), default=None)
+    to = Recipient(clinic_id=clinic_id, blind=blind, submitted_at=None, proved_at=last)
+    if _was_proved(session, to, listed_at) or patients.agreed_after(session, people, listed_at):
+        return False
+    reason = f"{patients.SUSPENDED}deactivated"
+    stopping.stop_recipient(session, to, reason=reason, occurred_at=listed_at, now=now)
+    return True
 
 
 def says_something(rule: ErrorRule) -> bool:

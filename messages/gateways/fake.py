@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -102,6 +102,8 @@ class FakeGateway:
         self.voiced: list[VoiceCall] = []
         self.lines: dict[str, SendOutcome] = {}
         self.ledger: dict[str, CarrierText] = {}
+        # The numbers that mobile carriers gave up, by the day; None: there is no list of it.
+        self.given_up: dict[date, list[str] | None] = {}
         self._clock = clock
         self._monotonic = monotonic
         self._crashpoint = crashpoint
@@ -223,6 +225,11 @@ class FakeGateway:
         self._ask("list messages")
         texts = [text for text in self._listed() if text.direction != "inbound"]
         return [text for text in texts if text.sent_at and text.sent_at.date() == day][:limit]
+
+    async def deactivated(self, *, day: date) -> Iterable[str] | None:
+        """Return the numbers given up on this day: nobody's, unless told. None: not over (UTC)."""
+        self._ask("list deactivated numbers")
+        return self.given_up.get(day, []) if day < self._clock().date() else None
 
     async def fetch(self, sid: str) -> CarrierText | None:
         """Return one message. A fetch by sid has no lag."""

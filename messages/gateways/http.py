@@ -36,6 +36,10 @@ FORM = "application/x-www-form-urlencoded"
 # that we stopped waiting for can still arrive. The reconciler's grace (180 s) counts on a bound.
 TCP_USER_TIMEOUT_MS = 30_000
 
+# A file of some megabytes takes longer than an answer may.
+_FILE = aiohttp.ClientTimeout(total=60.0, connect=3.0, sock_connect=3.0, sock_read=10.0)
+_CHUNK = 64 * 1024
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeouts:
@@ -217,6 +221,26 @@ class CarrierHttp(AsyncHttpClient):  # type: ignore[misc]  # The SDK ships no ty
             allow_redirects=False,
         ) as response:
             return Response(response.status, await response.text(), response.headers)
+
+    async def download(self, url: str, most: int) -> Answer:
+        """Get a file that the carrier keeps elsewhere, without our credentials.
+
+        Raises ValueError for an address that is neither by TLS nor the carrier's own, and for a
+        file of more than `most` bytes.
+        """
+        address = URL(url, encoded=True)
+        if address.scheme != "https" and address.origin() != URL(self.api_url).origin():
+            raise ValueError("The carrier's file is at an address that is not safe to ask.")
+        if self._closed:
+            raise RuntimeError("The gateway is closed.")
+        session = (self._sessions or self._open()).others
+        async with session.get(address, allow_redirects=False, timeout=_FILE) as response:
+            body = bytearray()
+            async for chunk in response.content.iter_chunked(_CHUNK):
+                body += chunk
+                if len(body) > most:
+                    raise ValueError("The carrier's file is longer than any of its kind.")
+            return Answer(status=response.status, body=bytes(body), headers=response.headers)
 
     async def close(self) -> None:
         """Close every connection. Safe to call twice, and before anything was sent."""

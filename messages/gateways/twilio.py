@@ -14,7 +14,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -43,6 +43,7 @@ from messages.gateway import (
 )
 from messages.gateways.asking import asked, integer
 from messages.gateways.calls import CALL_SID, form_of
+from messages.gateways.deactivations import deactivated
 from messages.gateways.http import (
     FORM,
     SDK_ORIGIN,
@@ -101,6 +102,7 @@ class TwilioGateway:
             "Content-Type": FORM,
             "Authorization": aiohttp.encode_basic_auth(account_sid, auth_token),
         }
+        self._client = client
         # Touching the list loads the SDK's API package now (about 50 ms) and not in the loop.
         self._messages = client.api.v2010.account.messages
         account = f"{api_url.rstrip('/')}/2010-04-01/Accounts/{account_sid}"
@@ -141,6 +143,10 @@ class TwilioGateway:
         """List what the account sent on this UTC day, newest first."""
         listed = await self._list(limit, date_sent=day.isoformat())
         return [text for text in listed if text.direction != "inbound"]
+
+    async def deactivated(self, *, day: date) -> Iterable[str] | None:
+        """Read the list of US numbers that were given up on this day."""
+        return await deactivated(self._client, self._http, day)
 
     async def fetch(self, sid: str) -> CarrierText | None:
         """Fetch one message; None if Twilio has none by that sid."""

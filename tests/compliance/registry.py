@@ -234,10 +234,10 @@ RULES: tuple[Rule, ...] = (
     Rule(
         id="47",
         words="A number that the carrier calls out of service, deactivated or reassigned when it is"
-        " texted is not texted again until it is verified.",
-        how="Codes that say so (`suspends_number`) end what is unsent and open an item"
-        " (`worker/unreachable.py`); a text from the number or a recorded consent proves it again."
-        " Lists of such numbers, of the carrier or of the FCC, are not asked.",
+        " texted, or lists as given up, is not texted again until it is verified.",
+        how="Codes that say so (`suspends_number`) and the carrier's daily lists"
+        " (`worker/steps/deactivations.py`) end what is unsent and open an item; a text from the"
+        " number or a recorded consent proves it again. The FCC's database is not asked.",
         sabotage=Sabotage(
             file="worker/unreachable.py",
             old="return rule.error_class is ErrorClass.opt_out or rule.suspends_number",
@@ -443,6 +443,17 @@ PROMISES: tuple[Promise, ...] = (
             old="WHERE status = 'claimed' AND claim_token = :token",
             new="WHERE true",
             what="the intent is no compare-and-set",
+        ),
+    ),
+    Promise(
+        words="A number that its carrier gave up since it was proved is not texted",
+        node="tests/worker/test_deactivations.py"
+        "::test_what_was_proved_before_its_day_ended_proves_nothing",
+        sabotage=Sabotage(
+            file="worker/unreachable.py",
+            old="if _was_proved(session, to, listed_at) or",
+            new="if to.proved_at or",
+            what="whoever was ever proved is texted on",
         ),
     ),
     Promise(

@@ -11,6 +11,7 @@ from records.enrollments import Enrollment, ProtocolVersion
 from records.followups import FollowUp
 from tests.compliance.line import STRANGER, Line
 from tests.support.world import make_due, make_visits, phone_of
+from worker.steps import deactivations
 
 DANGER = {
     "I want to kill myself": "988",
@@ -169,6 +170,21 @@ def test_rule_47_a_number_out_of_service_is_suspended(line: Line, *, late: bool)
     assert line.world.message(second).attempts == 0
     line.goes_on()
     assert "cannot_reach" in line.reasons
+
+
+def test_rule_47_a_number_that_was_given_up_is_suspended(line: Line) -> None:
+    """Once the carrier's list of yesterday names it, nothing goes there until it is verified."""
+    [planned] = line.world.due()
+    yesterday = line.world.now.date() - timedelta(days=1)
+    line.world.gateway.given_up[yesterday] = [phone_of(0)]
+    for _ in range(deactivations.RESTS.days):
+        # A day a turn, the oldest first.
+        deactivations.run(line.world.services, line.world.carrier)
+
+    assert line.world.message(planned).reason == "number_suspended"
+    assert "number_deactivated" in line.reasons
+    line.says("still my number")
+    assert line.world.execute("SELECT 1 FROM opt_out WHERE lifted_at IS NULL") == []
 
 
 def test_rule_48_every_decision_is_on_record(line: Line) -> None:

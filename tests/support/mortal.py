@@ -6,7 +6,7 @@ begins, none of its requests reaches the carrier, and the outcomes it still held
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -114,6 +114,9 @@ class _Line:
 
     async def sent_on(self, *, day: date, limit: int = 10_000) -> list[CarrierText]:
         return await self._gateway.sent_on(day=day, limit=limit)
+
+    async def deactivated(self, *, day: date) -> Iterable[str] | None:
+        return await self._gateway.deactivated(day=day)
 
     async def fetch(self, sid: str) -> CarrierText | None:
         return await self._gateway.fetch(sid)

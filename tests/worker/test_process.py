@@ -133,6 +133,7 @@ def test_the_tick_names_exactly_what_waits(world: World) -> None:
         "pull",
         "silent",
         "compare",
+        "deactivations",
         "absences",
         "rounds",
     }
