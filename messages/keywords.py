@@ -117,6 +117,11 @@ def wrong_number(heard: Heard) -> Hit | None:
     )
 
 
+def is_theirs(heard: Heard) -> bool:
+    """Whether a text says that the number is its writer's own, as it was: "still my number"."""
+    return next(heard.words["own_number"].matches(heard.spoken), None) is not None
+
+
 def start(heard: Heard) -> Hit | None:
     """START, or a text that asks for just that. A bare YES never gives consent (care rule 20)."""
     if _level(heard) and numeric(heard.prompts):

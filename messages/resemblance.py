@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from messages import datafiles
+from messages import datafiles, keywords
 from messages.answers import answered
 from messages.detached import Detached, look
 from messages.ensemble import Alike
@@ -111,7 +111,7 @@ def _first(
     """Return what a text is above all, where that is none of what the lists found in it."""
     found = [
         _danger(heard, likely, limits, hits),
-        _stop(likely, limits, hits),
+        _stop(heard, likely, limits, hits),
         _wish_back(likely, limits, hits),
     ]
     if any(not hit.aside for hit in hits):
@@ -241,7 +241,9 @@ _POLITELY_PUT = frozenset(
 )
 
 
-def _stop(likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]) -> Hit | None:
+def _stop(
+    heard: Heard, likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]
+) -> Hit | None:
     """Return a stop that no list knows; asked as a question it is one too ("can you end these?").
 
     What is too little for that, a person asks about.
@@ -260,6 +262,8 @@ def _stop(likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]) 
     else:
         enough = limits.stop_asked if only else limits.stop_beside
     back = likely.get(Intent.start, 0.0) > limits.hardly
+    if whole >= enough and keywords.is_theirs(heard):
+        return _asked_about()
     if whole >= enough and not _worries(hits) and not back:
         return Hit(
             intent=Intent.wrong_number if wrong else Intent.stop,
@@ -267,11 +271,14 @@ def _stop(likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]) 
             opt_out=True,
             hint=Hint.resembles,
         )
-    if whole >= limits.maybe_stop and only:
-        return Hit(
-            intent=Intent.unclear, severity=Severity.call_today, hint=Hint.maybe_stop, aside=True
-        )
-    return None
+    return _asked_about() if whole >= limits.maybe_stop and only else None
+
+
+def _asked_about() -> Hit:
+    """Return that a person asks today whether it is a stop."""
+    return Hit(
+        intent=Intent.unclear, severity=Severity.call_today, hint=Hint.maybe_stop, aside=True
+    )
 
 
 def _wish_back(likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]) -> Hit | None:

@@ -307,3 +307,34 @@ def test_a_wrong_number_is_one_however_it_is_spelled(body):
     """Also with the sign for it."""
     found = reading(body)
     assert (found.intent, found.opt_out) == (Intent.wrong_number, True)
+
+
+THEIRS = (
+    *("this is my number", "this is still my phone", "i still have this number", "its still me"),
+    *("yes this is still my number", "still my number", "same number new phone company"),
+    *("I kept my number", "not a wrong number", "new phone same number", "this number is mine"),
+    *("es mi número", "sigue siendo mi número", "todavía es mi número", "mismo número"),
+    *("sí sigue siendo mi número", "nuevo teléfono mismo número"),
+)
+NOT_THEIRS = (
+    *("this is not my number", "not my number anymore", "this is my number now"),
+    *("this is my number not hers", "no longer my number", "this isnt the right number"),
+    *("i just got this number last week", "its mine, stop", "same number, dont text me anymore"),
+    *("este numero ahora es mio", "this number is mine now", "now this is my number"),
+    *("ya no es mi número", "no es mi número", "este es mi número ahora, no conozco a Ana"),
+)
+
+
+@pytest.mark.parametrize("body", THEIRS)
+def test_whoever_says_that_the_number_is_theirs_stops_nothing(body: str) -> None:
+    """Staff asked, or the welcome did; much that says the opposite is made of the same words."""
+    found = reading(body)
+    assert not found.opt_out
+    assert found.intent not in {Intent.stop, Intent.wrong_number}
+    assert found.severity in {Severity.next_business_day, Severity.call_today}
+
+
+@pytest.mark.parametrize("body", NOT_THEIRS)
+def test_whoever_has_the_number_now_or_wants_no_texts_is_left_alone(body: str) -> None:
+    """Nearly the same words, and a stop all the same."""
+    assert reading(body).opt_out
