@@ -87,6 +87,7 @@ def everything(settings: Settings, further: Mapping[str, Check] = _NONE) -> Foun
     """Run all checks and `further` ones; those of the database only where it can be read."""
     yield from mode(settings)
     yield from armed()
+    yield from proxies(settings)
     database = Database.connect(settings.database_url.get_secret_value(), application="doctor")
     try:
         schema_found = list(_guarded("database", lambda: schema(database)))
@@ -134,6 +135,23 @@ def armed() -> Found:
     variable = crashpoints.VARIABLE
     if os.environ.get(variable):
         yield wrong(variable, "it is set: a process will kill itself there", "Unset it.")
+
+
+def proxies(settings: Settings) -> Found:
+    """Say whose word is taken for where somebody signs in from."""
+    if settings.trusted_proxies:
+        named = ", ".join(
+            str(each.network_address if each.num_addresses == 1 else each)
+            for each in settings.trusted_proxies
+        )
+        yield ok("proxy", f"where somebody signs in from is believed of {named}")
+    elif settings.public_url.startswith("https://"):
+        message = (
+            "none is named, so that everybody signs in from one address: five wrong passwords of "
+            "anybody's keep a colleague out for 15 minutes"
+        )
+        mend = "Set AFTERCARE_TRUSTED_PROXIES to the address that the TLS proxy connects from."
+        yield note("proxy", message, mend)
 
 
 def schema(database: Database) -> Found:

@@ -122,6 +122,11 @@ def test_every_setting_stands_in_the_example(name: str) -> None:
     assert named - example == set()
 
 
+def test_web_hears_which_proxy_it_may_believe() -> None:
+    """The proxy stands before the published port, so that .env says who it is."""
+    assert _SERVICES["web"]["environment"]["AFTERCARE_TRUSTED_PROXIES"] is None
+
+
 def test_the_image_runs_without_rights_and_without_a_compiler() -> None:
     """The last stage has a numbered user, and installs nothing."""
     last = re.split(r"^FROM ", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)[-1]

@@ -25,6 +25,7 @@ from web.headers import SecurityHeaders
 from web.health import Health
 from web.metrics import Metrics
 from web.pages import STATIC, page
+from web.proxies import ForwardedClient
 from web.sessions import COOKIE, LONGEST_SECONDS, ForgedFormError, NotSignedInError
 from web.throttle import Throttle
 from web.webhooks import OTHER_THREADS, Webhooks, store_callbacks
@@ -76,6 +77,7 @@ def create_app(services: Services) -> FastAPI:
         same_site="lax",
         https_only=https,
     )
+    app.add_middleware(ForwardedClient, proxies=services.settings.trusted_proxies)
     # Added last, so that it stands outermost and an error page has the headers too.
     app.add_middleware(SecurityHeaders, https=https)
     return app

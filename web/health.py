@@ -1,6 +1,5 @@
 """Whether the process lives, whether it may take traffic, and what Prometheus is told."""
 
-import ipaddress
 import logging
 import secrets
 from collections.abc import Callable
@@ -14,7 +13,9 @@ from starlette.routing import Route
 
 from records import migrate
 from web.metrics import Metrics
+from web.proxies import address_of, is_named
 from worker.services import Services
+from worker.settings import Networks
 
 T = TypeVar("T")
 
@@ -85,18 +86,21 @@ class Health:
             given = request.headers.get("authorization", "").removeprefix("Bearer ")
             expected = token.get_secret_value()
             return secrets.compare_digest(given.encode(), expected.encode())
-        return _is_here(request)
+        return _is_here(request, self.services.settings.trusted_proxies)
 
 
 async def _alive(_request: Request) -> Response:
     return PlainTextResponse("ok")
 
 
-def _is_here(request: Request) -> bool:
-    """Whether the client is on this machine; one behind a proxy of this machine is not."""
+def _is_here(request: Request, proxies: Networks) -> bool:
+    """Whether the client is on this machine; one behind a proxy of this machine is not.
+
+    What a named proxy hands on never is, whatever its headers: a client can have some proxies
+    leave X-Forwarded-For out, by naming it under Connection.
+    """
     if "x-forwarded-for" in request.headers or "forwarded" in request.headers:
         return False
-    try:
-        return ipaddress.ip_address(request.client.host if request.client else "").is_loopback
-    except ValueError:
-        return False
+    host = request.client.host if request.client else ""
+    address = address_of(host)
+    return address is not None and address.is_loopback and not is_named(host, proxies)

@@ -1,12 +1,14 @@
 """Settings from the environment or a `.env` file, checked once, each fault in the user's words."""
 
 import os
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     SecretStr,
     ValidationError,
@@ -66,6 +68,32 @@ def _not_blank(value: SecretStr) -> SecretStr:
 Secret = Annotated[SecretStr, AfterValidator(_not_blank)]
 
 
+def _network(value: Any) -> Any:
+    """Read an address, or a network of them. Raises ValueError."""
+    try:
+        network = ip_network(value)
+    except ValueError:
+        raise ValueError(
+            f'"{value}" is no address and no network: {_nearest(value)}'
+            "write each as 127.0.0.1 or 172.18.0.0/16, with commas between them"
+        ) from None
+    if not network.prefixlen:
+        raise ValueError(f'"{value}" is everybody: name the address of the proxy alone')
+    return network
+
+
+def _nearest(value: Any) -> str:
+    """Return the network that an address with too many digits lies in, as a hint."""
+    try:
+        return f"the network around it is {ip_network(value, strict=False)}; "
+    except ValueError:
+        return ""
+
+
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
+Networks = tuple[Network, ...]
+
+
 def _named(name: str, **options: Any) -> Any:
     return Field(alias=name, **options)
 
@@ -99,6 +127,7 @@ class Settings(BaseSettings):
     log_format: Literal["json", "console"] = _named("AFTERCARE_LOG_FORMAT", default="json")
     host: str = _named("AFTERCARE_HOST", default="127.0.0.1")
     port: int = _named("AFTERCARE_PORT", default=8000, ge=0, le=65535)
+    trusted_proxies: Annotated[Networks, NoDecode] = _named("AFTERCARE_TRUSTED_PROXIES", default=())
     metrics_token: Secret | None = _named("AFTERCARE_METRICS_TOKEN", default=None)
     worker_metrics_port: int = _named("AFTERCARE_WORKER_METRICS_PORT", default=9101, ge=0)
     heartbeat_url: str | None = _named("AFTERCARE_HEARTBEAT_URL", default=None)
@@ -124,7 +153,9 @@ class Settings(BaseSettings):
         del file_secret_settings
         return init_settings, env_settings, FileSource(settings_cls), dotenv_settings
 
-    @field_validator("trial_numbers", "encryption_keys", "operators", mode="before")
+    @field_validator(
+        "trial_numbers", "encryption_keys", "operators", "trusted_proxies", mode="before"
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):

@@ -23,8 +23,9 @@ def web() -> None:
     served = create_app(services)
     settle()
     output.say(f"Listening on http://{settings.host}:{settings.port}")
-    # Addresses hold message ids and the proxy has a log of its own: no access log here. The
-    # webhook's signature is of PUBLIC_URL, so no forwarded header is believed.
+    # Addresses hold message ids and the proxy has a log of its own: no access log here. Forwarded
+    # headers are for web.proxies to read: uvicorn would take the scheme from them too, and for a
+    # client whatever stands there.
     uvicorn.run(
         served,
         host=settings.host,

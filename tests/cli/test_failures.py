@@ -135,6 +135,47 @@ def test_doctor_finds_what_is_down_and_says_how_to_mend_it(clinic: Path, run: Ru
     assert all(row["mend"] for row in ran.rows if row["verdict"] == "wrong")
 
 
+@pytest.mark.parametrize(
+    ("value", "fault"),
+    [
+        ("127.0.0.1, proxy.example.org", '"proxy.example.org" is no address and no network'),
+        ("10.0.0.300", "write each as 127.0.0.1 or 172.18.0.0/16, with commas between them"),
+        ("172.18.0.1/16", "the network around it is 172.18.0.0/16"),
+        ("*", '"*" is no address'),
+        ("0.0.0.0/0", '"0.0.0.0/0" is everybody'),
+        ("::/0", '"::/0" is everybody'),
+    ],
+)
+def test_proxies_that_cannot_be_read_are_named_with_the_mend(
+    settings_env: Path, run: Run, monkeypatch: pytest.MonkeyPatch, value: str, fault: str
+) -> None:
+    """At the start of web and by doctor alike: what is misspelt would silently be nobody."""
+    monkeypatch.setenv("AFTERCARE_TRUSTED_PROXIES", value)
+    started, asked = run("web"), run("doctor")
+    assert (started.code, asked.code) == (2, 1)
+    for said in (started.err, asked.out):
+        assert "AFTERCARE_TRUSTED_PROXIES: " in said
+        assert fault in said
+
+
+def test_doctor_asks_for_the_proxy_that_ends_tls(
+    clinic: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An https address stands behind one; a note, since texts go without its name."""
+    proxies = "AFTERCARE_TRUSTED_PROXIES"
+
+    def told() -> list[tuple[str, bool]]:
+        rows = [row for row in run("doctor", "--json").rows if row["check"] == "proxy"]
+        return [(row["verdict"], proxies in row["mend"]) for row in rows]
+
+    assert told() == []
+    monkeypatch.setenv("PUBLIC_URL", "https://127.0.0.1:9")
+    assert told() == [("note", True)]
+    monkeypatch.setenv(proxies, "172.18.0.1, 10.0.0.0/24")
+    assert told() == [("ok", False)]
+    assert "believed of 172.18.0.1, 10.0.0.0/24" in run("doctor").out
+
+
 def test_doctor_finds_an_armed_crashpoint(
     clinic: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

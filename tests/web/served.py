@@ -90,7 +90,12 @@ class Server(uvicorn.Server):
 def served(services: Services) -> Iterator[Client]:
     """Serve the application on a free port for the block."""
     config = uvicorn.Config(
-        create_app(services), host="127.0.0.1", port=0, log_config=None, timeout_keep_alive=5
+        create_app(services),
+        host="127.0.0.1",
+        port=0,
+        log_config=None,
+        proxy_headers=False,
+        timeout_keep_alive=5,
     )
     server = Server(config)
     thread = threading.Thread(target=server.run)

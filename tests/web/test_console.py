@@ -148,6 +148,18 @@ def test_guessing_through_many_addresses_has_to_wait() -> None:
     assert throttle.wait("8.8.8.8", "new@clinic.test") == 0
 
 
+def test_a_client_of_version_6_is_its_network() -> None:
+    """It may take any address of it, and would have five guesses from each."""
+    throttle = Throttle(monotonic=lambda: 0.0)
+    for number in range(5):
+        throttle.failed(f"2001:4860:4860::{number}", "kim@clinic.test")
+        throttle.failed(f"::ffff:8.8.8.{number}", "kim@clinic.test")
+
+    assert throttle.wait("2001:4860:4860::9999", "kim@clinic.test") == 900
+    assert throttle.wait("2001:4860:4861::1", "kim@clinic.test") == 0
+    assert throttle.wait("8.8.8.1", "kim@clinic.test") == 0
+
+
 def test_disabled_person_does_not_sign_in(house: House, client: Client, clinic: Clinic) -> None:
     """Whoever left the clinic has no way in."""
     gone = house.staff(clinic, "gone@clinic.test")

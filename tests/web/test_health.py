@@ -164,6 +164,15 @@ def test_metrics_without_a_token_answer_this_machine_only(client: Client) -> Non
     assert client.get("/metrics", headers={"X-Forwarded-For": "203.0.113.9"}).status_code == 403
 
 
+@pytest.mark.parametrize("forwarded", ["127.0.0.1", "203.0.113.9", "", None])
+def test_metrics_without_a_token_answer_no_trusted_proxy(
+    house: House, forwarded: str | None
+) -> None:
+    """Whatever it says of the client, or was brought to leave out."""
+    with served(house.with_settings(AFTERCARE_TRUSTED_PROXIES="127.0.0.0/8")) as client:
+        assert client.get("/metrics", headers={"X-Forwarded-For": forwarded}).status_code == 403
+
+
 @pytest.mark.parametrize(
     ("header", "status"),
     [("Bearer a token", 200), ("Bearer another", 403), ("", 403), ("Bearer a tökén", 403)],
