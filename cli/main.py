@@ -21,7 +21,7 @@ _RUNNING, _KEEPING = "Running", "Keeping it in order"
 COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "db": ("db", "Bring the database to the newest schema.", _SETTING_UP),
     "clinic": ("clinic", "Create or update a clinic from its file.", _SETTING_UP),
-    "staff": ("staff", "Add console users; note who is away or has left.", _SETTING_UP),
+    "staff": ("staff", "Console users: roles, passwords, who is away or has left.", _SETTING_UP),
     "import": ("imports", "Bring in patients and appointments from CSV.", _SETTING_UP),
     "protocols": ("protocols", "List, check, publish and roll back schedules.", _SETTING_UP),
     "enroll": ("enroll", "Start a patient on a protocol.", _PATIENTS),

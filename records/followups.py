@@ -9,6 +9,7 @@ from sqlalchemy import (
     ColumnElement,
     ForeignKey,
     Index,
+    Select,
     SmallInteger,
     TextClause,
     func,
@@ -278,16 +279,24 @@ def had_since() -> ColumnElement[datetime]:
 
 
 def return_to_queue(
-    session: Session, owner_id: UUID, *, now: datetime, before: datetime | None = None
+    session: Session,
+    owner_id: UUID,
+    *,
+    now: datetime,
+    before: datetime | None = None,
+    lapses_alone: bool = False,
 ) -> list[FollowUp]:
     """Take a staff member's open items from them; return the items, now without an owner.
 
-    With `before` only those that were theirs before that instant. What was put off is paged when
-    that time comes; a page at once, as nobody has it any more.
+    With `before` only those that were theirs before that instant, with `lapses_alone` those that a
+    dose follows. What was put off is paged when that time comes; a page at once, as nobody has it
+    any more.
     """
-    mine = select(FollowUp).where(FollowUp.owner_id == owner_id, FollowUp.status != "resolved")
+    mine = open_items_of(owner_id)
     if before is not None:
         mine = mine.where(had_since() < before)
+    if lapses_alone:
+        mine = mine.where(FollowUp.dose_at.is_not(None))
     items = list(session.scalars(mine.order_by(FollowUp.id).with_for_update()))
     for item in items:
         item.owner_id, item.taken_by = None, None
@@ -296,6 +305,17 @@ def return_to_queue(
             item.snoozed_until = None
         page_anew(item, max(now, item.snoozed_until or now))
     return items
+
+
+def open_items_of(owner_id: UUID) -> Select[FollowUp]:
+    """Ask for what a staff member has and has not ended."""
+    return select(FollowUp).where(FollowUp.owner_id == owner_id, FollowUp.status != "resolved")
+
+
+def left_with(session: Session, owner_id: UUID, reasons: Collection[str]) -> list[UUID]:
+    """Return a staff member's open items that are for one of these reasons, the oldest first."""
+    mine = open_items_of(owner_id).where(FollowUp.reason.in_(reasons))
+    return [item.id for item in session.scalars(mine.order_by(FollowUp.id))]
 
 
 def page_anew(item: FollowUp, at: datetime) -> None:

@@ -341,6 +341,24 @@ def staff_member(session: Session, clinic_id: UUID, email: str) -> Staff | None:
     return session.scalars(mine.with_for_update(key_share=True)).first()
 
 
+def staff_members(session: Session, email: str) -> list[Staff]:
+    """Lock and return the staff members with this address, one a clinic at most.
+
+    In the order of `clinics.end_sessions`, so that a sign-out meanwhile is neither lost nor waits
+    crosswise.
+    """
+    mine = select(Staff).where(Staff.email == email.strip().lower()).order_by(Staff.id)
+    return list(session.scalars(mine.with_for_update(key_share=True)))
+
+
+def everybody(session: Session, clinic_id: UUID | None) -> list[Staff]:
+    """Return the staff of a clinic, or of all, by address; also whose access has ended."""
+    mine = select(Staff).order_by(Staff.email, Staff.id)
+    if clinic_id is not None:
+        mine = mine.where(Staff.clinic_id == clinic_id)
+    return list(session.scalars(mine))
+
+
 def away_with_items(session: Session, *, now: datetime) -> list[tuple[Staff, datetime]]:
     """Return who is away at `now` with open items from before, and since when they are away."""
     left_behind = select(FollowUp.id).where(

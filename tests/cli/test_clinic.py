@@ -78,6 +78,64 @@ def test_staff_password_comes_from_standard_input(clinic: Path, run: Run) -> Non
     assert (again.code, "already" in again.err) == (2, True)
 
 
+def test_a_password_is_changed_from_standard_input_and_told_nowhere(clinic: Path, run: Run) -> None:
+    """As long as the first had to be; who is meant and what was done is said."""
+    add = ("staff", "add", "sam@clinic.test", "--role", "coordinator")
+    run(*add, stdin="a long enough one\n")
+    change = ("staff", "password", "sam@clinic.test")
+    assert run(*change, stdin="short\n").code == 2
+    assert run(*change, stdin="").code == 2
+    done = run(*change, "--clinic", "riverside", stdin="another long one\n")
+    assert (done.code, done.err) == (0, "")
+    assert done.out == (
+        "sam@clinic.test signs in at riverside with the new password,"
+        " and is signed out in every browser.\n"
+    )
+    assert run("staff", "password", "eve@clinic.test", stdin="another long one\n").code == 2
+    run("staff", "disable", "sam@clinic.test")
+    gone = run(*change, stdin="another long one\n")
+    assert (gone.code, "To give it anew: `aftercare staff add" in gone.err) == (2, True)
+
+
+def test_a_role_is_changed_and_what_it_leaves_is_told(clinic: Path, run: Run) -> None:
+    """The lead of the clinic's file is its only clinician, and becomes a viewer."""
+    run("staff", "add", "kim@clinic.test", "--role", "clinician", stdin="a long enough one\n")
+    change = ("staff", "role", "kim@clinic.test")
+    same = run(*change, "clinician")
+    assert (same.code, "nothing changed" in same.out, same.err) == (0, True, "")
+    assert run(*change, "boss").code == 2
+    done = run(*change, "viewer")
+    assert done.out == "kim@clinic.test was clinician at riverside, and is viewer now.\n"
+    assert "names them under lead: they are still called, and can't act" in done.err
+    assert "riverside has no clinician any more" in done.err
+    back = run(*change, "clinician")
+    assert (back.out.endswith("is clinician now.\n"), back.err) == (True, "")
+    assert run(*change, "clinician", "--clinic", "nowhere").code == 2
+    assert "no clinician any more" in run("staff", "disable", "kim@clinic.test").err
+
+
+def test_staff_are_listed(clinic: Path, run: Run) -> None:
+    """One object a line, with days and instants; a table says the same in words."""
+    assert run("staff", "list").err == "Nobody signs in yet.\n"
+    run("staff", "add", "sam@clinic.test", "--role", "clinician", stdin="a long enough one\n")
+    run("staff", "away", "sam@clinic.test", "--from", "2026-12-24", "--to", "2026-12-26")
+    row = run("staff", "list", "--json").row
+    assert row == {
+        "id": row["id"],
+        "clinic": "riverside",
+        "email": "sam@clinic.test",
+        "role": "clinician",
+        "status": "here",
+        "away": [{"from": "2026-12-24", "to": "2026-12-26"}],
+        "added_at": row["added_at"],
+        "disabled_at": None,
+    }
+    assert "2026-12-24 to 2026-12-26" in run("staff", "list", "--clinic", "riverside").out
+    run("staff", "disable", "sam@clinic.test")
+    gone = run("staff", "list", "--json").row
+    assert (gone["status"], gone["disabled_at"] is None) == ("disabled", False)
+
+
 def test_staff_away_and_disabled(clinic: Path, run: Run) -> None:
     """Nobody unknown, no days behind us, no last day before the first."""
     run("staff", "add", "sam@clinic.test", "--role", "clinician", stdin="a long enough one\n")

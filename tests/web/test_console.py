@@ -17,6 +17,8 @@ from tests.web.served import Client, served
 from web.app import create_app
 from web.throttle import Throttle
 from worker import resting
+from worker.steps import staff
+from worker.steps.staff import Role
 
 PUBLIC = {
     "/healthz",
@@ -434,6 +436,37 @@ def test_viewer_sees_and_cannot_act(house: House, client: Client, clinic: Clinic
     client.post(f"/follow-ups/{item.id}/resolve", data=form)
 
     assert house.count("follow_up", "status = 'open' AND owner_id IS NULL") == 1
+
+
+def test_a_role_that_is_lost_is_lost_at_once(
+    house: House, console: Client, kim: Staff, clinic: Clinic
+) -> None:
+    """Also for the page that is open: its forms change nothing, and nobody is signed out."""
+    item = house.follow_up(clinic.id)
+    form = {"csrf": console.csrf(), "outcome": "reached"}
+    change = {"email": kim.email, "clinic_id": None, "actor": "test"}
+    staff.set_role(house.services, role=Role.VIEWER, **change)
+
+    console.post(f"/follow-ups/{item.id}/take", data=form)
+    console.post(f"/follow-ups/{item.id}/resolve", data=form)
+
+    assert house.count("follow_up", "status = 'open' AND owner_id IS NULL") == 1
+    assert console.get("/").status_code == 200
+    staff.set_role(house.services, role=Role.CLINICIAN, **change)
+    console.post(f"/follow-ups/{item.id}/take", data=form)
+    assert house.count("follow_up", "owner_id IS NOT NULL") == 1
+
+
+def test_a_new_password_ends_the_session_and_opens_another(
+    house: House, console: Client, kim: Staff
+) -> None:
+    """The old one opens nothing any more."""
+    new = "another long enough one"
+    staff.set_password(house.services, email=kim.email, password=new, clinic_id=None, actor="test")
+
+    assert console.get("/").headers["location"] == "/sign-in"
+    assert console.sign_in(kim.email, PASSWORD).status_code == 401
+    assert console.sign_in(kim.email, new).status_code == 303
 
 
 def test_conversation_reads_both_ways_in_order(house: House, console: Client, kim: Staff) -> None:

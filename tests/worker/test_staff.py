@@ -1,13 +1,19 @@
 """Staff: added, away, disabled; their open items return to the queue."""
 
+import threading
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
+import psycopg
 import pytest
 from argon2 import PasswordHasher
 
+from records import clinics
 from records.followups import FollowUp
-from tests.support.world import World, phone_of
+from tests.support.databases import OwnDatabase
+from tests.support.processes import wait_until
+from tests.support.services import Services as Servers
+from tests.support.world import World, make_clinic, phone_of
 from tests.worker.desk import NEW_YORK
 from tests.worker.duty import CRISIS, Duty
 from tests.worker.talk import Talk
@@ -54,7 +60,7 @@ def test_what_cannot_be_is_refused(world: World, more: dict[str, str]) -> None:
 def test_an_address_is_added_once_and_comes_back_after_leaving(world: World) -> None:
     """Cookies from before stay worthless."""
     _add(world)
-    with pytest.raises(RefusedError, match=r"already.*staff disable EMAIL"):
+    with pytest.raises(RefusedError, match=r"already.*staff role EMAIL ROLE.*staff password EMAIL"):
         _add(world)
     staff.disable(world.services, email=EMAIL, actor="test")
     _add(world)
@@ -280,3 +286,178 @@ def test_nobody_unknown_is_away(world: World) -> None:
     """Nor disabled."""
     with pytest.raises(RefusedError, match="Nobody"):
         staff.disable(world.services, email="eve@clinic.test", actor="test")
+
+
+NEW = "another long one"
+
+
+def _new_password(
+    world: World, clinic_id: UUID | None = None, password: str = NEW
+) -> tuple[list[str], list[str]]:
+    return staff.set_password(
+        world.services, email="SAM@clinic.test", password=password, clinic_id=clinic_id, actor="cli"
+    )
+
+
+def _trail(world: World) -> list[str]:
+    return [row[0] for row in world.execute("SELECT action FROM audit_event ORDER BY id")]
+
+
+def _second_clinic(world: World) -> UUID:
+    """Have Sam work at a second clinic, too, with the same password."""
+    with world.database.transaction() as session:
+        other, _ = make_clinic(session, key="lakeside", number="+12125550111")
+    staff.add(
+        world.services,
+        other,
+        email=EMAIL,
+        role=Role.VIEWER,
+        password="a long enough one",
+        actor="test",
+    )
+    return other
+
+
+def test_a_new_password_takes_the_place_of_the_old_and_ends_sessions(world: World) -> None:
+    """At every clinic where they work, and the trail of each says so."""
+    _add(world)
+    _second_clinic(world)
+    assert _new_password(world) == (["riverside", "lakeside"], [])
+    rows = world.execute("SELECT password_hash, session_epoch FROM staff")
+    for kept, epoch in rows:
+        assert PasswordHasher().verify(kept, NEW)
+        assert epoch == 2
+    assert _trail(world)[-2:] == ["staff.password_changed"] * 2
+
+
+def test_a_new_password_at_one_clinic_ends_sessions_at_all(world: World) -> None:
+    """One cookie opens all of them, so that none may outlive the change."""
+    _add(world)
+    other = _second_clinic(world)
+    assert _new_password(world, other) == (["lakeside"], ["riverside"])
+    query = "SELECT password_hash, session_epoch FROM staff ORDER BY id"
+    [(here, epoch), (there, other_epoch)] = world.execute(query)
+    assert PasswordHasher().verify(here, "a long enough one")
+    assert PasswordHasher().verify(there, NEW)
+    assert (epoch, other_epoch) == (2, 2)
+    assert _trail(world)[-2:] == ["staff.signed_out", "staff.password_changed"]
+
+
+def test_a_password_is_not_changed_for_a_short_one_or_for_nobody(world: World) -> None:
+    """Nor for whoever has no access any more: a new password does not let them in."""
+    _add(world)
+    with pytest.raises(RefusedError, match="too short"):
+        _new_password(world, password="short")
+    staff.disable(world.services, email=EMAIL, actor="test")
+    before = world.execute("SELECT password_hash, session_epoch FROM staff")
+    with pytest.raises(RefusedError, match=r"access has ended.*staff add EMAIL"):
+        _new_password(world)
+    assert world.execute("SELECT password_hash, session_epoch FROM staff") == before
+
+
+def test_a_sign_out_meanwhile_leaves_no_session_of_the_old_password(
+    world: World, servers: Servers, database: OwnDatabase
+) -> None:
+    """Each raises the epoch once: else who signed in between the two would stay signed in."""
+    _add(world)
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'"
+    changing = threading.Thread(target=_new_password, args=(world,))
+    with (
+        psycopg.connect(servers.dsn(), autocommit=True) as watcher,
+        world.database.transaction() as session,
+    ):
+        [member] = clinics.staff_by_email(session, EMAIL)
+        clinics.end_sessions(session, {member.id: 1})
+        changing.start()
+        wait_until(lambda: bool(watcher.execute(waiting, (database.name,)).fetchone()), 10)
+    changing.join(20)
+    assert world.execute("SELECT session_epoch FROM staff") == [(3,)]
+
+
+def _new_role(
+    world: World, role: Role, email: str = EMAIL, clinic_id: UUID | None = None
+) -> staff.NewRole:
+    return staff.set_role(world.services, email=email, role=role, clinic_id=clinic_id, actor="test")
+
+
+def test_another_role_is_told_from_what_to_what(world: World) -> None:
+    """It signs nobody out; the role that somebody has already changes nothing."""
+    _add(world)
+    assert _new_role(world, Role.CLINICIAN) == staff.NewRole(
+        clinic="riverside", before=Role.COORDINATOR
+    )
+    assert world.execute("SELECT role, session_epoch FROM staff") == [("clinician", 1)]
+    assert _new_role(world, Role.CLINICIAN).before is Role.CLINICIAN
+    assert _trail(world) == ["staff.added", "staff.role_changed"]
+
+
+def test_a_viewer_keeps_no_item(house: House) -> None:
+    """They could neither act on it nor hand it over; it is everybody's again."""
+    house.takes(house.wrote(CRISIS))
+    done = _new_role(house.world, Role.VIEWER, f"kim@{AT}")
+    assert (done.returned, done.undecided, house.owners) == (1, (), [None])
+    [item] = house.items
+    assert (item.status, item.climbs_at) == ("open", house.world.now)
+
+
+@pytest.mark.parametrize("role", [Role.COORDINATOR, Role.ADMIN])
+def test_who_is_no_clinician_any_more_keeps_what_they_may_have(house: House, role: Role) -> None:
+    """A lapse before a dose they may not; a crisis stays, and is named: a clinician ends it."""
+    crisis, question, lapse = (
+        house.wrote(words, phone)
+        for words, phone in ((CRISIS, 0), ("please call me", 1), ("please call me", 0))
+    )
+    for item in (crisis, question, lapse):
+        house.takes(item)
+    house.world.execute("UPDATE follow_up SET dose_at = now() WHERE id = :id", id=lapse.id)
+    done = _new_role(house.world, role, f"kim@{AT}")
+    assert (done.returned, done.undecided) == (1, (crisis.id,))
+    owners = {item.id: item.owner_id for item in house.items}
+    assert owners == {crisis.id: house.kim, question.id: house.kim, lapse.id: None}
+
+
+def test_a_clinic_without_a_clinician_is_told_of(house: House) -> None:
+    """Whoever takes the role from the last one, or ends their access, hears it."""
+    assert not _new_role(house.world, Role.COORDINATOR, f"lee@{AT}").bare
+    kim = f"kim@{AT}"
+    assert _new_role(house.world, Role.VIEWER, kim).bare
+    _new_role(house.world, Role.CLINICIAN, kim)
+    assert staff.disable(house.world.services, email=kim, actor="test").bare == ("riverside",)
+
+
+def test_a_role_that_is_lost_is_told_of_with_who_is_still_called(house: House) -> None:
+    """Kim leads the clinic by its file, Lee is not in it; a role that is won says nothing."""
+    assert _new_role(house.world, Role.COORDINATOR, f"kim@{AT}").named_as == ("lead",)
+    assert _new_role(house.world, Role.CLINICIAN, f"kim@{AT}").named_as == ()
+    assert _new_role(house.world, Role.VIEWER, f"lee@{AT}").named_as == ()
+
+
+def test_a_role_at_several_clinics_is_changed_at_the_one_that_is_said(world: World) -> None:
+    """Who is a viewer there is not made a clinician by a word about here."""
+    _add(world)
+    other = _second_clinic(world)
+    both = r"lakeside as viewer, riverside as coordinator\. Say with --clinic"
+    with pytest.raises(RefusedError, match=both):
+        _new_role(world, Role.CLINICIAN)
+    _new_role(world, Role.CLINICIAN, clinic_id=other)
+    roles = world.execute("SELECT role FROM staff ORDER BY id")
+    assert roles == [("coordinator",), ("clinician",)]
+
+
+def test_staff_are_listed_with_who_is_away_and_who_has_left(world: World) -> None:
+    """All who ever signed in, the absences that are not over, and nothing of a password."""
+    _add(world)
+    _second_clinic(world)
+    _add(world, email="zoe@clinic.test")
+    staff.disable(world.services, email="zoe@clinic.test", actor="test")
+    _away(world, TODAY, date(2026, 12, 4))
+    found = {(one.email, one.clinic): one for one in staff.listed(world.services)}
+    assert {key: (one.role, one.status) for key, one in found.items()} == {
+        (EMAIL, "riverside"): ("coordinator", "away"),
+        (EMAIL, "lakeside"): ("viewer", "away"),
+        ("zoe@clinic.test", "riverside"): ("coordinator", "disabled"),
+    }
+    assert found[EMAIL, "lakeside"].away == ((TODAY, date(2026, 12, 4)),)
+    assert "argon2" not in repr(found)
+    here = staff.listed(world.services, world.clinic_id)
+    assert {one.clinic for one in here} == {"riverside"}

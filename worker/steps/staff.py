@@ -1,23 +1,26 @@
-"""Who signs in, who is away, who has left: open items go back to the queue with them."""
+"""Who signs in and as what, who is away, who has left: open items return to the queue with them."""
 
 import re
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from typing import Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
-
-from argon2 import PasswordHasher
 
 from records import audit, clinics, followups, intake
 from records.base import Session, new_id
 from records.clinics import Staff, StaffAbsence
+from schedules.clinic import ClinicFile
+from schedules.clinic_parts import key_of
+from schedules.followups import SAFETY
+from worker import passwords
+from worker.presence import MAY_ACT, MAY_DECIDE, desk_of
 from worker.refusal import RefusedError
 from worker.services import Services
 
-#: NIST SP 800-63B asks for at least 8; without a second factor 15, which nobody types at 02:00.
-SHORTEST_PASSWORD = 10
 _A_DAY = timedelta(days=1)
 # When an absence begins and ends.
 _Span = tuple[datetime, datetime]
@@ -37,12 +40,44 @@ class Role(StrEnum):
 class Leaving:
     """What an absence or a disabling did: for how many clinics, and how many items returned.
 
-    `was_until`: the last day that was noted before, where an absence is now shorter.
+    `was_until`: the last day that was noted before, where an absence is now shorter. `bare`: the
+    clinics, by key, that have no clinician any more.
     """
 
     clinics: int
     returned: int
     was_until: date | None = None
+    bare: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """Somebody of a clinic's staff as a list shows them; `away` are first and last days."""
+
+    id: UUID
+    clinic: str
+    email: str
+    role: str
+    status: Literal["here", "away", "disabled"]
+    away: tuple[tuple[date, date], ...]
+    added_at: datetime
+    disabled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRole:
+    """What another role did, and what it left behind; nothing where it was theirs already.
+
+    `undecided`: items that stay with them and that only a clinician ends. `named_as`: where the
+    clinic's file has them paged all the same. `bare`: whether the clinic has no clinician any more.
+    """
+
+    clinic: str
+    before: Role
+    returned: int = 0
+    undecided: tuple[UUID, ...] = ()
+    named_as: tuple[str, ...] = ()
+    bare: bool = False
 
 
 def add(
@@ -55,16 +90,14 @@ def add(
     address = email.strip().lower()
     if not _EMAIL.fullmatch(address):
         raise RefusedError("That is no e-mail address. Write it as sam@clinic.example.")
-    if len(password) < SHORTEST_PASSWORD:
-        raise RefusedError(f"The password is too short. Use at least {SHORTEST_PASSWORD} letters.")
-    hashed = PasswordHasher().hash(password)
+    hashed = passwords.hash_password(password)
     with services.database.transaction() as session:
         intake.take_turn(session, f"staff:{clinic_id}")
         member = intake.staff_member(session, clinic_id, address)
         if member is not None and member.disabled_at is None:
             raise RefusedError(
                 "Somebody with this address works at this clinic already. To change their role or "
-                "password: `aftercare staff disable EMAIL`, then `aftercare staff add EMAIL`."
+                "password: `aftercare staff role EMAIL ROLE`, `aftercare staff password EMAIL`."
             )
         if member is None:
             member = Staff(id=new_id(), clinic_id=clinic_id, email=address, session_epoch=1)
@@ -75,6 +108,113 @@ def add(
         session.flush()
         _record(session, services, member, actor, "staff.added", {"role": role.value})
         return member.id
+
+
+def listed(services: Services, clinic_id: UUID | None = None) -> list[Member]:
+    """Return the staff of a clinic, or of all, by address; also whose access has ended."""
+    with services.database.transaction() as session:
+        found = []
+        for each in intake.everybody(session, clinic_id):
+            clinic = clinics.by_id(session, each.clinic_id)
+            noted = intake.absences_of(session, each.id, since=services.now)
+            zone = clinic.file_if_any.zone if clinic.file_if_any else ZoneInfo("UTC")
+            is_away = any(one.starts_at <= services.now < one.ends_at for one in noted)
+            gone = each.disabled_at is not None
+            found.append(
+                Member(
+                    id=each.id,
+                    clinic=clinic.key,
+                    email=each.email,
+                    role=each.role,
+                    status="disabled" if gone else "away" if is_away else "here",
+                    away=tuple(_day_span(one, zone) for one in noted if one.ends_at > services.now),
+                    added_at=each.created_at,
+                    disabled_at=each.disabled_at,
+                )
+            )
+        return found
+
+
+def set_password(
+    services: Services, *, email: str, password: str, clinic_id: UUID | None, actor: str
+) -> tuple[list[str], list[str]]:
+    """Give somebody a new password, at one clinic or (None) wherever they work.
+
+    All their sessions end, at other clinics too: whoever knew the old password is out. Returns the
+    keys of the clinics with the new password, and of those with the old. Raises RefusedError.
+    """
+    hashed = passwords.hash_password(password)
+    changed, kept = list[str](), list[str]()
+    with services.database.transaction() as session:
+        _members(session, email, clinic_id)
+        for member in _members(session, email):
+            member.session_epoch += 1
+            new = clinic_id in {None, member.clinic_id}
+            if new:
+                member.password_hash = hashed
+            (changed if new else kept).append(clinics.by_id(session, member.clinic_id).key)
+            action = "staff.password_changed" if new else "staff.signed_out"
+            _record(session, services, member, actor, action, {})
+    return changed, kept
+
+
+def set_role(
+    services: Services, *, email: str, role: Role, clinic_id: UUID | None, actor: str
+) -> NewRole:
+    """Give somebody another role at a clinic; None: at the only one where they work.
+
+    It holds from their next request on, since a session asks for the role each time: nobody is
+    signed out. What the new role may not have returns to the queue. Raises RefusedError.
+    """
+    with services.database.transaction() as session:
+        member = _only_member(session, email, clinic_id)
+        clinic, before = clinics.by_id(session, member.clinic_id), Role(member.role)
+        if before is role:
+            return NewRole(clinic=clinic.key, before=before)
+        member.role = role.value
+        _record(session, services, member, actor, "staff.role_changed", _from_to(before, role))
+        session.flush()
+        if not (_lost(MAY_ACT, before, role) or _lost(MAY_DECIDE, before, role)):
+            return NewRole(clinic=clinic.key, before=before)
+        returned = _return_items(
+            session, services, member, actor, lapses_alone=not _lost(MAY_ACT, before, role)
+        )
+        return NewRole(
+            clinic=clinic.key,
+            before=before,
+            returned=returned,
+            undecided=tuple(followups.left_with(session, member.id, SAFETY)),
+            named_as=_named_as(clinic.file_if_any, member.email),
+            bare=_is_bare(session, member, before),
+        )
+
+
+def _lost(may: Collection[str], before: Role, after: Role) -> bool:
+    return before in may and after not in may
+
+
+def _from_to(before: Role, after: Role) -> dict[str, str]:
+    return {"from": before.value, "to": after.value}
+
+
+def _named_as(file: ClinicFile | None, email: str) -> tuple[str, ...]:
+    """Return under which keys of a clinic's file somebody is paged or phones."""
+    if file is None:
+        return ()
+    places = {
+        "on_call": file.on_call,
+        "lead": (file.lead,),
+        "closed_day_caller": (file.closed_day_caller,),
+    }
+    mine = key_of(email, "")
+    return tuple(
+        name for name, people in places.items() if any(one and one.key == mine for one in people)
+    )
+
+
+def _is_bare(session: Session, member: Staff, before: Role) -> bool:
+    """Whether the clinic of somebody who was a clinician has none any more."""
+    return before in MAY_DECIDE and not desk_of(session, member.clinic_id, roles=MAY_DECIDE)
 
 
 def away(services: Services, *, email: str, first: date, last: date, actor: str) -> Leaving:
@@ -177,11 +317,14 @@ def away_days(services: Services, *, email: str) -> list[tuple[date, date]]:
 
 def _days(session: Session, member: Staff, now: datetime) -> list[tuple[date, date]]:
     zone = clinics.by_id(session, member.clinic_id).file.zone
-    return [
-        (each.starts_at.astimezone(zone).date(), _last_day((each.starts_at, each.ends_at), zone))
-        for each in intake.absences_of(session, member.id, since=now)
-        if each.ends_at > now
-    ]
+    noted = intake.absences_of(session, member.id, since=now)
+    return [_day_span(each, zone) for each in noted if each.ends_at > now]
+
+
+def _day_span(absence: StaffAbsence, zone: ZoneInfo) -> tuple[date, date]:
+    """Return the first and the last day of an absence."""
+    span = (absence.starts_at, absence.ends_at)
+    return absence.starts_at.astimezone(zone).date(), _last_day(span, zone)
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:
@@ -211,23 +354,43 @@ def disable(services: Services, *, email: str, actor: str) -> Leaving:
     """
     with services.database.transaction() as session:
         members = _members(session, email)
-        returned = 0
+        returned, bare = 0, list[str]()
         for member in members:
             member.disabled_at = services.now
             # Cookies given before stop working.
             member.session_epoch += 1
             returned += _return_items(session, services, member, actor)
             _record(session, services, member, actor, "staff.disabled", {})
-        return Leaving(clinics=len(members), returned=returned)
+            session.flush()
+            if _is_bare(session, member, Role(member.role)):
+                bare.append(clinics.by_id(session, member.clinic_id).key)
+        return Leaving(clinics=len(members), returned=returned, bare=tuple(bare))
 
 
-def _members(session: Session, email: str) -> list[Staff]:
-    found = [
-        member for member in clinics.staff_by_email(session, email) if member.disabled_at is None
-    ]
-    if not found:
-        raise RefusedError("Nobody with this address signs in here. Check the address.")
-    return found
+def _members(session: Session, email: str, clinic_id: UUID | None = None) -> list[Staff]:
+    """Lock and return somebody's accounts, at a clinic or at all. Raises RefusedError."""
+    everything = intake.staff_members(session, email)
+    found = [each for each in everything if clinic_id in {None, each.clinic_id}]
+    here = [each for each in found if each.disabled_at is None]
+    if here:
+        return here
+    if found:
+        mend = "To give it anew: `aftercare staff add EMAIL --role ROLE --clinic ID`."
+        raise RefusedError(f"Their access has ended. {mend}")
+    where = "at this clinic" if everything else "here"
+    raise RefusedError(
+        f"Nobody with this address signs in {where}. Check it with `aftercare staff list`."
+    )
+
+
+def _only_member(session: Session, email: str, clinic_id: UUID | None) -> Staff:
+    members = _members(session, email, clinic_id)
+    if len(members) > 1:
+        told = sorted(
+            f"{clinics.by_id(session, each.clinic_id).key} as {each.role}" for each in members
+        )
+        raise RefusedError(f"They work at {', '.join(told)}. Say with --clinic at which.")
+    return members[0]
 
 
 def _return_items(
@@ -237,8 +400,11 @@ def _return_items(
     actor: str,
     *,
     before: datetime | None = None,
+    lapses_alone: bool = False,
 ) -> int:
-    items = followups.return_to_queue(session, member.id, now=services.now, before=before)
+    items = followups.return_to_queue(
+        session, member.id, now=services.now, before=before, lapses_alone=lapses_alone
+    )
     for item in items:
         followups.tell(
             session, item.clinic_id, item.id, at=services.now, actor=actor, action="returned"
