@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from messages.binding import APPOINTMENT, YES_NO, asked, first_fit
 from messages.quoting import Reaction
@@ -106,7 +106,7 @@ def _short(heard: Heard) -> Hit | None:
     """
     found = []
     for answer in _ANSWERS:
-        if not (language := _whole(answer.group, heard)):
+        if not (language := whole(answer.group, heard)):
             continue
         if answer.intent is Intent.confirm and _says_how_they_are(heard):
             continue
@@ -120,7 +120,7 @@ def _short(heard: Heard) -> Hit | None:
 def _says_how_they_are(heard: Heard) -> bool:
     """Say whether "all good" answers how somebody is: where no visit and no yes was asked for."""
     asked_now = any(prompt.context in _CONTEXTS for prompt in heard.prompts)
-    return not asked_now and _whole("well", heard) is not None
+    return not asked_now and whole("well", heard) is not None
 
 
 def _is_undecided(heard: Heard) -> bool:
@@ -267,7 +267,16 @@ def answered(intent: Intent, heard: Heard) -> Hit | None:
     return _with_words(hit) if hit is not None else None
 
 
-def _whole(group: str, heard: Heard) -> str | None:
+def to_a_question(heard: Heard, *, yes: bool, language: str | None) -> Hit | None:
+    """Return a yes or a no to the question that is open; None where none is."""
+    group = "yes" if yes else "no"
+    answer = next(each for each in _ANSWERS if each.group == group)
+    hit = _bound(answer, heard.prompts, language)
+    return replace(hit, language=language) if hit is not None else None
+
+
+def whole(group: str, heard: Heard) -> str | None:
+    """Return the language in which a text is nothing but words of this group, if it is."""
     return _first(heard.words[group].is_whole(core) for core in heard.cores)
 
 
@@ -319,7 +328,7 @@ def pause(heard: Heard) -> Hit | None:
 def question(heard: Heard) -> Hit | None:
     """A question mark, a question word at the start, or words that announce one."""
     category = heard.words["question"]
-    if not heard.asks and _whole("thanks", heard):
+    if not heard.asks and whole("thanks", heard):
         return None
     language = category.opens_clause(heard.spoken)
     match = next(category.matches(heard.spoken), None)
@@ -334,7 +343,7 @@ def question(heard: Heard) -> Hit | None:
 
 def thanks(heard: Heard) -> Hit | None:
     """Thanks and small talk that need nobody; beside anything else they say nothing."""
-    language = _whole("thanks", heard) or _whole("well", heard)
+    language = whole("thanks", heard) or whole("well", heard)
     if not language and not heard.asks:
         language = heard.words["thanks"].is_made_up(heard.flat)
     return Hit(intent=Intent.thanks_no_action, language=language) if language else None

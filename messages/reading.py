@@ -70,6 +70,15 @@ class Hint(StrEnum):
     resembles = "resembles"
 
 
+class Topic(StrEnum):
+    """What a text of ours is about, where that changes what a few words in answer say."""
+
+    MEDICINES = "medicines"
+    RIDE = "ride"
+    FOOD = "food"
+    FORM = "form"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenPrompt:
     """A question that still waits for its answer.
@@ -146,6 +155,7 @@ class Heard:
     `folded` keeps punctuation, `spoken` has a comma between clauses, `flat` has none, both with
     their spelling mended; `variants` are all spellings in which danger is looked for. `compacts`
     are letters and digits without any space. `words` are those of the clinic that received it.
+    `topics` are those of our texts that may be meant.
     """
 
     body: str = field(repr=False)
@@ -158,6 +168,7 @@ class Heard:
     words: "Lexicon"
     reaction: Reaction | None = None
     prompts: tuple[OpenPrompt, ...] = field(default=())
+    topics: frozenset[Topic] = frozenset()
 
     @cached_property
     def cores(self) -> tuple["Said", ...]:

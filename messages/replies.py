@@ -6,10 +6,10 @@ goes to a person.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from messages import answers, keywords, safety, scores
+from messages import answers, keywords, meant, safety, scores
 from messages.doubts import weighed
 from messages.ensemble import Alike
 from messages.index import Said
@@ -24,6 +24,7 @@ from messages.reading import (
     OpenPrompt,
     Reading,
     Severity,
+    Topic,
     most_urgent,
 )
 from messages.resemblance import resembling
@@ -68,6 +69,7 @@ def read(
     words: Lexicon | None = None,
     ours: Collection[str] | None = None,
     joined: bool = False,
+    topics: Collection[Topic] = (),
 ) -> Reading:
     """Return how a reply is understood.
 
@@ -76,19 +78,20 @@ def read(
     a clinic's own together with the shipped ones (`messages.lexicon.lexicon`). `ours` are the texts
     that went to the number: what a reaction quotes of them is not the patient's. Where they are not
     known, a quote is taken for one of ours unless it tells of danger. `joined` says that several
-    texts are read as one.
+    texts are read as one. `topics` are what our texts were about that it may be an answer to.
     """
     lists = words or lexicon()
     quoted = _of_others(body, lists, ours)
     if quoted is not None:
         return _reading(quoted.hits, _language(quoted.hits, quoted.heard, language))
-    found = _understood(body, prompts, language, lists, joined=joined)
+    about = frozenset(topics)
+    found = _understood(body, prompts, language, lists, joined=joined, topics=about)
     folded = fold(body)
     closed = closed_up(folded, lists.spelling.known)
     if found.urgent or closed == folded:
         return found
     # Letter by letter people write what must not be overlooked: danger and a stop count, no more.
-    spelled = _understood(closed, prompts, language, lists, joined=joined)
+    spelled = _understood(closed, prompts, language, lists, joined=joined, topics=about)
     return spelled if spelled.urgent or (spelled.opt_out and not found.opt_out) else found
 
 
@@ -99,9 +102,12 @@ def _understood(
     words: Lexicon,
     *,
     joined: bool = False,
+    topics: frozenset[Topic] = frozenset(),
 ) -> Reading:
     """Return how the words of a reply are understood, and what they resemble."""
-    heard = hear(body, prompts, words)
+    heard = replace(hear(body, prompts, words), topics=topics)
+    if told := meant.told(heard):
+        return _reading(told, _language(told, heard, language))
     by_machine = answers.is_auto_reply(heard)
     pipeline = _OF_A_MACHINE if by_machine else PIPELINE
     hits = [hit for recognise in pipeline if (hit := recognise(heard))]
@@ -113,6 +119,7 @@ def _understood(
         hits = [answer]
     elif not by_machine:
         hits = weighed(heard, _likeness(heard), hits, _sentences(heard), joined=joined)
+    hits = [*hits, *meant.beside(heard)]
     return _reading(_wishes_last(hits), _language(hits, heard, language))
 
 

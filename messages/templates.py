@@ -23,6 +23,7 @@ from messages.errors import (
 )
 from messages.formats import gsm
 from messages.lint import lint
+from messages.reading import Topic
 from messages.wordtools import base_language
 
 
@@ -51,11 +52,16 @@ class Wording:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """A text the product can send. `expects` is the context an answer is read in, or None."""
+    """A text the product can send.
+
+    `expects` is the context an answer is read in, or None; `topic` what it is about, where that
+    changes what few words in answer say.
+    """
 
     key: str
     kind: TemplateKind
     expects: str | None
+    topic: Topic | None
     max_segments: int
     wordings: Mapping[str, Wording]
 
@@ -265,6 +271,7 @@ def _template(
         key=key,
         kind=TemplateKind(about["kind"]),
         expects=about.get("expects"),
+        topic=Topic(about["topic"]) if "topic" in about else None,
         max_segments=int(about.get("segments", 1)),
         wordings=MappingProxyType(wordings),
     )

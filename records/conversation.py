@@ -42,6 +42,7 @@ class Prompt:
     enrollment_id: UUID | None
     protocol: str | None
     protocol_number: int | None
+    template: str
     step: str
     question: str
     occurrence: str
@@ -57,7 +58,7 @@ class Prompt:
 
 
 _PROMPT = """m.id AS message_id, m.patient_id, m.enrollment_id, m.protocol,
-           m.protocol_number, m.step,
+           m.protocol_number, m.template, m.step,
            COALESCE(m.nudge_for, m.step) AS question, m.occurrence, m.expects AS context,
            COALESCE(m.accepted_at, m.submitted_at, m.due_at) AS asked_at,
            CASE WHEN m.status = 'delivered' THEN m.final_at END AS seen_at,
@@ -77,7 +78,7 @@ _PROMPTS = text(f"""
     JOIN message m ON m.patient_id = w.patient_id
     {_ITS_VISIT}
     WHERE m.due_at > w.at - CAST(:back AS interval)
-      AND m.expects IS NOT NULL AND m.expects NOT IN ('none', 'form')
+      AND m.expects IS NOT NULL AND m.expects <> 'none' AND (:forms OR m.expects <> 'form')
       AND m.status IN ('submitting', 'unknown', 'accepted', 'sent', 'delivered')
       AND m.submitted_at <= w.at + CAST(:slack AS interval)
       AND (((m.answered_at IS NULL
@@ -100,10 +101,13 @@ class Reply:
     at: datetime
 
 
-def prompts(session: Session, replies: Sequence[Reply]) -> list[list[Prompt]]:
+def prompts(
+    session: Session, replies: Sequence[Reply], *, forms: bool = False
+) -> list[list[Prompt]]:
     """Return, for each reply, the questions it could be answering, the oldest first.
 
-    A text still on its way to the carrier counts too: a reply may beat our own commit.
+    A text still on its way to the carrier counts too: a reply may beat our own commit. `forms`:
+    also what asks for a form behind a link, which no text answers.
     """
     asked = [(nth, who, each.at) for nth, each in enumerate(replies) for who in each.patients]
     found: list[list[Prompt]] = [[] for _ in replies]
@@ -112,7 +116,7 @@ def prompts(session: Session, replies: Sequence[Reply]) -> list[list[Prompt]]:
     nths, patients, ats = (list(column) for column in zip(*asked, strict=True))
     values = {"nths": nths, "patients": patients, "ats": ats}
     bounds = {"back": _PROMPTS_SINCE, "slack": _CLOCK_SLACK, "correctable": _CORRECTABLE}
-    for row in session.execute(_PROMPTS, values | bounds).mappings():
+    for row in session.execute(_PROMPTS, values | bounds | {"forms": forms}).mappings():
         columns = dict(row)
         found[columns.pop("nth")].append(Prompt(**columns))
     return found

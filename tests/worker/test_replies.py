@@ -503,6 +503,7 @@ YES_NO: dict[str, tuple[str, str, list[str], list[str]]] = {
     "no health news": ("visit_48h", "N", [], []),
     "no ride": ("visit_2h_ride", "N", ["ride_missing"], ["callback_ack"]),
     "a ride": ("visit_2h_ride", "y", [], []),
+    "means to drive": ("visit_2h_ride", "i'll drive", ["ride_missing"], ["callback_ack"]),
 }
 
 

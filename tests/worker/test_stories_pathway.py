@@ -157,6 +157,28 @@ def test_two_days_without_medicines_are_called_the_same_day(desk: Desk) -> None:
     assert desk.world.execute(severity) == [("call_today",)]
 
 
+@pytest.mark.parametrize("said", ["took them all", "me las tomé todas"])
+def test_medicines_that_were_all_taken_are_a_yes_and_no_overdose(desk: Desk, said: str) -> None:
+    """They answer what was asked; the same words page where nobody asked."""
+    desk.switches_on("relapse-prevention-opioids")
+    visits.enroll(
+        desk.world.services,
+        _person(desk).id,
+        "relapse-prevention-opioids",
+        actor="desk",
+        on=date(2026, 11, 30),
+    )
+    desk.waits_until("2026-11-30 12:00")
+    assert desk.read() == ["medicines_taken"]
+    desk.says(said)
+    assert desk.world.execute("SELECT reason FROM follow_up") == []
+    answers = "SELECT value_text FROM check_in WHERE status = 'answered'"
+    assert desk.world.execute(answers) == [("confirm",)]
+    desk.goes_on(hours=1)
+    desk.says(said)
+    assert desk.world.execute("SELECT reason FROM follow_up") == [("overdose",)]
+
+
 def test_a_lapse_brings_the_daily_question_back(desk: Desk) -> None:
     """Day 21's answer tells of days off plan; from day 22 on there is a question a day."""
     desk.switches_on("relapse-prevention")

@@ -270,6 +270,17 @@ def test_a_mood_form_is_sent_by_its_link_and_asked_for_once_more(desk: Desk) -> 
     assert "high_score" not in desk.calls()
 
 
+def test_who_will_do_the_form_tonight_is_called_and_not_paged_for(desk: Desk) -> None:
+    """Without a form before it the same text is one about danger."""
+    _enroll(desk, "mood-check", on=date(2026, 11, 16))
+    desk.waits_until("2026-11-30 13:00")
+    assert desk.read() == ["mood_form"]
+    desk.says("i will do it tonight")
+    assert desk.calls() == ["unclear_reply"]
+    desk.says("i will end it tonight")
+    assert "crisis" in desk.calls()
+
+
 def test_a_form_that_was_filled_in_is_not_asked_for_again(desk: Desk) -> None:
     """The repeat says why it did not go."""
     _enroll(desk, "mood-check", on=date(2026, 11, 16))

@@ -17,6 +17,7 @@ from records import arrivals, conversation
 from records.arrivals import Person, Said, Span, Writer
 from records.base import Session
 from records.conversation import Prompt, Reply
+from schedules.protocol import EXPECTS_FORM
 from worker.logs import get_logger
 from worker.replying import hearing
 from worker.replying.hearing import Received
@@ -34,8 +35,8 @@ class Around:
 
     `beside` is what the number wrote just before it; of a text that the carrier told of late, also
     just after it. It stays sealed, so that one that does not open costs its own reader alone.
-    `words` are the clinic's own phrases, as its file has them. `sent` asks for our last texts to
-    the number, which only a quote needs.
+    `prompts` holds what asked for a form, too. `words` are the clinic's own phrases, as its file
+    has them. `sent` asks for our last texts to the number, which only a quote needs.
     """
 
     people: Sequence[Person]
@@ -66,7 +67,7 @@ def around(session: Session, texts: Sequence[Received]) -> list[Around]:
     known = zip(
         texts,
         on_number,
-        conversation.prompts(session, replies),
+        conversation.prompts(session, replies, forms=True),
         arrivals.said_in(session, spans, most=hearing.JOINED_TEXTS),
         strict=True,
     )
@@ -107,7 +108,8 @@ def hear(
         text,
         hearing.Around(
             language=known.people[0].language if known.people else "en",
-            prompts=known.prompts,
+            prompts=[each for each in known.prompts if each.context != EXPECTS_FORM],
+            topics=hearing.topics_of(known.prompts),
             earlier=earlier,
             later=after,
             ours=[vault.open("message", "body", said.id, said.body) for said in sent],

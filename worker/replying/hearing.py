@@ -13,7 +13,9 @@ from uuid import UUID
 from messages import replies
 from messages.binding import APPOINTMENT, scale_of
 from messages.lexicon import Lexicon, lexicon
+from messages.reading import Topic
 from messages.replies import Intent, OpenPrompt, Reading, Severity
+from messages.templates import shipped
 from records.arrivals import Writer
 from records.base import Session
 from records.conversation import Prompt
@@ -61,13 +63,14 @@ class Around:
     """What a text is read with.
 
     `language` is that of the oldest patient on the number, `prompts` what they may be answering,
-    `earlier` and `later` what the number wrote within `JOINED_WITHIN` before and after, urgent
-    texts left out, `ours` what we texted it, if any of these quotes something, and `words` the word
-    lists with the clinic's own.
+    `topics` what our texts were about, `earlier` and `later` what the number wrote within
+    `JOINED_WITHIN` before and after, urgent texts left out, `ours` what we texted it, if any of
+    these quotes something, and `words` the word lists with the clinic's own.
     """
 
     language: str = "en"
     prompts: Sequence[Prompt] = ()
+    topics: frozenset[Topic] = frozenset()
     earlier: Sequence[str] = field(default=(), repr=False)
     later: Sequence[str] = field(default=(), repr=False)
     ours: Sequence[str] = field(default=(), repr=False)
@@ -101,7 +104,14 @@ def _read(body: str, prompts: Iterable[Prompt], around: Around, *, joined: bool 
         words=around.words,
         ours=around.ours,
         joined=joined,
+        topics=around.topics,
     )
+
+
+def topics_of(prompts: Iterable[Prompt]) -> frozenset[Topic]:
+    """Return what our texts were about that an answer may be to."""
+    written = (shipped().templates.get(prompt.template) for prompt in prompts)
+    return frozenset(each.topic for each in written if each is not None and each.topic is not None)
 
 
 def _corrected(text: Received, around: Around, asked: Sequence[Prompt]) -> Reading | None:
