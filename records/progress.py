@@ -64,6 +64,13 @@ def last(session: Session, name: str) -> datetime | None:
     return session.scalar(select(Progress.at).where(Progress.name == name))
 
 
-def forget(session: Session, name: str) -> None:
-    """Remove the mark of something that has ended in good order."""
-    session.execute(delete(Progress).where(Progress.name == name))
+def named(session: Session, prefix: str) -> list[str]:
+    """Return the marks whose names begin so, the oldest first."""
+    mine = select(Progress.name).where(Progress.name.startswith(prefix, autoescape=True))
+    return list(session.scalars(mine.order_by(Progress.at)))
+
+
+def forget(session: Session, name: str, *, since: datetime | None = None) -> None:
+    """Remove the mark of something that has ended in good order; with `since`, no later mark."""
+    mine = delete(Progress).where(Progress.name == name)
+    session.execute(mine if since is None else mine.where(Progress.at == since))

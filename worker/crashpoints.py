@@ -36,6 +36,7 @@ NAMES = frozenset(
         "plan.after_commit",
         "publish.before_commit",
         "publish.after_commit",
+        "apply.after_commit",
         "page.before_claim_commit",
         "page.after_claim_commit",
     }

@@ -23,6 +23,7 @@ _TURNS = {
     "pull": 60.0,
     "silent": 300.0,
     "absences": 60.0,
+    "match": 60.0,
     "rounds": 15.0,
     "compare": 600.0,
     "deactivations": 600.0,

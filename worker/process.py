@@ -19,6 +19,7 @@ from prometheus_client import Histogram
 
 from records import progress
 from records.base import database_now
+from worker import matching
 from worker.carrier import Carrier
 from worker.clock import APART_SECONDS
 from worker.dispatch import TICK, TICK_OF_BEAT, Work, find_work
@@ -67,6 +68,7 @@ _BY_THE_CLOCK = frozenset(
         "sweep",
         "unknown",
         "absences",
+        "match",
         "compare",
         "deactivations",
         "rounds",
@@ -114,6 +116,7 @@ class WorkerProcess:
             "sweep": lambda: reconcile.sweep(services),
             "unknown": lambda: reconcile.settle_unknown(services, carrier),
             "absences": lambda: staff.return_items_of_absent(services),
+            "match": lambda: matching.run(services),
             "compare": lambda: compare.run(services, carrier),
             "deactivations": lambda: deactivations.run(services, carrier),
             "pages": lambda *_: pages.run(services, self.pager),

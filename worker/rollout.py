@@ -1,4 +1,4 @@
-"""Brings everybody to a published version: the plan step, until nobody follows an older one.
+"""Brings everybody to a published version: visits matched, then the plan step to its end.
 
 The workers do the same beside it; a patient is planned by one process at a time, in one
 transaction. Killed at any instant it is taken up by the workers, or by running it again.
@@ -9,9 +9,9 @@ from collections.abc import Callable
 from uuid import UUID
 
 from records import publishing
+from worker import matching
 from worker.services import Services
 from worker.steps import plan
-from worker.steps.publishing import enroll
 
 # Rows that a worker holds are free again within seconds.
 _PATIENCE_SECONDS, _PAUSE_SECONDS = 30.0, 0.2
@@ -30,7 +30,7 @@ def roll_out(
 
     `on_progress` is told how many patients follow it more than at the last call.
     """
-    enroll(services, clinic_id, protocol)
+    matching.match(services, clinic_id)
     left = behind(services, clinic_id, protocol, number)
     on_start(left)
     ends = time.monotonic() + _PATIENCE_SECONDS

@@ -39,6 +39,7 @@ STEPS = (
     "unknown",
     "silent",
     "absences",
+    "match",
     "compare",
     "deactivations",
     "pull",

@@ -54,7 +54,7 @@ def apply(
     about safety, and a protocol switched on or off that holds safety content.
     """
     text = _read(file)
-    with services() as running:
+    with publishing.started() as running:
         described = read_clinic(text, str(file), sandbox=running.settings.mode == "sandbox")
         located = parse(text, str(file))
         for warning in clinic_cover.warnings(described, located):
@@ -100,7 +100,7 @@ def rollback(
 
     `aftercare clinic show > clinic.yaml` then writes the file that is in force.
     """
-    with services() as running:
+    with publishing.started() as running:
         described, number = clinic_versions.earlier(running, clinic, to)
         person = None if by is None else _person(running, described.id, by)
         showing = _Showing(running, price, everything=everything, as_json=as_json)
@@ -178,7 +178,7 @@ def approve(
     as_json: bool = publishing.JSON,
 ) -> None:
     """Approve the proposed settings as a second person, a clinician; they are then applied."""
-    with services() as running:
+    with publishing.started() as running:
         with running.database.transaction() as session:
             which = the_clinic(session, clinic)
         row = publishing.waiting(running, which.id, CLINIC_FILE)

@@ -51,7 +51,7 @@ def publish(
     kill: it goes on where it stopped.
     """
     source = _read(file)
-    with _running() as running:
+    with started() as running:
         clinic_id = _clinic_id(running, clinic)
         draft = publishing.draft(running, clinic_id, source, str(file))
         doing = _Publishing(running, price, everything=everything, as_json=as_json)
@@ -70,7 +70,7 @@ def rollback(
     as_json: bool = JSON,
 ) -> None:
     """Bring an earlier version back, as a version of its own; shown and asked like any other."""
-    with _running() as running:
+    with started() as running:
         clinic_id = _clinic_id(running, clinic)
         row = publishing.earlier(running, clinic_id, protocol, to)
         name = f"{protocol} v{row.number}"
@@ -90,7 +90,7 @@ def approve(
     as_json: bool = JSON,
 ) -> None:
     """Approve a proposal as a second person, a clinician; the last language puts it into force."""
-    with _running() as running:
+    with started() as running:
         clinic_id = _clinic_id(running, clinic)
         row = waiting(running, clinic_id, signoff.subject_of(protocol))
         name = f"the proposal for {protocol}"
@@ -128,7 +128,7 @@ def reject(
     clinic: str | None = CLINIC,
 ) -> None:
     """Reject a proposal, or take your own back."""
-    with _running() as running:
+    with started() as running:
         clinic_id = _clinic_id(running, clinic)
         subject = signoff.subject_of(protocol)
         row = waiting(running, clinic_id, subject)
@@ -143,7 +143,7 @@ def history(
     as_json: bool = JSON,
 ) -> None:
     """List a protocol's versions at a clinic, and its proposals with who approved them."""
-    with _running() as running:
+    with started() as running:
         clinic_id = _clinic_id(running, clinic)
         with running.database.transaction() as session:
             emails = kept.emails(session, clinic_id)
@@ -383,7 +383,7 @@ def _not_yet(left: int) -> str:
     return f"{said} not planned by it yet"
 
 
-def _running() -> Any:
+def started() -> Any:
     """Yield services whose crashpoints a test may arm."""
     return services(crashpoint=crashpoints.crashpoint)
 

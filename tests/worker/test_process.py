@@ -135,6 +135,7 @@ def test_the_tick_names_exactly_what_waits(world: World) -> None:
         "compare",
         "deactivations",
         "absences",
+        "match",
         "rounds",
     }
     again = dispatch.find_work(world.services, by_beat=True)

@@ -1,10 +1,14 @@
-"""A publish that is killed: nobody is half on one version, and running it again completes it."""
+"""A publish that is killed: nobody is half on one version, and running it again completes it.
+
+Nor is a visit forgotten when it is killed, or a clinic's file that was applied: the workers go on.
+"""
 
 import os
 import signal
 import subprocess
 import sys
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +18,12 @@ from sqlalchemy import func, insert
 from records.base import new_id
 from records.enrollments import Enrollment
 from schedules.loader import shipped_files
-from tests.support.world import World, make_patients
+from tests.support.world import CLINIC, NUMBER, World, make_patients, make_visits
+from worker import dispatch, matching
 
 _PATIENTS = 320
 DAILY = shipped_files()["daily-check-in.yaml"]
+DOSING = shipped_files()["dosing-visit.yaml"]
 
 
 @pytest.fixture
@@ -69,8 +75,12 @@ def _publish(world: World, file: Path, **more: str) -> "subprocess.CompletedProc
 
 
 def _protocols(world: World, *words: str, **more: str) -> "subprocess.CompletedProcess[str]":
+    return _command(world, "protocols", *words, **more)
+
+
+def _command(world: World, *words: str, **more: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "cli.main", "protocols", *words],
+        [sys.executable, "-m", "cli.main", *words],
         env=_environment(world, **more),
         capture_output=True,
         text=True,
@@ -117,3 +127,50 @@ def test_a_killed_publish_leaves_whole_patients_and_is_completed(
     hours = {one.due_at.hour for one in crowd.texts() if one.status == "planned"}
     assert hours == {21}
     assert crowd.execute("SELECT max(number) FROM protocol_version")[0][0] == 2
+
+
+@pytest.fixture
+def unmatched(world: World) -> World:
+    """A clinic with published protocols, and a coming visit for which nobody is enrolled yet."""
+    world.publish_protocols()
+    person = world.admit()
+    starts = world.now + timedelta(days=9)
+    with world.database.transaction() as session:
+        make_visits(session, world.vault, world.clinic_id, [person], starts)
+    return world
+
+
+def _reminded(world: World) -> set[str]:
+    """Do what a worker's tick says, and return of which steps texts are planned."""
+    assert ("match",) in dispatch.find_work(world.services, by_beat=False)
+    assert matching.run(world.services)["began"] > 0
+    assert matching.run(world.services) == {}
+    world.plan()
+    return {each.step for each in world.texts() if each.status == "planned"}
+
+
+def test_visits_of_a_version_whose_publish_was_killed_are_reminded_of(
+    unmatched: World, tmp_path: Path
+) -> None:
+    """By kill -9 between the version and the visits that it is for; nobody publishes again."""
+    file = tmp_path / "dosing.yaml"
+    file.write_text(DOSING.replace("title: Dosing visit", "title: Injection", 1))
+    killed = _publish(unmatched, file, AFTERCARE_CRASH_AT="publish.after_commit")
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert unmatched.execute("SELECT max(number) FROM protocol_version")[0][0] == 2
+    assert unmatched.execute("SELECT count(*) FROM enrollment")[0][0] == 0
+    assert "visit_48h" in _reminded(unmatched)
+
+
+def test_visits_of_a_file_whose_apply_was_killed_are_reminded_of(
+    unmatched: World, tmp_path: Path
+) -> None:
+    """By kill -9 between the clinic's file and the visits that its protocols are for."""
+    file = tmp_path / "clinic.yaml"
+    file.write_text(CLINIC.format(key="riverside", number=NUMBER, opens="09:00", closes="19:00"))
+    words = ("clinic", "apply", str(file), "--yes")
+    killed = _command(unmatched, *words, AFTERCARE_CRASH_AT="apply.after_commit")
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert unmatched.execute("SELECT version FROM clinic")[0][0] > 1
+    assert unmatched.execute("SELECT count(*) FROM enrollment")[0][0] == 0
+    assert "visit_48h" in _reminded(unmatched)

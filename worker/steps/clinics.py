@@ -1,8 +1,8 @@
 """A clinic as its file describes it: created, changed, paused; its senders and its protocols.
 
-Applying a file twice changes nothing the second time, and goes on where the first was cut off. What
-changes for patients who wait for texts (hours, zone, protocols) asks for a new plan; wording and
-phone need none, since rendering happens at the claim (care rule 28).
+Applying a file twice changes nothing the second time; where the first was cut off, it goes on, and
+so do the workers. What changes for patients who wait for texts (hours, zone, protocols) asks for a
+new plan; wording and phone need none, since rendering happens at the claim (care rule 28).
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ from records.base import Session, new_id
 from records.clinics import Clinic, Sender, SenderNumber
 from records.enrollments import ProtocolVersion
 from schedules.clinic import ClinicFile
-from worker import enrolling, protocols, signoff
+from worker import enrolling, matching, signoff
 from worker.clinicfiles import (
     SHIPPED,
     Change,
@@ -35,8 +35,6 @@ from worker.counting import counted
 from worker.refusal import RefusedError
 from worker.services import Services
 from worker.signoff import MovedOnError
-
-_CHUNK = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +80,7 @@ def apply(
     for them; else InUseError says who would be left without texts. Settings that are not those
     `seen` any more raise MovedOnError. Safety content that changes (care rule 28) raises
     NeedsApprovalError until a clinician has approved this very file, once the clinic has one
-    or has patients.
-    `restores` is the version that the file brings back.
+    or has patients. `restores` is the version that the file brings back.
     """
     check_wording(services.catalog, file)
     _check_words(file)
@@ -114,7 +111,9 @@ def apply(
             session.flush()
             enrollments.request_plan_of_clinic(session, clinic.id)
         switched = _switch_by_hand(session, clinic.id, file, was_on, services.now)
-    switched += _switch_for_visits(services, clinic.id, file)
+        matching.ask(session, clinic.id)
+    services.crashpoint("apply.after_commit")
+    switched += matching.match(services, clinic.id)
     return Applied(
         clinic_id=clinic.id,
         key=clinic.key,
@@ -309,20 +308,6 @@ def _switch_by_hand(
         counts["ended" if ends else "began"] += 1
     session.flush()
     enrollments.request_plan_of_patients(session, {row.patient_id for row in rows})
-    return counts
-
-
-def _switch_for_visits(services: Services, clinic_id: UUID, file: ClinicFile) -> Counter[str]:
-    """Enroll coming visits in what is switched on, end what is not: whatever was done before."""
-    counts: Counter[str] = Counter()
-    now = services.now
-    with services.database.transaction() as session:
-        published = protocols.of_clinic(session, clinic_id)
-        coming = [visit.id for visit in intake.visits_from(session, since=now, clinic_id=clinic_id)]
-    for start in range(0, len(coming), _CHUNK):
-        with services.database.transaction() as session:
-            visits = intake.visits_by_id(session, coming[start : start + _CHUNK])
-            counts += enrolling.sync(session, clinic_id, file, published, visits, now=now)
     return counts
 
 

@@ -1,9 +1,9 @@
 """A protocol's next version: compared, put into force, and brought back.
 
 A version is a row that never changes. Putting one into force is one short transaction that writes
-it and marks everybody who follows the protocol; each patient is then planned by it in one
-transaction (`worker.rollout`). Killed in between, nothing is half done for anybody: the marks
-stand, and the workers or the next run of the same command go on.
+it, asks that coming visits be matched with it, and marks everybody who follows the protocol; each
+patient is then planned by it in one transaction (`worker.rollout`). Killed in between, nothing is
+half done for anybody: the marks stand, and the workers or the next run of the same command go on.
 """
 
 import hashlib
@@ -17,14 +17,12 @@ from records.enrollments import ProtocolVersion
 from schedules.loader import load
 from schedules.protocol import Protocol
 from schedules.safety import safety_changes
-from worker import enrolling, protocols, signoff
+from worker import enrolling, matching, protocols, signoff
 from worker.effects import Change
 from worker.intake.table import near
 from worker.refusal import RefusedError
 from worker.services import Services
 from worker.signoff import MovedOnError
-
-_CHUNK = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +122,8 @@ def publish(services: Services, draft: Draft, *, actor: str) -> int:
 
     Raises MovedOnError where the clinic's version or settings are no longer those it was compared
     with, NeedsApprovalError where it changes safety content that no clinician has approved. The
-    text that is in force already is not published twice: whoever is not planned by it is marked.
+    text that is in force already is not published twice: visits are matched and whoever is not
+    planned by it is marked all the same.
     """
     with services.database.transaction() as session:
         intake.take_turn(session, f"clinic:{draft.key}")
@@ -139,6 +138,7 @@ def publish(services: Services, draft: Draft, *, actor: str) -> int:
             _refuse_moved_on(clinic, newest, draft)
             number = _add_version(session, services, clinic, draft, actor)
         publishing.request_plan_of_those_behind(session, clinic.id, name, number)
+        matching.ask(session, clinic.id)
         services.crashpoint("publish.before_commit")
     services.crashpoint("publish.after_commit")
     return number
@@ -190,22 +190,3 @@ def _add_version(
         details={"version": number, "restores": draft.restores, "safety": list(draft.safety)},
     )
     return number
-
-
-def enroll(services: Services, clinic_id: UUID, name: str) -> None:
-    """Enroll coming visits that a published version is for now, end those it is not for.
-
-    Only where the clinic has switched it on. Run twice it changes nothing. Each version looks at
-    all of them, also one for the same visits as the last: nothing says that those were enrolled.
-    """
-    now = services.now
-    with services.database.transaction() as session:
-        clinic = clinics.by_id(session, clinic_id)
-        published = protocols.of_clinic(session, clinic_id)
-        if name not in enrolling.switched_on(clinic.file):
-            return
-        coming = [each.id for each in intake.visits_from(session, since=now, clinic_id=clinic_id)]
-    for start in range(0, len(coming), _CHUNK):
-        with services.database.transaction() as session:
-            visits = intake.visits_by_id(session, coming[start : start + _CHUNK])
-            enrolling.sync(session, clinic_id, clinic.file, published, visits, now=now)
