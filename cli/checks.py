@@ -26,7 +26,7 @@ from records import clinics, gauges, intake, migrate, progress
 from records.base import Database, Session, database_now
 from records.clinics import Clinic
 from records.keys import open_vault
-from worker import crashpoints
+from worker import crashpoints, protocols
 from worker.clinicfiles import unfit_names
 from worker.clock import SystemClock
 from worker.counting import counted
@@ -200,6 +200,7 @@ def senders(database: Database, settings: Settings) -> Found:
             yield note("clinics", "there is none yet", "Run `aftercare clinic apply FILE.yaml`.")
         for clinic in everyone:
             yield from _clinic(session, clinic, settings)
+            yield from _unreadable(session, clinic)
 
 
 def _clinic(session: Session, clinic: Clinic, settings: Settings) -> Found:
@@ -232,6 +233,13 @@ def _clinic(session: Session, clinic: Clinic, settings: Settings) -> Found:
         yield note(check, "its started texts are paused", "Run `aftercare unpause` to go on.")
     if not clinic.file.protocols:
         yield note(check, "no protocol is switched on", "Name some under protocols, and apply.")
+
+
+def _unreadable(session: Session, clinic: Clinic) -> Found:
+    mend = "Apply the clinic's file again; one of your own, publish anew without the fault."
+    for name, error in protocols.unreadable(protocols.of_clinic(session, clinic.id)):
+        told = f"nobody who follows {name} can be planned, since it can't be read: {error}"
+        yield wrong(f"clinic {clinic.key}", told, mend)
 
 
 def processes(database: Database) -> Found:

@@ -72,6 +72,7 @@ def as_json(found: Effects, price: Price, *, line: Callable[[str], None] = outpu
     forecast |= {
         "days": HORIZON.days,
         "patients": found.patients,
+        "left_out": found.left_out,
         "segment_price": str(price.amount),
         "price_assumed": price.assumed,
         "items_per_100_questions": found.usual_items,
@@ -89,6 +90,9 @@ def in_words(
     people = len({one.patient for one in found.texts})
     concerned = counted(found.patients, "patient is concerned", "patients are concerned")
     line(f"  {concerned}; texts change for {people}")
+    if found.left_out:
+        follow = counted(found.left_out, "patient follows", "patients follow")
+        line(f"  {follow} a version that can't be read: what changes for them can't be shown")
     for what, each in _by_what(found.texts):
         whom = counted(len({one.patient for one in each}), "patient")
         line(f"  {what.value}: {counted(len(each), 'text')} for {whom}")

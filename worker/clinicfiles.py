@@ -7,6 +7,7 @@ Wording moves no text: each is rendered when it is claimed, in the words in forc
 import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
@@ -22,6 +23,7 @@ from records import clinics, enrollments, publishing
 from records.base import Session
 from records.clinics import Clinic
 from schedules.clinic import ClinicFile
+from schedules.errors import ProtocolError
 from schedules.loader import load, shipped_files
 from schedules.protocol import Protocol
 from schedules.safety import clinic_safety_changes, safety_changes
@@ -118,7 +120,7 @@ def compare(services: Services, file: ClinicFile) -> Compared | None:
         if clinic is None:
             return None
         fresh = list(to_publish(session, clinic, file))
-        known = dict(protocols.of_clinic(session, clinic.id))
+        known = protocols.readable(protocols.of_clinic(session, clinic.id))
         for name, number in fresh:
             known[name] = (protocols.parsed(shipped_sources()[name], name), number)
         changes = changes_between(services.catalog, clinic.file_if_any, file)
@@ -291,7 +293,8 @@ def _safety_of(
     for change in _safety_wording(catalog, before, file):
         _, key, language = change.field.split(".")
         found.append(f'wording of {key} ({language}): "{change.before}" -> "{change.after}"')
-    known = {name: each for name, (each, _) in protocols.of_clinic(session, clinic.id).items()}
+    published = protocols.readable(protocols.of_clinic(session, clinic.id))
+    known = {name: each for name, (each, _) in published.items()}
     ours = {name: protocols.parsed(shipped_sources()[name], name) for name, _ in fresh}
     was = _running(before, known) if before else {}
     will = _running(file, {**known, **ours})
@@ -319,13 +322,20 @@ def to_publish(session: Session, clinic: Clinic, file: ClinicFile) -> Iterator[t
         newest = current.get(name)
         if name not in ours and newest is None:
             raise RefusedError(f'There is no protocol "{name}"; {near(name, list(ours))}')
-        protocol = protocols.followed(newest.source if newest is not None else ours[name], name)
-        if not enrolling.is_open(file, protocol):
-            raise RefusedError(enrolling.gate_shut(protocol))
-        if name not in ours or (newest is not None and newest.published_by != SHIPPED):
+        if newest is not None and (name not in ours or newest.published_by != SHIPPED):
+            _refuse_shut_gate(file, newest.source, name)
             continue
+        _refuse_shut_gate(file, ours[name], name)
         if newest is None or newest.checksum != checksum(ours[name]):
             yield name, newest.number + 1 if newest else 1
+
+
+def _refuse_shut_gate(file: ClinicFile, source: str, name: str) -> None:
+    # One that can't be read texts nobody: its gate is asked for with the version that mends it.
+    with suppress(ProtocolError):
+        protocol = protocols.followed(source, name)
+        if not enrolling.is_open(file, protocol):
+            raise RefusedError(enrolling.gate_shut(protocol))
 
 
 def checksum(source: str) -> str:

@@ -30,9 +30,10 @@ from schedules.protocol import EXPECTS_NOTHING, Protocol
 from schedules.reasons import CancelReason
 from schedules.reconcile import NEEDS_NO_ROW, ExistingRow, reconcile
 from schedules.telling import Telling, telling
-from worker import facts, imagined
+from worker import enrolling, facts, imagined
 from worker.facts import ClinicContext, PatientContext
 from worker.imagined import Scope
+from worker.protocols import readable
 from worker.rendering import Rendered, Subject, language_for, render
 from worker.services import Services
 
@@ -100,6 +101,8 @@ class Effects:
     lost: Counter[str] = field(default_factory=Counter)
     gained: Counter[str] = field(default_factory=Counter)
     usual_items: float | None = None
+    #: How many follow a version that can't be read: nobody can tell how they stand.
+    left_out: int = 0
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -109,9 +112,9 @@ class Effects:
 
     @property
     def moves_texts(self) -> bool:
-        """Whether any text goes at another time, or goes where none went, or goes no more."""
+        """Whether any text goes at another time, or where none went, or no more, or may do so."""
         texts = any(one.what is not What.REWORDED for one in self.texts)
-        return texts or bool(self.lost or self.gained)
+        return texts or bool(self.lost or self.gained or self.left_out)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +141,7 @@ def effects_of(
     now = services.now
     with services.database.transaction() as session:
         clinic = facts.clinic_context(session, change.clinic_id)
+        clinic = replace(clinic, protocols=readable(clinic.protocols))
         after = replace(
             clinic,
             file=change.file,
@@ -157,7 +161,8 @@ def effects_of(
     segments = _Segments(services.catalog)
     for start in range(0, len(people), BATCH):
         chunk = people[start : start + BATCH]
-        contexts, told = _contexts(services, clinic, chunk, now)
+        contexts, told, left_out = _contexts(services, clinic, chunk, now)
+        found.left_out += left_out
         for context in contexts:
             told_at = told.get(context.row.id)
             compared = _Comparison(services, context, clinic, after, scope, now, segments, told_at)
@@ -169,12 +174,15 @@ def effects_of(
 
 def _contexts(
     services: Services, clinic: ClinicContext, people: Sequence[UUID], now: datetime
-) -> tuple[list[PatientContext], Mapping[UUID, datetime]]:
-    """Return what is known about patients, and when they were last told how to stop."""
+) -> tuple[list[PatientContext], Mapping[UUID, datetime], int]:
+    """Return what is known of patients, when last told how to stop, and of how many nothing."""
     with services.database.transaction() as session:
         rows = enrollments.of_patients(session, people)
+        active = (row for row in rows if row.status == enrolling.ACTIVE)
+        out = {row.patient_id for row in active if row.protocol not in clinic.protocols}
+        rows = [row for row in rows if row.patient_id not in out]
         contexts = facts.patient_contexts(session, services, rows, {clinic.id: clinic}, now=now)
-        return contexts, sending.told_to_stop(session, people, now=now)
+        return contexts, sending.told_to_stop(session, people, now=now), len(out)
 
 
 class _Segments:

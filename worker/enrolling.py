@@ -17,6 +17,7 @@ from records.patients import Patient
 from schedules.clinic import ClinicFile
 from schedules.gates import WELCOME
 from schedules.protocol import Protocol
+from worker.protocols import readable
 
 # What follows a dose reaches over a week; an older visit that we hear of now is history, and
 # would only leave rows that were never to be sent.
@@ -84,17 +85,21 @@ def sync(
     enrollments `began` (or began again) and `ended`.
     """
     counts: Counter[str] = Counter()
+    known = readable(protocols)
+    # For whom one is that can't be read nobody knows: whoever follows it goes on to.
+    unknown = protocols.keys() - known.keys()
     existing = intake.enrollments_of_visits(session, [visit.id for visit in visits])
     closed = _closed(session, visits)
     changed: list[Enrollment] = []
     for visit in visits:
-        wanted = set() if visit.patient_id in closed else matching(file, protocols, visit)
+        wanted = set() if visit.patient_id in closed else matching(file, known, visit)
         mine = existing[visit.id]
         if is_news(visit, now):
             began = _begin(session, clinic_id, visit, wanted, mine, now)
             counts["began"] += len(began)
             changed += began
-        ended = [row for name, row in mine.items() if name not in wanted and row.status == ACTIVE]
+        kept = wanted | unknown
+        ended = [row for name, row in mine.items() if name not in kept and row.status == ACTIVE]
         for row in ended:
             row.status, row.ended_at = ENDED, now
         counts["ended"] += len(ended)
@@ -129,9 +134,8 @@ def _ended_with_record(
     protocols: Protocols,
     visits: Sequence[Appointment],
 ) -> list[Enrollment]:
-    on: dict[UUID | None, set[str]] = {
-        visit.id: matching(file, protocols, visit) for visit in visits
-    }
+    known = readable(protocols)
+    on: dict[UUID | None, set[str]] = {visit.id: matching(file, known, visit) for visit in visits}
     on[None] = {name for name in switched_on(file) if name in protocols}
     ended: dict[tuple[UUID | None, str], list[Enrollment]] = defaultdict(list)
     runs = set()
@@ -195,6 +199,7 @@ def join(
     Whoever was enrolled in it today already is left alone; with `again` they are welcomed once
     more, since that welcome came back or went to another number.
     """
+    known = readable(protocols)
     today = now.astimezone(file.zone).date()
     taken = _welcome_days(session, people, today) if again else {}
     fresh = [
@@ -207,7 +212,7 @@ def join(
         }
         for person in people
         for name in switched_on(file)
-        if name in protocols and protocols[name][0].with_consent
+        if name in known and known[name][0].with_consent
     ]
     enrollments.begin(session, fresh)
 

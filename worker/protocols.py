@@ -1,6 +1,7 @@
 """Published protocols as values: the rows hold their YAML, parsed once a version."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cache, lru_cache
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from records.base import Session
 from records.enrollments import ProtocolVersion
 from records.outbox import Message
 from records.scores import Direction
+from schedules.errors import ProtocolError
 from schedules.loader import load
 from schedules.protocol import Protocol, Step, Worse
 
@@ -53,6 +55,32 @@ class Published(Mapping[str, tuple[Protocol, int]]):
 
     def __contains__(self, key: object) -> bool:
         return key in self._versions
+
+
+def find(published: Mapping[str, tuple[Protocol, int]], name: str) -> tuple[Protocol, int] | None:
+    """Return a protocol with its version number; None for one that is not there or not readable."""
+    with suppress(ProtocolError):
+        return published.get(name)
+    return None
+
+
+def readable(published: Mapping[str, tuple[Protocol, int]]) -> dict[str, tuple[Protocol, int]]:
+    """Return those of a clinic's protocols that this release can read.
+
+    One that it can't must neither keep others from going on nor its own mend from being published.
+    """
+    return {name: found for name in published if (found := find(published, name)) is not None}
+
+
+def unreadable(
+    published: Mapping[str, tuple[Protocol, int]],
+) -> Iterator[tuple[str, ProtocolError]]:
+    """Give those of a clinic's protocols that this release can't read, each with why."""
+    for name in published:
+        try:
+            published[name]
+        except ProtocolError as error:
+            yield name, error
 
 
 def of_clinic(session: Session, clinic_id: UUID) -> Published:

@@ -6,7 +6,6 @@ again.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -15,11 +14,11 @@ from records.appointments import Appointment
 from records.base import Session
 from records.enrollments import Enrollment, OverBefore, to_plan
 from records.planning import Resting
-from schedules.errors import ProtocolError
 from schedules.over import is_over, over_before
 from schedules.protocol import Anchor, Protocol
 from schedules.reconcile import ExistingRow
 from worker.enrolling import WITHDRAWN
+from worker.protocols import find
 
 # Rows of enrollments without a visit that are older say nothing about what is planned now.
 _REMEMBERED = timedelta(days=30)
@@ -43,10 +42,9 @@ def _over(protocols: Protocols, now: datetime) -> Iterator[OverBefore]:
     for clinic_id, published in protocols.items():
         for name in published:
             # Whoever follows one that can't be read is told of when their plan fails.
-            with suppress(ProtocolError):
-                protocol, _ = published[name]
-                if (before := over_before(protocol, now)) is not None:
-                    yield OverBefore(clinic_id, name, before)
+            found = find(published, name)
+            if found is not None and (before := over_before(found[0], now)) is not None:
+                yield OverBefore(clinic_id, name, before)
 
 
 def rows_of(
@@ -95,7 +93,7 @@ def _still_planned(
 ) -> Iterator[Enrollment]:
     for row in enrollments:
         visit = visits.get(row.appointment_id) if row.appointment_id else None
-        found = protocols[row.clinic_id].get(row.protocol)
+        found = find(protocols[row.clinic_id], row.protocol)
         over = (
             visit is not None
             and found is not None
@@ -112,7 +110,7 @@ def misses(
     asked = [
         Resting(row.id, row.patient_id, step.id, step.pause_after)
         for row in enrollments
-        if row.status != WITHDRAWN and (found := protocols[row.clinic_id].get(row.protocol))
+        if row.status != WITHDRAWN and (found := find(protocols[row.clinic_id], row.protocol))
         for step in found[0].steps
         if step.pause_after is not None
     ]

@@ -249,6 +249,8 @@ class _Publishing:
             f"{draft.protocol.id} at {draft.key}: {before} is in force; this would be version "
             f"{(number or 0) + 1}."
         )
+        if draft.mends:
+            output.result("  The version in force can't be read: all of this one counts as new.")
         if not draft.switched_on:
             output.result("  The clinic's file does not name it: add it under protocols.")
         zone = draft.change.file.zone

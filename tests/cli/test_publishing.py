@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from cli import checks
+from cli.session import services
 from records import clinics
 from records.base import Database
 from tests.cli.conftest import CLINIC, VISITS, Run, heard_from, set_up, write
@@ -254,6 +255,55 @@ def test_a_protocol_of_ones_own_is_published_and_switched_on(house: Path, run: R
     assert "added" in on.err
     done = run("clinic", "approve", *ray, stdin=PASSWORD)
     assert (done.code, "1 enrollment began" in done.out) == (0, True), done.err
+
+
+def _spoil(statement: str) -> None:
+    """Leave something in the database that this release can't read."""
+    with services() as running, running.database.transaction() as session:
+        session.execute(text(statement))
+
+
+_SPOILT = (
+    "UPDATE protocol_version SET source = 'id: daily-check-in', checksum = 'spoilt'"
+    " WHERE protocol = 'daily-check-in'"
+)
+
+
+def test_a_version_that_cannot_be_read_is_mended_by_publishing_another(
+    house: Path, run: Run
+) -> None:
+    """A clinician approves the whole of the new one; whoever followed the old goes on by it."""
+    file = _edited(house, run, **HOUR)
+    _spoil(_SPOILT)
+    red = run("doctor").out
+    assert "nobody who follows daily-check-in can be planned" in red
+    assert "daily-check-in v1:1: protocol: `steps` is missing." in red
+    lee, ray = ("--by", "lee@clinic.test"), ("--by", "ray@clinic.test")
+    shown = run("protocols", "publish", file, "--dry-run")
+    assert (shown.code, "The version in force can't be read" in shown.out) == (0, True), shown.err
+    assert "1 patient follows a version that can't be read" in shown.out
+    assert run("protocols", "publish", file, "--yes", *lee, stdin=PASSWORD).code == 0
+    done = run("protocols", "approve", "daily-check-in", *ray, "--yes", stdin=PASSWORD)
+    assert (done.code, "version 2 is in force" in done.out) == (0, True), done.err
+    texts = run("messages", "--json").rows
+    assert {row["due_at"][11:16] for row in texts if row["step"] == "daily_0_10"} == {"21:00"}
+    assert "can be planned" not in run("doctor").out
+
+
+def test_another_protocol_that_cannot_be_read_keeps_none_from_being_published(
+    house: Path, run: Run
+) -> None:
+    """Nor the clinic's file from being applied, which brings what the product ships anew."""
+    source = run("protocols", "show", "integration").out
+    _spoil(_SPOILT)
+    file = write(house, "other.yaml", source.replace("title: ", "title: My ", 1))
+    done = run("protocols", "publish", file, "--yes")
+    assert (done.code, "version 2 is in force" in done.out) == (0, True), done.err
+    lee, ray = ("--by", "lee@clinic.test"), ("--by", "ray@clinic.test")
+    proposed = run("clinic", "apply", house / "clinic.yaml", *lee, stdin=PASSWORD)
+    assert (proposed.code, "daily-check-in" in proposed.out) == (0, True), proposed.err
+    done = run("clinic", "approve", *ray, "--yes", stdin=PASSWORD)
+    assert "protocol daily-check-in: version 2 is in force" in done.out, done.err
 
 
 _WORDED = """wording:

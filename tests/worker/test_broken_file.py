@@ -15,12 +15,14 @@ from messages.gateways.fake import lose_answer
 from records.clinics import all_clinics, keep_version
 from records.followups import FollowUp
 from schedules.clinic import read_clinic
+from schedules.loader import shipped_files
 from tests.support.secondperson import approved
 from tests.support.world import CLINIC, World, make_clinic, make_patients, phone_of
 from tests.worker.duty import CRISIS, SAM, Duty
 from tests.worker.talk import Talk
 from worker.clinicfiles import compare
-from worker.steps import checkins, followups, plan, reconcile, replies, rounds, send
+from worker.refusal import RefusedError
+from worker.steps import checkins, followups, plan, publishing, reconcile, replies, rounds, send
 from worker.steps import clinics as clinic_step
 
 ASHORE = "+12125550111"
@@ -91,6 +93,25 @@ def test_planning_goes_on_beside_it(two: TwoClinics) -> None:
     assert two.of(two.other, "follow_up", "reason") == ["cannot_plan"]
     [again] = two.of(two.other, "enrollment", "next_roll_at")
     assert again > two.world.now
+
+
+def test_planning_goes_on_beside_a_protocol_that_cannot_be_read(two: TwoClinics) -> None:
+    """Who follows it stands on the work list; the others of its clinic are planned too."""
+    with two.at_the_other():
+        two.world.enroll_by_hand()
+        two.world.book(starts_in=timedelta(days=9))
+    two.world.enroll_by_hand()
+    two.world.execute(
+        "UPDATE protocol_version SET source = 'id: daily-check-in', checksum = 'spoilt'"
+        " WHERE protocol = 'daily-check-in' AND clinic_id = :id",
+        id=two.other,
+    )
+    plan.run(two.world.services)
+
+    assert "daily_0_10" in two.of(two.mine, "message", "step")
+    assert {"daily_0_10"}.isdisjoint(two.of(two.other, "message", "step"))
+    assert "visit_48h" in two.of(two.other, "message", "step")
+    assert two.of(two.other, "follow_up", "reason") == ["cannot_plan"]
 
 
 def test_texts_and_safety_replies_go_on_beside_it(two: TwoClinics) -> None:
@@ -271,6 +292,14 @@ def test_a_file_is_applied_where_none_of_before_can_be_read(two: TwoClinics) -> 
     assert "daily_0_10" in two.of(two.other, "message", "step")
     with two.world.database.transaction() as session:
         assert [each.is_broken for each in all_clinics(session)] == [False, False]
+
+
+def test_no_protocol_is_published_where_no_file_can_be_read(two: TwoClinics) -> None:
+    """It says what has to be mended first, and by which command."""
+    two.breaks()
+    daily = shipped_files()["daily-check-in.yaml"]
+    with pytest.raises(RefusedError, match=r"settings of ashore.*`aftercare clinic apply FILE"):
+        publishing.draft(two.world.services, two.other, daily, "daily-check-in.yaml")
 
 
 def test_where_none_of_before_can_be_read_all_languages_of_safety_words_are_asked(

@@ -30,8 +30,9 @@ class Draft:
     """A version that is not in force, and what it was compared with.
 
     `base_number` is the newest version of the clinic (None: there is none), `base_settings` tells
-    its settings apart. `safety` names what of it is safety content. `restores` is the version that
-    it brings back.
+    its settings apart. `current` is what that version holds, None where it can't be read: then all
+    that the draft holds counts as changed. `safety` names what of it is safety content. `restores`
+    is the version that it brings back.
     """
 
     clinic_id: UUID
@@ -48,6 +49,11 @@ class Draft:
     languages: tuple[str, ...]
     change: Change
     restores: int | None = None
+
+    @property
+    def mends(self) -> bool:
+        """Whether it takes the place of a version that this release can't read."""
+        return self.base_number is not None and self.current is None
 
     @property
     def wanted(self) -> signoff.Wanted:
@@ -71,13 +77,18 @@ def draft(
     """
     with services.database.transaction() as session:
         clinic = clinics.by_id(session, clinic_id)
+        if not clinic.can_be_read:
+            raise RefusedError(
+                f"Neither the settings of {clinic.key} nor an earlier version of them can be read. "
+                "Apply the clinic's file first: `aftercare clinic apply FILE.yaml`."
+            )
         file = clinic.file
         protocol = load(source, name, templates=protocols.known_templates(), terms=file.terms)
         versions = enrollments.current_protocols(session, clinic_id)
         newest = versions.get(protocol.id)
-        published = dict(protocols.of_clinic(session, clinic_id))
+        published = protocols.readable(protocols.of_clinic(session, clinic_id))
         settings = signoff.checksum(clinic.settings)
-    current = published[protocol.id][0] if newest is not None else None
+    current = published[protocol.id][0] if protocol.id in published else None
     on = protocol.id in enrolling.switched_on(file)
     if on and not enrolling.is_open(file, protocol):
         raise RefusedError(enrolling.gate_shut(protocol))
