@@ -12,8 +12,9 @@ from cli.errors import refuse
 from cli.session import named_actor, services, the_clinic
 from messages import ownwords
 from messages.errors import LexiconError
+from records import clinics as kept
 from records.clinics import Staff
-from records.publishing import CLINIC_FILE
+from records.publishing import CLINIC_FILE, Proposal
 from schedules import clinic_cover
 from schedules.clinic import ClinicFile, read_clinic
 from schedules.yamlfile import parse
@@ -182,7 +183,7 @@ def approve(
         with running.database.transaction() as session:
             which = the_clinic(session, clinic)
         row = publishing.waiting(running, which.id, CLINIC_FILE)
-        file = ClinicFile.from_json(json.loads(row.source))
+        file = _proposed(row)
         compared = clinicfiles.compare(running, file)
         if compared is None or not compared.wanted.is_proposed_by(row):
             refuse(
@@ -216,6 +217,20 @@ def approve(
             restores=row.restores,
         )
     _tell(done, as_json=as_json)
+
+
+def _proposed(row: Proposal) -> ClinicFile:
+    """Return the file that a proposal holds; end the command over one of an older release's."""
+    try:
+        file = kept.read(json.loads(row.source))
+    except ValueError:
+        file = None
+    if file is None:
+        refuse(
+            f"{publishing.unreadable(row)} Apply the clinic's file with --by to propose it anew, "
+            "or end this one with `aftercare clinic reject`."
+        )
+    return file
 
 
 @app.command(epilog="Example: aftercare clinic reject --by lee@clinic.test --why 'Kim has left'")

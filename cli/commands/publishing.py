@@ -15,6 +15,7 @@ from messages.errors import MessageError
 from records import publishing as kept
 from records.clinics import Staff
 from records.publishing import Proposal
+from schedules.errors import ProtocolError
 from schedules.safety import is_safety_step
 from worker import crashpoints, rollout, signoff
 from worker.costs import price_of
@@ -93,8 +94,7 @@ def approve(
     with started() as running:
         clinic_id = _clinic_id(running, clinic)
         row = waiting(running, clinic_id, signoff.subject_of(protocol))
-        name = f"the proposal for {protocol}"
-        draft = publishing.draft(running, clinic_id, row.source, name, restores=row.restores)
+        draft = _proposed(running, clinic_id, protocol, row)
         if draft.base_number != row.base_number:
             refuse("Another version came into force since it was proposed. Propose it anew.")
         if not draft.wanted.is_proposed_by(row):
@@ -119,6 +119,18 @@ def approve(
             )
             return
         doing.put_into_force(draft, found)
+
+
+def _proposed(running: Services, clinic_id: UUID, protocol: str, row: Proposal) -> Draft:
+    """Return what a proposal would bring; end the command over one of an older release's."""
+    name = f"the proposal for {protocol}"
+    try:
+        return publishing.draft(running, clinic_id, row.source, name, restores=row.restores)
+    except ProtocolError as error:
+        refuse(
+            f"{error}\n{unreadable(row)} Publish the file without these faults with --by to "
+            f"propose it anew, or end this one with `aftercare protocols reject {protocol}`."
+        )
 
 
 def reject(
@@ -407,6 +419,12 @@ def waiting(running: Services, clinic_id: UUID, subject: str) -> Proposal:
     if found is None:
         refuse("Nothing waits for an approval here.")
     return found
+
+
+def unreadable(row: Proposal) -> str:
+    """Return which proposal this release can't read: nobody could see what they approve."""
+    made = f"{row.proposed_at:%Y-%m-%d %H:%M} UTC"
+    return f"The proposal {row.id}, made on {made}, can't be read by this release any more."
 
 
 def _edited_lines(draft: Draft) -> Iterator[str]:

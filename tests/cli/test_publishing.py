@@ -306,6 +306,41 @@ def test_another_protocol_that_cannot_be_read_keeps_none_from_being_published(
     assert "protocol daily-check-in: version 2 is in force" in done.out, done.err
 
 
+def test_a_proposed_protocol_that_cannot_be_read_is_named_and_made_anew(
+    house: Path, run: Run
+) -> None:
+    """The release after took away what it says: nobody approves what they can't be shown."""
+    file, by = _edited(house, run, **THRESHOLD), ("--by", "lee@clinic.test")
+    assert run("protocols", "publish", file, "--yes", *by, stdin=PASSWORD).code == 0
+    _spoil("UPDATE proposal SET source = 'id: daily-check-in'")
+    ray = ("--by", "ray@clinic.test", "--yes")
+    ran = run("protocols", "approve", "daily-check-in", *ray, stdin=PASSWORD)
+    assert ran.code == 2
+    assert "the proposal for daily-check-in:1: protocol: `steps` is missing." in ran.err
+    assert re.search(r"The proposal [0-9a-f-]{36}, made on .* can't be read by this", ran.err)
+    assert "`aftercare protocols reject daily-check-in`" in ran.err
+    assert run("protocols", "publish", file, "--yes", *by, stdin=PASSWORD).code == 0
+    assert run("protocols", "approve", "daily-check-in", *ray, stdin=PASSWORD).code == 0
+
+
+@pytest.mark.parametrize("source", ["{}", "no json"])
+def test_a_proposed_file_that_cannot_be_read_is_named_and_made_anew(
+    house: Path, run: Run, source: str
+) -> None:
+    """The clinic's file with a key that a release took away, while it waited for a clinician."""
+    file = write(house, "clinic.yaml", CLINIC + "fasting: {solids_hours: 8, fluids_hours: 3}\n")
+    by = ("--by", "lee@clinic.test")
+    assert run("clinic", "apply", file, *by, stdin=PASSWORD).code == 0
+    _spoil(f"UPDATE proposal SET source = '{source}'")
+    ray = ("--by", "ray@clinic.test", "--yes")
+    ran = run("clinic", "approve", *ray, stdin=PASSWORD)
+    assert ran.code == 2
+    assert re.search(r"The proposal [0-9a-f-]{36}, made on .* can't be read by this", ran.err)
+    assert "`aftercare clinic reject`" in ran.err
+    assert run("clinic", "apply", file, *by, stdin=PASSWORD).code == 0
+    assert run("clinic", "approve", *ray, stdin=PASSWORD).code == 0
+
+
 _WORDED = """wording:
   visit_day:
     en: "{sms_name}: see you at {time} today. Late? Reply L. Another time? Reply R. {phone}"
