@@ -195,6 +195,8 @@ def conversation(
     A reply stands where it was received, a text where it was submitted, or was due. What will not
     go although it was to be due stands ahead too, with its reason.
     """
+    # Before the texts, so that whatever these say has joined them is among those.
+    items = follow_ups(session, vault, clinic_id=clinic_id, patient_id=patient_id, limit=limit)
     # Placed and cut off by the same instant: else what went late would be on two pages, or on none.
     sent_at = func.coalesce(Message.submitted_at, Message.due_at)
     went = MESSAGES.where(Message.clinic_id == clinic_id, Message.patient_id == patient_id)
@@ -207,7 +209,6 @@ def conversation(
     both: list[Said] = [listed_message(vault, *row) for row in sent]
     both += as_corrected(session, [listed_reply(vault, *row) for row in received])
     both.sort(key=place_of)
-    items = follow_ups(session, vault, clinic_id=clinic_id, patient_id=patient_id, limit=limit)
     return Conversation(
         past=tuple(both[-limit:]),
         ahead=_ahead(session, vault, clinic_id, patient_id, now=now, limit=limit),

@@ -198,6 +198,14 @@ def read_all(session: Session, follow_up_ids: Collection[UUID]) -> list[FollowUp
     return list(session.scalars(select(FollowUp).where(FollowUp.id.in_(follow_up_ids))))
 
 
+def last_joined(session: Session, follow_up_id: UUID) -> datetime | None:
+    """Return when something last joined an item that was open already; None if nothing did."""
+    mine = select(func.max(FollowUpEvent.at)).where(
+        FollowUpEvent.follow_up_id == follow_up_id, FollowUpEvent.action.startswith("joined:")
+    )
+    return session.scalars(mine).one()
+
+
 def overdue(session: Session, *, now: datetime, limit: int) -> list[FollowUp]:
     """Lock and return items that are due, not resolved and not snoozed."""
     mine = select(FollowUp).where(

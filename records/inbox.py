@@ -219,6 +219,13 @@ def find(session: Session, inbound_id: UUID) -> Inbound | None:
     return session.scalars(select(Inbound).where(Inbound.id == inbound_id)).first()
 
 
+def about(session: Session, follow_up_id: UUID, *, limit: int) -> list[Inbound]:
+    """Return the texts that opened or joined an item, the oldest first; of too many the last."""
+    mine = select(Inbound).where(Inbound.is_about([follow_up_id]))
+    newest = mine.order_by(Inbound.received_at.desc(), Inbound.id.desc()).limit(limit)
+    return list(session.scalars(newest))[::-1]
+
+
 def first_after(
     session: Session,
     clinic_id: UUID,

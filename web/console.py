@@ -19,6 +19,7 @@ from records import (
     casework,
     clinics,
     disclosures,
+    inbox,
     outages,
     pages,
     patients,
@@ -26,6 +27,7 @@ from records import (
 )
 from records.base import Session, new_id
 from records.casework import Place, Said
+from records.inbox import Inbound
 from records.outbox import Message
 from records.patients import Patient
 from records.worklist import ListedFollowUp, ListedReply
@@ -36,7 +38,11 @@ from web.sessions import OwnForm, Person, SignedIn, keep_notice, services_of, ta
 from worker import reasons
 from worker.services import Services
 from worker.steps import followup_actions as actions
-from worker.steps.followup_actions import FollowUpActionError, FollowUpMissingError
+from worker.steps.followup_actions import (
+    FollowUpActionError,
+    FollowUpJoinedError,
+    FollowUpMissingError,
+)
 
 router = APIRouter(include_in_schema=False)
 
@@ -166,12 +172,14 @@ def follow_up(request: Request, person: SignedIn, follow_up_id: UUID) -> Respons
 
 def _later_texts(
     session: Session, services: Services, item: ListedFollowUp
-) -> list[tuple[datetime, str]]:
-    """Open the safety texts that joined an item after the one that opened it, oldest first."""
-    found = [row for row in pages.safety_texts(session, item.id) if row.id != item.source_id]
+) -> list[tuple[Inbound, str]]:
+    """Open the texts that joined an item after the one that opened it, the oldest first."""
+    found = inbox.about(session, item.id, limit=SHOWN)
     vault = services.vault
     return [
-        (row.received_at, vault.open("inbound", "body", row.id, row.body)) for row in found[::-1]
+        (row, vault.open("inbound", "body", row.id, row.body))
+        for row in found
+        if row.id != item.source_id
     ]
 
 
@@ -220,13 +228,19 @@ def resolve(
     person: SignedIn,
     follow_up_id: UUID,
     outcome: Annotated[str, Form(max_length=100)] = "",
+    seen: Annotated[int, Form()] = 0,
     note: Annotated[str, Form(max_length=_LONGEST_NOTE)] = "",
     to: Annotated[str, Form(max_length=100)] = "/",
 ) -> Response:
-    """End a follow-up with its outcome."""
+    """End a follow-up with its outcome; `seen` is how much had joined it on the page shown."""
     try:
         actions.resolve(
-            services_of(request), follow_up_id, outcome=outcome, note=note, actor=person.actor
+            services_of(request),
+            follow_up_id,
+            outcome=outcome,
+            note=note,
+            actor=person.actor,
+            seen=seen,
         )
     except FollowUpActionError as error:
         return refused(request, error, to)
@@ -234,9 +248,11 @@ def resolve(
 
 
 def refused(request: Request, error: FollowUpActionError, to: str) -> Response:
-    """Say why it was not done, on the page that the form came from."""
+    """Say why it was not done, on the page that the form came from, or where more is to be read."""
     if isinstance(error, FollowUpMissingError):
         raise HTTPException(404)
+    if isinstance(error, FollowUpJoinedError):
+        to = f"/follow-ups/{error.follow_up_id}"
     return back(request, str(error), to)
 
 

@@ -41,15 +41,16 @@ def snooze(
     person: SignedIn,
     follow_up_id: UUID,
     until: Annotated[str, Form(max_length=40)] = "",
+    seen: Annotated[int, Form()] = 0,
     to: _TO = "/",
 ) -> Response:
-    """Put a follow-up off until a time by the clinic's clock."""
+    """Put a follow-up off until a time by the clinic's clock; `seen` is as in `resolve`."""
     try:
         at = _local(until, person)
     except ValueError:
         return back(request, "Choose until when.", to)
     try:
-        actions.snooze(services_of(request), follow_up_id, until=at, actor=person.actor)
+        actions.snooze(services_of(request), follow_up_id, until=at, actor=person.actor, seen=seen)
     except FollowUpActionError as error:
         return refused(request, error, to)
     return back(request, "Put off.", to)

@@ -46,6 +46,14 @@ class FollowUpEndedError(FollowUpActionError):
         super().__init__(f"This follow-up has ended already ({outcome or 'resolved'}).")
 
 
+class FollowUpJoinedError(FollowUpActionError):
+    """Something joined it that the person has not seen: what they would do might hide it."""
+
+    def __init__(self, follow_up_id: UUID, joined: int, what: str) -> None:
+        super().__init__(f"{what} Read it first; nothing was changed.")
+        self.follow_up_id, self.joined = follow_up_id, joined
+
+
 class NotAllowedError(FollowUpActionError):
     """The person's role does not include this."""
 

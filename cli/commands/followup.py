@@ -1,5 +1,7 @@
 """`aftercare followup`: what a person does with a follow-up."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -15,7 +17,7 @@ from records.casework import staff_by_id, staff_of
 from records.worklist import ListedFollowUp
 from worker.services import Services
 from worker.steps import followup_actions as actions
-from worker.steps.followup_actions import Actor
+from worker.steps.followup_actions import Actor, FollowUpJoinedError
 
 app = typer.Typer(add_completion=False)
 
@@ -48,6 +50,9 @@ def followup(
     at: str | None = typer.Option(
         None, help="told: when, by the clinic's clock; now unless given."
     ),
+    seen: int | None = typer.Option(
+        None, min=0, help="resolve, snooze: how much had joined it that you have read."
+    ),
     as_whom: str | None = typer.Option(None, "--as", help="Your e-mail address in the console."),
     as_json: bool = listing.JSON,
 ) -> None:
@@ -66,26 +71,43 @@ def followup(
             actor = _actor(running, item, as_whom)
             done = actions.assign(running, item_id, email=email, actor=actor)
         elif action is Action.SNOOZE:
-            done = _snooze(running, item, value, as_whom)
+            done = _snooze(running, item, value, as_whom, seen)
         elif action is Action.TOLD:
             done = _told(running, item, to, note, at, _person(running, item, as_whom))
         else:
             ending = _needed(outcome, "resolve needs --outcome: how did it end?")
             actor = _person(running, item, as_whom)
-            done = actions.resolve(running, item_id, outcome=ending, note=note, actor=actor)
+            with _telling_how_to_read(item):
+                done = actions.resolve(
+                    running, item_id, outcome=ending, note=note, actor=actor, seen=seen
+                )
     row = listing.picked(done, FIELDS)
     output.records([row], as_json=as_json)
 
 
 def _snooze(
-    running: Services, item: ListedFollowUp, value: str | None, email: str | None
+    running: Services, item: ListedFollowUp, value: str | None, email: str | None, seen: int | None
 ) -> ListedFollowUp:
     text = _needed(value, "snooze needs a time: until when?")
     until = an_instant(text, _zone(running, item), "snooze")
     if until is None:
         refuse("snooze needs a time: until when?")
     actor = _actor(running, item, email)
-    return actions.snooze(running, item.id, until=until, actor=actor)
+    with _telling_how_to_read(item):
+        return actions.snooze(running, item.id, until=until, actor=actor, seen=seen)
+
+
+@contextmanager
+def _telling_how_to_read(item: ListedFollowUp) -> Iterator[None]:
+    """Say how what joined an item is read, where it has to be before the command does anything."""
+    try:
+        yield
+    except FollowUpJoinedError as error:
+        whose = f" --patient {item.patient_id}" if item.patient_id else ""
+        refuse(
+            f"{error} `aftercare replies{whose} --reveal` shows it. Then say that you have read "
+            f"all of it with --seen {error.joined}."
+        )
 
 
 def _told(

@@ -22,6 +22,7 @@ FIELDS = (
     "outcome",
     "source",
     "dose_at",
+    "times_joined",
 )
 _COLUMNS = ("id", "patient_id", "reason", "severity", "status", "owner", "due_at", "outcome")
 _STATUSES = ("open", "acknowledged", "resolved")

@@ -25,6 +25,7 @@ _NEW = """
     WHERE status <> 'resolved' AND opened_at >= %(since)s
     ORDER BY opened_at, patient_id IS NULL, reason
 """
+_JOINED = "SELECT times_joined FROM follow_up WHERE id = %(id)s"
 
 
 @dataclass(kw_only=True)
@@ -87,7 +88,11 @@ class StaffRoom:
     def _end(self, item: Any, number: int) -> None:
         outcome = "reached_safe" if actions.is_safety(item.reason) else "reached"
         with suppress(FollowUpActionError):
-            actions.resolve(self.services, item.id, outcome=outcome, actor=self.actor)
+            # They have read whatever joined it by now.
+            [now] = self.own.rows(_JOINED, id=item.id)
+            actions.resolve(
+                self.services, item.id, outcome=outcome, actor=self.actor, seen=now.times_joined
+            )
             self.diary.note(number, self.services.now, f"staff end {item.reason}")
         if item.reason == FollowUpReason.CHANGE_REQUESTED and number:
             self.desk.after_a_request(number)

@@ -59,6 +59,7 @@ FOLLOWUP = (
     "outcome",
     "source",
     "dose_at",
+    "times_joined",
 )
 
 
@@ -190,6 +191,29 @@ def test_a_follow_up_is_taken_assigned_put_off_and_ended(planned: Path, run: Run
     assert run("followup", item, "resolve", "--outcome", "reached").code == 2
     assert run("followup", UUID(int=0), "take").code == 2
     assert run("followup", "nonsense", "take").code == 2
+
+
+def test_a_text_that_came_since_an_item_was_taken_is_read_before_it_ends(
+    planned: Path, run: Run
+) -> None:
+    """Putting it off would hide the text as well. Whoever has read it says how much had joined."""
+    run("staff", "add", "sam@clinic.test", "--role", "coordinator", stdin="a long enough one\n")
+    _receive("can I eat before?")
+    _receive("what should I bring?", sid="SM" + "2" * 32)
+    item = _one_item(run)["id"]
+    end = ("followup", item, "resolve", "--outcome", "reached")
+    assert "A further text came" in run(*end).err
+    assert run("followup", item, "take").code == 0
+    _receive("can I bring a book?", sid="SM" + "3" * 32)
+    for words in (end, ("followup", item, "snooze", "2026-11-30T14:00")):
+        refused = run(*words)
+        assert refused.code == 2
+        assert "A further text came at 10:00 on Monday, November 30." in refused.err
+        assert "`aftercare replies --patient P1 --reveal` shows it" in refused.err
+        assert "--seen 2" in refused.err
+    assert _one_item(run)["status"] == "acknowledged"
+    assert run(*end, "--seen", 1).code == 2
+    assert run(*end, "--seen", _one_item(run)["times_joined"]).code == 0
 
 
 def test_history_shows_what_happened_to_a_text(planned: Path, run: Run) -> None:

@@ -109,14 +109,16 @@ class Table:
         services, item = self.story.world.services, self.story.item
         actor = actions.actor_by_email(services, email, item.id)
         deed, _, more = what.partition(" ")
+        # They have just loaded the page of it.
+        seen = item.times_joined
         try:
             if deed == "takes":
                 actions.take(services, item.id, actor=actor)
             elif deed == "ends":
-                actions.resolve(services, item.id, outcome=more, actor=actor)
+                actions.resolve(services, item.id, outcome=more, actor=actor, seen=seen)
             elif deed == "waits":
                 until = services.now + timedelta(minutes=int(more))
-                actions.snooze(services, item.id, until=until, actor=actor)
+                actions.snooze(services, item.id, until=until, actor=actor, seen=seen)
             else:
                 raise AssertionError(what)
         except actions.FollowUpActionError as error:

@@ -1,5 +1,6 @@
 """What a person does with a follow-up, and what the trails keep of it."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -10,8 +11,12 @@ import pytest
 from records import audit
 from records.base import new_id
 from records.clinics import Clinic
-from tests.web.house import NOW, House
+from tests.compliance.line import Line
+from tests.support.world import World
+from tests.web.house import NOW, PASSWORD, House
+from tests.web.served import Client, served
 from worker.steps import followup_actions as actions
+from worker.steps import staff
 from worker.steps.followup_actions import (
     Actor,
     BadActionError,
@@ -187,6 +192,54 @@ def test_safety_item_is_ended_by_a_clinician_with_its_own_outcomes(
     )
 
     assert ended.outcome == "not_reached"
+
+
+@pytest.mark.parametrize(
+    "doing", [("resolve", "outcome", "handled"), ("snooze", "until", "2026-11-30T14:00")]
+)
+def test_a_text_that_joins_an_item_is_shown_before_it_is_ended_or_put_off(
+    database_url: str, doing: tuple[str, str, str]
+) -> None:
+    """It came after the page was loaded and before its form was sent."""
+    with World(database_url) as world, served(world.services) as client:
+        line = Line(world, client)
+        line.someone()
+        staff.add(
+            world.services,
+            world.clinic_id,
+            email="kim@clinic.test",
+            role=staff.Role.COORDINATOR,
+            password=PASSWORD,
+            actor="test",
+        )
+        client.sign_in("kim@clinic.test", PASSWORD)
+        line.says("can I eat before?")
+        [item] = world.execute("SELECT id FROM follow_up")
+        page, (action, field, value) = f"/follow-ups/{item.id}", doing
+
+        def sends() -> str:
+            """Fill in the form of the page as it was loaded, and go where that leads."""
+            answer = client.post(f"{page}/{action}", data={"to": "/", **shown, field: value})
+            return client.get(answer.headers["Location"]).text
+
+        shown = _hidden(client, page)
+        world.advance(minutes=3)
+        line.says("what should I bring?")
+        told = sends()
+        assert "A further text came at 10:03 on Monday, November 30." in told
+        assert "what should I bring?" in told
+        assert world.execute("SELECT status, snoozed_until FROM follow_up") == [("open", None)]
+        shown = _hidden(client, page)
+        assert "A further text came" not in sends()
+        [row] = world.execute("SELECT status, snoozed_until FROM follow_up")
+        assert (row.status == "resolved") != (row.snoozed_until is not None)
+
+
+def _hidden(client: Client, page: str) -> dict[str, str]:
+    """Return what the forms of a page send by themselves."""
+    text = client.get(page).text
+    found = (re.search(f'name="{name}" value="([^"]*)"', text) for name in ("csrf", "seen"))
+    return dict(zip(("csrf", "seen"), (each[1] if each else "" for each in found), strict=True))
 
 
 def test_ended_item_is_left_alone(house: House, kim: Actor) -> None:

@@ -15,6 +15,7 @@ from records import (
     conversation,
     enrollments,
     followups,
+    inbox,
     pages,
     patients,
     worklist,
@@ -39,6 +40,7 @@ from worker.taking import (
     BadActionError,
     FollowUpActionError,
     FollowUpEndedError,
+    FollowUpJoinedError,
     FollowUpMissingError,
     FollowUpTakenError,
     NotAllowedError,
@@ -57,6 +59,7 @@ __all__ = [
     "BadActionError",
     "FollowUpActionError",
     "FollowUpEndedError",
+    "FollowUpJoinedError",
     "FollowUpMissingError",
     "FollowUpTakenError",
     "NotAllowedError",
@@ -185,9 +188,14 @@ def assign(services: Services, follow_up_id: UUID, *, email: str, actor: Actor) 
 
 
 def snooze(
-    services: Services, follow_up_id: UUID, *, until: datetime, actor: Actor
+    services: Services,
+    follow_up_id: UUID,
+    *,
+    until: datetime,
+    actor: Actor,
+    seen: int | None = None,
 ) -> ListedFollowUp:
-    """Put it off until an instant (aware); it is then due again.
+    """Put it off until an instant (aware); it is then due again. `seen` is as in `resolve`.
 
     A page or a safety item waits 30 minutes at most (care rule 10), once somebody has taken it and
     to an instant at which somebody is there. Anything else waits 30 days at most and into a
@@ -197,6 +205,7 @@ def snooze(
     now = services.now
     with services.database.transaction() as session:
         item = _open_item(session, follow_up_id, actor)
+        _refuse_unread(session, item, seen)
         urgent = is_safety(item.reason) or item.severity == Severity.PAGE_NOW
         if urgent and not followups.is_held(item):
             # Else a silenced page would climb to nobody, and the patient would wait unknowing.
@@ -236,9 +245,19 @@ def _refuse_closed_day(file: ClinicFile, until: datetime) -> None:
 
 
 def resolve(
-    services: Services, follow_up_id: UUID, *, outcome: str, actor: Actor, note: str | None = None
+    services: Services,
+    follow_up_id: UUID,
+    *,
+    outcome: str,
+    actor: Actor,
+    note: str | None = None,
+    seen: int | None = None,
 ) -> ListedFollowUp:
     """End it with an outcome; a `note` is kept sealed.
+
+    `seen` is how often something had joined it (`times_joined`) when the actor looked. Whoever does
+    not say has seen what was there when the item was last taken, or opened. Raises
+    FollowUpJoinedError where more has come since.
 
     A crisis, an overdose or an emergency is ended by a clinician, with one of
     SAFETY_OUTCOMES, and "not_reached" needs a note of what was decided (care rule 10). A lapse
@@ -252,6 +271,7 @@ def resolve(
         if item.dose_at is not None and actor.role not in MAY_DECIDE:
             raise NotAllowedError(ONLY_A_CLINICIAN)
         word = _checked_outcome(item, outcome, note, actor)
+        _refuse_unread(session, item, seen)
         item.status, item.outcome, item.resolved_at = "resolved", word, services.now
         item.acknowledged_at = item.acknowledged_at or services.now
         item.owner_id = item.owner_id or actor.staff_id
@@ -363,6 +383,27 @@ def _open_item(session: Session, follow_up_id: UUID, actor: Actor) -> FollowUp:
     if item.status == "resolved":
         raise FollowUpEndedError(item.outcome)
     return item
+
+
+def _refuse_unread(session: Session, item: FollowUp, seen: int | None) -> None:
+    """Let nobody end or put off what joined the item while they were about to."""
+    if item.times_joined <= (seen or 0):
+        return
+    at = followups.last_joined(session, item.id)
+    if seen is None and at is not None and at <= (item.acknowledged_at or item.opened_at):
+        return
+    texts = inbox.about(session, item.id, limit=2)
+    what = "A further text" if len(texts) > 1 else "Something further"
+    raise FollowUpJoinedError(item.id, item.times_joined, f"{what} came{_told(session, item, at)}.")
+
+
+def _told(session: Session, item: FollowUp, at: datetime | None) -> str:
+    """Give an instant by the clinic's clock."""
+    file = clinics.by_id(session, item.clinic_id).file_if_any
+    if at is None or file is None:
+        return " meanwhile"
+    local = at.astimezone(file.zone)
+    return f" at {local:%H:%M} on {local:%A, %B} {local.day}"
 
 
 def _item_of(session: Session, follow_up_id: UUID, actor: Actor) -> FollowUp:
