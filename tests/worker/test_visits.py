@@ -11,7 +11,7 @@ from records.appointments import Appointment
 from records.outbox import Message
 from schedules.facts import Dose, VisitStatus
 from tests.support.world import World
-from worker.intake.batches import ImportReport
+from worker.intake.batches import BATCH, ImportReport
 from worker.refusal import RefusedError
 from worker.steps import people, visits
 from worker.steps.people import Reason
@@ -68,6 +68,33 @@ def test_an_imported_visit_enrolls_what_matches(house: World) -> None:
     assert _import(house, DOSING).created == 1
     assert _enrolled(house) == {"dosing-visit": "active", "after-dose": "active"}
     assert _texts(house) == {"visit_7d", "visit_48h", "visit_24h_prep", "visit_2h_ride"}
+
+
+def test_a_version_published_during_an_import_holds_for_its_later_rows(house: World) -> None:
+    """Those are not yet there when its coming visits are matched with it."""
+
+    def publish(_: int) -> None:
+        house.execute(
+            "INSERT INTO protocol_version"
+            " (id, clinic_id, protocol, number, source, checksum, published_by)"
+            " SELECT uuidv7(), clinic_id, protocol, 2,"
+            " replace(source, 'routes: [iv, im, lozenge]', 'routes: [im]'), 'two', 'test'"
+            " FROM protocol_version WHERE protocol = 'dosing-visit' AND number = 1"
+            " ON CONFLICT DO NOTHING"
+        )
+
+    before = [
+        f"B{number},P0,dosing,iv,2026-12-09T09:00,2026-12-09T11:00,cancelled,Suite 4"
+        for number in range(BATCH - 1)
+    ]
+    first = DOSING.replace("A1", "A0").replace("12-10", "12-12")
+    report = _import(house, first, *before, DOSING, on_progress=publish)
+    assert report.created == BATCH + 1
+    found = house.execute(
+        "SELECT a.external_id FROM enrollment e JOIN appointment a ON a.id = e.appointment_id"
+        " WHERE e.protocol = 'dosing-visit'"
+    )
+    assert [row.external_id for row in found] == ["A0"]
 
 
 def test_importing_again_changes_nothing(house: World) -> None:

@@ -50,7 +50,6 @@ class VisitBatch:
     ) -> None:
         self._services, self._vault = services, services.vault
         self._actor, self._now, self._quiet = actor, now, quiet
-        self._published_in: dict[UUID, enrolling.Protocols] = {}
 
     def write(self, session: Session, rows: Sequence[VisitRow]) -> BatchResult:
         """Create, change, move and cancel visits; return what became of each row."""
@@ -244,16 +243,12 @@ class VisitBatch:
             by_clinic.setdefault(visit.clinic_id, []).append(visit)
         for clinic_id, visits in by_clinic.items():
             file = clinics.by_id(session, clinic_id).file
-            published = self._published(session, clinic_id)
+            # Anew for each batch: another version may be in force since the last.
+            published = protocols.of_clinic(session, clinic_id)
             enrolling.sync(session, clinic_id, file, published, visits, now=self._now)
         intake.release_of_visits(session, [visit.id for visit in touched])
         # Caps are shared by all that a patient follows, so all of it is planned anew.
         enrollments.request_plan_of_patients(session, {visit.patient_id for visit in touched})
-
-    def _published(self, session: Session, clinic_id: UUID) -> enrolling.Protocols:
-        if clinic_id not in self._published_in:
-            self._published_in[clinic_id] = protocols.of_clinic(session, clinic_id)
-        return self._published_in[clinic_id]
 
 
 def _tell_if_over(row: VisitRow, result: BatchResult, now: datetime) -> None:
