@@ -5,7 +5,9 @@ form, and either may be a plea where nothing of that kind went out. Only a text 
 such words is read so; whatever stands beside them, it is read like any other.
 """
 
-from messages import answers
+from collections.abc import Callable
+
+from messages import answers, scores
 from messages.binding import numeric
 from messages.reading import Heard, Hint, Hit, Intent, Severity, Topic
 
@@ -43,7 +45,43 @@ def _form(heard: Heard) -> list[Hit]:
     return [thanks] if said else [thanks, _looked_at()]
 
 
-_SAID = {Topic.MEDICINES: _medicines, Topic.RIDE: _ride, Topic.FORM: _form}
+#: The answers that the texts after a dose offer, in their own words and what people say for them.
+_NUMBERS = {
+    Topic.EVENING: {"0": ("well", "fine"), "1": ("bit_off",), "2": ("unwell",)},
+    Topic.MORNING: {
+        "0": ("well", "fine", "usual_self", "yes"),
+        "1": ("bit_off", "almost"),
+        "2": ("unwell", "not_usual_self", "no"),
+    },
+}
+#: Three is a call, which a text offers only while somebody is there (care rule 11).
+_OFFERS_A_CALL, _CALL = "side_effect_check", ("call", "wants_call")
+
+
+def _number(topic: Topic) -> Callable[[Heard], list[Hit]]:
+    """Read an option of a text after a dose that is told by its words: "fine", "2 unwell"."""
+    options = _NUMBERS[topic]
+
+    def said(heard: Heard) -> list[Hit]:
+        contexts = {prompt.context for prompt in heard.prompts}
+        if heard.asks or len(contexts) != 1 or not numeric(heard.prompts):
+            return []
+        offered = {"3": _CALL} if contexts == {_OFFERS_A_CALL} else {}
+        for number, groups in (options | offered).items():
+            if any(answers.whole(group, heard) for group in groups):
+                return [scores.given(number, heard)]
+        return []
+
+    return said
+
+
+_SAID = {
+    Topic.MEDICINES: _medicines,
+    Topic.RIDE: _ride,
+    Topic.FORM: _form,
+    Topic.EVENING: _number(Topic.EVENING),
+    Topic.MORNING: _number(Topic.MORNING),
+}
 
 
 def beside(heard: Heard) -> list[Hit]:

@@ -77,6 +77,8 @@ class Topic(StrEnum):
     RIDE = "ride"
     FOOD = "food"
     FORM = "form"
+    EVENING = "evening"
+    MORNING = "morning"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,6 +80,11 @@ def _on_a_scale(heard: Heard, text: str, prompts: Sequence[OpenPrompt]) -> Hit |
     return _two_numbers() if chosen or alone else None
 
 
+def given(number: str, heard: Heard) -> Hit:
+    """Return this number as the answer to what is asked, for words that stand for it."""
+    return _single(number, numeric(heard.prompts))
+
+
 def in_its_words(heard: Heard) -> Hit | None:
     """Read a text that says nothing but an answer in the words of the one question open."""
     return _none_at_all(heard) or _counted(heard) or _beyond(heard)

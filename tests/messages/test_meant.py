@@ -154,3 +154,67 @@ def test_topics_are_those_of_the_shipped_texts() -> None:
     """Each kind of them is some text's."""
     found = {each.topic for each in shipped().templates.values()}
     assert found - {None} == set(Topic)
+
+
+AFTER_A_DOSE = {
+    Topic.EVENING: {
+        "0": ("fine", "0 fine", "im good", "all good", "great thanks", "bien", "todo bien"),
+        "1": ("a bit off", "1 a bit off", "a little off", "algo raro", "1 algo raro"),
+        "2": ("unwell", "2 unwell", "not great", "mal", "2 mal"),
+        "3": ("please call me", "call me", "quiero llamada", "llámenme"),
+    },
+    Topic.MORNING: {
+        "0": ("yes", "0 yes", "yep", "back to normal", "good", "ya", "sí", "como siempre"),
+        "1": ("almost", "1 almost", "almost there", "casi", "ya casi"),
+        "2": ("no", "2 no", "not yet", "still off", "todavía no"),
+        "3": ("please call me", "quiero llamada"),
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("topic", "number", "body"),
+    [
+        (topic, number, body)
+        for topic, options in AFTER_A_DOSE.items()
+        for number, bodies in options.items()
+        for body in bodies
+    ],
+)
+def test_an_option_told_by_its_words_is_its_number(topic: Topic, number: str, body: str) -> None:
+    """The text itself calls its numbers so; it was no answer, and the patient counted as silent."""
+    found = under(topic, body, "side_effect_check")
+    assert (found.intent, found.value, found.severity) == (Intent.score, number, None)
+    assert found.prompt_id == "side_effect_check"
+
+
+@pytest.mark.parametrize(
+    ("body", "severity"),
+    [
+        ("ok", None),
+        ("tired", Severity.call_today),
+        ("a bit out of it", Severity.call_today),
+        ("fine but my head hurts", Severity.call_today),
+        ("0 unwell", Severity.next_business_day),
+        ("fine, want to die", Severity.page_now),
+        ("unwell and cant breathe", Severity.page_now),
+        ("bad. i want to kill myself", Severity.page_now),
+    ],
+)
+def test_what_is_more_or_less_than_an_option_is_read_like_any_text(
+    body: str, severity: Severity | None
+) -> None:
+    """Also where a number and words contradict each other."""
+    assert under(Topic.EVENING, body, "side_effect_check").severity is severity
+
+
+def test_where_nobody_is_there_a_wish_for_a_call_is_no_number() -> None:
+    """The text of closed hours offers none (care rule 11)."""
+    found = under(Topic.EVENING, "call me", "scale:0-2")
+    assert (found.intent, found.severity) == (Intent.callback_request, Severity.call_today)
+
+
+def test_beside_another_question_a_word_is_no_number() -> None:
+    """Yes may be to the visit."""
+    asked = (prompt("side_effect_check", "a"), prompt("appointment_reminder", "b"))
+    assert read("yes", prompts=asked, topics={Topic.MORNING}).value is None

@@ -4,7 +4,7 @@ Five patients had a dose on Monday and left at one. Each answers otherwise, and 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 from uuid import UUID
 
@@ -20,6 +20,9 @@ HEADER = "appointment_id,patient_id,kind,route,starts_at,ends_at,status,location
 
 #: What each of them writes; the fifth is silent.
 WRITES = ("0", "1", "2", "3")
+#: The same in the words of the two texts.
+EVENING_WORDS = ("fine", "a bit off", "unwell", "please call me")
+MORNING_WORDS = ("yes", "1 almost", "no", "call me")
 SILENT = 4
 NOBODY: dict[str, object] = {"on_call": [], "after_hours": "none"}
 WEEK = ("mon", "tue", "wed", "thu", "fri")
@@ -77,8 +80,8 @@ def _nothing_is_open(desk: Desk) -> None:
     desk.world.execute("UPDATE follow_up SET status = 'resolved'")
 
 
-def _all_answer(desk: Desk) -> None:
-    for number, words in enumerate(WRITES):
+def _all_answer(desk: Desk, writes: Sequence[str] = WRITES) -> None:
+    for number, words in enumerate(writes):
         desk.says(words, phone=phone_of(number))
     desk.goes_on()
 
@@ -142,13 +145,24 @@ def test_every_answer_of_the_evening(
     assert _items(desk) == wanted
 
 
-def test_every_answer_of_the_morning(desk: Desk) -> None:
+def test_answers_of_the_evening_in_its_own_words_are_as_good_as_its_numbers(desk: Desk) -> None:
+    """Whoever writes "unwell" is paged about like who writes 2, and "fine" is no silence."""
+    _doses(desk, ON_CALL)
+    desk.waits_until("2026-11-30 17:00")
+    _all_answer(desk, EVENING_WORDS)
+    unwell, call_me = ("page_now", "Mon 17:15"), ("page_now", "Mon 17:15")
+    assert _items(desk) == {2: [("side_effect", *unwell)], 3: [("callback", *call_me)]}
+    assert _told(desk) == {2: ["high_score_ack"], 3: ["high_score_ack"]}
+
+
+@pytest.mark.parametrize("writes", [WRITES, MORNING_WORDS], ids=["numbers", "words"])
+def test_every_answer_of_the_morning(desk: Desk, writes: Sequence[str]) -> None:
     """0 is well, 1 is looked at again at five, 2 is called, 3 is paged, silence called at one."""
     _doses(desk, ON_CALL)
     desk.waits_until("2026-12-01 09:30")
     assert desk.read()[-5:] == ["after_morning"] * 5
     _nothing_is_open(desk)
-    _all_answer(desk)
+    _all_answer(desk, writes)
     wanted = {
         1: [("side_effect", "next_business_day", "Tue 17:00")],
         2: [("side_effect", "call_today", "Tue 11:30")],
