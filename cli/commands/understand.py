@@ -16,7 +16,7 @@ from messages import ownwords
 from messages.errors import LexiconError
 from messages.judging import NEVER, Expected, expected_of, judge, report, table
 from messages.lexicon import Lexicon, lexicon
-from messages.reading import Intent, OpenPrompt, Reading, Severity
+from messages.reading import Intent, OpenPrompt, Reading, Severity, Topic
 from messages.replies import read
 from worker.intake.table import Row, RowFault, TableError, near, read_table
 
@@ -35,12 +35,16 @@ class _Row:
     context: str
     text: str = field(repr=False)
     expected: Expected | None = None
+    topic: Topic | None = None
 
 
 @app.command(epilog="Example: aftercare understand --context scale:0-10 'about a 7 today'")
 def understand(
     text: str | None = typer.Argument(None, help="What the patient wrote.", show_default=False),
     context: str = typer.Option("none", help=f"What was asked: {' '.join(_CONTEXTS)} scale:A-B."),
+    topic: str | None = typer.Option(
+        None, help=f"What our text was about: {' '.join(Topic)}.", show_default=False
+    ),
     language: str = typer.Option("en", help="The language we last wrote in: en or es."),
     csv: Path | None = typer.Option(None, "--csv", help="Read columns context,text instead."),
     words: Path | None = typer.Option(None, "--words", help="The clinic's own phrases, YAML."),
@@ -55,7 +59,11 @@ def understand(
         refuse("Give one TEXT, or --csv with a file.")
     if language not in {"en", "es"}:
         refuse(f'--language: "{language}" is not known here; it is one of en, es')
-    asked = [_Row(_context(context), text)] if text is not None else list(_rows(csv or Path()))
+    about = None if topic is None else _topic(topic)
+    if text is not None:
+        asked = [_Row(_context(context), text, topic=about)]
+    else:
+        asked = list(_rows(csv or Path()))
     lists = _lexicon(words)
     found = [_read(row, language, lists) for row in asked]
     _tell(asked, found)
@@ -74,6 +82,12 @@ def _context(text: str) -> str:
     if text not in _CONTEXTS and not _is_scale(text):
         refuse(f'There is no context "{text}"; {near(text, (*_CONTEXTS, "scale:0-10"))}')
     return text
+
+
+def _topic(text: str) -> Topic:
+    if text not in tuple(Topic):
+        refuse(f'There is no topic "{text}"; {near(text, tuple(Topic))}')
+    return Topic(text)
 
 
 def _is_scale(text: str) -> bool:
@@ -100,14 +114,20 @@ def _rows(file: Path) -> Iterator[_Row]:
         content = file.read_bytes()
     except OSError as error:
         refuse(f"{file} can't be read: {error.strerror}.")
-    table = read_table(content, required=("context", "text"), optional=_JUDGED)
+    table = read_table(content, required=("context", "text"), optional=(*_JUDGED, "topic"))
     rows = list(table)
     faults = [*(fault for row in rows for fault in row.faults), *_unknown(rows)]
     if faults:
         raise TableError("\n".join(map(str, faults)))
     for row in rows:
         expected = expected_of(row.cells) if "intent" in row.cells else None
-        yield _Row(row.cells["context"] or "none", row.cells["text"] or "", expected)
+        topic = row.cells.get("topic")
+        yield _Row(
+            row.cells["context"] or "none",
+            row.cells["text"] or "",
+            expected,
+            Topic(topic) if topic else None,
+        )
 
 
 def _unknown(rows: Sequence[Row]) -> Iterator[RowFault]:
@@ -123,6 +143,7 @@ def _unknown(rows: Sequence[Row]) -> Iterator[RowFault]:
 _SEPARATORS = re.compile(r"[|\s]+")
 _KNOWN: Mapping[str, Sequence[str]] = {
     "context": (*_CONTEXTS, "scale:0-10"),
+    "topic": tuple(Topic),
     "intent": tuple(Intent),
     "also": tuple(Intent),
     "severity": tuple(Severity),
@@ -145,7 +166,8 @@ def _read(row: _Row, language: str, words: Lexicon) -> Reading:
     at = datetime(2026, 1, 1, 12, tzinfo=UTC)
     asked = OpenPrompt(id="1", context=row.context, asked_at=at, until=at + timedelta(days=1))
     prompts = () if row.context == "none" else (asked,)
-    return read(row.text, prompts=prompts, language=language, words=words)
+    topics = () if row.topic is None else (row.topic,)
+    return read(row.text, prompts=prompts, language=language, words=words, topics=topics)
 
 
 def _shown(reading: Reading) -> dict[str, Any]:

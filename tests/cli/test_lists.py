@@ -282,6 +282,17 @@ def test_understand_reads_a_file(tmp_path: Path, run: Run) -> None:
     assert run("understand", "--context", "scale:9-1", "3").code == 2
 
 
+def test_understand_reads_under_the_topic_of_our_text(tmp_path: Path, run: Run) -> None:
+    """By an option for one text, by a column for a file; an unknown one is named."""
+    asked = ("understand", "--context", "yes_no", "took them all", "--json")
+    assert run(*asked).row["intent"] == "overdose"
+    assert run(*asked, "--topic", "medicines").row["intent"] == "confirm"
+    file = write(tmp_path, "said.csv", "context,text,topic\nnone,done,form\nyes_no,uber,rides\n")
+    ran = run("understand", "--csv", file)
+    assert (ran.code, 'there is no "rides"; did you mean "ride"?' in ran.err) == (2, True)
+    assert run("understand", "--topic", "rides", "x").code == 2
+
+
 def test_a_fault_in_a_file_of_replies_is_told_with_its_row_and_mend(
     tmp_path: Path, run: Run
 ) -> None:
