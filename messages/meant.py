@@ -100,7 +100,7 @@ def _too_many(heard: Heard) -> list[Hit]:
 
 def _as_every_day(heard: Heard) -> list[Hit]:
     """Somebody's own medicines, in so many words ("took my meds"): a person reads it today."""
-    language = answers.whole("took_medicines", heard)
+    language = answers.whole("own_medicines", heard)
     if not language or heard.asks:
         return []
     return [

@@ -52,7 +52,13 @@ def test_more_than_taken_pages_also_where_that_was_asked(body: str) -> None:
     assert under(MEDICINES, body, "yes_no").severity is Severity.page_now
 
 
-@pytest.mark.parametrize("body", ["took them all", "me las tomé todas", "i took all my pills"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("took them all", "me las tomé todas", "i took all my pills", "i took the pills"),
+        *("me tomé las pastillas", "tomé mis pastillas"),
+    ],
+)
 def test_all_of_them_pages_where_nobody_asked(body: str) -> None:
     """Also beside a question about something else."""
     assert reading(body).severity is Severity.page_now
@@ -63,7 +69,7 @@ def test_all_of_them_pages_where_nobody_asked(body: str) -> None:
     "body",
     [
         *("i took my meds this morning", "took my meds", "i took my pills already"),
-        *("tomé mis pastillas", "ya me tomé la medicina"),
+        *("tomé mis pastillas en la mañana", "ya me tomé la medicina"),
     ],
 )
 def test_medicines_of_every_day_page_nobody(body: str) -> None:
