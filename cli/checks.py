@@ -40,7 +40,7 @@ _CLOCK_LIMIT_SECONDS = 60
 _QUEUE_LATE_SECONDS = 60
 _SILENT_SECONDS = 30
 #: The list of a day comes on the next; when it is so late, the carrier refuses it.
-_LISTS_BEHIND = timedelta(days=5)
+_LISTS_BEHIND, _CATCHES_UP_SECONDS = timedelta(days=5), 3600
 _WEB_SECONDS = 5
 _REDIS_SECONDS = 5
 
@@ -263,11 +263,13 @@ def given_up_numbers(database: Database, settings: Settings) -> Found:
     check = "numbers given up"
     with database.transaction() as session:
         read = progress.details(session, deactivations.MARK).get("day")
+        age = progress.ages(session).get(deactivations.MARK, 0.0)
     if read is None:
-        yield note(check, "no list was read yet", "The worker reads one each ten minutes.")
+        yield note(check, "no list was read yet", "The worker begins within ten minutes.")
         return
     behind = SystemClock(settings.clock_offset).now().date() - date.fromisoformat(read)
-    if behind > _LISTS_BEHIND:
+    # The first look reads those of 45 days, and is seen to go on.
+    if behind > _LISTS_BEHIND and age > _CATCHES_UP_SECONDS:
         mend = "See deactivations_put_off in the worker's log: the account may not get the lists."
         yield note(check, f"the carrier's lists are read until {read}", mend)
     else:

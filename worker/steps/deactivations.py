@@ -33,20 +33,33 @@ RESTS = timedelta(days=45)
 #: A list that is not there after so long will not come.
 _COMES_WITHIN = timedelta(days=3)
 _READ_FOR_SECONDS = 120
+#: Each list is some hundred thousand numbers: the first look, of 45 of them, takes five turns.
+_A_TURN = 9
 
 #: (clinic, keyed hash of a number), and the patients who have it.
 Holders = Mapping[bytes, Mapping[UUID, Sequence[UUID]]]
 
 
 def run(services: Services, carrier: Carrier) -> Counter[str]:
-    """Read the list of one day, the first that was not read; nothing where none is left.
+    """Read the lists of days that were not read, the oldest first, some at a turn.
 
     Counts: `listed`, `suspended` numbers; `put_off` while the carrier can't say; `no_list`.
     """
-    last = services.now.astimezone(UTC).date() - _ONE_DAY
-    day = _next_day(services, last)
-    if day > last:
-        return Counter()
+    counts: Counter[str] = Counter()
+    for _ in range(_A_TURN):
+        last = services.now.astimezone(UTC).date() - _ONE_DAY
+        day = _next_day(services, last)
+        if day > last:
+            break
+        found = _read(services, carrier, day, last)
+        counts += found
+        if found["put_off"]:
+            break
+    return +counts
+
+
+def _read(services: Services, carrier: Carrier, day: date, last: date) -> Counter[str]:
+    """Read the list of one day, and note that it is read; `last` is the newest that can be."""
     try:
         listed = carrier.call(carrier.gateway.deactivated(day=day), timeout=_READ_FOR_SECONDS)
     except (CarrierUnavailable, TimeoutError) as error:
