@@ -7,7 +7,8 @@ none. Called by `checks`, step by step.
 from collections.abc import Iterator
 from itertools import permutations
 
-from schedules.followups import more_urgent
+from schedules.followup_rules import MISSES_FLAGGED
+from schedules.followups import FollowUpReason, more_urgent
 from schedules.protocol import (
     COMES_AGAIN,
     EXPECTS_NOTHING,
@@ -45,6 +46,7 @@ def of_step(protocol: Protocol, step: Step) -> Found:
     yield from _wrong_way(step)
     yield from _shadowed(step)
     yield from _once_only(protocol, step)
+    yield from _rests_for_good(step)
 
 
 def _asks_nothing(step: Step) -> Found:
@@ -156,6 +158,25 @@ def _numbers(when: AnswerCondition, low: int, high: int) -> set[int]:
         AnswerTest.NUMBER_RISES_BY: set(range(low + number, high + 1)),
         AnswerTest.NUMBER_FALLS_BY: set(range(low, high - number + 1)),
     }[when.test]
+
+
+def _rests_for_good(step: Step) -> Found:
+    """Find a question that rests with nobody told: only the end of that item wakes it."""
+    rest = step.pause_after
+    if rest is None or _is_told(step, rest):
+        return
+    message = "it would rest for good: nothing opens `missed_check_ins` by then"
+    mend = f"Add `unanswered: {{misses: {rest}, open: missed_check_ins}}`"
+    yield "pause_after", message, mend
+
+
+def _is_told(step: Step, rest: int) -> bool:
+    """Whether staff have heard of the silence by then; check-ins tell of it by themselves."""
+    if step.unanswered:
+        opened = FollowUpReason.MISSED_CHECK_INS
+        return any(each.reason == opened and each.misses <= rest for each in step.unanswered)
+    has_scale = scale_of(step.expects)[1] > 0
+    return has_scale and step.purpose == "check_ins" and rest >= MISSES_FLAGGED
 
 
 def _once_only(protocol: Protocol, step: Step) -> Found:

@@ -148,6 +148,8 @@ IMPOSSIBLE = [
     (BY_HAND, "misses: 3, open: missed_check_ins, severity: call_today", "misses: 3, open: missed_check_ins, severity: digest", 21, "rule 1 is met whenever it is"),
     (BY_HAND, "{misses: 2, open: missed_check_ins, severity: next_business_day}", "{misses: 15, open: missed_check_ins, severity: page_now}", 20, "never asked 15 times running"),
     (BY_HAND, "pause_after: 5", "pause_after: 15", 22, "never asked 15 times running"),
+    (BY_HAND, "pause_after: 5", "pause_after: 1", 22, "would rest for good"),
+    (VISIT, "    nudge:", "    pause_after: 1\n    nudge:", 13, "would rest for good"),
     (BY_HAND, "    repeat: from day 1 to day 14, every day\n", "", 19, "never asked 2 times running"),
     # Tasks: ids, what they count from, what they wait for.
     (VISIT, "- id: c", "- id: b", 20, "used 2 times"),
