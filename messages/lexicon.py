@@ -38,6 +38,7 @@ class Lexicon:
     pronouns: re.Pattern[str]
     beyond: Mapping[str, str]
     ratio: re.Pattern[str]
+    rated: re.Pattern[str]
     prefers: re.Pattern[str]
     corrects: re.Pattern[str]
     cues: tuple[str, ...]
@@ -49,6 +50,7 @@ class Lexicon:
     counted: re.Pattern[str]
     amounts: tuple[re.Pattern[str], Mapping[str, str]]
     dozens: tuple[re.Pattern[str], Mapping[str, str]]
+    packs: tuple[re.Pattern[str], Mapping[str, str]]
     takes_back: frozenset[str]
     yesterday: frozenset[str]
     markers: Mapping[str, frozenset[str]]
@@ -203,6 +205,28 @@ def _any_of(files: _Files, name: str) -> Piece:
 def _denial(files: _Files) -> Piece:
     """Return the words that stand right before a denied phrase: "not really feeling"."""
     between = maybe(_any_of(files, "between"))
+def _set_right(files: _Files, numbers: Iterable[str]) -> re.Pattern[str]:
+    """Return a pattern for a number that another one sets right, which is its group.
+
+    "9, oops, meant to hit 6, fat thumbs": words that say so stand between both, and slips may be
+    told beside them. "Quise poner 3 no 8" says it before the first, which is then the one meant,
+    and "dropped from 7 to 3" tells how it was and is (the second group).
+    """
+    words, beside, leads, intends, moves = (
+        _longest_first(_union(files, name))
+        for name in ("corrects", "slips", "leads", "intends", "moves")
+    )
+    number = rf"(?:\d{{1,6}}|{_longest_first(numbers)})"
+    meant = rf"(?:(?:{leads}) )*({number})(?![\w:/]|[.,]\d)"
+    # Possessive: words that could be told apart in several ways must not be tried in each of them.
+    between = rf"\W+(?:(?:{beside})\W+)*+(?:{words})\W+(?:(?:{words}|{beside})\W+)*+"
+    # Of "not 6, I meant 9" the first is denied already.
+    wrong = rf"(?<![\w.,:/-])(?<!\bnot )(?<!\bnot a ){number}(?:[ -]{number}){{0,2}}"
+    instead = rf"\b(?:{intends})\W+{meant}\W+(?:y )?not?\W+(?:(?:an?|un) )?{number}\b"
+    moved = rf"\b(?:{moves}) (?:an? )?{number} (?:back |down |up )?(?:to|al?|hasta) {meant}"
+    return re.compile(rf"(?:{wrong}{between}{meant}|{moved}|{instead})(?:\W+(?:{beside})\b)*")
+
+
     return chain([_any_of(files, "negators"), between, between, between])
 
 
@@ -303,12 +327,13 @@ def _compiled(extension: str) -> Lexicon:
         },
         ratio=_ratio(_union(files, "ratio"), numbers),
         prefers=_between_numbers(_union(files, "prefers")),
-        corrects=_between_numbers(_union(files, "corrects")),
+        corrects=_set_right(files, numbers),
         cues=tuple(sorted(_union(files, "number_cues"))),
         no_answers=_endings(files, "number_not"),
         amounts_used=_endings(files, "number_used"),
         present=_union(files, "present"),
         past=_union(files, "past"),
+        rated=_any_word(_union(files, "rated")),
         days=_union(files, "days"),
         counted=_any_word(_union(files, "counted")),
         amounts=_worded(files, "amounts"),
@@ -320,6 +345,7 @@ def _compiled(extension: str) -> Lexicon:
         subjects=_union(files, "subjects"),
         spelling=_spelling(files, (word for words in keywords.values() for word in words)),
         index=Index(listed(files)),
+        packs=_worded(files, "packs"),
         own=Index(_own(files, json.loads(extension) if extension else {})),
     )
 

@@ -42,6 +42,8 @@ _MOST_WORDS_UNASKED = 3
 # How strong, and how many a day: none at all is their 0.
 _CRAVING, _COUNT = "craving_scale", "scale:0-60"
 _AFTER_A_DOSE = "side_effect_check"
+# A scale that ends here is answered in stars as well: "4 stars".
+_STARS = "5"
 _NONE_OF = {_CRAVING: "nothing", _COUNT: "none_counted"}
 # "Smoked at 4" tells a time, and "more than 10" or "10-15" no one number.
 _NO_COUNT = re.compile(r"\d\s*[-/]\s*\d|\bat \d|\ba las? \d|\b(?:than|over|mas de|menos de)\b")
@@ -103,7 +105,7 @@ def _none_at_all(heard: Heard) -> Hit | None:
 
 
 def _counted(heard: Heard) -> Hit | None:
-    """Read "smoked 4" and "5 cigs" where that was asked: an answer, and no lapse to be told of.
+    """Read "smoked 4", "5 cigs", "half a pack" where that was asked: no lapse to be told of.
 
     Only a text that says nothing else. What such a number asks for, the protocol says.
     """
@@ -111,8 +113,8 @@ def _counted(heard: Heard) -> Hit | None:
     if not asked or _NO_COUNT.search(heard.folded):
         return None
     lists = heard.words
-    text = _dozens(with_tens(lists.counted.sub(" ", heard.folded), lists), lists)
-    text = in_figures(text, lists)
+    text = _dozens(_packs(with_tens(lists.counted.sub(" ", heard.folded), lists), lists), lists)
+    text = in_figures(_chosen(text, lists), lists)
     found = set(all_it_says(one_of_neighbours(text), lists))
     return _single(found.pop(), heard.prompts) if len(found) == 1 else None
 
@@ -218,6 +220,8 @@ def written(heard: Heard, prompts: Sequence[OpenPrompt]) -> str:
     text = _chosen(_without_ratios(text, highs, lists), lists)
     if not highs:
         return text
+    if highs == {_STARS} and all_it_says(stars := lists.rated.sub(" ", text), lists):
+        return in_figures(stars, lists)
     if any(prompt.context == _COUNT for prompt in prompts):
         text = _dozens(text, lists)
     if str(DAYS) in highs:
@@ -232,9 +236,21 @@ def _dozens(text: str, lists: Lexicon) -> str:
     return pattern.sub(lambda match: number_of[match.group()], text)
 
 
+def _packs(text: str, lists: Lexicon) -> str:
+    """Put numbers for packs, of twenty each: a text that says nothing else counts by them."""
+    pattern, number_of = lists.packs
+    return pattern.sub(lambda match: number_of[match.group()], text)
+
+
 def _chosen(text: str, lists: Lexicon) -> str:
     """Keep the number meant of two: "3 not 8", "8 sorry I meant 3"."""
-    return lists.corrects.sub(r"\2", lists.prefers.sub(r"\1", text))
+    return lists.corrects.sub(_meant, lists.prefers.sub(r"\1", text))
+
+
+def _meant(corrected: re.Match[str]) -> str:
+    """Return the number that is meant; where it went is announced by a word for that."""
+    meant, moved_to, instead = corrected.groups()
+    return f"down to {moved_to}" if moved_to else meant or instead
 
 
 def _scales(prompts: Sequence[OpenPrompt]) -> list[tuple[int, int]]:

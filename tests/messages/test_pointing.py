@@ -44,7 +44,7 @@ def test_the_number_that_was_meant_is_recorded(context: str, text: str, number: 
         (CRAVING, "2 grandkids here today so its loud"),
         (CRAVING, "3 en la mañana y 9 ahorita"),
         (DAYS, "every day is different you know"),
-        (CRAVING, "4, no wait, fat thumbs, 7"),
+        (CRAVING, "4, no, hold on, 7"),
         (CRAVING, "5 de febrero nacio mi niño"),
     ],
 )

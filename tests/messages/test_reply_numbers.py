@@ -442,10 +442,66 @@ def test_a_dozen_is_a_count(body, value):
     assert reading(body, WIDE).number != value or value == "6"
 
 
-@pytest.mark.parametrize("body", ["1 pack", "half a pack", "dos cajetillas", "2 packs today"])
-def test_packs_are_counted_by_a_person(body):
-    """How many are in one, no text says."""
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        *(("a pack", "20"), ("1 pack", "20"), ("about half a pack", "10"), ("2 packs today", "40")),
+        *(("pack and a half", "30"), ("smoked a pack n a half", "30"), ("una cajetilla", "20")),
+        *(("media cajetilla", "10"), ("dos cajetillas", "40"), ("docena y media", "18")),
+    ],
+)
+def test_a_pack_is_twenty_where_cigarettes_are_counted(body, value):
+    """Of a text that says nothing else; a craving is no pack."""
+    found = reading(body, "scale:0-60")
+    assert (found.intent, found.value) == (Intent.score, value)
+    assert reading(body, WIDE).number != value
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("a couple packs maybe", "una cajetilla y pico", "just shy of a pack", "not a pack"),
+        *("un tercio de cajetilla", "pack plus 5", "more than a pack", "2 packs a day to 5 cigs"),
+    ],
+)
+def test_a_part_of_a_pack_that_nobody_counted_is_asked_about(body):
+    """Nor is one counted that is denied, or told of beside another number."""
     assert reading(body, "scale:0-60").number is None
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        *(("two i meant 1", "1"), ("9 meant to hit 6, fat thumbs", "6"), ("99 jk 9", "9")),
+        *(("1000 lol jk 3", "3"), ("15 jk like a 2", "2"), ("4, perdon, era 7", "7")),
+        *(("perd\u00f3n, quise poner 3 no 8", "3"), ("meant 3 not 8", "3")),
+        *(("4 no wait sorry fat thumbs, 7", "7"), ("el cuatro, digo el cinco", "5")),
+        *(("cuatro, digo, cinco", "5"), ("bajo de 7 a 4", "4"), ("dropped from an 8 to a 3", "3")),
+    ],
+)
+def test_words_that_set_a_number_right_tell_which_is_meant(body, value):
+    """Slips may be told beside them: thumbs, and laughter."""
+    found = reading(body, WIDE)
+    assert (found.intent, found.value, found.hint) == (Intent.score, value, None)
+
+
+@pytest.mark.parametrize(
+    ("body", "wrong"),
+    [
+        *(("4 no wait idk 7 or something", "7"), ("7 no 6", "6")),
+        *(("from 0 to 10 its hard to say", "10"), ("6.5 lol 7", "6"), ("2 jaja 5", "5")),
+    ],
+)
+def test_no_number_sets_another_right_without_such_words(body, wrong):
+    """Laughter and thumbs alone say nothing of which."""
+    assert reading(body, WIDE).number != wrong
+
+
+@pytest.mark.parametrize("body", ["4 stars", "four stars", "cuatro estrellas"])
+def test_stars_are_given_where_a_scale_ends_at_five(body):
+    """Elsewhere they are stars."""
+    assert reading(body, "scale:1-5").value == "4"
+    assert reading(body, WIDE).number is None
 
 
 @pytest.mark.parametrize("body", ["\U0001f389 90 d\u00edas \U0001f389", "3 pills", "20 minutes"])
