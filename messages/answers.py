@@ -89,14 +89,40 @@ _SENTENCES = (_DECLINE, _LATE, _CALL, _PAUSE)
 
 
 def visit_reply(heard: Heard) -> Hit | None:
-    """Read a short answer; with a question mark it is a question ("C?"), not an answer."""
+    """Read a short answer; with a question mark it is a question ("C?"), not an answer.
+
+    Of two answers the one counts that sets the other right: "N wait Y".
+    """
     if not heard.asks and (hit := _short(heard)):
+        return hit
+    if hit := _set_right(heard):
         return hit
     if _says_how_they_are(heard):
         return None
     if _is_undecided(heard):
         return Hit(intent=Intent.unclear, severity=Severity.next_business_day)
     return _opening(heard) or _sentence(heard) or _made_of(heard) or _said_clearly(heard)
+
+
+def _set_right(heard: Heard) -> Hit | None:
+    """Read the answer that sets right the one a text opens with: "C... no wait R, I work then".
+
+    Without words that say so between both, a text that says two stays undecided.
+    """
+    for place in heard.words["corrected"].begun(heard.flat):
+        for end in place.ends:
+            meant = _from_word(end, heard)
+            if hit := (None if heard.asks else _short(meant)) or _opening(meant):
+                return hit
+    return None
+
+
+def _from_word(first: int, heard: Heard) -> Heard:
+    """Return a text from one of its words on, those between clauses not counted."""
+    words = heard.spoken.words
+    told = [at for at, word in enumerate(words) if word != ","][first:]
+    rest = heard.spoken.part(words[told[0] :] if told else ())
+    return replace(heard, spoken=rest, flat=rest.flat)
 
 
 def _short(heard: Heard) -> Hit | None:

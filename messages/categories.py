@@ -45,6 +45,10 @@ class Category:
         found = (self._begins_at(at, said) for at in said.clauses)
         return next((language for language in found if language), None)
 
+    def begun(self, said: Said) -> Sequence[Place]:
+        """Return the phrases of this category that the text starts with."""
+        return said.starting(STARTS).get(self.name, ())
+
     def _begins_at(self, at: int, said: Said) -> str | None:
         found = said.starting(STARTS, at).get(self.name, ())
         return found[0].language if found else None

@@ -220,3 +220,39 @@ def test_no_changes_is_no_to_a_question_about_changes(body):
 def test_im_ok_worries_nobody():
     """It stood among the words of worry, and each such answer was a call."""
     assert reading("I'm ok", "side_effect_check").severity is None
+
+
+@pytest.mark.parametrize(
+    ("body", "intent"),
+    [
+        *(("N wait Y", Intent.confirm), ("no. i mean yes. yes ride", Intent.confirm)),
+        *(("No, wait, yes. My bad", Intent.confirm), ("no, digo si", Intent.confirm)),
+        ("Y wait no, she bailed on me", Intent.decline_reschedule),
+        ("yes... actually no", Intent.decline_reschedule),
+    ],
+)
+def test_of_yes_and_no_the_one_counts_that_sets_the_other_right(body, intent):
+    """The first is left out, and nobody has to ask."""
+    found = reading(body, "yes_no")
+    assert (found.intent, found.also, found.prompt_id) == (intent, (), "yes_no")
+
+
+@pytest.mark.parametrize(
+    ("body", "intent"),
+    [
+        *(("R no perdon C, C!", Intent.confirm), ("R sorry meant C, fat thumbs", Intent.confirm)),
+        *(("C wait no R", Intent.decline_reschedule), ("C oops R", Intent.decline_reschedule)),
+        ("C... no, perdon, R, me llamaron a trabajar", Intent.decline_reschedule),
+        ("C digo R, ya tenia compromiso", Intent.decline_reschedule),
+    ],
+)
+def test_of_c_and_r_the_one_counts_that_sets_the_other_right(body, intent):
+    """A visit is kept or given up by it as by the letter alone."""
+    found = reading(body, "appointment_reminder")
+    assert (found.intent, found.also) == (intent, ())
+
+
+@pytest.mark.parametrize("body", ["C or R idk", "c r", "yes no maybe", "C wait", "yes or no"])
+def test_two_answers_without_such_words_give_no_visit_up(body):
+    """Nor do words that are followed by no other answer."""
+    assert reading(body, "appointment_reminder").intent is not Intent.decline_reschedule
