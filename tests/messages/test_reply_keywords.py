@@ -338,3 +338,85 @@ def test_whoever_says_that_the_number_is_theirs_stops_nothing(body: str) -> None
 def test_whoever_has_the_number_now_or_wants_no_texts_is_left_alone(body: str) -> None:
     """Nearly the same words, and a stop all the same."""
     assert reading(body).opt_out
+
+
+@pytest.mark.parametrize(
+    ("kept", "stop"),
+    [
+        ("no me borren de la lista porfa", "b\u00f3rrenme de la lista porfa"),
+        (
+            "por correo ya no me manden nada, por texto s\u00ed est\u00e1 bien",
+            "ya no me manden nada",
+        ),
+        ("don't u dare stop textin me", "u better stop textin me"),
+        ("I do NOT want to opt out, my thumb slipped", "I do want to opt out"),
+        ("quit sending me these every day, once a week is plenty", "quit sending me these"),
+        ("I never should have shut these off", "shut these off"),
+        ("ese b\u00f3rrame era para mi hermana", "b\u00f3rrame"),
+        ("por qu\u00e9 ya no me escriben", "ya no me escriban"),
+        ("s\u00e1quenme una cita con el dentista", "s\u00e1quenme de su lista"),
+    ],
+)
+def test_whoever_wants_texts_is_not_stopped_by_words_about_their_end(kept, stop):
+    """They ask for fewer, by another way, or not to be left out."""
+    assert not reading(kept).opt_out
+    assert reading(stop).opt_out
+
+
+@pytest.mark.parametrize(
+    ("kept", "stop"),
+    [
+        ("Leave me alone is what i told my dealer today", "leave me alone"),
+        ("i told my ex do not contact me again", "do not contact me again"),
+        ("had to get off the bus and puke", "get off my phone"),
+        ("i have thoughts and they dont go away", "just go away"),
+        ("he'd report me to immigration", "im reporting you as spam, stop"),
+        (
+            "if these come at 6am again im throwin the phone off a cliff. 9 is fine",
+            "take this phone off your list",
+        ),
+        ("dont write anything about Thursday", "dont write me anything"),
+        ("remove me from the group chat tina", "remove me from your texts"),
+        ("reca\u00ed con el cristal, dos d\u00edas. Ya par\u00e9", "ya pare de mandarme mensajes"),
+    ],
+)
+def test_what_is_said_to_somebody_else_stops_nothing(kept, stop):
+    """To a dealer, a driver or a friend."""
+    assert not reading(kept).opt_out
+    assert reading(stop).opt_out
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("cancel my subscription to these messages", "You can't text me here any more."),
+        *("after this visit I'd like the messages to end", "turn off", "nomore txts"),
+        *("ya no voy a necesitar los textos", "por mensaje nunca m\u00e1s", "\U0001f6d1\U0001f6d1"),
+    ],
+)
+def test_an_end_that_is_asked_for_in_other_words_is_a_stop(body):
+    """In any reasonable wording."""
+    assert reading(body).opt_out
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("tried to ring and got the wrong number, whats the desk line?", "u got the wrong number"),
+        ("sent the wrong number before its a 2", "you sent it to the wrong number"),
+        (
+            "se confundieron, mi cita es el martes, \u00bfme lo revisan?",
+            "se confundieron de n\u00famero",
+        ),
+    ],
+)
+def test_a_wrong_number_of_the_patients_own_making_is_none(ours, theirs):
+    """They dialed or typed it, and the texts reach the right phone."""
+    assert not reading(ours).opt_out
+    assert reading(theirs).opt_out
+
+
+@pytest.mark.parametrize("body", ["Wrong Maria.", "not Maria", "incorrect recipient"])
+def test_another_name_alone_is_a_wrong_number(body):
+    """Nobody says more to a stranger."""
+    assert reading(body).intent is Intent.wrong_number
