@@ -5,7 +5,7 @@ All languages are looked for at once, since patients mix them; a match knows its
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -72,12 +72,14 @@ class Lexicon:
     def denies(self, said: Said, at: int) -> bool:
         """Say whether the words right before one deny it: "not really feeling". "Why not" asks.
 
-        A "no" before somebody ("no i cant breathe") answers a question, and denies nothing.
+        A "no" before somebody ("no i cant breathe") answers a question, and denies nothing; nor
+        does what ends a sentence before somebody ("take it no more he hit me", "or not he hit me").
         """
         return any(
             at in self.denial.ends(said.ended, start)
             and said.words[start - 1 : start] != ("why",)
             and not (said.words[start] == "no" and said.words[start + 1] in self.subjects)
+            and not (said.words[at] in {*self.subjects, "he"} and _ends_before(said.words[:at]))
             for start in range(max(0, at - self.denial.most), at)
         )
 
@@ -88,6 +90,11 @@ class Lexicon:
         first = row_after(0, polite.get(_BEFORE, ()), until=last)
         shorter, shortest = said.words[:last], said.words[first:last]
         return tuple(map(said.part, dict.fromkeys((said.words, shorter, shortest))))
+
+
+def _ends_before(words: Sequence[str]) -> bool:
+    """Say whether a sentence ends in words that deny something, where they may end one."""
+    return tuple(words[-2:]) in {("no", "more"), ("or", "not")}
 
 
 def _longest_first(words: Iterable[str]) -> str:
@@ -198,13 +205,6 @@ def _union(files: _Files, name: str) -> frozenset[str]:
     return frozenset(word for words in files.values() for word in words[name])
 
 
-def _any_of(files: _Files, name: str) -> Piece:
-    return choice(Notation().phrase(phrase) for phrase in sorted(_union(files, name)))
-
-
-def _denial(files: _Files) -> Piece:
-    """Return the words that stand right before a denied phrase: "not really feeling"."""
-    between = maybe(_any_of(files, "between"))
 def _set_right(files: _Files, numbers: Iterable[str]) -> re.Pattern[str]:
     """Return a pattern for a number that another one sets right, which is its group.
 
@@ -227,6 +227,13 @@ def _set_right(files: _Files, numbers: Iterable[str]) -> re.Pattern[str]:
     return re.compile(rf"(?:{wrong}{between}{meant}|{moved}|{instead})(?:\W+(?:{beside})\b)*")
 
 
+def _any_of(files: _Files, name: str) -> Piece:
+    return choice(Notation().phrase(phrase) for phrase in sorted(_union(files, name)))
+
+
+def _denial(files: _Files) -> Piece:
+    """Return the words that stand right before a denied phrase: "not really feeling"."""
+    between = maybe(_any_of(files, "between"))
     return chain([_any_of(files, "negators"), between, between, between])
 
 
@@ -326,6 +333,7 @@ def _compiled(extension: str) -> Lexicon:
             for said, number in words["beyond"].items()
         },
         ratio=_ratio(_union(files, "ratio"), numbers),
+        rated=_any_word(_union(files, "rated")),
         prefers=_between_numbers(_union(files, "prefers")),
         corrects=_set_right(files, numbers),
         cues=tuple(sorted(_union(files, "number_cues"))),
@@ -333,11 +341,11 @@ def _compiled(extension: str) -> Lexicon:
         amounts_used=_endings(files, "number_used"),
         present=_union(files, "present"),
         past=_union(files, "past"),
-        rated=_any_word(_union(files, "rated")),
         days=_union(files, "days"),
         counted=_any_word(_union(files, "counted")),
         amounts=_worded(files, "amounts"),
         dozens=_worded(files, "dozens"),
+        packs=_worded(files, "packs"),
         takes_back=_union(files, "takes_back"),
         yesterday=_union(files, "yesterday"),
         markers={language: frozenset(words["markers"]) for language, words in files.items()},
@@ -345,7 +353,6 @@ def _compiled(extension: str) -> Lexicon:
         subjects=_union(files, "subjects"),
         spelling=_spelling(files, (word for words in keywords.values() for word in words)),
         index=Index(listed(files)),
-        packs=_worded(files, "packs"),
         own=Index(_own(files, json.loads(extension) if extension else {})),
     )
 

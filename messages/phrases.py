@@ -22,11 +22,12 @@ TAKEN_OUT = ",,"
 
 _TOKEN = re.compile(r"\(|\)\??|\||\.\.|<\w+>\??|[^\s()|<]+")
 _ENDS = frozenset({"|", ")", ")?"})
-# Numbers by what they can be: any; so many pills at once as are no usual dose; and readings that
-# nobody should wait with: a pulse, a pressure, degrees of fever, a low blood sugar.
+# Numbers by what they can be: any; so many pills at once as are no usual dose; a year long past;
+# and readings nobody should wait with: a pulse, a pressure, degrees of fever, a low blood sugar.
 _KINDS = {
     "NUM": re.compile("[0-9]+"),
     "MANY": re.compile("[6-9]|[1-9][0-9]{1,2}"),
+    "YEAR": re.compile("19[4-9][0-9]|20[01][0-9]"),
     "ANY": re.compile("[^ ,]+"),
     "FAST": re.compile("(?:1[4-9]|2[0-9])[0-9]"),
     "HIGH": re.compile("(?:1[89]|2[0-9])[0-9]"),

@@ -18,7 +18,7 @@ from tests.messages.reply_cases import reading
 EVERYDAY = [
     ("kids barricaded me in the bathroom, demands: pizza", Intent.thanks_no_action),
     ("can u switch me to the nasal one, needles make me pass out lol", None),
-    ("mi perrita tuvo una convulsion el mes pasado, con su jarabe anda como nueva", None),
+    ("la novela estuvo buena, envenenaron al patron en la boda", None),
 ]
 GRAVE = [
     "i jumped off the bridge and im still here, my legs wont move",
