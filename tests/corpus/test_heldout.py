@@ -30,40 +30,40 @@ FLOORS = {
     # By a writer who was asked to be hard to read.
     "heldout": Floors(0.885, 3, 4, 5, 13, 2),
     # What such a service receives on its days, by two writers.
-    "heldout_days": Floors(0.895, 3, 0, 3, 13, 0),
-    "heldout_clinic": Floors(0.935, 0, 0, 2, 5, 2),
+    "heldout_days": Floors(0.895, 3, 0, 3, 12, 0),
+    "heldout_clinic": Floors(0.935, 0, 0, 2, 5, 1),
     # Acceptance tests by two writers.
     "heldout_fresh": Floors(0.915, 2, 0, 2, 8, 3),
 }
 # What thresholds were chosen by is somewhat better read than what nobody looked at. Of each file
 # some 150 rows from all over it.
 CHOSEN = {
-    "day3": Floors(0.9, 0, 0, 0, 4, 0),
-    "day5": Floors(0.945, 0, 0, 0, 2, 2),
-    "day4": Floors(0.95, 0, 0, 2, 3, 0),
-    "exam3_en": Floors(0.88, 2, 0, 2, 2, 0),
-    "exam3_es": Floors(0.865, 0, 3, 0, 5, 2),
-    "exam4_en": Floors(0.935, 0, 0, 0, 1, 3),
-    "exam4_es": Floors(0.905, 0, 0, 0, 3, 0),
-    "exam5_en": Floors(0.82, 0, 4, 2, 5, 0),
-    "exam5_es": Floors(0.9, 0, 0, 2, 5, 2),
+    "day3": Floors(0.91, 0, 0, 0, 3, 0),
+    "day5": Floors(0.95, 0, 0, 0, 2, 2),
+    "day4": Floors(0.96, 0, 0, 2, 2, 0),
+    "exam3_en": Floors(0.885, 2, 0, 2, 2, 0),
+    "exam3_es": Floors(0.87, 0, 3, 0, 5, 2),
+    "exam4_en": Floors(0.94, 0, 0, 0, 0, 2),
+    "exam4_es": Floors(0.91, 0, 0, 0, 3, 0),
+    "exam5_en": Floors(0.835, 0, 4, 2, 4, 0),
+    "exam5_es": Floors(0.9, 0, 0, 2, 5, 0),
     # By six writers more, of everything above; nothing was chosen by these yet.
-    "day6": Floors(0.93, 0, 1, 0, 2, 0),
-    "exam6_en": Floors(0.84, 0, 0, 3, 1, 1),
-    "exam6_es": Floors(0.83, 0, 0, 5, 3, 0),
-    "both6": Floors(0.8, 0, 0, 1, 4, 1),
-    "hidden6": Floors(0.825, 2, 0, 2, 6, 2),
-    "leave6": Floors(0.86, 0, 2, 0, 4, 3),
+    "day6": Floors(0.95, 0, 1, 0, 2, 0),
+    "exam6_en": Floors(0.87, 0, 0, 3, 0, 0),
+    "exam6_es": Floors(0.85, 0, 0, 5, 3, 0),
+    "both6": Floors(0.815, 0, 0, 1, 4, 0),
+    "hidden6": Floors(0.86, 2, 0, 2, 2, 0),
+    "leave6": Floors(0.875, 0, 0, 0, 4, 3),
     # Several things at once, and few words.
-    "both4": Floors(0.8, 0, 0, 2, 2, 2),
+    "both4": Floors(0.81, 0, 0, 2, 2, 2),
     # Danger in words that nobody lists, and as many near misses; stops, and what looks like them.
-    "hidden3_en": Floors(0.775, 6, 2, 2, 11, 2),
-    "hidden3_es": Floors(0.79, 7, 0, 0, 13, 0),
+    "hidden3_en": Floors(0.785, 6, 2, 2, 10, 2),
+    "hidden3_es": Floors(0.8, 7, 0, 0, 11, 0),
     # Danger told in jokes, small talk and thanks.
-    "wrapped4": Floors(0.825, 7, 0, 0, 1, 0),
-    "twin4": Floors(0.79, 6, 0, 3, 7, 2),
-    "leave3": Floors(0.71, 2, 13, 0, 4, 4),
-    "leave4": Floors(0.815, 0, 7, 0, 2, 6),
+    "wrapped4": Floors(0.84, 6, 0, 0, 0, 0),
+    "twin4": Floors(0.815, 5, 0, 2, 4, 2),
+    "leave3": Floors(0.725, 2, 13, 0, 4, 3),
+    "leave4": Floors(0.825, 0, 6, 0, 2, 6),
 }
 _MOST = 150
 BY_NAME = {file.stem: file for file in (*HELD_OUT, *CHOSEN_BY)}
