@@ -19,7 +19,11 @@ class Match:
 
 
 # What phrases of a category are for, as the files name it.
-EXACT, SAY, EXCUSES, STARTS, BESIDE = PARTS = ("exact", "say", "not", "starts", "beside")
+EXACT, SAY, EXCUSES, OVER, STARTS, BESIDE = PARTS = (
+    *("exact", "say", "not", "over", "starts", "beside"),
+)
+#: What says that something of long ago, or of somebody else, is here and now.
+_PRESENT = "present_again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +77,7 @@ class Category:
 
     def is_excused(self, said: Said) -> bool:
         """Say whether any of this category's everyday phrases stands in the text."""
-        return bool(self._found(EXCUSES, said))
+        return bool(self._excuses(said))
 
     def without_excuses(self, said: Said, instead: str | None = None) -> Said:
         """Return the text with this category's everyday phrases taken out.
@@ -81,7 +85,7 @@ class Category:
         Each leaves `instead`, or as many words that no phrase reaches over.
         """
         words, last = list[str](), 0
-        for place in _apart(self._found(EXCUSES, said)):
+        for place in _apart(self._excuses(said)):
             size = place.ends[0] - place.start
             words += said.words[last : place.start]
             words += [TAKEN_OUT] * size if instead is None else [instead]
@@ -93,6 +97,13 @@ class Category:
         if self.appears(said):
             for place in _apart(self._found(SAY, self.without_excuses(said))):
                 yield Match(start=place.start, language=place.language)
+
+    def _excuses(self, said: Said) -> Sequence[Place]:
+        """Return the everyday phrases, and what is over unless the text says that it is not."""
+        always, over = self._found(EXCUSES, said), self._found(OVER, said)
+        if not over or _PRESENT in said.find(SAY):
+            return always
+        return sorted((*always, *over), key=lambda place: place.start)
 
     def _found(self, part: str, said: Said) -> Sequence[Place]:
         return said.find(part).get(self.name, ())

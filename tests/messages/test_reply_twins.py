@@ -145,3 +145,24 @@ def test_danger_that_holds_its_own_no_or_no_word_for_it_pages(body, intent):
     """ "No agarro aire" denies nothing, and twelve of the blue ones are pills."""
     found = reading(body)
     assert (found.severity, found.intent) == (Severity.page_now, intent)
+
+
+@pytest.mark.parametrize(
+    ("over", "back"),
+    [
+        ("i tried to end it in 2009", "i tried to end it in 2009, thinking about it again"),
+        ("i tried to end it in 2009", "i tried to end it in 2009. tonight i finish it"),
+        ("hace diez años intenté matarme", "hace diez años intenté matarme y otra vez ando igual"),
+        ("hace diez años intenté matarme", "hace diez años intenté matarme, sigo pensando en eso"),
+        ("ten years ago i overdosed", "ten years ago i overdosed. last night too"),
+        ("my ex used to beat me", "my ex used to beat me and he got out of jail"),
+        ("my ex used to beat me", "my ex used to beat me. he showed up at my door"),
+        ("mi ex me golpeaba en 2011", "mi ex me golpeaba en 2011 y ya salió, anda afuera"),
+        ("my dog had a seizure", "my dog had a seizure and so did i"),
+        ("mi perro convulsionó", "mi perro convulsionó y yo también"),
+    ],
+)
+def test_what_is_over_pages_once_it_is_back(over: str, back: str) -> None:
+    """What was, or was another's, a person reads at most the same day."""
+    assert reading(over).severity is not Severity.page_now
+    assert reading(back).severity is Severity.page_now
