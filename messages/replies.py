@@ -352,10 +352,11 @@ def _also(first: Hit, others: Iterable[Hit]) -> tuple[Intent, ...]:
 def _language(hits: Sequence[Hit], heard: Heard, default: str) -> str:
     """Return the language of the text: of the words recognised, else of the common words in it."""
     recognised = next((hit.language for hit in hits if hit.language), None)
-    if recognised:
-        return recognised
     said = set(heard.flat.words)
     known = {name: len(said & words) for name, words in heard.words.markers.items()}
     best = max(known.values(), default=0)
+    # "Soy suicida" holds a word that the other language knows, or nearly, and none of its own.
+    if recognised and (known.get(recognised) or not best):
+        return recognised
     leaders = [name for name, shared in known.items() if shared == best]
     return leaders[0] if best and len(leaders) == 1 else default
