@@ -199,7 +199,7 @@ def _opening(heard: Heard) -> Hit | None:
     """Read an answer that goes on: "R my car broke down", "C. can I eat before?"."""
     if not any(prompt.context in _CONTEXTS for prompt in heard.prompts):
         return None
-    if _ASKED_AT_ONCE.match(heard.folded):
+    if _ASKED_AT_ONCE.match(heard.folded) or _says_and(heard):
         return None
     declines = next(heard.words["decline"].matches(heard.flat), None) is not None
     first = heard.spoken.until_comma()
@@ -212,6 +212,11 @@ def _opening(heard: Heard) -> Hit | None:
         if (language or goes_on) and (hit := _bound(answer, heard.prompts, language or goes_on)):
             return hit if len(heard.flat.words) < _MANY_WORDS else _with_words(hit)
     return None
+
+
+def _says_and(heard: Heard) -> bool:
+    """Say whether a text opens with "and" in Spanish: "y cafe?" is no yes."""
+    return heard.words["and_then"].opens(heard.spoken) is not None
 
 
 _CONTEXTS = frozenset({APPOINTMENT, YES_NO})
@@ -287,7 +292,9 @@ def answered(intent: Intent, heard: Heard) -> Hit | None:
     if not any(prompt.context in answer.native + answer.loose for prompt in heard.prompts):
         unasked = Hit(intent=intent, severity=Severity.call_today, hint=Hint.resembles)
         return None if intent is Intent.confirm else unasked
-    if intent is Intent.confirm and (_is_doubted(heard) or _is_undecided(heard)):
+    if intent is Intent.confirm and any(
+        doubt(heard) for doubt in (_is_doubted, _is_undecided, _says_and)
+    ):
         return None
     hit = _bound(answer, heard.prompts, None)
     return _with_words(hit) if hit is not None else None

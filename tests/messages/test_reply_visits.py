@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from messages.binding import READ_TOGETHER
 from messages.replies import Intent, OpenPrompt, read
-from tests.messages.reply_cases import NOW
+from tests.messages.reply_cases import NOW, reading
 
 VISIT, YES_NO = "appointment_reminder", "yes_no"
 MINUTE = timedelta(minutes=1)
@@ -82,3 +82,28 @@ def test_a_yes_to_two_questions_stays_between_them():
     """Health news and a ride are no visits: whichever came last, both wait for an answer."""
     prompts = [about("v1", timedelta(days=3), YES_NO), about("v2", MINUTE, YES_NO)]
     assert read("yes", prompts=prompts).ambiguous
+
+
+@pytest.mark.parametrize("body", ["y cafe", "y eso por que", "y mi cita", "y si llego tarde"])
+def test_a_y_before_spanish_words_is_and(body: str) -> None:
+    """It confirmed the visit."""
+    assert reading(body, "appointment_reminder", language="es").intent is not Intent.confirm
+
+
+@pytest.mark.parametrize("body", ["Y", "y gracias", "Y my sister drives", "Y, mi hermana me lleva"])
+def test_a_y_that_answers_is_a_yes(body: str) -> None:
+    """Alone, before a comma, and in English."""
+    assert reading(body, "yes_no", language="es").intent is Intent.confirm
+
+
+@pytest.mark.parametrize("body", ["luego le confirmo", "al rato les confirmo", "le confirmo luego"])
+def test_whoever_confirms_later_has_not_confirmed(body: str) -> None:
+    """It confirmed the visit."""
+    found = reading(body, "appointment_reminder")
+    assert (found.intent, found.prompt_id) == (Intent.unclear, None)
+
+
+def test_after_all_and_not_after_all_are_answers_about_a_visit() -> None:
+    """ "Siempre si" and "siempre no", as people say in Mexico."""
+    assert reading("siempre no", "appointment_reminder").intent is Intent.decline_reschedule
+    assert reading("siempre si voy", "appointment_reminder").intent is Intent.confirm
