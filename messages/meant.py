@@ -8,80 +8,16 @@ such words is read so; whatever stands beside them, it is read like any other.
 from collections.abc import Callable
 
 from messages import answers, scores
-from messages.binding import numeric
+from messages.binding import APPOINTMENT, YES_NO, numeric
 from messages.reading import Heard, Hint, Hit, Intent, Severity, Topic
 
 
 def told(heard: Heard) -> list[Hit]:
     """Return what the whole text says under one of our topics; nothing where none is meant."""
-    for topic, said in _SAID.items():
-        if topic in heard.topics and (hits := said(heard)):
+    for topic, readings in _SAID.items():
+        if topic in heard.topics and (hits := _first(readings, heard)):
             return hits
-    return _too_many(heard) or _as_every_day(heard)
-
-
-def _medicines(heard: Heard) -> list[Hit]:
-    """Taken as planned, or all of them: a yes. Whoever names all may mean more; a person looks."""
-    answer = answers.whole("took_medicines", heard) or answers.whole("took_them", heard)
-    if answer:
-        return _kept(answers.to_a_question(heard, yes=True, language=answer))
-    answer = answers.whole("took_all", heard)
-    found = _kept(answers.to_a_question(heard, yes=True, language=answer)) if answer else []
-    return [*found, _looked_at()] if found else []
-
-
-def _ride(heard: Heard) -> list[Hit]:
-    """Whoever means to drive has no ride home."""
-    language = answers.whole("drives_alone", heard)
-    return _kept(answers.to_a_question(heard, yes=False, language=language)) if language else []
-
-
-def _form(heard: Heard) -> list[Hit]:
-    """Filled in, or to be; of what somebody is going to do a person reads all the same."""
-    said, later = answers.whole("form_said", heard), answers.whole("form_later", heard)
-    if not said and not later:
-        return []
-    thanks = Hit(intent=Intent.thanks_no_action, language=said or later)
-    return [thanks] if said else [thanks, _looked_at()]
-
-
-#: The answers that the texts after a dose offer, in their own words and what people say for them.
-_NUMBERS = {
-    Topic.EVENING: {"0": ("well", "fine"), "1": ("bit_off",), "2": ("unwell",)},
-    Topic.MORNING: {
-        "0": ("well", "fine", "usual_self", "yes"),
-        "1": ("bit_off", "almost"),
-        "2": ("unwell", "not_usual_self", "no"),
-    },
-}
-#: Three is a call, which a text offers only while somebody is there (care rule 11).
-_OFFERS_A_CALL, _CALL = "side_effect_check", ("call", "wants_call")
-
-
-def _number(topic: Topic) -> Callable[[Heard], list[Hit]]:
-    """Read an option of a text after a dose that is told by its words: "fine", "2 unwell"."""
-    options = _NUMBERS[topic]
-
-    def said(heard: Heard) -> list[Hit]:
-        contexts = {prompt.context for prompt in heard.prompts}
-        if heard.asks or len(contexts) != 1 or not numeric(heard.prompts):
-            return []
-        offered = {"3": _CALL} if contexts == {_OFFERS_A_CALL} else {}
-        for number, groups in (options | offered).items():
-            if any(answers.whole(group, heard) for group in groups):
-                return [scores.given(number, heard)]
-        return []
-
-    return said
-
-
-_SAID = {
-    Topic.MEDICINES: _medicines,
-    Topic.RIDE: _ride,
-    Topic.FORM: _form,
-    Topic.EVENING: _number(Topic.EVENING),
-    Topic.MORNING: _number(Topic.MORNING),
-}
+    return _first(_ANYWHERE, heard)
 
 
 def beside(heard: Heard) -> list[Hit]:
@@ -91,33 +27,227 @@ def beside(heard: Heard) -> list[Hit]:
     return [Hit(intent=Intent.unclear, severity=Severity.call_today, aside=True)]
 
 
-def _too_many(heard: Heard) -> list[Hit]:
-    """Too many of what is counted is no number, and no overdose."""
-    if not numeric(heard.prompts) or not answers.whole("too_many", heard):
-        return []
-    return [Hit(intent=Intent.unclear, severity=Severity.next_business_day)]
+_Said = Callable[[Heard], list[Hit]]
 
 
-def _as_every_day(heard: Heard) -> list[Hit]:
-    """Somebody's own medicines, in so many words ("took my meds"): a person reads it today."""
-    language = answers.whole("own_medicines", heard)
-    if not language or heard.asks:
-        return []
-    return [
-        Hit(
-            intent=Intent.unclear,
-            severity=Severity.call_today,
-            hint=Hint.possible_risk,
-            language=language,
-        )
-    ]
+def _first(readings: tuple[_Said, ...], heard: Heard) -> list[Hit]:
+    return next((hits for said in readings if (hits := said(heard))), [])
 
 
-def _kept(hit: Hit | None) -> list[Hit]:
-    return [hit] if hit is not None else []
+def _answer(*groups: str, yes: bool, looked_at: bool = False) -> _Said:
+    """Read words as the yes or no that was asked for; where they may mean more, a person looks."""
+
+    def said(heard: Heard) -> list[Hit]:
+        language = None if heard.asks else _whole(groups, heard)
+        found = answers.to_a_question(heard, yes=yes, language=language) if language else None
+        if found is None:
+            return []
+        return [found, _looked_at()] if looked_at else [found]
+
+    return said
+
+
+def _told(
+    *groups: str,
+    intent: Intent = Intent.unclear,
+    severity: Severity | None = None,
+    hint: Hint | None = None,
+) -> _Said:
+    """Read words as what they tell, with nothing else to be made of them."""
+
+    def said(heard: Heard) -> list[Hit]:
+        language = None if heard.asks else _whole(groups, heard)
+        hit = Hit(intent=intent, severity=severity, hint=hint, language=language)
+        return [hit] if language else []
+
+    return said
+
+
+def _whole(groups: tuple[str, ...], heard: Heard) -> str | None:
+    found = (answers.whole(group, heard) for group in groups)
+    return next((language for language in found if language), None)
+
+
+_RISK = Hint.possible_risk
+_TODAY, _SOON = Severity.call_today, Severity.next_business_day
+_THANKS, _ASKED = Intent.thanks_no_action, Intent.question_for_staff
 
 
 def _looked_at() -> Hit:
-    return Hit(
-        intent=Intent.unclear, severity=Severity.call_today, hint=Hint.possible_risk, aside=True
+    return Hit(intent=Intent.unclear, severity=_TODAY, hint=_RISK, aside=True)
+
+
+def _form_later(heard: Heard) -> list[Hit]:
+    """To be filled in; of what somebody is going to do a person reads all the same."""
+    language = answers.whole("form_later", heard)
+    return [Hit(intent=_THANKS, language=language), _looked_at()] if language else []
+
+
+def _rest(heard: Heard) -> list[Hit]:
+    """A rest from what the text offers one from; in these words somebody may mean another."""
+    language = answers.whole("rests", heard)
+    pause = Hit(intent=Intent.pause, severity=Severity.digest, language=language)
+    return [pause, _looked_at()] if language else []
+
+
+#: What texts offer by number, in their own words and what people say for them.
+_NUMBERS: dict[Topic, dict[str, tuple[str, ...]]] = {
+    Topic.EVENING: {"0": ("well", "fine", "fine_and_you"), "1": ("bit_off",), "2": ("unwell",)},
+    Topic.MORNING: {
+        "0": ("well", "fine", "fine_and_you", "usual_self", "yes"),
+        "1": ("bit_off", "almost"),
+        "2": ("unwell", "not_usual_self", "no"),
+    },
+    Topic.CRAVING: {"10": ("worst",)},
+    Topic.COUNT: {"0": ("none_told",), "1": ("one_counted",), "2": ("two_counted",)},
+    Topic.CONFIDENCE: {"0": ("not_at_all",), "10": ("wholly",)},
+    Topic.SLEEP: {"0": ("no_one",), "7": ("every_one",)},
+    Topic.WEEK: {"0": ("no_one", "on_plan"), "7": ("every_one",)},
+}
+#: Three is a call, which a text offers only while somebody is there (care rule 11).
+_OFFERS_A_CALL, _CALL = "side_effect_check", ("call", "wants_call")
+_AFTER_A_DOSE = frozenset({Topic.EVENING, Topic.MORNING})
+#: "Fine, and you?" asks for nothing.
+_ASKED_BACK: dict[str, tuple[str, ...]] = {"0": ("fine_and_you",)}
+
+
+def _number(topic: Topic) -> _Said:
+    """Read an option of a text that is told by its words: "fine", "2 unwell"."""
+
+    def said(heard: Heard) -> list[Hit]:
+        contexts = {prompt.context for prompt in heard.prompts}
+        if len(contexts) != 1 or not numeric(heard.prompts):
+            return []
+        options = _NUMBERS[topic] | ({"3": _CALL} if contexts == {_OFFERS_A_CALL} else {})
+        if heard.asks:
+            options = _ASKED_BACK if topic in _AFTER_A_DOSE else {}
+        number = next((each for each, groups in options.items() if _whole(groups, heard)), None)
+        return [] if number is None else [scores.given(number, heard)]
+
+    return said
+
+
+#: After a dose that is how somebody is, and no wish to be left out.
+_CONFUSED = _told("confused_now", intent=Intent.side_effect, severity=_TODAY)
+
+_SAID: dict[Topic, tuple[_Said, ...]] = {
+    Topic.MEDICINES: (
+        _answer("own_medicines", "took_medicines", "took_them", yes=True),
+        # Whoever names all may mean more.
+        _answer("took_all", yes=True, looked_at=True),
+        _answer("took_not", yes=False),
+        _told("takes_now", severity=_TODAY, hint=_RISK),
+    ),
+    Topic.RIDE: (
+        _answer("drives_alone", "walks_home", yes=False),
+        _answer("rides_with", yes=True),
+    ),
+    Topic.HEALTH: (
+        _answer("nothing_new", "well", "fine", yes=False),
+        _told("small_medicines", severity=_TODAY),
+    ),
+    Topic.PLAN: (
+        _answer("has_plan", yes=True),
+        # Elsewhere it is the plan of somebody who means to die.
+        _answer("a_plan", yes=True, looked_at=True),
+    ),
+    Topic.NEXT: (
+        _answer("not_now", "no_call", yes=False),
+        # It may be said of our texts too.
+        _answer("no_more", yes=False, looked_at=True),
+    ),
+    Topic.HOME: (_answer("not_ready", yes=False),),
+    Topic.FORM: (
+        _told("form_said", intent=_THANKS),
+        _form_later,
+        _told("form_wont", severity=_TODAY, hint=_RISK),
+    ),
+    Topic.EVENING: (
+        _CONFUSED,
+        _told("drives_now", severity=_TODAY),
+        _told("wont_drive", intent=_THANKS),
+        _number(Topic.EVENING),
+    ),
+    Topic.MORNING: (_CONFUSED, _number(Topic.MORNING)),
+    Topic.CRAVING: (_number(Topic.CRAVING), _rest),
+    Topic.COUNT: (_number(Topic.COUNT), _rest),
+    Topic.CONFIDENCE: (_number(Topic.CONFIDENCE), _rest),
+    Topic.SLEEP: (_number(Topic.SLEEP), _rest),
+    Topic.WEEK: (_number(Topic.WEEK), _rest),
+    Topic.FOOD: (
+        # Nothing was eaten: neither a "no" to the visit nor a yes.
+        _told("fasting", intent=_THANKS),
+        _told("pills_asked", intent=_ASKED, severity=_TODAY),
+    ),
+}
+
+
+def _contexts(heard: Heard) -> set[str]:
+    return {prompt.context for prompt in heard.prompts} - {"none"}
+
+
+def _trouble(heard: Heard) -> list[Hit]:
+    """What hinders somebody and gives no visit up; before one, it is for today."""
+    asked = _contexts(heard)
+    groups = ("link_trouble", *(("without_papers",) if APPOINTMENT in asked else ()))
+    return _told(*groups, intent=_ASKED, severity=_TODAY if APPOINTMENT in asked else _SOON)(heard)
+
+
+def _unsure(heard: Heard) -> list[Hit]:
+    """Whoever is not sure of what was asked; unasked, "no estoy segura" may say "not safe"."""
+    asked = _contexts(heard)
+    severity = _TODAY if asked & {APPOINTMENT, YES_NO} else _SOON
+    return _told("unsure", severity=severity)(heard) if asked else []
+
+
+def _after_all(heard: Heard) -> list[Hit]:
+    """Whoever comes after all speaks of the visit, and of no question that is open without one."""
+    return [] if APPOINTMENT in _contexts(heard) else _told("after_all", severity=_TODAY)(heard)
+
+
+def _no_longer(heard: Heard) -> list[Hit]:
+    """No more of what was asked about; unasked, of our texts."""
+    language = answers.whole("no_longer", heard)
+    if not language or not _contexts(heard):
+        return []
+    found = answers.to_a_question(heard, yes=False, language=language)
+    asked_about = Hit(
+        intent=Intent.unclear, severity=_TODAY, hint=Hint.maybe_stop, language=language
     )
+    return [found or asked_about]
+
+
+def _refused(heard: Heard) -> list[Hit]:
+    """A no to our texts, where nothing else was asked that it may be a no to."""
+    language = answers.whole("refuses_texts", heard)
+    if not language or _contexts(heard) or heard.asks:
+        return []
+    severity = Severity.digest
+    return [Hit(intent=Intent.stop, severity=severity, opt_out=True, language=language)]
+
+
+def _too_many(heard: Heard) -> list[Hit]:
+    """Too many of what is counted is no number, and no overdose."""
+    return _told("too_many", severity=_SOON)(heard) if numeric(heard.prompts) else []
+
+
+#: Said by many whatever was asked, and resembling what it is not.
+_ANYWHERE: tuple[_Said, ...] = (
+    _too_many,
+    # Somebody's own medicines, in so many words ("took my meds").
+    _told("own_medicines", severity=_TODAY, hint=_RISK),
+    _trouble,
+    _unsure,
+    _after_all,
+    _no_longer,
+    _refused,
+    _told("no_call", "no_pause", "own_mistake", severity=_SOON),
+    _told("no_talk", severity=_TODAY, hint=_RISK),
+    _told("wants_texts", intent=Intent.start, severity=_SOON),
+    _told("had_emergency", severity=_TODAY, hint=_RISK),
+    _told("another_visit", severity=_TODAY),
+    _told("best_effort", intent=_THANKS),
+    # Often a stranger's first words, and the answer to a welcome; a person compares the names.
+    _told("introduces", severity=_SOON),
+    _told("asks_why", intent=_ASKED, severity=_SOON),
+)

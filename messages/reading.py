@@ -79,6 +79,15 @@ class Topic(StrEnum):
     FORM = "form"
     EVENING = "evening"
     MORNING = "morning"
+    HEALTH = "health"
+    PLAN = "plan"
+    NEXT = "next"
+    HOME = "home"
+    CRAVING = "craving"
+    COUNT = "count"
+    CONFIDENCE = "confidence"
+    SLEEP = "sleep"
+    WEEK = "week"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
