@@ -451,8 +451,9 @@ PROMISES: tuple[Promise, ...] = (
         "::test_what_was_proved_before_its_day_ended_proves_nothing",
         sabotage=Sabotage(
             file="worker/unreachable.py",
-            old="if _was_proved(session, to, listed_at) or",
-            new="if to.proved_at or",
+            old="if _was_proved(session, to, listed_at) or patients.agreed_after("
+            "session, people, listed_at):",
+            new="if to.proved_at:",
             what="whoever was ever proved is texted on",
         ),
     ),
