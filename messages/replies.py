@@ -226,6 +226,14 @@ def ends_texts(body: str) -> bool:
     return hit is not None and hit.opt_out
 
 
+def goes_on(body: str) -> bool:
+    """Whether a text is nothing but what says, under an answer to danger, that it goes on.
+
+    "Yes" is that where we asked "In danger now?", and "no one answers" where we said whom to call.
+    """
+    return answers.whole("still_in_danger", hear(body, (), lexicon())) is not None
+
+
 class Unproved(StrEnum):
     """Why a text may be of whoever has the number, and not of the patient."""
 

@@ -295,6 +295,24 @@ def answered_lately(
     return Answered(**session.execute(_ANSWERS, values).mappings().one())
 
 
+_TOLD_OF_DANGER = text("""
+    SELECT template, due_at FROM message
+    WHERE clinic_id = :clinic AND recipient_blind = :blind AND inbound_id IS NOT NULL
+      AND kind = 'safety' AND due_at > :since
+      AND status NOT IN ('cancelled', 'skipped', 'failed', 'expired', 'undelivered')
+    ORDER BY due_at DESC, id DESC LIMIT 1
+""")
+
+
+def told_of_danger(
+    session: Session, clinic_id: UUID, blind: bytes, *, since: datetime
+) -> tuple[str, datetime] | None:
+    """Return the last answer to danger that went to a number since an instant, and when."""
+    values = {"clinic": clinic_id, "blind": blind, "since": since}
+    found = session.execute(_TOLD_OF_DANGER, values).one_or_none()
+    return (found.template, found.due_at) if found is not None else None
+
+
 _CANCEL_ANSWERS = text("""
     UPDATE message SET status = 'cancelled', reason = 'stopped', final_at = :now,
         claim_token = NULL, lease_until = NULL

@@ -699,6 +699,18 @@ def test_an_evening_side_effect_gets_the_closed_wording(talk: Talk) -> None:
     assert talk.answers == ["unwell_closed"]
 
 
+@pytest.mark.parametrize("words", ["alone", "yes", "very sleepy", "estoy sola"])
+def test_who_names_what_the_closed_wording_names_is_paged(talk: Talk, words: str) -> None:
+    """ "Alone, confused, very sleepy or worse? Call 911": it waited for the next day."""
+    talk.someone()
+    _nobody_on_call(talk)
+    talk.world.advance(hours=10)
+    talk.says("i threw up four times")
+    talk.says(words)
+    assert talk.item("medical_emergency").severity == "page_now"
+    assert talk.answers == ["unwell_closed", "emergency_reply_noalert"]
+
+
 def test_a_safety_reply_speaks_the_language_of_the_text(talk: Talk) -> None:
     """Care rule 23: an English record, a Spanish text."""
     talk.someone(language="en")

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from messages.reading import ABUSE
-from messages.replies import Intent
-from records import pages
+from messages.replies import Intent, goes_on
+from records import conversation, pages
 from schedules import ladder
 from schedules.staffing import Severity
 from worker import resting
@@ -32,6 +32,42 @@ _REPLY = {
     Intent.overdose: "overdose_reply_noalert",
     Intent.medical_emergency: "emergency_reply_noalert",
 }
+_SELF_HARM = "self_harm"
+
+#: What our answers to danger speak of, by their templates. One to abuse names nothing.
+_SPEAKS_OF = {
+    **{template: danger for danger, template in _REPLY.items()},
+    **{template.removesuffix(_NO_ALERT): danger for danger, template in _REPLY.items()},
+    "crisis_noack": Intent.crisis,
+    _NOBODY_THERE: Intent.medical_emergency,
+}
+#: So long after such an answer few words may speak of the same danger.
+_SAME_DANGER = timedelta(hours=1)
+
+
+def still_in_danger(case: Case) -> bool:
+    """Page again for whoever says in few words that the danger goes on; False for all else.
+
+    "In danger now?" went out, and "yes" comes, or "no one answers" where a call was told: read by
+    itself it would answer an older question, or wait for the next day.
+    """
+    row = case.inbound
+    if not goes_on(case.body):
+        return False
+    told = conversation.told_of_danger(
+        case.session, case.clinic.id, row.from_blind, since=row.received_at - _SAME_DANGER
+    )
+    danger = _SPEAKS_OF.get(told[0]) if told is not None else None
+    if told is None or danger is None:
+        return False
+    if any(each.asked_at > told[1] for each in case.open_prompts):
+        return False
+    row.intent, row.also = danger.value, []
+    row.value = _SELF_HARM if danger is Intent.crisis else None
+    row.severity, row.urgent = Severity.PAGE_NOW.value, True
+    row.prompt_message_id, row.ambiguous = None, False
+    safety(case)
+    return True
 
 
 def safety(case: Case) -> None:

@@ -41,7 +41,7 @@ from worker.replying.leaving import (
 from worker.replying.prompted import PREVIOUS, answered, hold_beside
 from worker.replying.staffreply import staff_reply
 from worker.replying.unprompted import paused, unasked
-from worker.replying.urgent import alarmed, safety
+from worker.replying.urgent import alarmed, safety, still_in_danger
 from worker.services import Services
 
 _PROVED_FOR = timedelta(days=1)
@@ -194,7 +194,7 @@ def handle(case: Case) -> None:
         closed_record(case) if case.is_closed else stopped(case)
     elif case.started and case.intents[0] is Intent.start:
         closed_record(case) if case.is_closed else started(case)
-    elif not staff_reply(case):
+    elif not still_in_danger(case) and not staff_reply(case):
         unblocked(case)
         _converse(case, intents)
 

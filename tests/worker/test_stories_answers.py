@@ -1,0 +1,78 @@
+"""Stories of what people answer in the words of our own texts, and whom that needs."""
+
+import pytest
+
+from tests.support.world import World
+from tests.worker.desk import Desk
+
+
+@pytest.fixture
+def desk(world: World) -> Desk:
+    """A clinic with one patient, on Monday, November 30, at 10:00."""
+    made = Desk(world)
+    made.admits()
+    return made
+
+
+def _joined(desk: Desk, reason: str) -> tuple[str, int]:
+    item = desk.item(reason)
+    return item.severity, item.times_joined
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["yes", "Yeah", "maybe", "no one answers", "they put me on hold", "i cant call", "sí", "alone"],
+)
+def test_who_says_that_the_danger_goes_on_is_paged_about_again(desk: Desk, words: str) -> None:
+    """ "In danger now?" went out; "on hold" paused check-ins, and a yes was one to health news."""
+    desk.imports("2026-12-02T10:00")
+    desk.goes_on(minutes=1)
+    assert desk.read() == ["visit_48h"]
+    desk.says("i want to die")
+    desk.world.advance(minutes=2)
+    row = desk.says(words)
+    assert _joined(desk, "crisis") == ("page_now", 1)
+    assert (row.intent, row.urgent) == ("crisis", True)
+    # Answered less than 15 min ago, it is answered once; and no question about a visit by it.
+    assert desk.answers == ["crisis_reply_noalert"]
+    assert desk.check_ins("visit_48h") == [("open", None)]
+
+
+def test_who_is_still_in_danger_after_a_while_is_answered_again(desk: Desk) -> None:
+    """Care rule 10: after 15 min."""
+    desk.says("i want to die")
+    desk.world.advance(minutes=20)
+    desk.says("yes")
+    assert desk.answers == ["crisis_reply_noalert"] * 2
+
+
+@pytest.mark.parametrize(
+    ("words", "minutes"), [("im ok", 2), ("sorry that was a joke", 2), ("no", 2), ("yes", 90)]
+)
+def test_who_is_in_no_danger_or_answers_much_later_is_not_paged_about_again(
+    desk: Desk, words: str, minutes: int
+) -> None:
+    """Whoever has the item reads it there."""
+    desk.says("i want to die")
+    desk.world.advance(minutes=minutes)
+    desk.says(words)
+    assert _joined(desk, "crisis") == ("page_now", 0)
+
+
+def test_a_yes_to_a_question_that_was_asked_since_answers_that(desk: Desk) -> None:
+    """The health question of noon, five minutes after an answer to chest pain."""
+    desk.imports("2026-12-02T12:00")
+    desk.waits_until("2026-11-30 11:57")
+    desk.says("chest pain and i cant breathe")
+    desk.waits_until("2026-11-30 12:03")
+    assert desk.read() == ["visit_48h"]
+    desk.says("yes")
+    assert _joined(desk, "medical_emergency") == ("page_now", 0)
+    assert "health_news" in desk.calls()
+
+
+def test_a_yes_to_nothing_pages_nobody(desk: Desk) -> None:
+    """No danger was answered before it."""
+    desk.says("yes")
+    desk.says("no one answers")
+    assert set(desk.reasons) == {"unclear_reply"}
