@@ -67,6 +67,8 @@ REASON_OF_UNASKED = {
 }
 #: Danger, which is a person's at once.
 _PAGED = frozenset({"crisis", "overdose", "medical_emergency"})
+#: What may be about a visit that the patient was just texted about.
+_OF_A_VISIT = frozenset({_R.QUESTION, _R.UNCLEAR_REPLY})
 #: Words that stop all texts by law, yet may be an answer to what was asked (care rule 17).
 AMBIGUOUS_STOPS = frozenset({"cancel", "end", "quit", "cancelar", "fin", "terminar"})
 
@@ -90,13 +92,16 @@ def for_reading(
     prompt_open: bool = False,
     also: Sequence[str] = (),
     keyword: str | None = None,
+    before: datetime | None = None,
 ) -> tuple[WantedFollowUp, ...]:
     """Say who must look at a reply, apart from what the prompt's own step says (`for_answer`).
 
     `severity` is the reading's own and only ever makes it more urgent. `prompt_open`: the reply is
     bound to a prompt, or for a stop, one was open. `keyword` is the stop word as written, when
     `value` does not hold it. `about` is the patient's id, so that a second text joins the open
-    item; for an unknown number, the inbound row's. The most urgent comes first.
+    item; for an unknown number, the inbound row's. `before` is the start of a visit that a question
+    or unclear words may be about: nobody has anything of an answer after it. The most urgent comes
+    first.
     """
     word = (keyword or value or "").strip().casefold()
     # Whoever reads a page reads what it says of a visit beside.
@@ -104,9 +109,21 @@ def for_reading(
     reasons = [_reason_of(each, prompt_open=known) for each in (intent, *also)]
     if "stop" in (intent, *also) and prompt_open and word in AMBIGUOUS_STOPS:
         reasons.append(FollowUpReason.MAY_HAVE_MEANT_SOMETHING_ELSE)
-    found = [wanted(reason, now=now, staffed=staffed, about=about) for reason in reasons if reason]
+    found = [
+        wanted(
+            reason,
+            now=now,
+            staffed=staffed,
+            about=about,
+            before=before if reason in _OF_A_VISIT else None,
+        )
+        for reason in reasons
+        if reason
+    ]
     if severity is not None:
-        found = _at_least(Severity(severity), found, intent, now=now, staffed=staffed, about=about)
+        found = _at_least(
+            Severity(severity), found, intent, now=now, staffed=staffed, about=about, before=before
+        )
     return one_a_cause(found)
 
 
@@ -118,17 +135,22 @@ def _at_least(
     now: datetime,
     staffed: StaffedHours,
     about: str,
+    before: datetime | None,
 ) -> list[WantedFollowUp]:
     """Make the first item as urgent as the reading says; want one where no rule named a reason."""
     if found:
         raised = more_urgent(found[0].severity, severity)
-        first = wanted(found[0].reason, now=now, staffed=staffed, about=about, severity=raised)
+        reason = FollowUpReason(found[0].reason)
+        ahead_of = before if reason in _OF_A_VISIT else None
+        first = wanted(
+            reason, now=now, staffed=staffed, about=about, severity=raised, before=ahead_of
+        )
         return [first, *found[1:]]
     if intent in REASON_OF_UNASKED or severity is Severity.DIGEST:
         return []
     # The reading saw something for which there is no reason here; a person decides what it was.
     reason = FollowUpReason.UNCLEAR_REPLY
-    return [wanted(reason, now=now, staffed=staffed, about=about, severity=severity)]
+    return [wanted(reason, now=now, staffed=staffed, about=about, severity=severity, before=before)]
 
 
 def _reason_of(intent: str, *, prompt_open: bool) -> FollowUpReason | None:

@@ -76,3 +76,21 @@ def test_a_yes_to_nothing_pages_nobody(desk: Desk) -> None:
     desk.says("yes")
     desk.says("no one answers")
     assert set(desk.reasons) == {"unclear_reply"}
+
+
+@pytest.mark.parametrize("words", ["where do i park?", "what time again?"])
+def test_what_is_asked_before_a_visit_is_due_before_it(desk: Desk, words: str) -> None:
+    """It held the visit, or was to be read the next day."""
+    desk.imports("2026-12-02T14:00", kind="integration")
+    desk.waits_until("2026-12-02 13:30")
+    desk.says(words)
+    assert desk.call_by("question") == "Wed 02 14:00"
+    assert desk.visit().change_requested_at is None
+
+
+def test_what_is_asked_long_before_a_visit_is_due_as_ever(desk: Desk) -> None:
+    """The next working day."""
+    desk.imports("2026-12-10T14:00")
+    desk.waits_until("2026-12-03 10:05")
+    desk.says("what time again?")
+    assert desk.call_by("question").startswith("Fri 04")

@@ -341,8 +341,15 @@ class Case:
             # A start is confirmed or asked about by itself; a wish for one is for a person.
             also=[each for each in row.also if each != "start" or not self.started],
             keyword=keyword,
+            before=self._next_start,
         )
         return self._rechecked(wanted)
+
+    @property
+    def _next_start(self) -> datetime | None:
+        """When the next visit starts that they were asked about, if one does."""
+        starts = (each.starts_at for each in (*self.asked[0], *self.asked[1]))
+        return min((start for start in starts if start and start > self.now), default=None)
 
     def _rechecked(self, wanted: tuple[WantedFollowUp, ...]) -> tuple[WantedFollowUp, ...]:
         """Soften or sharpen what a text that tells of feeling detached asks for (care rule 12)."""
