@@ -4,6 +4,8 @@ import pytest
 
 from tests.support.world import World
 from tests.worker.desk import Desk
+from tests.worker.talk import Talk
+from worker.steps import staff_texts
 
 
 @pytest.fixture
@@ -94,3 +96,39 @@ def test_what_is_asked_long_before_a_visit_is_due_as_ever(desk: Desk) -> None:
     desk.waits_until("2026-12-03 10:05")
     desk.says("what time again?")
     assert desk.call_by("question").startswith("Fri 04")
+
+
+@pytest.mark.parametrize("words", ["yes please", "that works", "no", "what time?"])
+def test_an_answer_to_staff_is_read_the_same_day(world: World, words: str) -> None:
+    """ "We have an earlier time tomorrow": the yes was to be read by the end of the next day."""
+    talk = Talk(world)
+    [patient] = talk.someone()
+    staff_texts.write(world.services, patient, "We have an earlier time tomorrow", actor="test")
+    world.send()
+    talk.delivered()
+    world.advance(minutes=5)
+    talk.says(words)
+    assert talk.item("conversation").severity == "call_today"
+
+
+@pytest.mark.parametrize("words", ["ok", "thank you"])
+def test_thanks_to_staff_need_nobody(world: World, words: str) -> None:
+    """Whoever has the conversation ends it."""
+    talk = Talk(world)
+    [patient] = talk.someone()
+    staff_texts.write(world.services, patient, "See you at 10 then", actor="test")
+    world.send()
+    talk.delivered()
+    talk.says(words)
+    assert talk.item("conversation").severity == "next_business_day"
+
+
+def test_danger_told_to_staff_pages(world: World) -> None:
+    """As ever."""
+    talk = Talk(world)
+    [patient] = talk.someone()
+    staff_texts.write(world.services, patient, "How is it going?", actor="test")
+    world.send()
+    talk.delivered()
+    talk.says("i dont want to live")
+    assert talk.item("crisis").severity == "page_now"

@@ -19,6 +19,8 @@ from worker.replying.unprompted import most_worrying
 _ANSWERS = frozenset(
     {Intent.confirm, Intent.decline_reschedule, Intent.score, Intent.score_out_of_range}
 )
+# What says nothing by itself, and much to whoever wrote: "yes please", "3 works better".
+_OF_A_TALK = frozenset({Intent.unclear, Intent.confirm, Intent.question_for_staff})
 _CALLED_ABOUT = frozenset({Severity.PAGE_NOW, Severity.CALL_TODAY})
 
 
@@ -26,8 +28,13 @@ def said_to_staff(case: Case) -> bool:
     """Put a yes, a no or a number that may be meant for staff before them; False for all else.
 
     Somebody calls about a yes or no that our question calls about. A number that is called about
-    is recorded as the answer that it may be.
+    is recorded as the answer that it may be. Where nothing was asked, it is to staff.
     """
+    if _is_to_staff(case):
+        item = case.want(FollowUpReason.CONVERSATION, severity=Severity.CALL_TODAY)
+        case.open(item, *case.read_as(bound=False))
+        case.acknowledge()
+        return True
     if not _may_be_to_staff(case) or _worries(case):
         return False
     prompt = case.prompt
@@ -44,17 +51,29 @@ def said_to_staff(case: Case) -> bool:
     return True
 
 
+def _is_to_staff(case: Case) -> bool:
+    """Whether nothing is asked, so that a text without a meaning of its own is to staff."""
+    talks = case.intents[0] in _OF_A_TALK and _asked_last(case) is None
+    return talks and _staff_wrote(case) is not None
+
+
 def _may_be_to_staff(case: Case) -> bool:
     """Whether staff wrote after all that this text may answer, and their item is still open."""
-    person, asked = case.patient, _asked_last(case)
-    if case.intents[0] not in _ANSWERS or person is None or asked is None:
+    asked = _asked_last(case)
+    if case.intents[0] not in _ANSWERS or asked is None:
         return False
-    if person.conversation_since is None:
-        return False
-    wrote = conversation.written_last(
+    wrote = _staff_wrote(case)
+    return wrote is not None and wrote > asked
+
+
+def _staff_wrote(case: Case) -> datetime | None:
+    """Return when staff last wrote before this text, while their item is open; else None."""
+    person = case.patient
+    if person is None or person.conversation_since is None:
+        return None
+    return conversation.written_last(
         case.session, person.id, template=staffwords.TEMPLATE, before=case.inbound.received_at
     )
-    return wrote is not None and wrote > asked
 
 
 def _asked_last(case: Case) -> datetime | None:
