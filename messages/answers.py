@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from messages.binding import APPOINTMENT, YES_NO, asked, first_fit
 from messages.quoting import Reaction
-from messages.reading import Heard, Hint, Hit, Intent, OpenPrompt, Severity
+from messages.reading import Heard, Hint, Hit, Intent, OpenPrompt, Severity, Topic
 from messages.wordtools import spoken
 
 
@@ -93,6 +93,8 @@ def visit_reply(heard: Heard) -> Hit | None:
 
     Of two answers the one counts that sets the other right: "N wait Y".
     """
+    if hit := _not_ready(heard):
+        return hit
     if not heard.asks and (hit := _short(heard)):
         return hit
     if hit := _set_right(heard):
@@ -123,6 +125,16 @@ def _from_word(first: int, heard: Heard) -> Heard:
     told = [at for at, word in enumerate(words) if word != ","][first:]
     rest = heard.spoken.part(words[told[0] :] if told else ())
     return replace(heard, spoken=rest, flat=rest.flat)
+
+
+def _not_ready(heard: Heard) -> Hit | None:
+    """Read that somebody or something is missing before a dose at home, whatever stands beside."""
+    if Topic.HOME not in heard.topics:
+        return None
+    match = next(heard.words["not_ready"].matches(heard.flat), None)
+    if match is None:
+        return None
+    return to_a_question(heard, yes=False, language=match.language, topic=Topic.HOME)
 
 
 def _short(heard: Heard) -> Hit | None:
@@ -296,16 +308,27 @@ def answered(intent: Intent, heard: Heard) -> Hit | None:
         doubt(heard) for doubt in (_is_doubted, _is_undecided, _says_and)
     ):
         return None
+    if intent is Intent.confirm and Topic.HOME in heard.topics:
+        # Before a dose at home nothing but a clear yes clears anybody.
+        return None
     hit = _bound(answer, heard.prompts, None)
     return _with_words(hit) if hit is not None else None
 
 
-def to_a_question(heard: Heard, *, yes: bool, language: str | None) -> Hit | None:
-    """Return a yes or a no to the question that is open; None where none is."""
+def to_a_question(
+    heard: Heard, *, yes: bool, language: str | None, topic: Topic | None = None
+) -> Hit | None:
+    """Return a yes or a no to the question of this topic, else to any; None where none is open."""
     group = "yes" if yes else "no"
     answer = next(each for each in _ANSWERS if each.group == group)
-    hit = _bound(answer, heard.prompts, language)
+    about = [prompt for prompt in heard.prompts if topic and prompt.topic is topic]
+    hit = _bound(answer, about or heard.prompts, language)
     return replace(hit, language=language) if hit is not None else None
+
+
+def to_a_visit(heard: Heard, *, keeps: bool, language: str | None) -> Hit | None:
+    """Return that a visit is kept, or given up."""
+    return _bound(_ANSWERS[0] if keeps else _DECLINE, heard.prompts, language)
 
 
 def whole(group: str, heard: Heard) -> str | None:

@@ -5,7 +5,7 @@ form, and either may be a plea where nothing of that kind went out. Only a text 
 such words is read so; whatever stands beside them, it is read like any other.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from messages import answers, scores
 from messages.binding import APPOINTMENT, YES_NO, numeric
@@ -20,11 +20,25 @@ def told(heard: Heard) -> list[Hit]:
     return _first(_ANYWHERE, heard)
 
 
-def beside(heard: Heard) -> list[Hit]:
-    """Return what a text says besides about what it must not be: food before a dose."""
-    if Topic.FOOD not in heard.topics or next(heard.words["ate"].matches(heard.flat), None) is None:
-        return []
-    return [Hit(intent=Intent.unclear, severity=Severity.call_today, aside=True)]
+def beside(heard: Heard, hits: Sequence[Hit]) -> list[Hit]:
+    """Return what a text says besides that staff must know before a dose, today.
+
+    Food that was eaten, or must be; a question about food or medicines; news about health. A yes
+    to that question is called about already.
+    """
+    if Topic.FOOD in heard.topics:
+        if _says("ate", heard) or _says("must_eat", heard):
+            return [Hit(intent=Intent.unclear, severity=_TODAY, aside=True)]
+        if any(hit.intent is _ASKED for hit in hits) and _says("food_asked", heard):
+            return [Hit(intent=_ASKED, severity=_TODAY, aside=True)]
+    told_so = any(hit.intent is Intent.confirm and hit.prompt for hit in hits)
+    if Topic.HEALTH in heard.topics and not told_so and _says("health_news", heard):
+        return [Hit(intent=Intent.unclear, severity=_TODAY, aside=True)]
+    return []
+
+
+def _says(group: str, heard: Heard) -> bool:
+    return next(heard.words[group].matches(heard.flat), None) is not None
 
 
 _Said = Callable[[Heard], list[Hit]]
@@ -34,15 +48,28 @@ def _first(readings: tuple[_Said, ...], heard: Heard) -> list[Hit]:
     return next((hits for said in readings if (hits := said(heard))), [])
 
 
-def _answer(*groups: str, yes: bool, looked_at: bool = False) -> _Said:
+def _answer(*groups: str, yes: bool, looked_at: bool = False, topic: Topic | None = None) -> _Said:
     """Read words as the yes or no that was asked for; where they may mean more, a person looks."""
 
     def said(heard: Heard) -> list[Hit]:
         language = None if heard.asks else _whole(groups, heard)
-        found = answers.to_a_question(heard, yes=yes, language=language) if language else None
+        if language is None:
+            return []
+        found = answers.to_a_question(heard, yes=yes, language=language, topic=topic)
         if found is None:
             return []
         return [found, _looked_at()] if looked_at else [found]
+
+    return said
+
+
+def _visit(*groups: str, keeps: bool) -> _Said:
+    """Read words as that a visit is kept or given up, where no yes or no is asked for as well."""
+
+    def said(heard: Heard) -> list[Hit]:
+        language = None if heard.asks or YES_NO in _contexts(heard) else _whole(groups, heard)
+        found = answers.to_a_visit(heard, keeps=keeps, language=language) if language else None
+        return [] if found is None else [found]
 
     return said
 
@@ -130,35 +157,87 @@ def _number(topic: Topic) -> _Said:
 #: After a dose that is how somebody is, and no wish to be left out.
 _CONFUSED = _told("confused_now", intent=Intent.side_effect, severity=_TODAY)
 
+
+def _once(heard: Heard) -> list[Hit]:
+    """Read "once" as one time, but from who texts in Spanish, in which it is eleven."""
+    language = answers.whole("counted_once", heard)
+    sure = language == heard.language or len(heard.flat.words) > 1
+    only = len(heard.prompts) == 1 and not heard.asks
+    return [scores.given("1", heard)] if language and sure and only else []
+
+
+def _left_open(heard: Heard) -> list[Hit]:
+    """Nothing to talk about gives no visit up; it may answer a yes or no as well."""
+    return [] if YES_NO in _contexts(heard) else _told("nothing_to_say", severity=_SOON)(heard)
+
+
+def _no_news(heard: Heard) -> list[Hit]:
+    """Nothing is new with who is fine; where a visit or a ride was asked about since, it is a yes.
+
+    "All good" may keep that visit.
+    """
+    asked = [prompt for prompt in heard.prompts if prompt.context in {YES_NO, APPOINTMENT}]
+    last = max(asked, key=lambda prompt: prompt.asked_at, default=None)
+    others = sum(prompt.context == YES_NO for prompt in asked) > 1
+    if others or last is None or not (last.topic is Topic.HEALTH or len(asked) == 1):
+        return []
+    groups = ("nothing_new", "no_news", "well", "fine")
+    return _answer(*groups, yes=False, topic=Topic.HEALTH)(heard)
+
+
+def _of_no_visit(heard: Heard) -> list[Hit]:
+    """C confirms a visit, where one can be; to a question about health it says nothing."""
+    if APPOINTMENT in _contexts(heard) or answers.whole("yes", heard):
+        return []
+    return _told("confirm", severity=_SOON)(heard)
+
+
+_OF_A_VISIT: tuple[_Said, ...] = (
+    _visit("keeps_as_is", keeps=True),
+    _left_open,
+    _visit("old_time", keeps=False),
+    # It may be a stranger's, or about another visit: a person asks the same day.
+    _told("not_booked", "other_visit", severity=_TODAY, hint=Hint.maybe_stop),
+)
+
 _SAID: dict[Topic, tuple[_Said, ...]] = {
     Topic.MEDICINES: (
         _answer("own_medicines", "took_medicines", "took_them", yes=True),
         # Whoever names all may mean more.
-        _answer("took_all", yes=True, looked_at=True),
-        _answer("took_not", yes=False),
+        _answer("took_all", "took_everything", yes=True, looked_at=True),
+        _answer("took_not", "missed_medicines", yes=False),
+        # "Stopped" and "I'm out" may be meant for the texts.
+        _answer("ran_out", yes=False, looked_at=True),
         _told("takes_now", severity=_TODAY, hint=_RISK),
     ),
     Topic.RIDE: (
-        _answer("drives_alone", "walks_home", yes=False),
-        _answer("rides_with", yes=True),
+        _answer("drives_alone", "walks_home", "no_way_home", yes=False, topic=Topic.RIDE),
+        _answer("rides_with", "ride_named", "ride_set", yes=True, topic=Topic.RIDE),
+        # Whether a taxi will do, a clinic says.
+        _answer("ride_paid", yes=True, looked_at=True, topic=Topic.RIDE),
+        _told("wont_drive", severity=_SOON),
     ),
     Topic.HEALTH: (
-        _answer("nothing_new", "well", "fine", yes=False),
+        _no_news,
+        _of_no_visit,
         _told("small_medicines", severity=_TODAY),
     ),
     Topic.PLAN: (
-        _answer("has_plan", yes=True),
+        _answer("plan_set", "has_plan", yes=True),
         # Elsewhere it is the plan of somebody who means to die.
         _answer("a_plan", yes=True, looked_at=True),
+        _answer("no_plan", yes=False),
     ),
     Topic.NEXT: (
-        _answer("not_now", "no_call", yes=False),
+        _answer("not_now", "not_next", "no_call", yes=False),
+        _told("booked_already", severity=_SOON),
         # It may be said of our texts too.
         _answer("no_more", yes=False, looked_at=True),
     ),
     Topic.HOME: (_answer("not_ready", yes=False),),
     Topic.FORM: (
-        _told("form_said", intent=_THANKS),
+        _told("form_said", "form_took", intent=_THANKS),
+        _told("form_not_now", severity=_SOON),
         _form_later,
         _told("form_wont", severity=_TODAY, hint=_RISK),
     ),
@@ -170,15 +249,17 @@ _SAID: dict[Topic, tuple[_Said, ...]] = {
     ),
     Topic.MORNING: (_CONFUSED, _number(Topic.MORNING)),
     Topic.CRAVING: (_number(Topic.CRAVING), _rest),
-    Topic.COUNT: (_number(Topic.COUNT), _rest),
+    Topic.COUNT: (_once, _number(Topic.COUNT), _rest),
     Topic.CONFIDENCE: (_number(Topic.CONFIDENCE), _rest),
-    Topic.SLEEP: (_number(Topic.SLEEP), _rest),
+    Topic.SLEEP: (_number(Topic.SLEEP), _told("bad_nights", severity=_SOON), _rest),
     Topic.WEEK: (_number(Topic.WEEK), _rest),
     Topic.FOOD: (
         # Nothing was eaten: neither a "no" to the visit nor a yes.
         _told("fasting", intent=_THANKS),
-        _told("pills_asked", intent=_ASKED, severity=_TODAY),
+        _told("pills_asked", "must_eat", intent=_ASKED, severity=_TODAY),
+        *_OF_A_VISIT,
     ),
+    Topic.VISIT: _OF_A_VISIT,
 }
 
 
@@ -189,7 +270,7 @@ def _contexts(heard: Heard) -> set[str]:
 def _trouble(heard: Heard) -> list[Hit]:
     """What hinders somebody and gives no visit up; before one, it is for today."""
     asked = _contexts(heard)
-    groups = ("link_trouble", *(("without_papers",) if APPOINTMENT in asked else ()))
+    groups = ("link_trouble", "link_broken", *(("without_papers",) if APPOINTMENT in asked else ()))
     return _told(*groups, intent=_ASKED, severity=_TODAY if APPOINTMENT in asked else _SOON)(heard)
 
 
@@ -231,9 +312,22 @@ def _too_many(heard: Heard) -> list[Hit]:
     return _told("too_many", severity=_SOON)(heard) if numeric(heard.prompts) else []
 
 
+def _wrong_figure(heard: Heard) -> list[Hit]:
+    """Who answered a number a moment ago has that wrong, and not we theirs."""
+    groups = ("figure_slip", "wrong_figure") if heard.number_given else ("figure_slip",)
+    return _told(*groups, severity=_TODAY, hint=Hint.maybe_stop)(heard)
+
+
+def _sent_already(heard: Heard) -> list[Hit]:
+    """Say of "I did" under a number that it is none, and tells of no lapse."""
+    return _told("answered_already", severity=_SOON)(heard) if numeric(heard.prompts) else []
+
+
 #: Said by many whatever was asked, and resembling what it is not.
 _ANYWHERE: tuple[_Said, ...] = (
     _too_many,
+    _wrong_figure,
+    _sent_already,
     # Somebody's own medicines, in so many words ("took my meds").
     _told("own_medicines", severity=_TODAY, hint=_RISK),
     _trouble,
@@ -244,7 +338,7 @@ _ANYWHERE: tuple[_Said, ...] = (
     _told("no_call", "no_pause", "own_mistake", severity=_SOON),
     _told("no_talk", severity=_TODAY, hint=_RISK),
     _told("wants_texts", intent=Intent.start, severity=_SOON),
-    _told("had_emergency", severity=_TODAY, hint=_RISK),
+    _told("had_emergency", "emergency_past", severity=_TODAY, hint=_RISK),
     _told("another_visit", severity=_TODAY),
     _told("best_effort", intent=_THANKS),
     # Often a stranger's first words, and the answer to a welcome; a person compares the names.

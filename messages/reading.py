@@ -80,6 +80,7 @@ class Topic(StrEnum):
     EVENING = "evening"
     MORNING = "morning"
     HEALTH = "health"
+    VISIT = "visit"
     PLAN = "plan"
     NEXT = "next"
     HOME = "home"
@@ -97,7 +98,8 @@ class OpenPrompt:
     `context` is how answers are read: appointment_reminder, yes_no, side_effect_check (0-3),
     craving_scale (0-10), scale:MIN-MAX or none. `subject` names the visit a prompt is about: two
     reminders of one visit ask the same thing, so C answers the later one and is not ambiguous.
-    `seen_at` is when it is known to have reached the phone; None where that is not known.
+    `seen_at` is when it is known to have reached the phone; None where that is not known. `topic`
+    is what the text that asked was about, where that changes what few words say.
     """
 
     id: str
@@ -106,6 +108,7 @@ class OpenPrompt:
     until: datetime
     subject: str | None = None
     seen_at: datetime | None = None
+    topic: Topic | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +169,8 @@ class Heard:
     `folded` keeps punctuation, `spoken` has a comma between clauses, `flat` has none, both with
     their spelling mended; `variants` are all spellings in which danger is looked for. `compacts`
     are letters and digits without any space. `words` are those of the clinic that received it.
-    `topics` are those of our texts that may be meant.
+    `topics` are those of our texts that may be meant, `language` is the patient's own, and
+    `number_given` says that they answered a number within the hour.
     """
 
     body: str = field(repr=False)
@@ -180,6 +184,8 @@ class Heard:
     reaction: Reaction | None = None
     prompts: tuple[OpenPrompt, ...] = field(default=())
     topics: frozenset[Topic] = frozenset()
+    language: str = "en"
+    number_given: bool = False
 
     @cached_property
     def cores(self) -> tuple["Said", ...]:

@@ -70,6 +70,7 @@ def read(
     ours: Collection[str] | None = None,
     joined: bool = False,
     topics: Collection[Topic] = (),
+    number_given: bool = False,
 ) -> Reading:
     """Return how a reply is understood.
 
@@ -78,34 +79,44 @@ def read(
     a clinic's own together with the shipped ones (`messages.lexicon.lexicon`). `ours` are the texts
     that went to the number: what a reaction quotes of them is not the patient's. Where they are not
     known, a quote is taken for one of ours unless it tells of danger. `joined` says that several
-    texts are read as one. `topics` are what our texts were about that it may be an answer to.
+    texts are read as one. `topics` are what our texts were about that it may be an answer to;
+    `number_given` says that a number was answered within the hour.
     """
     lists = words or lexicon()
     quoted = _of_others(body, lists, ours)
     if quoted is not None:
         return _reading(quoted.hits, _language(quoted.hits, quoted.heard, language))
     about = frozenset(topics)
-    found = _understood(body, prompts, language, lists, joined=joined, topics=about)
+    asked = _Asked(prompts=prompts, topics=about, number_given=number_given)
+    found = _understood(body, asked, language, lists, joined=joined)
     folded = fold(body)
     closed = closed_up(folded, lists.spelling.known)
     if found.urgent or closed == folded:
         return found
     # Letter by letter people write what must not be overlooked: danger and a stop count, no more.
-    spelled = _understood(closed, prompts, language, lists, joined=joined, topics=about)
+    spelled = _understood(closed, asked, language, lists, joined=joined)
     return spelled if spelled.urgent or (spelled.opt_out and not found.opt_out) else found
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What was asked, what our texts were about, and whether a number was just given."""
+
+    prompts: Sequence[OpenPrompt]
+    topics: frozenset[Topic]
+    number_given: bool
+
+
 def _understood(
-    body: str,
-    prompts: Sequence[OpenPrompt],
-    language: str,
-    words: Lexicon,
-    *,
-    joined: bool = False,
-    topics: frozenset[Topic] = frozenset(),
+    body: str, asked: _Asked, language: str, words: Lexicon, *, joined: bool = False
 ) -> Reading:
     """Return how the words of a reply are understood, and what they resemble."""
-    heard = replace(hear(body, prompts, words), topics=topics)
+    heard = replace(
+        hear(body, asked.prompts, words),
+        topics=asked.topics,
+        language=language,
+        number_given=asked.number_given,
+    )
     if told := meant.told(heard):
         return _reading(told, _language(told, heard, language))
     by_machine = answers.is_auto_reply(heard)
@@ -119,7 +130,7 @@ def _understood(
         hits = [answer]
     elif not by_machine:
         hits = weighed(heard, _likeness(heard), hits, _sentences(heard), joined=joined)
-    hits = [*hits, *meant.beside(heard)]
+    hits = [*hits, *meant.beside(heard, hits)]
     return _reading(_wishes_last(hits), _language(hits, heard, language))
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from records.patients import OptOut
 from tests.support.world import World
 from tests.worker.desk import Desk
 from tests.worker.talk import Talk
@@ -80,7 +81,78 @@ def test_a_yes_to_nothing_pages_nobody(desk: Desk) -> None:
     assert set(desk.reasons) == {"unclear_reply"}
 
 
-@pytest.mark.parametrize("words", ["where do i park?", "what time again?"])
+@pytest.mark.parametrize("words", ["wrong number", "oops wrong number", "i put the wrong number"])
+def test_who_calls_a_number_wrong_that_they_just_gave_keeps_their_texts(
+    world: World, words: str
+) -> None:
+    """All texts ended, and what went to the number counted as a breach; now somebody asks."""
+    talk = Talk(world)
+    talk.daily()
+    talk.says("8")
+    world.advance(minutes=2)
+    talk.says(words)
+    assert talk.rows(OptOut) == []
+    assert talk.item("unclear_reply").severity == "call_today"
+    world.advance(hours=2)
+    talk.says("wrong number")
+    assert [row.reason for row in talk.rows(OptOut)] == ["wrong_number"]
+
+
+def test_a_stranger_who_is_asked_for_a_number_is_one(world: World) -> None:
+    """Nobody gave a number before."""
+    talk = Talk(world)
+    talk.daily()
+    talk.says("wrong number")
+    assert [row.reason for row in talk.rows(OptOut)] == ["wrong_number"]
+
+
+@pytest.mark.parametrize("words", ["all good", "i don't think so", "nothing new", "no changes"])
+def test_who_has_no_health_news_is_not_called(desk: Desk, words: str) -> None:
+    """ "All good" opened health news, or confirmed the visit and left the question open."""
+    desk.imports("2026-12-10T14:00")
+    desk.waits_until("2026-12-08 15:00")
+    assert desk.read() == ["visit_7d", "visit_48h"]
+    desk.says(words)
+    assert desk.check_ins("visit_48h") == [("answered", None)]
+    assert desk.reasons == []
+    desk.waits_until("2026-12-09 13:00")
+    assert desk.reasons == []
+
+
+def test_who_repeats_what_to_eat_still_gets_the_other_texts(desk: Desk) -> None:
+    """ "No food" held the visit, so that nobody was asked about the way home."""
+    desk.imports("2026-12-10T14:00")
+    desk.waits_until("2026-12-09 14:05")
+    desk.says("ok no food after 8")
+    desk.waits_until("2026-12-10 12:05")
+    assert desk.read()[-1] == "visit_2h_ride"
+    assert "change_requested" not in desk.reasons
+
+
+@pytest.mark.parametrize(
+    ("words", "needs"),
+    [
+        ("my husband", None),
+        ("all set", None),
+        ("uber", "unclear_reply"),
+        ("i'll walk", "ride_missing"),
+        ("i don't need one", "ride_missing"),
+    ],
+)
+def test_the_way_home_in_a_few_words(desk: Desk, words: str, needs: str | None) -> None:
+    """While the health question of two days ago and the visit are still open."""
+    desk.imports("2026-12-10T14:00")
+    desk.waits_until("2026-12-10 12:05")
+    desk.world.execute("UPDATE follow_up SET status = 'resolved'")
+    desk.says(words)
+    desk.goes_on(minutes=1)
+    assert desk.calls() == ([needs] if needs else [])
+    assert desk.check_ins("visit_2h_ride") == [("answered", None)]
+    if needs:
+        assert desk.call_by(needs) <= "Thu 10 14:00"
+
+
+@pytest.mark.parametrize("words", ["cant join", "the link doesn't work", "what time again?"])
 def test_what_is_asked_before_a_visit_is_due_before_it(desk: Desk, words: str) -> None:
     """It held the visit, or was to be read the next day."""
     desk.imports("2026-12-02T14:00", kind="integration")

@@ -258,6 +258,24 @@ def test_two_hours_after_a_session_at_home_began_a_person_phones(home: Desk) -> 
     assert "callback" in home.calls()
 
 
+@pytest.mark.parametrize("words", ["she's on her way", "yes but she isnt here yet", "just me"])
+def test_whoever_waits_for_their_support_person_is_paged_about(home: Desk, words: str) -> None:
+    """ "She's on her way" was taken for a yes, and the dose for cleared."""
+    home.waits_until("2026-12-02 10:05")
+    home.says(words)
+    assert "not_ready" in home.calls()
+
+
+@pytest.mark.parametrize("words", ["my wife is here", "i took it"])
+def test_half_a_yes_clears_no_dose_at_home(home: Desk, words: str) -> None:
+    """Somebody is paged ten minutes before, as for silence."""
+    home.waits_until("2026-12-02 10:05")
+    home.says(words)
+    assert "not_ready" not in home.calls()
+    home.waits_until("2026-12-02 10:50")
+    assert "not_ready" in home.calls()
+
+
 @pytest.mark.parametrize("gone", [VisitStatus.CANCELLED, VisitStatus.NO_SHOW])
 def test_nobody_phones_about_a_session_at_home_that_did_not_take_place(
     home: Desk, gone: VisitStatus

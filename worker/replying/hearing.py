@@ -105,13 +105,18 @@ def _read(body: str, prompts: Iterable[Prompt], around: Around, *, joined: bool 
         ours=around.ours,
         joined=joined,
         topics=around.topics,
+        number_given=any(each.answered and scale_of(each.context) for each in around.prompts),
     )
 
 
 def topics_of(prompts: Iterable[Prompt]) -> frozenset[Topic]:
     """Return what our texts were about that an answer may be to."""
-    written = (shipped().templates.get(prompt.template) for prompt in prompts)
-    return frozenset(each.topic for each in written if each is not None and each.topic is not None)
+    return frozenset(topic for topic in map(_topic_of, prompts) if topic is not None)
+
+
+def _topic_of(prompt: Prompt) -> Topic | None:
+    written = shipped().templates.get(prompt.template)
+    return written.topic if written is not None else None
 
 
 def _corrected(text: Received, around: Around, asked: Sequence[Prompt]) -> Reading | None:
@@ -188,6 +193,7 @@ def as_read(prompts: Iterable[Prompt]) -> tuple[OpenPrompt, ...]:
             until=prompt.until,
             subject=str(prompt.appointment_id) if prompt.appointment_id else None,
             seen_at=prompt.seen_at,
+            topic=_topic_of(prompt),
         )
         for prompt in prompts
     )
