@@ -193,6 +193,11 @@ class ScriptedCarrier:
             form=dict(parse_qsl(body.decode(), keep_blank_values=True)),
         )
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether every connection that was served is closed."""
+        return not self._open
+
     def drop_all(self) -> None:
         for writer in list(self._open):
             writer.transport.abort()
@@ -208,9 +213,14 @@ async def carrier(tls: ssl.SSLContext | None = None) -> AsyncIterator[ScriptedCa
         yield scripted
     finally:
         server.close()
+        # Whoever was just accepted is served some turns of the loop later, and dropped then.
+        await asyncio.sleep(0.01)
         scripted.drop_all()
         # The serving tasks end by themselves once their connections are gone.
-        await asyncio.sleep(0.01)
+        for _ in range(100):
+            await asyncio.sleep(0.01)
+            if scripted.is_quiet:
+                break
 
 
 def self_signed(folder: Path) -> ssl.SSLContext:
