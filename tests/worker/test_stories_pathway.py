@@ -137,16 +137,14 @@ def _person(desk: Desk) -> Patient:
         return person
 
 
+def _follows(desk: Desk, pathway: str, *, since: date) -> None:
+    desk.switches_on(pathway)
+    visits.enroll(desk.world.services, _person(desk).id, pathway, actor="desk", on=since)
+
+
 def test_two_days_without_medicines_are_called_the_same_day(desk: Desk) -> None:
     """One is looked at the next day; the second running makes the item more urgent."""
-    desk.switches_on("relapse-prevention-opioids")
-    visits.enroll(
-        desk.world.services,
-        _person(desk).id,
-        "relapse-prevention-opioids",
-        actor="desk",
-        on=date(2026, 11, 30),
-    )
+    _follows(desk, "relapse-prevention-opioids", since=date(2026, 11, 30))
     desk.waits_until("2026-11-30 12:00")
     assert desk.read() == ["medicines_taken"]
     desk.says("N")
@@ -160,14 +158,7 @@ def test_two_days_without_medicines_are_called_the_same_day(desk: Desk) -> None:
 @pytest.mark.parametrize("said", ["took them all", "me las tomé todas"])
 def test_medicines_that_were_all_taken_are_a_yes_and_no_overdose(desk: Desk, said: str) -> None:
     """They answer what was asked; the same words page where nobody asked."""
-    desk.switches_on("relapse-prevention-opioids")
-    visits.enroll(
-        desk.world.services,
-        _person(desk).id,
-        "relapse-prevention-opioids",
-        actor="desk",
-        on=date(2026, 11, 30),
-    )
+    _follows(desk, "relapse-prevention-opioids", since=date(2026, 11, 30))
     desk.waits_until("2026-11-30 12:00")
     assert desk.read() == ["medicines_taken"]
     desk.says(said)
@@ -181,14 +172,7 @@ def test_medicines_that_were_all_taken_are_a_yes_and_no_overdose(desk: Desk, sai
 
 def test_a_lapse_brings_the_daily_question_back(desk: Desk) -> None:
     """Day 21's answer tells of days off plan; from day 22 on there is a question a day."""
-    desk.switches_on("relapse-prevention")
-    visits.enroll(
-        desk.world.services,
-        _person(desk).id,
-        "relapse-prevention",
-        actor="desk",
-        on=date(2026, 11, 10),
-    )
+    _follows(desk, "relapse-prevention", since=date(2026, 11, 10))
     desk.waits_until("2026-11-30 17:00")
     assert desk.read() == ["weekly_days"]
     assert desk.due("daily") == []
