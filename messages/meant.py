@@ -11,6 +11,12 @@ from messages import answers, scores
 from messages.binding import APPOINTMENT, YES_NO, numeric
 from messages.reading import Heard, Hint, Hit, Intent, Severity, Topic
 
+_Said = Callable[[Heard], list[Hit]]
+
+_RISK = Hint.possible_risk
+_TODAY, _SOON = Severity.call_today, Severity.next_business_day
+_THANKS, _ASKED = Intent.thanks_no_action, Intent.question_for_staff
+
 
 def told(heard: Heard) -> list[Hit]:
     """Return what the whole text says under one of our topics; nothing where none is meant."""
@@ -39,9 +45,6 @@ def beside(heard: Heard, hits: Sequence[Hit]) -> list[Hit]:
 
 def _says(group: str, heard: Heard) -> bool:
     return next(heard.words[group].matches(heard.flat), None) is not None
-
-
-_Said = Callable[[Heard], list[Hit]]
 
 
 def _first(readings: tuple[_Said, ...], heard: Heard) -> list[Hit]:
@@ -93,11 +96,6 @@ def _told(
 def _whole(groups: tuple[str, ...], heard: Heard) -> str | None:
     found = (answers.whole(group, heard) for group in groups)
     return next((language for language in found if language), None)
-
-
-_RISK = Hint.possible_risk
-_TODAY, _SOON = Severity.call_today, Severity.next_business_day
-_THANKS, _ASKED = Intent.thanks_no_action, Intent.question_for_staff
 
 
 def _looked_at() -> Hit:
