@@ -113,10 +113,12 @@ def add(
 def listed(services: Services, clinic_id: UUID | None = None) -> list[Member]:
     """Return the staff of a clinic, or of all, by address; also whose access has ended."""
     with services.database.transaction() as session:
-        found = []
-        for each in intake.everybody(session, clinic_id):
+        found, everybody = [], intake.everybody(session, clinic_id)
+        ids = [each.id for each in everybody]
+        absences = intake.absences_of_all(session, ids, since=services.now)
+        for each in everybody:
             clinic = clinics.by_id(session, each.clinic_id)
-            noted = intake.absences_of(session, each.id, since=services.now)
+            noted = absences.get(each.id, [])
             zone = clinic.file_if_any.zone if clinic.file_if_any else ZoneInfo("UTC")
             is_away = any(one.starts_at <= services.now < one.ends_at for one in noted)
             gone = each.disabled_at is not None
