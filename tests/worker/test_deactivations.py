@@ -16,7 +16,7 @@ HERS, OTHERS = phone_of(0), "+12125550177"
 
 
 @pytest.fixture
-def talk(world: World) -> Iterator[Talk]:
+def talk(world: World) -> Talk:
     """A patient who was proved ten days ago; every list but yesterday's has been read."""
     made = Talk(world)
     made.someone()
@@ -76,6 +76,30 @@ def test_a_list_is_read_once(talk: Talk) -> None:
     assert stopped(talk) is None
     assert runs(talk.world) == {}
     assert stopped(talk) is None
+
+
+def cut_off(*numbers: str) -> Iterator[str]:
+    yield from numbers
+    raise WorkerKilledError
+
+
+class WorkerKilledError(Exception):
+    """Nothing after this ran."""
+
+
+@pytest.mark.parametrize("proved", [False, True])
+def test_a_list_whose_reading_was_cut_off_is_read_anew(talk: Talk, proved: bool) -> None:
+    """Each number is done by itself: none is left out, asked about twice or suspended again."""
+    world = talk.world
+    with pytest.raises(WorkerKilledError):
+        deactivations.suspend(world.services, cut_off(HERS), YESTERDAY)
+    assert stopped(talk) == "suspended_deactivated"
+    if proved:
+        talk.says("hi, still me")
+    world.gateway.given_up[YESTERDAY] = [HERS, OTHERS]
+    assert runs(world) == {"listed": 2}
+    assert (stopped(talk) is None) is proved
+    assert talk.reasons.count("number_deactivated") == 1
 
 
 def test_a_consent_that_staff_record_proves_it(talk: Talk) -> None:
