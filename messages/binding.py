@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from functools import lru_cache
 
 from messages.reading import OpenPrompt
@@ -14,6 +15,8 @@ READ_TOGETHER = timedelta(hours=12)
 
 # The two scales that have names, as low and high end.
 _NAMED = {"craving_scale": (0, 10), "side_effect_check": (0, 3)}
+# Of what counts as an answer nothing has a sign, and "1,000" is a thousand.
+_PLAIN = re.compile(r"[0-9]{1,6}(?:[.,][0-9]{1,2})?")
 _SCALE = re.compile(r"scale:(\d{1,4})-(\d{1,4})")
 
 
@@ -22,6 +25,19 @@ def scale_of(context: str) -> tuple[int, int] | None:
     """Return the low and high end of a numeric context, or None for one without numbers."""
     match = _SCALE.fullmatch(context)
     return (int(match[1]), int(match[2])) if match else _NAMED.get(context)
+
+
+def plain(number: str) -> str | None:
+    """Return a number without a sign as it is recorded: "04" is 4, "6,50" is 6.5; else None."""
+    if not _PLAIN.fullmatch(number):
+        return None
+    return f"{Decimal(number.replace(',', '.')).normalize():f}"
+
+
+def lies_on(context: str, number: str) -> bool:
+    """Say whether a number answers a numeric context: also "6.5" lies on a scale from 0 to 10."""
+    scale, written = scale_of(context), plain(number)
+    return bool(scale and written and scale[0] <= Decimal(written) <= scale[1])
 
 
 def numeric(prompts: Iterable[OpenPrompt]) -> tuple[OpenPrompt, ...]:

@@ -20,6 +20,8 @@ from messages.spelling import Spelling
 
 # Language files are named by their two letters; the others in the folder have longer names.
 LANGUAGES = tuple(name for name in datafiles.stems("lexicon") if len(name) == 2)
+#: What stands behind a number for a half: "six and a half", "6 y medio".
+A_HALF = r"(?:and|n|y) (?:a )?(?:half|medi[oa])"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,10 +108,11 @@ def _any_word(words: Iterable[str]) -> re.Pattern[str]:
 
 
 def _ratio(between: Iterable[str], numbers: Iterable[str]) -> re.Pattern[str]:
-    """Return a pattern for "7 out of 10" and "siete de diez"."""
-    number = rf"(\d{{1,3}}|{_longest_first(numbers)})"
+    """Return a pattern for "7 out of 10", "6.5 out of 10" and "siete y medio de diez"."""
+    number = rf"\d{{1,3}}|{_longest_first(numbers)}"
+    part = rf"((?:\d{{1,3}}[.,]\d{{1,2}}|{number})(?: {A_HALF})?)"
     words = _longest_first(between)
-    return re.compile(rf"(?<![\w.,:/-]){number} (?:{words}) {number}(?![\w:/]|[.,]\d)")
+    return re.compile(rf"(?<![\w.,:/-]){part} (?:{words}) ({number})(?![\w:/]|[.,]\d)")
 
 
 def _tens_and_ones(numbers: Mapping[str, str]) -> re.Pattern[str]:

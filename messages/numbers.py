@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import pairwise
 
-from messages.lexicon import Lexicon
+from messages.lexicon import A_HALF, Lexicon
 
 # A number as people type it, with a sign, a decimal part or a "+"; part of a time, a date, a word
 # or an amount of money it is none.
@@ -38,7 +38,7 @@ _EITHER = re.compile(
 _NEGATIVE = re.compile(
     r"(^|[,;.!?]\s*)(?:(?:minus|negative)\s(?=\d)|menos\s(?=\d+(?:\.\d+)?\W*(?:$|(?:ja)+\b)))"
 )
-_HALF = re.compile(r"(?<![\w.,:/$#])(\d{1,2}) (?:and|n|y) (?:a )?(?:half|medi[oa])\b")
+_HALF = re.compile(rf"(?<![\w.,:/$#])(\d{{1,2}}) {A_HALF}\b")
 _QUARTERS = re.compile(
     r"(?<![\w.,:/$#])(\d{1,2}) (?:and|n|y) (?:an? |un |1 |(3) )?(?:quarters?|cuartos?)\b"
 )

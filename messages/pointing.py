@@ -16,7 +16,7 @@ from functools import lru_cache
 from itertools import chain, product
 
 from messages import datafiles, weights
-from messages.binding import scale_of
+from messages.binding import lies_on, scale_of
 from messages.lexicon import Lexicon
 from messages.numbers import NUMBER, WORD, counts_else, of_one_clause, pointed_at
 from messages.weights import Model
@@ -218,5 +218,4 @@ def _words_of_clause(one: Candidate) -> list[str]:
 
 
 def _fits(value: str, contexts: Iterable[str]) -> bool:
-    scales = [scale for context in contexts if (scale := scale_of(context))]
-    return value.isdigit() and any(low <= int(value) <= high for low, high in scales)
+    return any(lies_on(context, value) for context in contexts)

@@ -1,9 +1,9 @@
-"""Numbers as answers: one clear integer on the scale that was asked, and never a clamped one."""
+"""Numbers as answers: one clear number on the scale that was asked, never rounded or clamped."""
 
 import re
 from collections.abc import Sequence
 
-from messages.binding import choose, numeric, scale_of
+from messages.binding import choose, lies_on, numeric, plain, scale_of
 from messages.lexicon import Lexicon
 from messages.numbers import (
     NUMBER,
@@ -17,7 +17,7 @@ from messages.pointing import DAYS, answering
 from messages.reading import Heard, Hint, Hit, Intent, OpenPrompt, Severity
 
 # "n/m" and "n out of m" are looked at first.
-_SLASHED = re.compile(r"(?<![\w.,:/-])(\d{1,3})\s?/\s?(\d{1,3})(?![\w:/]|[.,]\d)")
+_SLASHED = re.compile(r"(?<![\w.,:/-])(\d{1,3}(?:[.,]\d{1,2})?)\s?/\s?(\d{1,3})(?![\w:/]|[.,]\d)")
 _TIME_OF_DAY = re.compile(r"\b\d{1,2}(?::\d\d)?\s?[ap]\.?\s?m\b")
 # "Home sept 3" and "el 3 de enero" tell a day.
 _MONTHS = (
@@ -34,7 +34,6 @@ _DATE = re.compile(
 _ASKED = re.compile(r"[^.!?\n]*\?")
 _WORDS = re.compile(r"\w+")
 _DIGIT = re.compile(r"\d")
-_WHOLE = re.compile(r"[.,]0+$")
 _NEARLY = re.compile(r"(?<=\d)\s?-?ish\b")
 
 # "Ill be in at 8" is no late answer to a scale.
@@ -158,20 +157,17 @@ def _with_words(hit: Hit) -> Hit:
 
 
 def _single(number: str, prompts: Sequence[OpenPrompt]) -> Hit:
-    number = _WHOLE.sub("", number)
-    if number.isascii() and number.isdigit():
-        # "04" is 4, and "00" is none.
-        number = str(int(number))
-        fitting = [prompt for prompt in prompts if _holds(prompt, int(number))]
-        if fitting or not prompts:
-            prompt, ambiguous = choose(fitting)
-            return Hit(
-                intent=Intent.score,
-                value=number,
-                number=number,
-                prompt=prompt,
-                ambiguous=ambiguous,
-            )
+    number = plain(number) or number
+    fitting = [prompt for prompt in prompts if lies_on(prompt.context, number)]
+    if fitting or (not prompts and plain(number)):
+        prompt, ambiguous = choose(fitting)
+        return Hit(
+            intent=Intent.score,
+            value=number,
+            number=number,
+            prompt=prompt,
+            ambiguous=ambiguous,
+        )
     prompt, ambiguous = choose(prompts)
     return Hit(
         intent=Intent.score_out_of_range,
@@ -181,11 +177,6 @@ def _single(number: str, prompts: Sequence[OpenPrompt]) -> Hit:
         prompt=prompt,
         ambiguous=ambiguous,
     )
-
-
-def _holds(prompt: OpenPrompt, number: int) -> bool:
-    scale = scale_of(prompt.context)
-    return scale is not None and scale[0] <= number <= scale[1]
 
 
 def all_it_says(text: str, lists: Lexicon) -> tuple[str, ...]:

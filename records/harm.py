@@ -161,7 +161,7 @@ _OPEN_MISSES = text("""
 _HIGH_SCORES = text("""
     SELECT DISTINCT ON (patient_id) 3 AS rank, 'high_score' AS why, patient_id,
            answered_at AS about_at, item || ': ' || value AS detail
-    FROM check_in WHERE clinic_id = :clinic AND status = 'answered' AND value >= 7
+    FROM check_in WHERE clinic_id = :clinic AND status = 'answered' AND ceil(value) >= 7
       AND context IN ('craving_scale', 'scale:0-10') AND item NOT LIKE '%confidence%'
       AND answered_at > CAST(:now AS timestamptz) - CAST(:scores AS interval)
     ORDER BY patient_id, answered_at DESC

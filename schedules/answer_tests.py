@@ -17,7 +17,7 @@ def answer_fits(
     when: AnswerCondition,
     intent: str,
     number: int | None,
-    previous: Sequence[int],
+    previous: Sequence[float],
     before: Sequence[str] = (),
 ) -> bool:
     """Whether an answer meets a condition.
@@ -40,7 +40,7 @@ def answer_fits(
     )
 
 
-def _number_fits(test: AnswerTest, number: int, limit: int) -> bool:
+def _number_fits(test: AnswerTest, number: float, limit: int) -> bool:
     return {
         AnswerTest.NUMBER_IS: number == limit,
         AnswerTest.NUMBER_AT_LEAST: number >= limit,
@@ -48,7 +48,7 @@ def _number_fits(test: AnswerTest, number: int, limit: int) -> bool:
     }.get(test, False)
 
 
-def rises_by(number: int, previous: Sequence[int], rise: int) -> bool:
+def rises_by(number: int, previous: Sequence[float], rise: int) -> bool:
     """Compare with the median of the last three answers."""
     last = previous[-MEDIAN_ANSWERS:]
     return len(last) == MEDIAN_ANSWERS and number - median(last) >= rise

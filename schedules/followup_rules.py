@@ -9,12 +9,13 @@ texts, missing events) names its message or visit in `cause`: open it once, not 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
-from schedules.answer_tests import answer_fits, rises_by
+from schedules.answer_tests import answer_fits
 from schedules.followups import (
     FollowUpReason,
     WantedFollowUp,
     joined,
     more_urgent,
+    more_worrying,
     one_a_cause,
     wanted,
 )
@@ -22,9 +23,11 @@ from schedules.protocol import Anchor, AnswerTest, FollowUpRule, Moment, Step, W
 from schedules.reasons import HARMLESS_ENDS
 from schedules.silence import call_before, silence_counts_at
 from schedules.staffing import Severity, StaffedHours
+from schedules.thresholds import HIGH_SCORE, for_low_score, for_score, whole_numbers
 from schedules.visit_events import missing_events
 
 __all__ = [
+    "HIGH_SCORE",
     "FollowUpReason",
     "WantedFollowUp",
     "for_answer",
@@ -72,8 +75,6 @@ _OF_A_VISIT = frozenset({_R.QUESTION, _R.UNCLEAR_REPLY})
 #: Words that stop all texts by law, yet may be an answer to what was asked (care rule 17).
 AMBIGUOUS_STOPS = frozenset({"cancel", "end", "quit", "cancelar", "fin", "terminar"})
 
-#: Thresholds of a 0-10 item; no cut-off is validated (the clinical brief, section 3).
-PAGE_SCORE, HIGH_SCORE, RISE, LOW_OF_TEN = 10, 7, 3, 3
 #: Unanswered questions in a row (clinical brief, section 3), and undelivered ones (care rule 19).
 MISSES_FLAGGED, MISSES_PHONED, UNDELIVERED_RUNNING = 2, 3, 2
 
@@ -213,7 +214,7 @@ def for_answer(
     *,
     now: datetime,
     staffed: StaffedHours,
-    previous: Sequence[int] = (),
+    previous: Sequence[float] = (),
     before: Sequence[str] = (),
     resolve: Resolve | None = None,
     about: str,
@@ -223,33 +224,25 @@ def for_answer(
     `previous` are this patient's earlier numbers in answer to this step, in order; `before` what
     their earlier answers said (intents).
 
-    Of the rules that match, the most severe opens the item and the others stand under `also`.
+    Of the rules that match, the most severe opens the item and the others stand under `also`. Rules
+    name whole numbers: "6.5" is judged as 6 and as 7, and what worries more holds (care rule 8).
     """
-    number = _number(intent, value)
-    matching = [
-        rule for rule in step.on_answer if answer_fits(rule.when, intent, number, previous, before)
-    ] or _any_other(step, intent)
-    if matching:
-        items = [_from_rule(rule, now, staffed, resolve, about) for rule in matching]
-        return (joined(items),)
-    if step.on_answer or intent in REASON_OF_INTENT:
-        return ()
-    return _without_rules(step, intent, number, previous, now, staffed, about)
 
+    def judged(number: int | None) -> tuple[WantedFollowUp, ...]:
+        matching = [
+            rule
+            for rule in step.on_answer
+            if answer_fits(rule.when, intent, number, previous, before)
+        ] or _any_other(step, intent)
+        if matching:
+            items = [_from_rule(rule, now, staffed, resolve, about) for rule in matching]
+            return (joined(items),)
+        if step.on_answer or intent in REASON_OF_INTENT:
+            return ()
+        return _without_rules(step, intent, number, previous, now, staffed, about)
 
-def for_score(
-    number: int, previous: Sequence[int], *, now: datetime, staffed: StaffedHours, about: str
-) -> tuple[WantedFollowUp, ...]:
-    """Apply the default thresholds of a 0-10 item: 10 pages, 7 is called today, a rise next day."""
-    if number >= PAGE_SCORE:
-        reason = FollowUpReason.PAGE_SCORE
-    elif number >= HIGH_SCORE:
-        reason = FollowUpReason.HIGH_SCORE
-    elif rises_by(number, previous, RISE):
-        reason = FollowUpReason.RISING_SCORE
-    else:
-        return ()
-    return (wanted(reason, now=now, staffed=staffed, about=about),)
+    numbers = whole_numbers(value) if intent == "score" and value is not None else [None]
+    return more_worrying(*map(judged, numbers))
 
 
 def for_silence(
@@ -417,7 +410,7 @@ def _without_rules(
     step: Step,
     intent: str,
     number: int | None,
-    previous: Sequence[int],
+    previous: Sequence[float],
     now: datetime,
     staffed: StaffedHours,
     about: str,
@@ -426,10 +419,8 @@ def _without_rules(
     if intent == "decline_reschedule" and step.expects == "appointment_reminder":
         return (wanted(FollowUpReason.CHANGE_REQUESTED, now=now, staffed=staffed, about=about),)
     if number is not None and step.expects in ("scale:0-10", "craving_scale"):
-        if step.worse is Worse.LOW:
-            low = (FollowUpReason.LOW_SCORE,) if number <= LOW_OF_TEN else ()
-            return tuple(wanted(one, now=now, staffed=staffed, about=about) for one in low)
-        return for_score(number, previous, now=now, staffed=staffed, about=about)
+        judge = for_low_score if step.worse is Worse.LOW else for_score
+        return judge(number, previous, now=now, staffed=staffed, about=about)
     return ()
 
 
@@ -438,8 +429,3 @@ def _any_other(step: Step, intent: str) -> list[FollowUpRule]:
     if intent in REASON_OF_INTENT or intent in ("start", "help"):
         return []
     return [rule for rule in step.on_answer if rule.when.test is AnswerTest.ANY_OTHER]
-
-
-def _number(intent: str, value: str | None) -> int | None:
-    """Read a score's number; one out of range is no answer, whatever its value."""
-    return int(value) if intent == "score" and value is not None and value.isdecimal() else None

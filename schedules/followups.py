@@ -211,6 +211,14 @@ def one_a_cause(items: Sequence[WantedFollowUp]) -> tuple[WantedFollowUp, ...]:
     return tuple(sorted(items, key=lambda item: _URGENCY[item.severity]))
 
 
+def more_worrying(*judged: tuple[WantedFollowUp, ...]) -> tuple[WantedFollowUp, ...]:
+    """Of what an answer wants if read this way or that, give what needs a person soonest."""
+    return min(
+        judged,
+        key=lambda items: min((_URGENCY[each.severity] for each in items), default=len(_URGENCY)),
+    )
+
+
 def more_urgent(one: Severity, other: Severity) -> Severity:
     """Give the severity that needs a person sooner."""
     return min(one, other, key=lambda severity: _URGENCY[severity])

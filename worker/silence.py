@@ -7,6 +7,7 @@ Whatever was paused, held, undelivered, or fell into an outage of ours is void a
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from math import ceil
 from uuid import UUID
 
 from messages.binding import scale_of
@@ -223,7 +224,7 @@ def _phoned_early(
     if question.step is not None and question.step.worse is Worse.LOW:
         return False
     value = last.value if last is not None else None
-    return high and value is not None and value >= followup_rules.HIGH_SCORE
+    return high and value is not None and ceil(value) >= followup_rules.HIGH_SCORE
 
 
 def _misses_running(rows: Sequence[tuple[CheckIn, Message]]) -> int:

@@ -11,9 +11,10 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
+from messages.binding import lies_on
 from messages.judging import Judged, Report, expected_of, judge, report, table
 from messages.lexicon import lexicon
-from messages.reading import OpenPrompt
+from messages.reading import OpenPrompt, Reading
 from messages.replies import read
 
 HERE = Path(__file__).parent
@@ -49,7 +50,19 @@ def _judged(row: dict[str, str]) -> Judged:
     context = row["context"]
     row = row | _DECIDED_SINCE.get((context, row["text"]), {})
     found = read(row["text"], prompts=() if context == "none" else (open_prompt(context),))
-    return judge(context, row["text"], expected_of(row), found)
+    return judge(context, row["text"], expected_of(row | _half_decided(row, found)), found)
+
+
+def _half_decided(row: dict[str, str], found: Reading) -> dict[str, str]:
+    """Expect a half that lies on its scale as an answer, where the writer had it asked again.
+
+    That it is recorded as written was decided later. Whoever expected a number is held to it.
+    """
+    half = found.number is not None and "." in found.number
+    asked_again = "score_out_of_range" in row["intent"] and "score" not in row["intent"].split("|")
+    if half and asked_again and lies_on(row["context"], found.number or ""):
+        return {"intent": "score", "value": found.number or "", "never": "", "severity": ""}
+    return {}
 
 
 def open_prompt(context: str) -> OpenPrompt:

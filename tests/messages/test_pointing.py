@@ -94,4 +94,4 @@ def test_what_looks_like_those_still_answers(text: str, number: str) -> None:
 def test_any_text_beside_a_scale_is_read(text: str) -> None:
     """A score fits the scale that was asked for, whatever stands there."""
     reading = read(text, prompts=[prompt(CRAVING)])
-    assert reading.intent is not Intent.score or 0 <= int(reading.value or -1) <= 10
+    assert reading.intent is not Intent.score or 0 <= float(reading.value or -1) <= 10

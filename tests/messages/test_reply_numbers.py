@@ -86,7 +86,7 @@ def test_no_part_of_a_greater_number_is_recorded(body):
     assert (found.intent, found.number) == (Intent.unclear, None)
 
 
-@pytest.mark.parametrize("body", ["11", "100", "-3", "7.5", "7,5", "10+", "0.5"])
+@pytest.mark.parametrize("body", ["11", "100", "-3", "10.5", "-0.5", "10+", "7.5+", "1,000"])
 def test_a_number_off_the_scale_is_never_clamped(body):
     """It is kept as written, bound to the question, and asked again."""
     found = reading(body, WIDE)
@@ -143,11 +143,24 @@ def test_the_number_that_words_point_at_answers(body, value):
     assert reading(body, WIDE).value == value
 
 
-@pytest.mark.parametrize(("body", "value"), [("two and a half", "2.5"), ("uno y medio", "1.5")])
-def test_a_half_is_off_the_scale(body, value):
-    """It is kept as it was meant, and asked again."""
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        *(("two and a half", "2.5"), ("uno y medio", "1.5"), ("7.5", "7.5"), ("7,5", "7.5")),
+        *(("0.5", "0.5"), ("9.50", "9.5"), ("6.5/10", "6.5"), ("6.5 out of 10", "6.5")),
+        *(("siete y medio de diez", "7.5"), ("im at a 6.5 today, long shift", "6.5")),
+    ],
+)
+def test_a_half_answers_a_scale_that_it_lies_on(body, value):
+    """It is recorded as it was meant: neither rounded nor asked about again."""
     found = reading(body, WIDE)
-    assert (found.intent, found.value) == ("score_out_of_range", value)
+    assert (found.intent, found.value, found.prompt_id) == (Intent.score, value, WIDE)
+
+
+@pytest.mark.parametrize("body", ["6 or 6.5", "6.5 y 8", "6.5 mg", "6.5 hours of sleep"])
+def test_a_half_beside_another_number_or_a_unit_is_no_answer(body):
+    """As with whole numbers."""
+    assert reading(body, WIDE).number is None
 
 
 @pytest.mark.parametrize(
@@ -417,9 +430,9 @@ def test_a_number_that_is_taken_back_or_over_is_not_recorded(body, wrong):
     [("6\u00bd", "6.5"), ("3 1/2", "3.5"), ("tres y 1/2", "3.5"), ("seis coma cinco", "6.5")],
 )
 def test_a_half_is_part_of_its_number(body, value):
-    """It is kept as written, and neither the whole number nor the 1 of the half is recorded."""
+    """Neither the whole number nor the 1 of the half is recorded."""
     found = reading(body, WIDE)
-    assert (found.intent, found.value) == (Intent.score_out_of_range, value)
+    assert (found.intent, found.value) == (Intent.score, value)
 
 
 @pytest.mark.parametrize(("body", "value"), [("cero coma cero", "0"), ("tres coma cero", "3")])
@@ -519,9 +532,9 @@ def test_an_amount_that_nobody_asked_for_is_no_score(body):
     ],
 )
 def test_quarters_belong_to_their_number(body, number):
-    """No whole number was said, so it is asked again and not rounded."""
+    """None is rounded to a whole one."""
     found = reading(body, WIDE)
-    assert (found.intent, found.number) == (Intent.score_out_of_range, number)
+    assert (found.intent, found.number) == (Intent.score, number)
 
 
 @pytest.mark.parametrize("body", ["7 no 6", "id say 6... 7... no 6", "it was 6 no 7", "1 no 2"])

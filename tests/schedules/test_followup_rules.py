@@ -185,6 +185,10 @@ def test_a_stop_word_that_may_answer_the_prompt_is_looked_at_today(word):
     ("number", "previous", "expected"),
     [
         (10, [], [("page_score", "page_now")]),
+        (9.5, [], [("page_score", "page_now")]),
+        (6.5, [], [("high_score", "call_today")]),
+        (5.5, [3, 2.5, 3], [("rising_score", "next_business_day")]),
+        (4.5, [3, 2.5, 3], []),
         (7, [], [("high_score", "call_today")]),
         (9, [9, 9, 9], [("high_score", "call_today")]),
         (6, [3, 2, 9], [("rising_score", "next_business_day")]),
@@ -295,11 +299,15 @@ def test_the_catch_all_takes_answers_and_not_other_matters():
         (AnswerTest.NUMBER_AT_MOST, 2, "2", True),
         (AnswerTest.NUMBER_AT_MOST, 2, "3", False),
         (AnswerTest.NUMBER_AT_LEAST, 2, "1", False),
+        (AnswerTest.NUMBER_IS, 2, "1.5", True),
+        (AnswerTest.NUMBER_AT_MOST, 2, "2.5", True),
+        (AnswerTest.NUMBER_AT_LEAST, 2, "1.5", True),
+        (AnswerTest.NUMBER_AT_LEAST, 2, "0.5", False),
         (AnswerTest.NUMBER_AT_LEAST, 2, "two", False),
     ],
 )
 def test_bounds_include_their_number(test, number, value, matches):
-    """Each kind of comparison at its edge."""
+    """Each kind of comparison at its edge; a half counts as the number beside it that worries."""
     asks = step(on_answer=(rule("side_effect", "call_today", test=test, number=number),))
     found = for_answer(asks, "score", value, now=NOW, staffed=STAFFED, about="m1")
     assert bool(found) is matches

@@ -65,6 +65,29 @@ def test_a_corrected_number_is_the_records_and_both_are_kept(talk: Talk) -> None
     assert "reply.corrected" in {event.action for event in talk.rows(AuditEvent)}
 
 
+@pytest.mark.parametrize(
+    ("said", "value", "called"), [("6.5", "6.5", ["high_score"]), ("cinco y medio", "5.5", [])]
+)
+def test_a_half_is_recorded_as_said_and_judged_as_the_number_that_worries(
+    talk: Talk, said: str, value: str, called: list[str]
+) -> None:
+    """A craving from 7 on is called the same day; a half was asked again, and then a person's."""
+    talk.daily()
+    talk.says(said)
+    assert (talk.check_in().status, talk.check_in().value) == ("answered", Decimal(value))
+    assert talk.reasons == called
+    assert "reask" not in talk.answers
+
+
+def test_a_number_is_corrected_to_a_half(talk: Talk) -> None:
+    """As a clinic in Spain writes it."""
+    talk.daily()
+    row = talk.says("8")
+    _correct(talk, row, Intent.score, "3,5")
+    assert talk.check_in().value == Decimal("3.5")
+    assert _listed(talk, row.id).value == "3.5"
+
+
 def test_the_last_correction_holds(talk: Talk) -> None:
     """A correction is corrected by another; none is rewritten."""
     talk.daily()
@@ -237,6 +260,8 @@ def test_the_rules_learn_nothing(talk: Talk) -> None:
         (Intent.score, None, "needs --value"),
         (Intent.score, "eleven", "needs --value"),
         (Intent.score, "11", "asked for 0 to 10"),
+        (Intent.score, "10.5", "asked for 0 to 10"),
+        (Intent.score, "-1", "needs --value"),
         (Intent.confirm, "3", "Only a score"),
     ],
 )

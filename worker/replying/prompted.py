@@ -159,7 +159,7 @@ def _judge(
     *,
     said: Intent | None = None,
     number: str | None = None,
-    previous: Sequence[int] = (),
+    previous: Sequence[float] = (),
     before: Sequence[str] = (),
 ) -> tuple[WantedFollowUp, ...]:
     """Return what the asking step's rules want for this answer: what the text says, or `said`."""
@@ -373,7 +373,7 @@ def judge_score(
     if question.step is not None or scale_of(prompt.context) != (0, 10):
         return wanted
     return followup_rules.for_score(
-        int(number or 0),
+        float(number or 0),
         previous,
         now=case.now,
         staffed=case.staffed,
@@ -381,14 +381,14 @@ def judge_score(
     )
 
 
-def _previous(case: Case, prompt: Prompt) -> list[int]:
+def _previous(case: Case, prompt: Prompt) -> list[float]:
     """Return the patient's earlier numbers for this question, the oldest first."""
     rows = [
         row
         for row in _earlier(case, prompt)
         if row.status == "answered" and row.inbound_id != case.inbound.id
     ]
-    known = [int(row.value) for row in rows if row.value is not None]
+    known = [float(row.value) for row in rows if row.value is not None]
     return known[::-1]
 
 

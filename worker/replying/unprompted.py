@@ -6,7 +6,7 @@ Nothing is guessed: a number that is none is asked for once more, the rest is sh
 from datetime import timedelta
 from decimal import Decimal
 
-from messages.binding import scale_of
+from messages.binding import lies_on, scale_of
 from messages.lexicon import lexicon
 from messages.replies import Intent, ends_texts
 from records.conversation import Prompt
@@ -130,13 +130,8 @@ def most_worrying(case: Case) -> tuple[WantedFollowUp, ...]:
         return ()
     fresh, answered = case.asked
     asked = [*fresh, *answered] if case.inbound.ambiguous else answered
-    scales = [prompt for prompt in asked if _holds(prompt, case.inbound.value)]
+    scales = [each for each in asked if lies_on(each.context, case.inbound.value or "")]
     return tuple(one for prompt in scales for one in judge_score(case, prompt))
-
-
-def _holds(prompt: Prompt, number: str | None) -> bool:
-    ends = scale_of(prompt.context)
-    return ends is not None and number is not None and ends[0] <= int(number) <= ends[1]
 
 
 def _ask_again(case: Case, prompt: Prompt) -> None:

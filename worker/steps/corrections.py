@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from messages.binding import APPOINTMENT, YES_NO, scale_of
+from messages.binding import APPOINTMENT, YES_NO, lies_on, plain, scale_of
 from messages.replies import Intent
 from records import audit, clinics, conversation, enrollments, inbox, patients
 from records.base import Session
@@ -98,7 +98,7 @@ def _taken(session: Session, inbound_id: UUID, intent: Intent, value: str | None
         on_number=on_number,
         before=Intent(last.intent if last else row.intent or Intent.unclear),
         intent=intent,
-        value=value,
+        value=plain(value or "") or value,
     )
 
 
@@ -135,10 +135,10 @@ def _refuse_number(text: _Text, asked: Prompt | None) -> None:
             raise RefusedError("Only a score has a value. Leave out --value.")
         return
     number = text.value or ""
-    if not (number.isascii() and number.isdigit() and len(number) <= 4):
-        raise RefusedError("A score needs --value: a whole number, as the patient meant it.")
+    if plain(number) is None:
+        raise RefusedError("A score needs --value: a number, as the patient meant it.")
     ends = scale_of(asked.context) if asked else None
-    if ends is not None and not ends[0] <= int(number) <= ends[1]:
+    if asked is not None and ends is not None and not lies_on(asked.context, number):
         raise RefusedError(f"The question asked for {ends[0]} to {ends[1]}. Give such a number.")
 
 
@@ -238,7 +238,7 @@ def _open(session: Session, services: Services, text: _Text) -> None:
             prompt_open=text.intent in {Intent.score, *_DECIDED},
         )
         if text.intent is Intent.score:
-            number = int(text.value or 0)
+            number = float(text.value or 0)
             wanted += followup_rules.for_score(number, (), now=now, staffed=staffed, about=about)
         open_follow_ups(
             session,
