@@ -95,15 +95,30 @@ def visit_reply(heard: Heard) -> Hit | None:
     """
     if hit := _not_ready(heard):
         return hit
-    if not heard.asks and (hit := _short(heard)):
+    undecided = _is_undecided(heard)
+    if not (heard.asks or undecided) and (hit := _short(heard)):
         return hit
     if hit := _set_right(heard):
         return hit
     if _says_how_they_are(heard):
         return None
-    if _is_undecided(heard):
-        return Hit(intent=Intent.unclear, severity=Severity.next_business_day)
-    return _opening(heard) or _sentence(heard) or _made_of(heard) or _said_clearly(heard)
+    if undecided:
+        return _UNCLEAR
+    hit = _opening(heard) or _sentence(heard) or _made_of(heard) or _said_clearly(heard)
+    return _on_condition(hit, heard) if hit and hit.intent is Intent.confirm else hit
+
+
+_UNCLEAR = Hit(intent=Intent.unclear, severity=Severity.next_business_day)
+
+
+def _on_condition(hit: Hit, heard: Heard) -> Hit:
+    """Have a person read what agrees on a condition as well: "yes unless it snows".
+
+    A dose at home is cleared by no such yes.
+    """
+    if not _says("condition", heard):
+        return hit
+    return _UNCLEAR if Topic.HOME in heard.topics else _with_words(hit)
 
 
 def _set_right(heard: Heard) -> Hit | None:
@@ -161,10 +176,14 @@ def _says_how_they_are(heard: Heard) -> bool:
     return not asked_now and whole("well", heard) is not None
 
 
+def _says(group: str, heard: Heard) -> bool:
+    return next(heard.words[group].matches(heard.flat), None) is not None
+
+
 def _is_undecided(heard: Heard) -> bool:
     """Say whether a text leaves a visit open: "C or R idk". A person asks, and nothing changes."""
     asked_now = any(prompt.context in _CONTEXTS for prompt in heard.prompts)
-    return asked_now and heard.words["undecided"].appears(heard.flat)
+    return asked_now and _says("undecided", heard)
 
 
 def _said_clearly(heard: Heard) -> Hit | None:
@@ -347,7 +366,7 @@ def reaction(heard: Heard) -> Hit | None:
     if heard.reaction is Reaction.UP and (hit := _bound(_THUMB, heard.prompts, None)):
         return hit
     if heard.reaction is Reaction.DOWN:
-        return Hit(intent=Intent.unclear, severity=Severity.next_business_day)
+        return _UNCLEAR
     if heard.reaction is Reaction.ASKS:
         return None
     return Hit(intent=Intent.thanks_no_action)

@@ -1,8 +1,11 @@
 """Short answers, and the prompt they belong to."""
 
+from dataclasses import replace
+
 import pytest
 
 from messages import replies
+from messages.reading import Hint, Severity, Topic
 from messages.replies import Intent, read
 from tests.messages.reply_cases import prompt, reading
 
@@ -256,3 +259,62 @@ def test_of_c_and_r_the_one_counts_that_sets_the_other_right(body, intent):
 def test_two_answers_without_such_words_give_no_visit_up(body):
     """Nor do words that are followed by no other answer."""
     assert reading(body, "appointment_reminder").intent is not Intent.decline_reschedule
+
+
+@pytest.mark.parametrize("context", ["appointment_reminder", "yes_no"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("we'll see", "well see how it goes", "y/n", "Y N", "yes no", "si no", "si/no", "y no"),
+        *("si no llueve", "si me dan permiso", "si consigo raite", "pues ahi vemos", "ya veremos"),
+    ],
+)
+def test_what_leaves_it_open_agrees_to_nothing(body, context):
+    """ "We'll see" confirmed the visit, and nobody read it."""
+    found = reading(body, context)
+    assert (found.intent, found.severity) == (Intent.unclear, Severity.next_business_day)
+
+
+@pytest.mark.parametrize("context", ["appointment_reminder", "yes_no"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("yes unless it snows", "yes if my boss lets me", "yes, as long as the bus runs"),
+        *("si, siempre y cuando me lleven", "si voy, a menos que me toque trabajar"),
+    ],
+)
+def test_a_yes_on_a_condition_is_read_by_a_person_as_well(body, context):
+    """It is taken down, for the answer is yes; who knows of the condition can help with it."""
+    found = reading(body, context)
+    assert (found.intent, found.hint) == (Intent.confirm, Hint.more_words)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("yes, call me if anything changes", "yes, ill let you know if anything changes"),
+        *(
+            "yes unless I hear otherwise",
+            "ill be there if it kills me",
+            "yes if that's ok with you",
+        ),
+        *("si dios quiere", "si no hay problema", "si voy", "si ya voy para alla", "si puedo"),
+    ],
+)
+def test_a_condition_that_is_none_leaves_a_yes_clear(body):
+    """Politeness, and figures of speech."""
+    found = reading(body, "appointment_reminder")
+    assert (found.intent, found.hint) == (Intent.confirm, None)
+
+
+@pytest.mark.parametrize("body", ["yeah no", "yeah nah", "yeah, no sorry"])
+def test_an_english_yeah_no_is_a_no(body):
+    """It confirmed the visit."""
+    assert reading(body, "appointment_reminder").intent is Intent.decline_reschedule
+
+
+def test_a_yes_on_a_condition_clears_no_dose_at_home():
+    """Only a clear yes does."""
+    home = replace(prompt("yes_no"), topic=Topic.HOME)
+    found = read("yes if my sister gets here", prompts=[home], topics={Topic.HOME})
+    assert found.intent is Intent.unclear
