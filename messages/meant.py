@@ -5,25 +5,38 @@ form, and either may be a plea where nothing of that kind went out. Only a text 
 such words is read so; whatever stands beside them, it is read like any other.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 
-from messages import answers, scores
+from messages import answers, meant_unasked, scores
 from messages.binding import APPOINTMENT, YES_NO, numeric
+from messages.meaning import ASKED as _ASKED
+from messages.meaning import RISK as _RISK
+from messages.meaning import SOON as _SOON
+from messages.meaning import THANKS as _THANKS
+from messages.meaning import TODAY as _TODAY
+from messages.meaning import Said as _Said
+from messages.meaning import contexts as _contexts
+from messages.meaning import looked_at as _looked_at
+from messages.meaning import told as _told
+from messages.meaning import whole as _whole
 from messages.reading import Heard, Hint, Hit, Intent, Severity, Topic
-
-_Said = Callable[[Heard], list[Hit]]
-
-_RISK = Hint.possible_risk
-_TODAY, _SOON = Severity.call_today, Severity.next_business_day
-_THANKS, _ASKED = Intent.thanks_no_action, Intent.question_for_staff
 
 
 def told(heard: Heard) -> list[Hit]:
-    """Return what the whole text says under one of our topics; nothing where none is meant."""
-    for topic, readings in _SAID.items():
-        if topic in heard.topics and (hits := _first(readings, heard)):
-            return hits
-    return _first(_ANYWHERE, heard)
+    """Return what the whole text says under one of our topics; nothing where none is meant.
+
+    Whoever may want the call that was offered is called, and no question is answered by it: "yes".
+    """
+    unasked = _under(meant_unasked.SAID, heard)
+    if any(hit.intent is Intent.callback_request for hit in unasked):
+        return unasked
+    found = _under(_SAID, heard) or unasked
+    return found or _first((*_ANYWHERE, *meant_unasked.ANYWHERE), heard)
+
+
+def _under(table: Mapping[Topic, tuple[_Said, ...]], heard: Heard) -> list[Hit]:
+    found = (_first(said, heard) for topic, said in table.items() if topic in heard.topics)
+    return next(filter(None, found), [])
 
 
 def beside(heard: Heard, hits: Sequence[Hit]) -> list[Hit]:
@@ -40,7 +53,7 @@ def beside(heard: Heard, hits: Sequence[Hit]) -> list[Hit]:
     told_so = any(hit.intent is Intent.confirm and hit.prompt for hit in hits)
     if Topic.HEALTH in heard.topics and not told_so and _says("health_news", heard):
         return [Hit(intent=Intent.unclear, severity=_TODAY, aside=True)]
-    return []
+    return meant_unasked.read_today(heard, hits)
 
 
 def _says(group: str, heard: Heard) -> bool:
@@ -75,31 +88,6 @@ def _visit(*groups: str, keeps: bool) -> _Said:
         return [] if found is None else [found]
 
     return said
-
-
-def _told(
-    *groups: str,
-    intent: Intent = Intent.unclear,
-    severity: Severity | None = None,
-    hint: Hint | None = None,
-) -> _Said:
-    """Read words as what they tell, with nothing else to be made of them."""
-
-    def said(heard: Heard) -> list[Hit]:
-        language = None if heard.asks else _whole(groups, heard)
-        hit = Hit(intent=intent, severity=severity, hint=hint, language=language)
-        return [hit] if language else []
-
-    return said
-
-
-def _whole(groups: tuple[str, ...], heard: Heard) -> str | None:
-    found = (answers.whole(group, heard) for group in groups)
-    return next((language for language in found if language), None)
-
-
-def _looked_at() -> Hit:
-    return Hit(intent=Intent.unclear, severity=_TODAY, hint=_RISK, aside=True)
 
 
 def _form_later(heard: Heard) -> list[Hit]:
@@ -259,10 +247,6 @@ _SAID: dict[Topic, tuple[_Said, ...]] = {
     ),
     Topic.VISIT: _OF_A_VISIT,
 }
-
-
-def _contexts(heard: Heard) -> set[str]:
-    return {prompt.context for prompt in heard.prompts} - {"none"}
 
 
 def _trouble(heard: Heard) -> list[Hit]:

@@ -89,6 +89,17 @@ class Topic(StrEnum):
     CONFIDENCE = "confidence"
     SLEEP = "sleep"
     WEEK = "week"
+    WELCOME = "welcome"
+    UNBOOKED = "unbooked"
+    MISSED = "missed"
+    CANCELLED = "cancelled"
+    COACH = "coach"
+    CALL = "call"
+    CHANGE = "change"
+    REST = "rest"
+    LATE = "late"
+    CLOSED = "closed"
+    DANGER = "danger"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

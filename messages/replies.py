@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from messages import answers, keywords, meant, safety, scores
+from messages import answers, keywords, meant, meant_unasked, safety, scores
 from messages.doubts import weighed
 from messages.ensemble import Alike
 from messages.index import Said
@@ -130,6 +130,7 @@ def _understood(
         hits = [answer]
     elif not by_machine:
         hits = weighed(heard, _likeness(heard), hits, _sentences(heard), joined=joined)
+    hits = meant_unasked.under_danger(heard, hits)
     hits = [*hits, *meant.beside(heard, hits)]
     return _reading(_wishes_last(hits), _language(hits, heard, language))
 

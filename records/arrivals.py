@@ -7,7 +7,7 @@ statement, however many they are; a burst of replies is then as cheap as its row
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -181,3 +181,83 @@ def sent_to(session: Session, writer: Writer, people: Sequence[UUID], *, most: i
     clinic_id, blind = writer
     values = {"people": list(people), "clinic": clinic_id, "blind": blind, "most": most}
     return [Said(id=row.id, body=row.body, at=row.due_at) for row in session.execute(_SENT, values)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a number was told before a text of its own.
+
+    `templates` are those of our last text, asking or not, and of those of the hours before;
+    `danger` is the text of theirs that was answered about danger that no clinician has ended yet.
+    """
+
+    templates: Sequence[str] = ()
+    danger: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Teller:
+    """Asks what these patients, those on one number, were told before that instant."""
+
+    writer: Writer
+    patients: Sequence[UUID]
+    at: datetime
+
+
+# A text that is older is answered by nobody without naming it.
+_TOLD_SINCE = timedelta(days=3)
+_DANGER_SINCE = timedelta(hours=6)
+# The carrier's clock and ours may differ by this much when a reply is found on its list.
+_CLOCK_SLACK = timedelta(seconds=60)
+_SENT_WHEN = """m.due_at > w.at - CAST(:told AS interval) AND m.attempts > 0
+               AND m.submitted_at <= w.at + CAST(:slack AS interval)
+               AND m.status NOT IN ('cancelled', 'skipped', 'failed', 'expired', 'undelivered')
+             ORDER BY m.submitted_at DESC LIMIT 10"""
+
+# Each by its own index: what was started to a patient, and what answered a number.
+_TOLD = text(f"""
+    SELECT w.nth,
+        (SELECT array_agg(t.template) FROM (
+            SELECT s.template, s.submitted_at, max(s.submitted_at) OVER () AS last FROM (
+            (SELECT m.template, m.submitted_at FROM message m
+             WHERE m.patient_id = w.patient AND m.recipient_blind = w.blind AND {_SENT_WHEN})
+            UNION ALL
+            (SELECT m.template, m.submitted_at FROM message m
+             WHERE m.clinic_id = w.clinic_id AND m.recipient_blind = w.blind
+               AND m.inbound_id IS NOT NULL AND {_SENT_WHEN})) AS s
+         ) AS t WHERE t.submitted_at = t.last
+               OR t.submitted_at > w.at - CAST(:together AS interval)) AS templates,
+        (SELECT i.id FROM message m
+            JOIN inbound i ON i.id = m.inbound_id AND i.clinic_id = m.clinic_id
+            JOIN follow_up f ON f.id = i.follow_up_id AND f.clinic_id = m.clinic_id
+            WHERE m.clinic_id = w.clinic_id AND m.recipient_blind = w.blind
+              AND m.inbound_id IS NOT NULL AND m.kind = 'safety'
+              AND m.due_at > w.at - CAST(:danger AS interval)
+              AND m.due_at <= w.at + CAST(:slack AS interval)
+              AND m.status NOT IN ('cancelled', 'skipped', 'failed', 'expired', 'undelivered')
+              AND f.cause LIKE 'safety:%' AND f.status <> 'resolved'
+            ORDER BY m.due_at DESC LIMIT 1) AS danger
+    FROM unnest(CAST(:nths AS int[]), CAST(:clinics AS uuid[]), CAST(:blinds AS bytea[]),
+                CAST(:patients AS uuid[]), CAST(:ats AS timestamptz[]))
+         AS w(nth, clinic_id, blind, patient, at)
+""")
+
+
+def told(session: Session, tellers: Sequence[Teller], *, together: timedelta) -> list[Told]:
+    """Return, for each, what it was told before: of two on a number, what the first was.
+
+    Texts of so long before may be read `together` with the last.
+    """
+    values = {
+        "nths": list(range(len(tellers))),
+        "clinics": [each.writer[0] for each in tellers],
+        "blinds": [each.writer[1] for each in tellers],
+        "patients": [next(iter(each.patients), None) for each in tellers],
+        "ats": [each.at for each in tellers],
+        "together": together,
+    }
+    bounds = {"told": _TOLD_SINCE, "danger": _DANGER_SINCE, "slack": _CLOCK_SLACK}
+    found = [Told() for _ in tellers]
+    for row in session.execute(_TOLD, values | bounds):
+        found[row.nth] = Told(templates=row.templates or (), danger=row.danger)
+    return found

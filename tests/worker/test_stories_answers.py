@@ -78,7 +78,7 @@ def test_a_yes_to_nothing_pages_nobody(desk: Desk) -> None:
     """No danger was answered before it."""
     desk.says("yes")
     desk.says("no one answers")
-    assert set(desk.reasons) == {"unclear_reply"}
+    assert set(desk.reasons) == {"unclear_reply", "callback"}
 
 
 @pytest.mark.parametrize("words", ["wrong number", "oops wrong number", "i put the wrong number"])

@@ -1,6 +1,6 @@
 """Around a group of texts: what the database knows of each, and what they say to one another.
 
-worker.steps.receive -> around (three statements for all of them) -> hear -> a reading each
+worker.steps.receive -> around (a few statements for all of them) -> hear -> a reading each
 """
 
 from collections import defaultdict
@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
+from messages.binding import READ_TOGETHER
 from messages.errors import LexiconError
 from messages.lexicon import Extension, Lexicon, lexicon
 from messages.quoting import unquoted
 from messages.replies import Reading
 from records import arrivals, conversation
-from records.arrivals import Person, Said, Span, Writer
+from records.arrivals import Person, Said, Span, Teller, Told, Writer
 from records.base import Session
 from records.conversation import Prompt, Reply
 from schedules.protocol import EXPECTS_FORM
@@ -36,12 +37,14 @@ class Around:
     `beside` is what the number wrote just before it; of a text that the carrier told of late, also
     just after it. It stays sealed, so that one that does not open costs its own reader alone.
     `prompts` holds what asked for a form, too. `words` are the clinic's own phrases, as its file
-    has them. `sent` asks for our last texts to the number, which only a quote needs.
+    has them. `told` says what our last texts to the number were about, `sent` asks for their words,
+    which only a quote needs.
     """
 
     people: Sequence[Person]
     prompts: Sequence[Prompt]
     beside: Sequence[Said]
+    told: Told
     sent: Callable[[], Sequence[Said]]
     words: Extension | None = None
 
@@ -63,12 +66,17 @@ def around(session: Session, texts: Sequence[Received]) -> list[Around]:
         )
         for text in texts
     ]
+    tellers = [
+        Teller(writer=text.writer, patients=reply.patients, at=reply.at)
+        for text, reply in zip(texts, replies, strict=True)
+    ]
     words = arrivals.words_of(session, [text.clinic_id for text in texts])
     known = zip(
         texts,
         on_number,
         conversation.prompts(session, replies, forms=True),
         arrivals.said_in(session, spans, most=hearing.JOINED_TEXTS),
+        arrivals.told(session, tellers, together=READ_TOGETHER),
         strict=True,
     )
     return [
@@ -76,10 +84,11 @@ def around(session: Session, texts: Sequence[Received]) -> list[Around]:
             people=those,
             prompts=asked,
             beside=beside,
+            told=told,
             sent=_sent(session, each, those),
             words=words.get(each.clinic_id),
         )
-        for each, those, asked, beside in known
+        for each, those, asked, beside, told in known
     ]
 
 
@@ -109,7 +118,7 @@ def hear(
         hearing.Around(
             language=known.people[0].language if known.people else "en",
             prompts=[each for each in known.prompts if each.context != EXPECTS_FORM],
-            topics=hearing.topics_of(known.prompts),
+            topics=hearing.topics_of(known.prompts, known.told),
             earlier=earlier,
             later=after,
             ours=[vault.open("message", "body", said.id, said.body) for said in sent],

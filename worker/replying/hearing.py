@@ -10,13 +10,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from messages import replies
+from messages import meant_unasked, replies
 from messages.binding import APPOINTMENT, scale_of
 from messages.lexicon import Lexicon, lexicon
 from messages.reading import Topic
 from messages.replies import Intent, OpenPrompt, Reading, Severity
 from messages.templates import shipped
-from records.arrivals import Writer
+from records.arrivals import Told, Writer
 from records.base import Session
 from records.conversation import Prompt
 from records.inbox import Inbound
@@ -109,13 +109,19 @@ def _read(body: str, prompts: Iterable[Prompt], around: Around, *, joined: bool 
     )
 
 
-def topics_of(prompts: Iterable[Prompt]) -> frozenset[Topic]:
-    """Return what our texts were about that an answer may be to."""
-    return frozenset(topic for topic in map(_topic_of, prompts) if topic is not None)
+def topics_of(prompts: Iterable[Prompt], told: Told) -> frozenset[Topic]:
+    """Return what our texts were about that an answer may be to: questions, and the last texts.
+
+    Danger is what we answered as long as a clinician has not ended it, whatever went out since.
+    """
+    asked = {_topic_of(each.template) for each in prompts}
+    last = {_topic_of(each) for each in told.templates} & meant_unasked.SAID.keys()
+    found = asked | (last - {Topic.DANGER}) | ({Topic.DANGER} if told.danger is not None else set())
+    return frozenset(topic for topic in found if topic is not None)
 
 
-def _topic_of(prompt: Prompt) -> Topic | None:
-    written = shipped().templates.get(prompt.template)
+def _topic_of(template: str) -> Topic | None:
+    written = shipped().templates.get(template)
     return written.topic if written is not None else None
 
 
@@ -193,7 +199,7 @@ def as_read(prompts: Iterable[Prompt]) -> tuple[OpenPrompt, ...]:
             until=prompt.until,
             subject=str(prompt.appointment_id) if prompt.appointment_id else None,
             seen_at=prompt.seen_at,
-            topic=_topic_of(prompt),
+            topic=_topic_of(prompt.template),
         )
         for prompt in prompts
     )
