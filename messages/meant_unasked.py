@@ -73,6 +73,11 @@ _PROMISED: tuple[Said, ...] = (
 )
 
 SAID: dict[Topic, tuple[Said, ...]] = {
+    Topic.DANGER: (
+        # What was done joins the item that is open; it pages nobody again.
+        told("help_came", intent=THANKS),
+        told("leave_me", severity=TODAY, hint=_STOP),
+    ),
     Topic.WELCOME: (
         told("yes", "confirm", "welcomed", intent=THANKS, unasked=True),
         told("no", "declines_offer", severity=TODAY, hint=_STOP, unasked=True),

@@ -238,6 +238,12 @@ def ends_texts(body: str) -> bool:
     return hit is not None and hit.opt_out
 
 
+def may_leave(body: str) -> bool:
+    """Whether a text's words by themselves end texts, or say that the number is another's."""
+    hit = keywords.wrong_number(hear(body, (), lexicon()))
+    return hit is not None or ends_texts(body)
+
+
 def goes_on(body: str) -> bool:
     """Whether a text is nothing but what says, under an answer to danger, that it goes on.
 

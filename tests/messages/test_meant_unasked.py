@@ -177,3 +177,79 @@ def test_a_number_that_answers_a_question_is_read_by_nobody_more() -> None:
 def test_somebody_else_who_does_not_answer_is_no_wish_for_a_call(body: str) -> None:
     """Nor is whoever bought something."""
     assert reading(body).intent is not CALL
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("i called 988", "called 911", "I texted 988", "im calling 988", "im at the er"),
+        *("an ambulance is here", "police are here", "they are coming", "someone is with me"),
+        *("ya llamé al 911", "ya llame al 988", "estoy en urgencias", "ya llegó la ambulancia"),
+        *("ya vienen", "voy al hospital", "i dont need help", "no necesito ayuda"),
+    ],
+)
+def test_what_was_done_under_an_answer_to_danger_pages_nobody_again(body: str) -> None:
+    """It joins the open item (tests/worker/test_stories_danger.py)."""
+    assert _said(under(T.DANGER, body)) == (THANKS, None, False)
+
+
+@pytest.mark.parametrize("body", ["i called 988", "an ambulance is here", "ya llamé al 911"])
+def test_the_same_pages_where_nobody_knows_of_the_danger(body: str) -> None:
+    """So it does once a clinician has ended the item."""
+    assert reading(body).severity is PAGE
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("i called 988 and they hung up, i have the pills here", "called 911 hes not breathing"),
+        *("im at the er parking lot with a gun", "ambulance is here but i took more pills"),
+        *(
+            "ya llamé al 911 pero no respira",
+            "leave me alone, i want to die",
+            "i called 988. goodbye",
+        ),
+        *("dejenme en paz ya me quiero morir", "wrong number, i took all my pills"),
+    ],
+)
+def test_danger_beside_what_was_done_pages_again(body: str) -> None:
+    """Nothing that was done rules danger out."""
+    assert under(T.DANGER, body).severity is PAGE
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("wrong person", "wrong number", "not me", "that wasnt me", "meant for someone else"),
+        *("leave me alone", "just leave me alone please", "go away", "fuck off", "shut up"),
+        *("se equivocaron", "número equivocado", "no soy yo", "déjenme en paz", "callense"),
+    ],
+)
+def test_a_word_of_being_misread_ends_no_texts_under_an_answer_to_danger(body: str) -> None:
+    """It ended them all, and the breach of a number that is the patient's own was assessed."""
+    assert _said(under(T.DANGER, body)) == (UNCLEAR, TODAY, False)
+    assert reading(body).opt_out
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("STOP", "stop texting me", "unsubscribe", "do not text me", "no more texts", "cancel"),
+        *(
+            "alto",
+            "no me escriban",
+            "no quiero más textos",
+            "ya no me escriban",
+            "leave me alone and stop texting me",
+        ),
+    ],
+)
+def test_a_clear_stop_is_one_also_under_an_answer_to_danger(body: str) -> None:
+    """That is the law."""
+    assert under(T.DANGER, body).opt_out
+
+
+@pytest.mark.parametrize("body", ["no i dont", "me dejaron en espera"])
+def test_nothing_about_a_visit_is_made_of_a_likeness_under_danger(body: str) -> None:
+    """ "In danger now?" was asked."""
+    assert _said(under(T.DANGER, body)) == (UNCLEAR, SOON, False)

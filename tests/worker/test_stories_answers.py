@@ -55,11 +55,13 @@ def test_who_is_still_in_danger_after_a_while_is_answered_again(desk: Desk) -> N
 def test_who_is_in_no_danger_or_answers_much_later_is_not_paged_about_again(
     desk: Desk, words: str, minutes: int
 ) -> None:
-    """Whoever has the item reads it there."""
+    """It joins the item: whoever has that reads it there."""
     desk.says("i want to die")
+    paged = desk.world.execute("SELECT climbs_at, joined_at FROM follow_up")
     desk.world.advance(minutes=minutes)
     desk.says(words)
-    assert _joined(desk, "crisis") == ("page_now", 0)
+    assert _joined(desk, "crisis") == ("page_now", 1)
+    assert desk.world.execute("SELECT climbs_at, joined_at FROM follow_up") == paged
 
 
 def test_a_yes_to_a_question_that_was_asked_since_answers_that(desk: Desk) -> None:
@@ -70,7 +72,10 @@ def test_a_yes_to_a_question_that_was_asked_since_answers_that(desk: Desk) -> No
     desk.waits_until("2026-11-30 12:03")
     assert desk.read() == ["visit_48h"]
     desk.says("yes")
-    assert _joined(desk, "medical_emergency") == ("page_now", 0)
+    assert _joined(desk, "medical_emergency") == ("page_now", 1)
+    assert desk.world.execute("SELECT joined_at FROM follow_up WHERE severity = 'page_now'") == [
+        (None,)
+    ]
     assert "health_news" in desk.calls()
 
 

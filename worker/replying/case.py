@@ -17,7 +17,6 @@ from messages.detached import Detached, look
 from messages.replies import Intent
 from records import clinics, conversation, patients
 from records.base import Session
-from records.checkins import CheckIn
 from records.clinics import Clinic
 from records.conversation import Prompt, Reply
 from records.inbox import Inbound
@@ -30,6 +29,7 @@ from schedules.staffing import PAGE_MINUTES_STAFFED, Severity, StaffedHours
 from worker.opening import open_follow_ups
 from worker.replying import answering, hearing, stopping
 from worker.replying.doses import after_last_dose
+from worker.replying.known import Known
 from worker.services import Services
 
 SAFETY = "safety"
@@ -44,22 +44,6 @@ def number_id(blind: bytes) -> str:
     return f"number-{blind.hex()}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What was read for all texts of a transaction at once; what is missing is read when asked for.
-
-    `prompts` are those that texts were read as answers to, `check_ins` those of these questions,
-    and `earlier` the latest of the same patient and question; `around` are the questions that each
-    text could answer, `senders` what clinics text from now.
-    """
-
-    prompts: dict[UUID, Prompt] = field(default_factory=dict, repr=False)
-    check_ins: dict[UUID, list[CheckIn]] = field(default_factory=dict, repr=False)
-    earlier: dict[tuple[UUID, str], list[CheckIn]] = field(default_factory=dict, repr=False)
-    around: dict[UUID, list[Prompt]] = field(default_factory=dict, repr=False)
-    senders: dict[UUID, UUID] = field(default_factory=dict)
-
-
 @dataclass(kw_only=True, eq=False)
 class Case:
     """What the handlers work with. `people` are all patients on the number, the oldest first."""
@@ -72,6 +56,8 @@ class Case:
     now: datetime
     #: Whether each visit that the text gives up is held, with its own call: no other is asked for.
     visits_held: bool = False
+    #: Whether it joined an item about danger: whoever has that reads what nobody understood.
+    with_danger: bool = False
     known: Known = field(default_factory=Known, repr=False)
     #: Which steps to nudge once this is committed.
     nudges: set[tuple[str, str]] = field(default_factory=set)
@@ -369,6 +355,7 @@ class Case:
     def open(self, *wanted: WantedFollowUp) -> None:
         """Put items before a person: for everybody on the number, or for the number itself."""
         opened: list[UUID] = []
+        wanted = tuple(one for one in wanted if not self._is_seen(one))
         if self.patient is not None:
             opened = self._open(self.patient.id, wanted)
         elif self.people:
@@ -382,6 +369,10 @@ class Case:
         more = [each for each in opened if each not in known] if len(self.people) > 1 else []
         if more:
             self.inbound.other_follow_ups = [*self.inbound.other_follow_ups, *more]
+
+    def _is_seen(self, one: WantedFollowUp) -> bool:
+        unclear = one.reason == FollowUpReason.UNCLEAR_REPLY and one.severity not in _PROMISED
+        return self.with_danger and unclear
 
     def _open(self, person_id: UUID | None, wanted: Sequence[WantedFollowUp]) -> list[UUID]:
         return open_follow_ups(
@@ -427,7 +418,7 @@ class Case:
 
         Once for what is written in one go: the few answers an hour are kept for what needs them.
         """
-        if self.file.attended().is_staffed(self.now):
+        if self.with_danger or self.file.attended().is_staffed(self.now):
             return
         if not self.answered_with("after_hours_ack", within=_IN_ONE_GO):
             self.answer("after_hours_ack")

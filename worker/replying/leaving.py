@@ -99,13 +99,17 @@ def helped(case: Case) -> None:
     So does what nobody answers: of a number that stopped, or that was just answered several times.
     """
     wanted = case.read_as(bound=False)
-    # Whether the carrier answers a number that it may block, nobody knows.
-    answered = not case.closed_to_answers
-    if not _carrier_answers(case, "HELP"):
-        answered = case.answer("help")
-    if not answered:
+    if not answered_help(case):
         wanted = wanted or (_unanswered_help(case),)
     case.open(*wanted)
+
+
+def answered_help(case: Case) -> bool:
+    """Answer HELP, unless the carrier does; say whether anybody does."""
+    if _carrier_answers(case, "HELP"):
+        # Whether the carrier answers a number that it may block, nobody knows.
+        return not case.closed_to_answers
+    return case.answer("help")
 
 
 def _unanswered_help(case: Case) -> WantedFollowUp:

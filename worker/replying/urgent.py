@@ -7,16 +7,21 @@ sentence and lets the reply go at once (`records.pages.tell_of_team`).
 
 from collections.abc import Callable
 from datetime import timedelta
+from uuid import UUID
 
 from messages.reading import ABUSE
-from messages.replies import Intent, goes_on
-from records import conversation, pages
+from messages.replies import Intent, goes_on, may_leave
+from records import arrivals, conversation, followups, inbox, pages, patients
+from records.arrivals import Teller
 from schedules import ladder
+from schedules.followups import SAFETY_CAUSE, WantedFollowUp
 from schedules.staffing import Severity
 from worker import resting
 from worker.logs import get_logger
+from worker.opening import open_follow_ups
 from worker.replying import stopping
 from worker.replying.case import SAFETY, Case
+from worker.replying.leaving import answered_help
 from worker.replying.prompted import answered_beside, hold_beside, record
 from worker.replying.unprompted import PAUSE, most_worrying, open_scale, rested_until_asked
 
@@ -62,12 +67,68 @@ def still_in_danger(case: Case) -> bool:
         return False
     if any(each.asked_at > told[1] for each in case.open_prompts):
         return False
+    asks_help = case.intents[0] is Intent.help
     row.intent, row.also = danger.value, []
     row.value = _SELF_HARM if danger is Intent.crisis else None
     row.severity, row.urgent = Severity.PAGE_NOW.value, True
     row.prompt_message_id, row.ambiguous = None, False
     safety(case)
+    if asks_help:
+        answered_help(case)
     return True
+
+
+def join_danger(case: Case) -> None:
+    """Put what a number writes under an answer to danger before whoever has the item; page nobody.
+
+    "I called 988", "that was a joke", "thanks": they read it where they are. What may end texts is
+    for them to ask about: nothing is started until somebody has.
+    """
+    if case.people and not any(patients.in_crisis(p.paused_until, case.now) for p in case.people):
+        return
+    row = case.inbound
+    asked = Teller(
+        writer=(row.clinic_id, row.from_blind),
+        patients=[each.id for each in case.people],
+        at=row.received_at,
+    )
+    [told] = arrivals.told(case.session, [asked], together=timedelta())
+    before = inbox.find(case.session, told.danger) if told.danger is not None else None
+    if before is None or before.id == row.id:
+        return
+    for item_id in filter(None, (before.follow_up_id, *before.other_follow_ups)):
+        _join(case, item_id)
+    if case.with_danger and row.opt_change is None and may_leave(case.body):
+        for person in case.people:
+            resting.hold_until_clear(case.session, person)
+
+
+def _join(case: Case, item_id: UUID) -> None:
+    item = followups.by_id(case.session, item_id)
+    if item is None or item.status == "resolved" or not item.cause.startswith(SAFETY_CAUSE):
+        return
+    # Milder than any danger, so that no clock of the item moves and nobody is paged again.
+    joins = WantedFollowUp(
+        reason=item.reason,
+        severity=Severity.NEXT_BUSINESS_DAY,
+        due_at=item.due_at,
+        cause=item.cause,
+    )
+    open_follow_ups(
+        case.session,
+        case.clinic.id,
+        item.patient_id,
+        [joins],
+        source_kind="inbound",
+        source_id=case.inbound.id,
+        now=case.now,
+    )
+    row = case.inbound
+    if row.follow_up_id is None:
+        row.follow_up_id = item.id
+    elif item.id != row.follow_up_id:
+        row.other_follow_ups = [*row.other_follow_ups, item.id]
+    case.with_danger = True
 
 
 def safety(case: Case) -> None:

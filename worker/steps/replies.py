@@ -27,8 +27,9 @@ from schedules.staffing import Severity
 from worker import unplanned
 from worker.logs import get_logger
 from worker.replying import arriving, hearing, stopping
-from worker.replying.case import Case, Known
+from worker.replying.case import Case
 from worker.replying.conversing import said_to_staff
+from worker.replying.known import Known
 from worker.replying.leaving import (
     closed_record,
     doubtful,
@@ -41,7 +42,7 @@ from worker.replying.leaving import (
 from worker.replying.prompted import PREVIOUS, answered, hold_beside
 from worker.replying.staffreply import staff_reply
 from worker.replying.unprompted import paused, unasked
-from worker.replying.urgent import alarmed, safety, still_in_danger
+from worker.replying.urgent import alarmed, join_danger, safety, still_in_danger
 from worker.services import Services
 
 _PROVED_FOR = timedelta(days=1)
@@ -190,11 +191,18 @@ def handle(case: Case) -> None:
         safety(case)
     elif case.alarmed:
         alarmed(case)
-    elif case.inbound.opt_change in stopping.STOPS:
+    elif not still_in_danger(case):
+        join_danger(case)
+        _settle(case, intents)
+
+
+def _settle(case: Case, intents: set[Intent]) -> None:
+    """Handle what tells of no danger: a stop, a start, what staff answer to a page, all else."""
+    if case.inbound.opt_change in stopping.STOPS:
         closed_record(case) if case.is_closed else stopped(case)
     elif case.started and case.intents[0] is Intent.start:
         closed_record(case) if case.is_closed else started(case)
-    elif not still_in_danger(case) and not staff_reply(case):
+    elif not staff_reply(case):
         unblocked(case)
         _converse(case, intents)
 
