@@ -6,6 +6,7 @@ such words is read so; whatever stands beside them, it is read like any other.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from messages import answers, meant_unasked, scores
 from messages.binding import APPOINTMENT, YES_NO, numeric
@@ -178,7 +179,20 @@ def _of_no_visit(heard: Heard) -> list[Hit]:
     return _told("confirm", severity=_SOON)(heard)
 
 
+def _cancelled(heard: Heard) -> list[Hit]:
+    """Give up the visit that a text of ours names: "cancel it", and no more than that word, stops.
+
+    It says nothing to a question with yes or no that is open as well.
+    """
+    language = answers.whole("cancels_it", heard)
+    of_visits = tuple(each for each in heard.prompts if each.context == APPOINTMENT)
+    asked = replace(heard, prompts=of_visits)
+    hit = answers.to_a_visit(asked, keeps=False, language=language) if language else None
+    return [hit] if hit is not None else []
+
+
 _OF_A_VISIT: tuple[_Said, ...] = (
+    _cancelled,
     _visit("keeps_as_is", keeps=True),
     _left_open,
     _visit("old_time", keeps=False),
@@ -197,6 +211,7 @@ _SAID: dict[Topic, tuple[_Said, ...]] = {
         _told("takes_now", severity=_TODAY, hint=_RISK),
     ),
     Topic.RIDE: (
+        _cancelled,
         _answer("drives_alone", "walks_home", "no_way_home", yes=False, topic=Topic.RIDE),
         _answer("rides_with", "ride_named", "ride_set", yes=True, topic=Topic.RIDE),
         # Whether a taxi will do, a clinic says.
@@ -204,6 +219,7 @@ _SAID: dict[Topic, tuple[_Said, ...]] = {
         _told("wont_drive", severity=_SOON),
     ),
     Topic.HEALTH: (
+        _cancelled,
         _no_news,
         _of_no_visit,
         _told("small_medicines", severity=_TODAY),
@@ -246,6 +262,7 @@ _SAID: dict[Topic, tuple[_Said, ...]] = {
         *_OF_A_VISIT,
     ),
     Topic.VISIT: _OF_A_VISIT,
+    Topic.CHANGE: (_cancelled,),
 }
 
 

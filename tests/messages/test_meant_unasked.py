@@ -253,3 +253,63 @@ def test_a_clear_stop_is_one_also_under_an_answer_to_danger(body: str) -> None:
 def test_nothing_about_a_visit_is_made_of_a_likeness_under_danger(body: str) -> None:
     """ "In danger now?" was asked."""
     assert _said(under(T.DANGER, body)) == (UNCLEAR, SOON, False)
+
+
+VISIT_TEXTS = (
+    (T.VISIT, ("appointment_reminder",)),
+    (T.FOOD, ("appointment_reminder",)),
+    (T.RIDE, ("yes_no", "appointment_reminder")),
+    (T.HEALTH, ("yes_no", "appointment_reminder")),
+)
+
+
+@pytest.mark.parametrize(("topic", "contexts"), VISIT_TEXTS)
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(
+            "cancel it",
+            "cancel this one",
+            "please cancel",
+            "Cancel please",
+            "cancel that",
+            "cancel my visit",
+        ),
+        *(
+            "can you cancel it?",
+            "i need to cancel it",
+            "cancélela",
+            "por favor cancele",
+            "cancelarla",
+        ),
+    ],
+)
+def test_what_is_to_be_cancelled_under_a_text_about_a_visit_is_the_visit(
+    topic: Topic, contexts: tuple[str, ...], body: str
+) -> None:
+    """It ended all texts, and nobody heard that the patient does not come."""
+    found = under(topic, body, *contexts)
+    assert _said(found) == (Intent.decline_reschedule, TODAY, False)
+    assert found.prompt_id == "appointment_reminder"
+
+
+@pytest.mark.parametrize(("topic", "contexts"), VISIT_TEXTS)
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("CANCEL", "cancelar", "cancel these texts", "cancel all texts", "please cancel my texts"),
+        *("cancel the messages", "cancelen los textos"),
+    ],
+)
+def test_who_cancels_texts_is_texted_no_more(
+    topic: Topic, contexts: tuple[str, ...], body: str
+) -> None:
+    """Care rule 17: the bare word stops, and so does whoever names the texts."""
+    assert under(topic, body, *contexts).opt_out
+
+
+@pytest.mark.parametrize("body", ["cancel my subscription", "cancel everything"])
+def test_what_may_be_all_texts_is_stopped_or_asked_about(body: str) -> None:
+    """A person asks today, or nothing goes any more."""
+    found = under(T.VISIT, body, "appointment_reminder")
+    assert found.opt_out or found.severity is TODAY

@@ -123,3 +123,18 @@ def test_a_yes_to_a_welcome_proves_the_number_and_needs_nobody(
     desk.says(words, phone=phone_of(9))
     assert desk.patient().proved_at is not None
     assert [row.severity for row in _items(desk)] == ([said] if said else [])
+
+
+def test_cancel_it_holds_the_visit_and_no_text_ends(desk: Desk) -> None:
+    """It ended all texts, and nobody heard that the patient does not come."""
+    desk.imports("2026-12-04T10:00")
+    desk.waits_until("2026-12-03 12:00")
+    desk.says("cancel it")
+    assert desk.visit().change_requested_at is not None
+    assert desk.item("change_requested").severity == "call_today"
+    assert (desk.rows(OptOut), desk.answers) == ([], ["change_ack"])
+    desk.goes_on(minutes=2)
+    desk.says("please cancel it")
+    assert desk.rows(OptOut) == []
+    desk.says("CANCEL")
+    assert len(desk.rows(OptOut)) == 1
