@@ -209,3 +209,61 @@ def test_danger_told_to_staff_pages(world: World) -> None:
     talk.delivered()
     talk.says("i dont want to live")
     assert talk.item("crisis").severity == "page_now"
+
+
+def _asked_of_health(desk: Desk) -> None:
+    desk.imports("2026-12-02T10:00")
+    desk.goes_on(minutes=1)
+    assert desk.read() == ["visit_48h"]
+
+
+def test_a_yes_or_no_is_asked_for_once_more_and_the_words_are_read(desk: Desk) -> None:
+    """They answer neither; whoever writes a plain Y or N then has answered."""
+    _asked_of_health(desk)
+    desk.says("the blue one on the shelf")
+    assert desk.answers == ["reask_yes_no"]
+    assert desk.calls() == ["unclear_reply"]
+    desk.says("banana bread")
+    assert desk.answers == ["reask_yes_no"]
+    assert desk.item("unclear_reply").times_joined == 1
+    desk.says("N")
+    assert desk.check_ins("visit_48h") == [("answered", None)]
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        *(("i want to die", "crisis_reply"), ("call me", "callback_ack"), ("who is this", None)),
+        *(("what time is it?", None), ("im not sure", None), ("STOP", None), ("thanks", None)),
+        ("i feel sick and dizzy", "high_score_ack"),
+    ],
+)
+def test_nobody_is_asked_again_who_says_something(
+    desk: Desk, words: str, answer: str | None
+) -> None:
+    """Danger, a stop, a question, a wish for a call, a symptom, and what a person reads today."""
+    _asked_of_health(desk)
+    desk.says(words)
+    assert "reask_yes_no" not in desk.answers
+    assert answer is None or any(each.startswith(answer) for each in desk.answers)
+
+
+def test_silence_after_the_second_asking_is_called_about_before_the_visit(desk: Desk) -> None:
+    """As any silence is: the words that nobody understood are no answer."""
+    _asked_of_health(desk)
+    desk.says("the blue one on the shelf")
+    desk.waits_until("2026-12-01 12:00")
+    assert {"no_answer", "unclear_reply"} <= set(desk.calls())
+
+
+def test_an_older_question_is_not_asked_again_where_another_was_asked_since(world: World) -> None:
+    """Nobody knows which of the two the words are about."""
+    desk = Desk(world)
+    desk.admits()
+    desk.has_imported_before()
+    desk.imports("2026-12-02T10:00")
+    desk.goes_on(minutes=1)
+    desk.waits_until("2026-12-01 12:00")
+    assert desk.read()[-1] != "visit_48h"
+    desk.says("the blue one on the shelf")
+    assert "reask_yes_no" not in desk.answers

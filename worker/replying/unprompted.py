@@ -6,7 +6,7 @@ Nothing is guessed: a number that is none is asked for once more, the rest is sh
 from datetime import timedelta
 from decimal import Decimal
 
-from messages.binding import lies_on, scale_of
+from messages.binding import YES_NO, lies_on, scale_of
 from messages.lexicon import lexicon
 from messages.replies import Intent, ends_texts
 from records.conversation import Prompt
@@ -73,6 +73,9 @@ def unasked(case: Case) -> None:
         # What else the text says goes to a person beside it.
         case.open(*case.read_as(bound=True))
         return
+    if _asked_yes_or_no(case):
+        case.open(*case.read_as(bound=False))
+        return
     wanted = case.read_as(bound=False)
     wanted = (*wanted, *most_worrying(case))
     if _unsettled(case):
@@ -132,6 +135,34 @@ def most_worrying(case: Case) -> tuple[WantedFollowUp, ...]:
     asked = [*fresh, *answered] if case.inbound.ambiguous else answered
     scales = [each for each in asked if lies_on(each.context, case.inbound.value or "")]
     return tuple(one for prompt in scales for one in judge_score(case, prompt))
+
+
+def _asked_yes_or_no(case: Case) -> bool:
+    """Ask once more for a yes or no where the words say neither; say whether that was asked.
+
+    They go to a person as well, as nobody knows what they say. What may be danger, a question or a
+    wish is somebody's to answer.
+    """
+    prompt = _open_yes_no(case)
+    plainly_unclear = case.intents == (Intent.unclear,) and not case.inbound.ambiguous
+    if prompt is None or not plainly_unclear or case.with_danger:
+        return False
+    if case.inbound.severity not in {None, Severity.NEXT_BUSINESS_DAY}:
+        return False
+    own = check_in_of(case, prompt)
+    if own is None or own.times_reasked or own.status == "answered":
+        return False
+    own.times_reasked += 1
+    return case.answer("reask_yes_no")
+
+
+def _open_yes_no(case: Case) -> Prompt | None:
+    """Return the one yes-or-no question that is open, if nothing was asked after it."""
+    questions = [prompt for prompt in case.open_prompts if prompt.context == YES_NO]
+    others = [prompt for prompt in case.open_prompts if prompt.context != YES_NO]
+    if len(questions) != 1 or any(each.asked_at >= questions[0].asked_at for each in others):
+        return None
+    return questions[0]
 
 
 def _ask_again(case: Case, prompt: Prompt) -> None:
