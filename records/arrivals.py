@@ -187,8 +187,8 @@ def sent_to(session: Session, writer: Writer, people: Sequence[UUID], *, most: i
 class Told:
     """What a number was told before a text of its own.
 
-    `templates` are those of our last text, asking or not, and of those of the hours before;
-    `danger` is the text of theirs that was answered about danger that no clinician has ended yet.
+    `templates` are those of our last text and of the hours before that asked nothing; `danger` is
+    the text of theirs that was answered about danger that no clinician has ended yet.
     """
 
     templates: Sequence[str] = ()
@@ -218,15 +218,15 @@ _SENT_WHEN = """m.due_at > w.at - CAST(:told AS interval) AND m.attempts > 0
 _TOLD = text(f"""
     SELECT w.nth,
         (SELECT array_agg(t.template) FROM (
-            SELECT s.template, s.submitted_at, max(s.submitted_at) OVER () AS last FROM (
-            (SELECT m.template, m.submitted_at FROM message m
+            SELECT s.*, max(s.submitted_at) OVER () AS last FROM (
+            (SELECT m.template, m.expects, m.submitted_at FROM message m
              WHERE m.patient_id = w.patient AND m.recipient_blind = w.blind AND {_SENT_WHEN})
             UNION ALL
-            (SELECT m.template, m.submitted_at FROM message m
+            (SELECT m.template, m.expects, m.submitted_at FROM message m
              WHERE m.clinic_id = w.clinic_id AND m.recipient_blind = w.blind
                AND m.inbound_id IS NOT NULL AND {_SENT_WHEN})) AS s
-         ) AS t WHERE t.submitted_at = t.last
-               OR t.submitted_at > w.at - CAST(:together AS interval)) AS templates,
+         ) AS t WHERE t.expects IS NULL AND (t.submitted_at = t.last
+               OR t.submitted_at > w.at - CAST(:together AS interval))) AS templates,
         (SELECT i.id FROM message m
             JOIN inbound i ON i.id = m.inbound_id AND i.clinic_id = m.clinic_id
             JOIN follow_up f ON f.id = i.follow_up_id AND f.clinic_id = m.clinic_id

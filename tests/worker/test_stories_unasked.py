@@ -1,5 +1,8 @@
 """Stories of what people answer to texts of ours that ask nothing."""
 
+import json
+from datetime import timedelta
+
 import pytest
 
 from records.patients import OptOut
@@ -138,3 +141,31 @@ def test_cancel_it_holds_the_visit_and_no_text_ends(desk: Desk) -> None:
     assert desk.rows(OptOut) == []
     desk.says("CANCEL")
     assert len(desk.rows(OptOut)) == 1
+
+
+def test_a_text_in_the_clinics_own_words_is_still_about_the_same(desk: Desk) -> None:
+    """What its answers mean goes by what it is for."""
+    words = {"visit_48h": {"en": "{sms_name}: visit {when}. {link} Any news? Reply Y or N."}}
+    desk.world.execute(
+        "UPDATE clinic SET settings = settings || CAST(:own AS jsonb), version = version + 1",
+        own=json.dumps({"wording": words}),
+    )
+    desk.imports("2026-12-02T10:00")
+    desk.goes_on(minutes=1)
+    assert "Any news?" in desk.words()[-1]
+    desk.says("all good")
+    [row] = desk.world.execute("SELECT value_text FROM check_in WHERE item = 'visit_48h'")
+    assert row.value_text == "decline_reschedule"
+
+
+def test_what_a_protocol_makes_a_question_of_is_answered_as_one(desk: Desk) -> None:
+    """Its own rule says what a yes asks for."""
+    _offered(desk)
+    desk.world.execute(
+        "UPDATE message SET expects = 'yes_no', answer_until = :until"
+        " WHERE template = 'followup_unbooked' AND attempts > 0",
+        until=desk.world.now + timedelta(days=1),
+    )
+    desk.says("yes")
+    answered = desk.world.execute("SELECT template FROM message WHERE answered_at IS NOT NULL")
+    assert [row.template for row in answered] == ["followup_unbooked"]

@@ -113,8 +113,9 @@ def topics_of(prompts: Iterable[Prompt], told: Told) -> frozenset[Topic]:
     """Return what our texts were about that an answer may be to: questions, and the last texts.
 
     Danger is what we answered as long as a clinician has not ended it, whatever went out since.
+    What a protocol makes a question of is answered as one.
     """
-    asked = {_topic_of(each.template) for each in prompts}
+    asked = {_topic_of(each.template) for each in prompts} - meant_unasked.SAID.keys()
     last = {_topic_of(each) for each in told.templates} & meant_unasked.SAID.keys()
     found = asked | (last - {Topic.DANGER}) | ({Topic.DANGER} if told.danger is not None else set())
     return frozenset(topic for topic in found if topic is not None)
