@@ -74,8 +74,8 @@ _PROMISED: tuple[Said, ...] = (
 
 SAID: dict[Topic, tuple[Said, ...]] = {
     Topic.DANGER: (
-        # What was done joins the item that is open; it pages nobody again.
-        told("help_came", intent=THANKS),
+        # What was done joins the item that is open, and pages nobody again; else somebody reads it.
+        told("help_came", severity=SOON),
         told("leave_me", severity=TODAY, hint=_STOP),
     ),
     Topic.WELCOME: (

@@ -190,7 +190,7 @@ def test_somebody_else_who_does_not_answer_is_no_wish_for_a_call(body: str) -> N
 )
 def test_what_was_done_under_an_answer_to_danger_pages_nobody_again(body: str) -> None:
     """It joins the open item (tests/worker/test_stories_danger.py)."""
-    assert _said(under(T.DANGER, body)) == (THANKS, None, False)
+    assert _said(under(T.DANGER, body)) == (UNCLEAR, SOON, False)
 
 
 @pytest.mark.parametrize("body", ["i called 988", "an ambulance is here", "ya llamé al 911"])

@@ -37,6 +37,7 @@ _IN_ONE_GO = timedelta(minutes=15)
 #: The earliest a text says somebody calls by.
 _LEAST_NOTICE = timedelta(minutes=PAGE_MINUTES_STAFFED)
 _PROMISED = frozenset({Severity.PAGE_NOW, Severity.CALL_TODAY})
+_JUST_READ = frozenset({FollowUpReason.UNCLEAR_REPLY, FollowUpReason.UNKNOWN_NUMBER})
 
 
 def number_id(blind: bytes) -> str:
@@ -371,8 +372,7 @@ class Case:
             self.inbound.other_follow_ups = [*self.inbound.other_follow_ups, *more]
 
     def _is_seen(self, one: WantedFollowUp) -> bool:
-        unclear = one.reason == FollowUpReason.UNCLEAR_REPLY and one.severity not in _PROMISED
-        return self.with_danger and unclear
+        return self.with_danger and one.reason in _JUST_READ and one.severity not in _PROMISED
 
     def _open(self, person_id: UUID | None, wanted: Sequence[WantedFollowUp]) -> list[UUID]:
         return open_follow_ups(
