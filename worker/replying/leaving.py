@@ -106,10 +106,10 @@ def helped(case: Case) -> None:
 
 def answered_help(case: Case) -> bool:
     """Answer HELP, unless the carrier does; say whether anybody does."""
-    if _carrier_answers(case, "HELP"):
-        # Whether the carrier answers a number that it may block, nobody knows.
-        return not case.closed_to_answers
-    return case.answer("help")
+    if not _carrier_answers(case, "HELP"):
+        return case.answer("help")
+    # Whether the carrier answers a number that it may block, nobody knows.
+    return not case.closed_to_answers
 
 
 def _unanswered_help(case: Case) -> WantedFollowUp:
