@@ -226,6 +226,11 @@ def about(session: Session, follow_up_id: UUID, *, limit: int) -> list[Inbound]:
     return list(session.scalars(newest))[::-1]
 
 
+def about_any(session: Session, follow_up_ids: Collection[UUID]) -> list[Inbound]:
+    """Return the texts that opened or joined any of these items."""
+    return list(session.scalars(select(Inbound).where(Inbound.is_about(follow_up_ids))))
+
+
 def first_after(
     session: Session,
     clinic_id: UUID,

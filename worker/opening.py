@@ -8,9 +8,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from records import disclosures, enrollments, followups, pages
+from records import disclosures, enrollments, followups, inbox, pages
 from records.base import Session, new_id
 from records.followups import FollowUp
+from records.inbox import Inbound
 from schedules.followups import (
     CHANGES_PLANS,
     SAFETY_CAUSE,
@@ -118,19 +119,49 @@ def _open(
 
 
 def end_needless(session: Session, items: Sequence[FollowUp], *, now: datetime) -> None:
-    """Resolve items that nobody has to act on any more, and say so in their story."""
+    """Resolve items that nobody has to act on any more, and say so in their story.
+
+    As with `end`, the items are locked, and one that holds a text to be read stays.
+    """
     end(session, items, outcome=NO_LONGER_NEEDED, actor=SYSTEM, now=now)
 
 
 def end(
     session: Session, items: Sequence[FollowUp], *, outcome: str, actor: str, now: datetime
 ) -> None:
-    """Resolve items, with whatever is on its way about them: nobody is to answer their pages."""
+    """Resolve items, with whatever is on its way about them: nobody is to answer their pages.
+
+    The items are locked. One that a text joined since it was last taken stays: what it was opened
+    for is gone, and somebody has yet to read the text. A text that waits for the lock finds the
+    item ended, and opens one of its own.
+    """
+    unread = _with_unread_texts(session, items)
     for item in items:
+        if item.id in unread:
+            continue
         item.status, item.outcome, item.resolved_at = "resolved", outcome, now
         item.climbs_at = None
         pages.close_of_item(session, item.id, now=now)
         followups.tell(session, item.clinic_id, item.id, at=now, actor=actor, action="resolved")
+
+
+def _with_unread_texts(session: Session, items: Sequence[FollowUp]) -> set[UUID]:
+    """Return which items a text joined, other than the one they were opened for, since taken."""
+    known = {item.id: item for item in items}
+    if not known:
+        return set()
+    return {
+        item_id
+        for text in inbox.about_any(session, list(known))
+        for item_id in known.keys() & {text.follow_up_id, *text.other_follow_ups}
+        if text.id != known[item_id].source_id and not _has_seen(known[item_id], text)
+    }
+
+
+def _has_seen(item: FollowUp, text: Inbound) -> bool:
+    """Whether an item was taken with a text in it."""
+    taken_at, joined_at = item.acknowledged_at, text.handled_at
+    return taken_at is not None and joined_at is not None and joined_at <= taken_at
 
 
 def _give_to_lead(session: Session, item_id: UUID, clinic_id: UUID, now: datetime) -> bool:

@@ -117,8 +117,10 @@ def _handle_next(
         cases = _cases(session, services, rows)
         for case in cases:
             handle(case)
+        # After the locks were waited for: who took an item before that has not seen this in it.
+        handled_at = services.now
         for row in rows:
-            row.handled_at = now
+            row.handled_at = handled_at
             row.reading_error = None
         session.flush()
         services.crashpoint("replies.before_commit")
