@@ -28,6 +28,7 @@ from web.pages import STATIC, page
 from web.proxies import ForwardedClient
 from web.sessions import COOKIE, LONGEST_SECONDS, ForgedFormError, NotSignedInError
 from web.throttle import Throttle
+from web.typed import unsaved
 from web.webhooks import OTHER_THREADS, Webhooks, store_callbacks
 from worker.logs import get_logger
 from worker.services import Services
@@ -160,6 +161,11 @@ def _add_error_pages(app: FastAPI) -> None:
 
 def _to_sign_in(request: Request, _error: Exception) -> Response:
     path = request.url.path
+    if unsaved(request):
+        item = quote(path.rpartition("/")[0])
+        return page(
+            request, "signed_out.html", {"unsaved": unsaved(request), "to": item}, status=403
+        )
     wish = f"?to={quote(path)}" if request.method == "GET" and path != "/" else ""
     return RedirectResponse(f"/sign-in{wish}", status_code=303)
 
@@ -169,7 +175,7 @@ def _forged(request: Request, _error: Exception) -> Response:
         request,
         403,
         "This form is too old",
-        "Nothing was changed. Open the page again and repeat what you did.",
+        "Nothing was changed. Open the page again and fill in its form there.",
     )
 
 
@@ -199,4 +205,5 @@ def _broken(request: Request, error: Exception) -> Response:
 
 
 def _error_page(request: Request, status: int, title: str, advice: str) -> Response:
-    return page(request, "error.html", {"title": title, "advice": advice}, status=status)
+    values = {"title": title, "advice": advice, "unsaved": unsaved(request)}
+    return page(request, "error.html", values, status=status)

@@ -40,13 +40,11 @@ from worker.services import Services
 from worker.steps import followup_actions as actions
 from worker.steps.followup_actions import (
     FollowUpActionError,
-    FollowUpJoinedError,
     FollowUpMissingError,
 )
 
 router = APIRouter(include_in_schema=False)
 
-_LONGEST_NOTE = 2000
 LISTED = 200
 SHOWN = 100
 # No text has it, and it comes before every other: an instant alone is the place right before it.
@@ -147,6 +145,12 @@ def _is_reply(row: Said) -> bool:
 @router.get("/follow-ups/{follow_up_id}", name="follow_up")
 def follow_up(request: Request, person: SignedIn, follow_up_id: UUID) -> Response:
     """Show one follow-up with the text it is about, also of an unknown number."""
+    return _item_page(request, person, follow_up_id)
+
+
+def _item_page(
+    request: Request, person: Person, follow_up_id: UUID, *, status: int = 200, **more: str
+) -> Response:
     services = services_of(request)
     with services.database.transaction() as session:
         item = worklist.follow_up(session, services.vault, follow_up_id)
@@ -166,8 +170,8 @@ def follow_up(request: Request, person: SignedIn, follow_up_id: UUID) -> Respons
     values = {"item": item, "facts": facts, "said": said, "history": history, "card": shown}
     values |= {"colleagues": _colleagues(services, person), "disclosed": disclosed}
     values |= {"later": later, "answered": answered, "told": told, "to_do": to_do}
-    values |= {"form": new_id()}
-    return show(request, person, "follow_up.html", values)
+    values |= {"form": new_id(), **more}
+    return show(request, person, "follow_up.html", values, status=status)
 
 
 def _later_texts(
@@ -229,7 +233,7 @@ def resolve(
     follow_up_id: UUID,
     outcome: Annotated[str, Form(max_length=100)] = "",
     seen: Annotated[int, Form()] = 0,
-    note: Annotated[str, Form(max_length=_LONGEST_NOTE)] = "",
+    note: Annotated[str, Form()] = "",
     to: Annotated[str, Form(max_length=100)] = "/",
 ) -> Response:
     """End a follow-up with its outcome; `seen` is how much had joined it on the page shown."""
@@ -243,17 +247,28 @@ def resolve(
             seen=seen,
         )
     except FollowUpActionError as error:
-        return refused(request, error, to)
+        return form_again(request, person, follow_up_id, "resolve", error)
     return back(request, "Ended and noted.", to)
 
 
 def refused(request: Request, error: FollowUpActionError, to: str) -> Response:
-    """Say why it was not done, on the page that the form came from, or where more is to be read."""
+    """Say why it was not done, on the page that the form came from."""
     if isinstance(error, FollowUpMissingError):
         raise HTTPException(404)
-    if isinstance(error, FollowUpJoinedError):
-        to = f"/follow-ups/{error.follow_up_id}"
     return back(request, str(error), to)
+
+
+def form_again(
+    request: Request, person: Person, follow_up_id: UUID, form: str, error: Exception | str
+) -> Response:
+    """Say why it was not done, on the item's page as it is now, with the form as it was filled in.
+
+    A redirect would lose what was typed: a note is too long for a cookie.
+    """
+    if isinstance(error, FollowUpMissingError):
+        raise HTTPException(404)
+    values = {"refused": form, "notice": str(error)}
+    return _item_page(request, person, follow_up_id, status=409, **values)
 
 
 def back(request: Request, notice: str, to: str) -> Response:
@@ -272,10 +287,12 @@ def _known_page(to: str) -> str:
     return "/"
 
 
-def show(request: Request, person: Person, template: str, values: Mapping[str, Any]) -> Response:
+def show(
+    request: Request, person: Person, template: str, values: Mapping[str, Any], *, status: int = 200
+) -> Response:
     notice = take_notice(request)
     shown = {"person": person, "zone": person.zone, "notice": notice, "actions": actions, **values}
-    return page(request, template, shown)
+    return page(request, template, shown, status=status)
 
 
 def record(

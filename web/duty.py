@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from records import harm, pages, patients
-from web.console import back, outage_of, record, refused, show
+from web.console import back, form_again, outage_of, record, refused, show
 from web.sessions import OwnForm, Person, SignedIn, services_of
 from worker.steps import followup_actions as actions
 from worker.steps.followup_actions import FollowUpActionError
@@ -48,11 +48,11 @@ def snooze(
     try:
         at = _local(until, person)
     except ValueError:
-        return back(request, "Choose until when.", to)
+        return form_again(request, person, follow_up_id, "snooze", "Choose until when.")
     try:
         actions.snooze(services_of(request), follow_up_id, until=at, actor=person.actor, seen=seen)
     except FollowUpActionError as error:
-        return refused(request, error, to)
+        return form_again(request, person, follow_up_id, "snooze", error)
     return back(request, "Put off.", to)
 
 
@@ -61,8 +61,8 @@ def note_told(
     request: Request,
     person: SignedIn,
     follow_up_id: UUID,
-    recipient: Annotated[str, Form(max_length=actions.LONGEST_RECIPIENT)] = "",
-    told: Annotated[str, Form(max_length=actions.LONGEST_TOLD)] = "",
+    recipient: Annotated[str, Form()] = "",
+    told: Annotated[str, Form()] = "",
     at: Annotated[str, Form(max_length=40)] = "",
     form: Annotated[UUID | None, Form()] = None,
 ) -> Response:
@@ -70,7 +70,6 @@ def note_told(
 
     `form` names the form as it was shown, so that a second press of its button notes nothing more.
     """
-    to = f"/follow-ups/{follow_up_id}"
     try:
         when = _local(at, person) if at else None
         actions.note_disclosure(
@@ -83,10 +82,12 @@ def note_told(
             form=form,
         )
     except ValueError:
-        return back(request, "That is no time. Leave it empty if it was told now.", to)
+        why = "That is no time. Leave it empty if it was told now."
+        return form_again(request, person, follow_up_id, "told", why)
     except FollowUpActionError as error:
-        return refused(request, error, to)
-    return back(request, "Noted. It can't be changed; add another note to correct it.", to)
+        return form_again(request, person, follow_up_id, "told", error)
+    noted = "Noted. It can't be changed; add another note to correct it."
+    return back(request, noted, f"/follow-ups/{follow_up_id}")
 
 
 def _local(text: str, person: Person) -> datetime:

@@ -20,6 +20,7 @@ from messages.formats import when
 from messages.phone import display, parse
 from web import wording
 from web.sessions import services_of
+from web.typed import typed
 
 _HERE = Path(__file__).parent
 STATIC = _HERE / "static"
@@ -61,6 +62,10 @@ def _environment() -> Environment:
 def page(
     request: Request, template: str, values: Mapping[str, Any] | None = None, *, status: int = 200
 ) -> HTMLResponse:
-    """Return a page. `now` is the patients' clock; `person` is None where nobody is signed in."""
-    shown = {"person": None, "now": services_of(request).now, "notice": "", **(values or {})}
+    """Return a page. `now` is the patients' clock; `person` is None where nobody is signed in.
+
+    `refused` names the form that the page was asked for with, where it is shown again for more.
+    """
+    shown: dict[str, Any] = {"person": None, "notice": "", "refused": "", "typed": typed(request)}
+    shown |= {"now": services_of(request).now, **(values or {})}
     return HTMLResponse(_environment().get_template(template).render(shown), status_code=status)

@@ -19,6 +19,7 @@ from records.base import Session
 from records.casework import staff_by_id
 from records.clinics import Staff
 from records.vault import VaultError
+from web.typed import keep
 from worker.services import Services
 from worker.steps.followup_actions import MAY_ACT, Actor
 
@@ -178,8 +179,9 @@ def _valid(opened: Session, staff_id: UUID, epoch: int) -> Staff | None:
 SignedIn = Annotated[Person, Depends(signed_in)]
 
 
-def own_form(request: Request, csrf: Annotated[str, Form()] = "") -> None:
-    """Let a form pass that bears the session's token. Raises ForgedFormError."""
+async def own_form(request: Request, csrf: Annotated[str, Form()] = "") -> None:
+    """Let a form pass that bears the session's token; keep what it says. Raises ForgedFormError."""
+    await keep(request)
     expected = str(request.session.get("csrf", ""))
     if not expected or not secrets.compare_digest(expected.encode(), csrf.encode()):
         raise ForgedFormError

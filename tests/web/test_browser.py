@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
 from records.clinics import Clinic
-from tests.web.house import NOW, PASSWORD, House
+from tests.web.house import NOW, House
+from tests.web.looking import shot, sign_in
 from tests.web.served import Client
 
 
@@ -84,21 +85,21 @@ def test_morning_at_the_console(
         page.on("console", lambda line: faults.append(line.text))
         page.on("requestfailed", lambda request: faults.append(request.url))
         page.on("request", lambda call: _stays_here(call.url, client.base, faults))
-        _sign_in(page, client.base, shots / f"{name}-1-sign-in.png")
+        sign_in(page, client.base, shots / f"{name}-1-sign-in.png")
         assert [item.inner_text() for item in page.locator(".items h2").all()] == [
             "May be in crisis",
             "Answered a high number",
             "Has a question",
             "A text from an unknown number",
         ]
-        _shot(page, shots / f"{name}-2-work-list.png")
+        shot(page, shots / f"{name}-2-work-list.png")
         page.get_by_role("link", name="Ana").click()
         page.get_by_role("heading", name="Conversation").wait_for()
         assert "8 today, not a great night" in page.inner_text(".talk")
         page.get_by_role("button", name="Take").click()
         assert page.get_by_role("status").inner_text() == "It is yours now."
         page.get_by_text("Resolve", exact=True).first.click()
-        _shot(page, shots / f"{name}-3-conversation.png")
+        shot(page, shots / f"{name}-3-conversation.png")
         page.get_by_label("What came of it").select_option("reached")
         page.get_by_label("Note").fill("Will come in on Friday.")
         page.locator("form.resolve button").click()
@@ -117,17 +118,17 @@ def test_the_item_of_the_night_on_a_phone(
     shots = Path(os.environ.get("AFTERCARE_SCREENSHOTS") or tmp_path)
     with browser.new_context(viewport={"width": 390, "height": 844}) as context:
         page = context.new_page()
-        _sign_in(page, client.base, shots / "night-1-sign-in.png")
+        sign_in(page, client.base, shots / "night-1-sign-in.png")
         page.goto(f"{client.base}/follow-ups/{item.id}")
-        _shot(page, shots / "night-2-item.png")
+        shot(page, shots / "night-2-item.png")
         page.get_by_text("Note what 911 was told").click()
         page.get_by_label("Told to").fill("911 dispatcher, county EMS")
         page.get_by_label("What they were told").fill("Address, last dose on Monday, alone")
-        _shot(page, shots / "night-3-note.png")
+        shot(page, shots / "night-3-note.png")
         page.get_by_role("button", name="Save the note").click()
         assert page.get_by_role("status").inner_text().startswith("Noted.")
         assert "911 dispatcher, county EMS, told by kim@clinic.test" in page.inner_text("main")
-        _shot(page, shots / "night-4-noted.png")
+        shot(page, shots / "night-4-noted.png")
 
 
 def test_somebody_who_calls_is_found_from_any_page(
@@ -138,12 +139,12 @@ def test_somebody_who_calls_is_found_from_any_page(
     for name, width in (("phone", 390), ("desk", 1280)):
         with browser.new_context(viewport={"width": width, "height": 800}) as context:
             page = context.new_page()
-            _sign_in(page, client.base, shots / f"{name}-sign-in.png")
+            sign_in(page, client.base, shots / f"{name}-sign-in.png")
             page.get_by_role("link", name="Ana").click()
             page.get_by_label("Find a patient").fill("benj")
             page.get_by_label("Find a patient").press("Enter")
             page.get_by_role("heading", name="Found for").wait_for()
-            _shot(page, shots / f"{name}-found.png")
+            shot(page, shots / f"{name}-found.png")
             page.get_by_role("link", name="Benjamín").click()
             page.get_by_role("heading", name="Conversation").wait_for()
             page.go_back()
@@ -151,30 +152,9 @@ def test_somebody_who_calls_is_found_from_any_page(
             page.get_by_label("Find a patient").fill("Zacharias")
             page.get_by_role("button", name="Find").click()
             page.get_by_text("Nobody.").wait_for()
-            _shot(page, shots / f"{name}-found-nobody.png")
+            shot(page, shots / f"{name}-found-nobody.png")
 
 
 def _stays_here(url: str, base: str, faults: list[str]) -> None:
     if not url.startswith(base):
         faults.append(f"outside: {url}")
-
-
-def _sign_in(page: Page, base: str, shot: Path) -> None:
-    page.goto(base)
-    page.screenshot(path=shot)
-    page.get_by_label("E-mail").fill("kim@clinic.test")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    page.get_by_role("heading", name="Follow-ups").wait_for()
-
-
-def _shot(page: Page, path: Path) -> None:
-    """Keep a picture, and see that nothing is wider than the screen and every field is labelled."""
-    page.screenshot(path=path, full_page=True)
-    overflow = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-    assert overflow <= 0
-    unlabelled = page.evaluate(
-        "[...document.querySelectorAll('input:not([type=hidden]), select, textarea')]"
-        ".filter(field => !field.labels.length).length"
-    )
-    assert unlabelled == 0

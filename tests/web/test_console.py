@@ -399,9 +399,9 @@ def test_resolving_without_an_outcome_is_told(house: House, console: Client, kim
     """An empty choice ends nothing and says what is missing."""
     item = house.follow_up(kim.clinic_id)
 
-    console.post(f"/follow-ups/{item.id}/resolve", data={"csrf": console.csrf()})
+    answer = console.post(f"/follow-ups/{item.id}/resolve", data={"csrf": console.csrf()})
 
-    assert "The outcome is a word such as" in console.get("/").text
+    assert "The outcome is a word such as" in answer.text
     assert house.count("follow_up", "status = 'open'") == 1
 
 

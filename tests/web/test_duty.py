@@ -56,16 +56,15 @@ def test_a_crisis_is_put_off_within_its_limit(
     """The time is the clinic's own clock, where it is ten in the morning."""
     client.post(f"/follow-ups/{item.id}/take", data=form(client))
     until = f"2026-11-23T{10 + minutes // 60:02}:{minutes % 60:02}"
-    client.post(f"/follow-ups/{item.id}/snooze", data=form(client, until=until))
-    assert said in client.get("/").text
+    answer = client.post(f"/follow-ups/{item.id}/snooze", data=form(client, until=until))
+    assert said in (answer.text or client.get("/").text)
 
 
 def test_a_page_is_put_off_by_whoever_took_it(house: House, client: Client, item: FollowUp) -> None:
     """Until somebody has it there is no button for it; put off, it can be taken again."""
     take, put_off = f"/follow-ups/{item.id}/take", f"/follow-ups/{item.id}/snooze"
     values = form(client, until="2026-11-23T10:20")
-    client.post(put_off, data=values)
-    text = client.get("/").text
+    text = client.post(put_off, data=values).text
     assert "Take it first" in text
     assert (take in text, put_off in text) == (True, False)
     client.post(take, data=values)
@@ -201,8 +200,8 @@ def test_a_note_for_the_accounting_is_whole_or_none(
 ) -> None:
     """The page says what is missing, and nothing is kept."""
     values = {"recipient": "911", "told": "address", **changed}
-    client.post(f"/follow-ups/{item.id}/told", data=form(client, **values))
-    assert said in client.get(f"/follow-ups/{item.id}").text
+    answer = client.post(f"/follow-ups/{item.id}/told", data=form(client, **values))
+    assert said in answer.text
     assert house.count("disclosure") == 0
 
 

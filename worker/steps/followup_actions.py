@@ -71,7 +71,7 @@ LONGEST_URGENT_SNOOZE = timedelta(minutes=30)
 LONGEST_SNOOZE = timedelta(days=30)
 # What was told outside is written down soon; a browser's clock may be a little ahead of ours.
 LONGEST_AGO, _CLOCKS_APART = timedelta(days=30), timedelta(minutes=5)
-LONGEST_RECIPIENT, LONGEST_TOLD = 200, 2000
+LONGEST_RECIPIENT, LONGEST_TOLD, LONGEST_NOTE = 200, 2000, 2000
 ONLY_LOOKS = "A viewer can look at follow-ups but not act on them."
 ONLY_A_CLINICIAN = "Only a clinician ends this follow-up. Hand it over."
 _REASONS_OF_SAFETY = frozenset(str(reason) for reason in SAFETY)
@@ -267,7 +267,7 @@ def resolve(
     with services.database.transaction() as session:
         _lock_patient(session, follow_up_id)
         item = _open_item(session, follow_up_id, actor)
-        note = (note or "").strip() or None
+        note = _checked_note(note)
         if item.dose_at is not None and actor.role not in MAY_DECIDE:
             raise NotAllowedError(ONLY_A_CLINICIAN)
         word = _checked_outcome(item, outcome, note, actor)
@@ -302,7 +302,7 @@ def note_disclosure(
     It can be written down after the item has ended, and is never changed: a mistake is mended by a
     further entry. The same words from one `form`, sent twice, are one entry. Raises BadActionError.
     """
-    recipient, told = recipient.strip(), told.strip()
+    recipient, told = recipient.strip(), _as_typed(told)
     # Of the words too: somebody who goes back to a form to correct them makes a further entry.
     row_id = uuid5(form, "\0".join([recipient, told, str(at or "")])) if form else new_id()
     at = at or services.now
@@ -353,6 +353,18 @@ def _end_rest(session: Session, item: FollowUp, now: datetime) -> None:
         resting.end_for_conversation(session, item.patient_id)
     elif item.reason == FollowUpReason.UNCLEAR_REPLY:
         resting.end_for_clear(session, patients.by_id(session, item.patient_id))
+
+
+def _as_typed(words: str) -> str:
+    """Count a line's end as one letter, as the form did: a browser sends it as two."""
+    return words.replace("\r\n", "\n").strip()
+
+
+def _checked_note(note: str | None) -> str | None:
+    note = _as_typed(note or "")
+    if len(note) > LONGEST_NOTE:
+        raise BadActionError(f"The note is too long: {LONGEST_NOTE} letters at most.")
+    return note or None
 
 
 def is_safety(reason: str) -> bool:
