@@ -50,7 +50,7 @@ def _form(
 def sign_in(
     request: Request,
     email: Annotated[str, Form(max_length=LONGEST_FIELD)],
-    password: Annotated[str, Form(max_length=LONGEST_FIELD)],
+    password: Annotated[str, Form()],
     to: Annotated[str, Form(max_length=LONGEST_FIELD)] = "/",
 ) -> Response:
     """Check the password and begin a session, or say no in as much time."""

@@ -12,6 +12,8 @@ from records.clinics import Clinic
 from tests.web.house import NOW, House
 from tests.web.looking import shot, sign_in
 from tests.web.served import Client
+from worker import passwords
+from worker.steps import staff
 
 
 @pytest.fixture
@@ -107,6 +109,24 @@ def test_morning_at_the_console(
         page.get_by_role("button", name="Sign out").click()
         page.get_by_role("button", name="Sign in").wait_for()
     assert faults == []
+
+
+def test_the_longest_password_can_be_typed(
+    house: House, clinic: Clinic, client: Client, browser: Browser
+) -> None:
+    """Also of letters that a browser counts as two."""
+    kim, longest = house.staff(clinic), "🐈" * passwords.LONGEST
+    staff.set_password(
+        house.services, email=kim.email, password=longest, clinic_id=None, actor="test"
+    )
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(client.base)
+        page.get_by_label("E-mail").fill(kim.email)
+        page.get_by_label("Password").focus()
+        page.keyboard.insert_text(longest)
+        page.get_by_role("button", name="Sign in").click()
+        page.get_by_role("heading", name="Follow-ups").wait_for()
 
 
 def test_the_item_of_the_night_on_a_phone(

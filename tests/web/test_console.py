@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from starlette.routing import Mount, Route
 
 from records import patients
@@ -467,6 +468,16 @@ def test_a_new_password_ends_the_session_and_opens_another(
     assert console.get("/").headers["location"] == "/sign-in"
     assert console.sign_in(kim.email, PASSWORD).status_code == 401
     assert console.sign_in(kim.email, new).status_code == 303
+
+
+def test_a_longer_password_than_can_be_set_is_a_wrong_one(
+    house: House, client: Client, kim: Staff
+) -> None:
+    """Whoever had one from before is told so, as with any other that does not fit."""
+    old = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("x" * 257)
+    execute(house, f"UPDATE staff SET password_hash = '{old}'")
+    answer = client.sign_in(kim.email, "x" * 257)
+    assert (answer.status_code, "do not fit" in answer.text) == (401, True)
 
 
 def test_conversation_reads_both_ways_in_order(house: House, console: Client, kim: Staff) -> None:

@@ -355,6 +355,17 @@ def test_a_password_is_not_changed_for_a_short_one_or_for_nobody(world: World) -
     assert world.execute("SELECT password_hash, session_epoch FROM staff") == before
 
 
+def test_what_the_sign_in_form_does_not_take_is_not_set(world: World) -> None:
+    """A password that is too long, or an address: nobody could sign in with it."""
+    with pytest.raises(RefusedError, match="at most 256 letters"):
+        _add(world, password="x" * 257)
+    with pytest.raises(RefusedError, match="no e-mail address"):
+        _add(world, email=f"{'x' * 250}@clinic.test")
+    _add(world, password="x" * 256)
+    with pytest.raises(RefusedError, match="at most 256 letters"):
+        _new_password(world, password="x" * 257)
+
+
 def test_a_sign_out_meanwhile_leaves_no_session_of_the_old_password(
     world: World, servers: Servers, database: OwnDatabase
 ) -> None:

@@ -24,6 +24,8 @@ from worker.services import Services
 _A_DAY = timedelta(days=1)
 # When an absence begins and ends.
 _Span = tuple[datetime, datetime]
+# RFC 5321; the sign-in form takes no longer one.
+_LONGEST_ADDRESS = 254
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
@@ -88,7 +90,7 @@ def add(
     Raises RefusedError for an address in use, or one or a password that can't be.
     """
     address = email.strip().lower()
-    if not _EMAIL.fullmatch(address):
+    if len(address) > _LONGEST_ADDRESS or not _EMAIL.fullmatch(address):
         raise RefusedError("That is no e-mail address. Write it as sam@clinic.example.")
     hashed = passwords.hash_password(password)
     with services.database.transaction() as session:
