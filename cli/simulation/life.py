@@ -45,6 +45,10 @@ _COLLECT_AFTER = 100_000
 _STAFF = "kim@clinic.test"
 
 
+def _goes_on() -> None:
+    """Let a run go on to its end."""
+
+
 def _nothing(_: OwnDatabase) -> None:
     """Leave the database as it is."""
 
@@ -58,9 +62,9 @@ class Plan:
     """What is to be simulated.
 
     `planted` is called with the database once the clinic is set up, `habits` with each patient
-    drawn: tests plant bugs through them; `ended` with the database as the last day left it. With
-    `until_broken` the run ends at the first broken promise. A large clinic has several sites, and
-    this is one of them.
+    drawn: tests plant bugs through them; `ended` with the database as the last day left it. What
+    `goes_on` raises before a jump ends the run; with `until_broken` the first broken promise does.
+    A large clinic has several sites, and this is one of them.
     """
 
     patients: int
@@ -75,6 +79,7 @@ class Plan:
     planted: Callable[[OwnDatabase], None] = _nothing
     habits: Callable[[Person], Person] = _as_drawn
     ended: Callable[[OwnDatabase], None] = _nothing
+    goes_on: Callable[[], None] = _goes_on
 
 
 def simulate(server: EmbeddedPostgres, plan: Plan) -> Report:
@@ -244,6 +249,7 @@ class _Run:
     def _jump_through(self, engine: Engine) -> None:
         now, on_the_hour = START, START
         while now < self._end and not (self._plan.until_broken and self._audit.broken):
+            self._plan.goes_on()
             self._clock.set(now)
             self._agenda.do(now)
             self._desk.write()

@@ -4,9 +4,10 @@ Each site has a process, a server, a database and its share of the patients. How
 depends on the clinic alone and never on the machine, so that the same seed gives the same report.
 """
 
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from multiprocessing import get_context
+from multiprocessing.synchronize import Event
 
 from cli.embedded import THROWAWAY_SETTINGS, EmbeddedPostgres
 from cli.simulation.life import GRAIN_OF_A_LARGE_CLINIC, Plan, simulate
@@ -38,11 +39,47 @@ def plans_of(plan: Plan) -> list[Plan]:
 
 
 def live_at(plans: list[Plan]) -> Report:
-    """Live each of these in a process of its own, or in this one if it is the only one."""
+    """Live each of these in a process of its own, or in this one if it is the only one.
+
+    Where one fails the others end, at their next jump, and its error is raised.
+    """
     if len(plans) == 1:
         return _live(plans[0])
-    with ProcessPoolExecutor(len(plans), mp_context=get_context("spawn")) as pool:
-        return merged(list(pool.map(_live, plans)))
+    context = get_context("spawn")
+    over = context.Event()
+    with ProcessPoolExecutor(
+        len(plans), mp_context=context, initializer=_together, initargs=(over,)
+    ) as pool:
+        lives = [pool.submit(_live_beside, plan) for plan in plans]
+        try:
+            for life in as_completed(lives):
+                life.result()
+        finally:
+            over.set()
+        return merged([life.result() for life in lives])
+
+
+class OverError(Exception):
+    """Another site failed: nobody asks any more how this one went."""
+
+
+class _Beside:
+    """What a site's process knows of the others: whether one of them failed."""
+
+    over: Event
+
+
+def _together(over: Event) -> None:
+    _Beside.over = over
+
+
+def _goes_on() -> None:
+    if _Beside.over.is_set():
+        raise OverError
+
+
+def _live_beside(plan: Plan) -> Report:
+    return _live(replace(plan, goes_on=_goes_on))
 
 
 def _live(plan: Plan) -> Report:

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -23,6 +25,7 @@ from cli.simulation.people import Person, draw
 from cli.simulation.report import Report, merged
 from cli.simulation.sites import SETTINGS, live_at, plans_of
 from schedules.clinic import read_clinic
+from tests.support.processes import wait_until
 from tests.support.services import quick_place
 
 # The steps do the work of a month here; on a machine that does much else that takes a while.
@@ -202,6 +205,27 @@ def test_two_sites_are_one_clinic(server: EmbeddedPostgres) -> None:
     assert apart.counts["patients"] == 6
     assert apart.broken == [], apart.text()
     assert apart.faults
+
+
+def _touch(path: Path, _: object) -> None:
+    path.touch()
+
+
+def _fail_beside(other: Path, _: object) -> None:
+    wait_until(other.exists, 60)
+    raise ValueError("this site failed")
+
+
+def test_a_site_that_fails_ends_the_other(tmp_path: Path) -> None:
+    """What failed is said at once, and not when the other has lived its year."""
+    begun, ended = tmp_path / "begun", tmp_path / "ended"
+    plan = Plan(patients=4, days=365, seed=3, sites=2, grain=_HOURLY)
+    lives = replace(plan, planted=partial(_touch, begun), ended=partial(_touch, ended))
+    fails = replace(plan, site=1, planted=partial(_fail_beside, begun))
+    with pytest.raises(ValueError, match="this site failed"):
+        live_at([lives, fails])
+    assert begun.exists()
+    assert not ended.exists()
 
 
 def test_how_many_sites_there_are_is_the_clinics_matter() -> None:
