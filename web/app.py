@@ -19,7 +19,7 @@ from starlette.types import Scope
 from messages import replies
 from records import migrate
 from records.callbacks import Callback
-from web import console, duty, finding, signin
+from web import board, console, duty, finding, signin
 from web.groupcommit import GroupCommit
 from web.headers import SecurityHeaders
 from web.health import Health
@@ -138,6 +138,7 @@ def _add_routes(
     app.mount("/static", _Static(directory=STATIC), name="static")
     app.include_router(signin.router)
     app.include_router(console.router)
+    app.include_router(board.router)
     app.include_router(duty.router)
     app.include_router(finding.router)
 

@@ -278,6 +278,8 @@ def back(request: Request, notice: str, to: str) -> Response:
 
 
 def _known_page(to: str) -> str:
+    if to.partition("#")[0] == "/visits":
+        return to
     prefix, _, row = to.rpartition("/")
     if prefix in {"/patients", "/follow-ups"}:
         try:

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from messages.errors import BadPhone
-from messages.formats import when
+from messages.formats import clock_in, when
 from messages.phone import display, parse
 from web import wording
 from web.sessions import services_of
@@ -34,6 +34,10 @@ def _version() -> str:
 
 def _local(at: datetime, zone: ZoneInfo, now: datetime) -> str:
     return when(at, zone, now, "en")
+
+
+def _hour(at: datetime, zone: ZoneInfo) -> str:
+    return clock_in(at, zone, "en")
 
 
 def _shown_phone(number: str) -> str:
@@ -54,7 +58,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(
-        words=wording, local=_local, shown_phone=_shown_phone, style_version=_version()
+        words=wording, local=_local, hour=_hour, shown_phone=_shown_phone, style_version=_version()
     )
     return environment
 

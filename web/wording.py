@@ -44,6 +44,19 @@ SEVERITIES: Mapping[str, str] = MappingProxyType(
         "digest": "For information",
     }
 )
+VISITS: Mapping[str, str] = MappingProxyType(
+    {
+        "booked": "Ahead",
+        "arrived": "Arrived",
+        "checked_out": "Left",
+        "fulfilled": "Took place",
+        "cancelled": "Cancelled",
+        "no_show": "Did not come",
+    }
+)
+DOSES: Mapping[str, str] = MappingProxyType(
+    {"given": "Dose given", "partial": "Part of the dose given", "not_given": "No dose given"}
+)
 FOLLOW_UP_STATUSES: Mapping[str, str] = MappingProxyType(
     {"open": "Open", "acknowledged": "Taken", "resolved": "Ended"}
 )

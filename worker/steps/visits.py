@@ -181,18 +181,21 @@ def record_event(
     actor: str,
     at: datetime | None = None,
     dose: Dose | None = None,
+    seen: str | None = None,
 ) -> RecordedEvent:
     """Record what happened at the clinic; the plan follows at the next tick.
 
     `booked` says that a visit stands as planned, also after its patient asked for another time.
-    `at` is now unless given. `dose` belongs to a dosing visit's check-out. Raises RefusedError for
-    what can't have happened.
+    `at` is now unless given. `dose` belongs to a dosing visit's check-out. `seen` is the status on
+    the page of whoever records this: over another one nothing is recorded unseen. Raises
+    RefusedError for what can't have happened.
     """
     now = services.now
     if at is not None and at > now + _CLOCK_SLACK:
         raise RefusedError("That time lies in the future. An event is told when it has happened.")
     with services.database.transaction() as session:
         visit = _locked(session, appointment_id)
+        _check_seen(visit, kind, dose, seen)
         _check_dose(visit, kind, dose)
         _check_end(visit, kind)
         session.add(
@@ -229,6 +232,14 @@ def _locked(session: Session, appointment_id: UUID) -> Appointment:
     if visit is None:
         raise RefusedError("There is no such visit.")
     return visit
+
+
+def _check_seen(visit: Appointment, kind: VisitStatus, dose: Dose | None, seen: str | None) -> None:
+    """Refuse what is said of a visit that is not as it was shown; twice the same is no harm."""
+    same = visit.status == kind and (dose is None or visit.dose == dose)
+    if seen not in {None, visit.status} and not same:
+        status = visit.status.replace("_", " ")
+        raise RefusedError(f"This visit is {status} by now. Look at it again; nothing was changed.")
 
 
 def _check_dose(visit: Appointment, kind: VisitStatus, dose: Dose | None) -> None:
