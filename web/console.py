@@ -19,6 +19,7 @@ from records import (
     casework,
     clinics,
     disclosures,
+    firststeps,
     inbox,
     outages,
     pages,
@@ -33,6 +34,7 @@ from records.patients import Patient
 from records.worklist import ListedFollowUp, ListedReply
 from schedules.followups import FollowUpReason
 from web import cards, wording
+from web.firststeps import Step, steps
 from web.pages import page
 from web.sessions import OwnForm, Person, SignedIn, keep_notice, services_of, take_notice
 from worker import reasons
@@ -62,9 +64,18 @@ def work_list(request: Request, person: SignedIn) -> Response:
         facts = casework.sources(session, items)
         counts = casework.open_follow_ups_by_severity(session, person.clinic_id)
         down = outage_of(session, person.clinic_id, services)
+        first_steps = _first_steps(session, person)
     values = {"items": items, "facts": facts, "counts": counts, "total": sum(counts.values())}
     values |= {"outage": down, "colleagues": _colleagues(services, person)}
+    values |= {"first_steps": first_steps}
     return show(request, person, "worklist.html", values)
+
+
+def _first_steps(session: Session, person: Person) -> list[Step]:
+    """Return what a new clinic has to do yet, for whoever may do it."""
+    file = clinics.by_id(session, person.clinic_id).file
+    done = firststeps.progress(session, person.clinic_id)
+    return steps(file, done) if person.may_act else []
 
 
 def outage_of(session: Session, clinic_id: UUID, services: Services) -> str | None:
