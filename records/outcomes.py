@@ -264,6 +264,7 @@ class UnknownAttempt:
     latest_at: datetime
     policy: str | None
     sender_id: UUID
+    patient_id: UUID | None
     recipient: bytes = field(repr=False)
     body: bytes = field(repr=False)
 
@@ -280,7 +281,8 @@ _TAKE_UNKNOWN = text("""
             ORDER BY next_look_at LIMIT :limit FOR UPDATE SKIP LOCKED)
         RETURNING t.message_id, t.clinic_id, t.number, t.looks, t.intent_at
     )
-    SELECT taken.*, m.submitted_at, m.latest_at, m.policy, m.sender_id, m.recipient, m.body,
+    SELECT taken.*, m.submitted_at, m.latest_at, m.policy, m.sender_id, m.patient_id,
+           m.recipient, m.body,
            (SELECT count(*) FROM attempt o WHERE o.message_id = taken.message_id
             AND o.outcome IN ('unknown', 'absent')) AS maybe_sent
     FROM taken JOIN message m ON m.id = taken.message_id AND m.clinic_id = taken.clinic_id

@@ -31,6 +31,7 @@ class PendingReceipt:
     message_id: UUID | None
     clinic_id: UUID | None
     sender_id: UUID | None
+    patient_id: UUID | None
     message_status: str | None
     message_reason: str | None
     message_sid: str | None
@@ -55,7 +56,7 @@ _PENDING = text("""
         ORDER BY received_at, id LIMIT :limit FOR UPDATE SKIP LOCKED
     )
     SELECT r.id, r.sid, r.status, r.error_code, r.attempt, m.id AS message_id, m.clinic_id,
-           m.sender_id,
+           m.sender_id, m.patient_id,
            m.status AS message_status, m.reason AS message_reason, m.sid AS message_sid,
            m.attempts, m.latest_at,
            m.sid IS NULL AND COALESCE(

@@ -68,6 +68,8 @@ class DueMessage:
     appointment_revision: int | None
     appointment_details: bytes | None = field(repr=False)
     question_answered: bool
+    # It went once, came back, and the plan has not looked since whether it is wanted still.
+    plan_asked: bool
     busy: bool
 
 
@@ -83,10 +85,13 @@ _DUE = """
            p.safe_from, p.safe_until, p.purposes, o.reason AS opt_out,
            m.appointment_id, a.starts_at, a.modality, a.route, a.status AS appointment_status,
            a.revision AS appointment_revision, a.details AS appointment_details,
-           COALESCE(m.nudge_for IS NOT NULL AND (
+           m.answered_at IS NOT NULL OR COALESCE(m.nudge_for IS NOT NULL AND (
                SELECT bool_or(q.answered_at IS NOT NULL) FROM message q
                WHERE q.enrollment_id = m.enrollment_id AND q.step = m.nudge_for
                  AND q.occurrence = m.occurrence), false) AS question_answered,
+           m.attempts > 0 AND EXISTS (
+               SELECT 1 FROM enrollment e WHERE e.patient_id = m.patient_id
+               AND e.plan_requested_at IS NOT NULL) AS plan_asked,
            EXISTS (SELECT 1 FROM attempt t WHERE t.recipient_blind = p.phone_blind
                    AND t.clinic_id = m.clinic_id AND t.closed_at IS NULL AND t.exclusive) AS busy
     FROM message m

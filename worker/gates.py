@@ -127,6 +127,8 @@ def _not_now(due: DueMessage, clinic: ClinicFile, now: datetime) -> Verdict | No
         if opens is None:
             return End(status="expired", reason=SkipReason.NO_ALLOWED_MINUTE)
         return Wait(until=opens, reason="outside_window")
+    if due.plan_asked:
+        return Wait(until=now + _BUSY_WAIT, reason="plan_first")
     if due.busy:
         return Wait(until=now + _BUSY_WAIT, reason="recipient_busy")
     return None

@@ -25,6 +25,7 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
         "outside_window": "Waits for the hours in which the patient may be texted.",
         "recipient_busy": "Waits until an earlier text to this number is settled.",
         "welcome_first": "Waits until the welcome has gone: nothing comes before it.",
+        "plan_first": "It came back: it waits until the plan has looked at it again.",
         "carrier_not_asked": "Overdue: it waits until the carrier says whether it went before.",
         "claim_ran_out": "A worker that held it is gone. Nothing was sent; it is planned again.",
         "worker_lost": "The worker was gone before the carrier answered. It may have been sent.",

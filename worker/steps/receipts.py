@@ -11,7 +11,7 @@ from itertools import groupby
 
 from messages.errorcodes import ErrorClass, classify
 from messages.status import MessageStatus, advance, from_carrier
-from records import outages, outcomes, receipts
+from records import enrollments, outages, outcomes, receipts
 from records.base import Session, refuses
 from records.outcomes import AcceptedRow
 from records.receipts import Advance, PendingReceipt
@@ -88,6 +88,7 @@ def _apply_together(services: Services, limit: int, taken: list[PendingReceipt])
             if (change := _advance(list(group), now)) is not None
         ]
         receipts.advance(session, advances, now=now)
+        _plan_anew(session, pending, advances)
         _note_arrivals(session, pending, now=now)
         receipts.applied(session, pending, now=now)
         _remember_numbers(session, pending, now=now)
@@ -95,6 +96,15 @@ def _apply_together(services: Services, limit: int, taken: list[PendingReceipt])
         services.crashpoint("receipts.before_commit")
     services.crashpoint("receipts.after_commit")
     return len(pending)
+
+
+def _plan_anew(
+    session: Session, pending: Sequence[PendingReceipt], advances: Sequence[Advance]
+) -> None:
+    """Have the plan look at what is tried again: it was history, and may be wanted no more."""
+    back = {each.message_id for each in advances if each.status == MessageStatus.planned.value}
+    people = {each.patient_id for each in pending if each.message_id in back and each.patient_id}
+    enrollments.request_plan_of_patients(session, people)
 
 
 def _note_arrivals(session: Session, pending: Sequence[PendingReceipt], *, now: datetime) -> None:

@@ -143,6 +143,9 @@ def _settle(
             now=now,
             next_at=now if again else None,
         )
+        if again and attempt.patient_id is not None:
+            # Meanwhile it was history for the plan, which may want it no more.
+            enrollments.request_plan_of_patient(session, attempt.patient_id)
         return "planned_again" if again else "unresolved"
 
 
