@@ -129,6 +129,16 @@ def last_open(
     return _settle(window, zones, start, _hop_back, lambda instant: instant >= end)
 
 
+def next_close(window: SendWindow, zones: Iterable[ZoneInfo], at: datetime) -> datetime | None:
+    """Give the instant (UTC) at which a window that is open at `at` closes in the first zone.
+
+    None for one that is open the whole day.
+    """
+    if window.opens == window.closes:
+        return None
+    return min(_closing(window, zone, at.astimezone(UTC)) for zone in zones)
+
+
 def candidate_zones(country: str) -> tuple[ZoneInfo, ...]:
     """Give the zones in which a patient of this country (ISO code) with no known zone may be.
 
@@ -196,6 +206,18 @@ def _hop_back(window: SendWindow, zone: ZoneInfo, instant: datetime) -> datetime
     if last.astimezone(zone).utcoffset() == local.utcoffset():
         return last
     return _change(zone, last, instant) - MINUTE
+
+
+def _closing(window: SendWindow, zone: ZoneInfo, instant: datetime) -> datetime:
+    local = instant.astimezone(zone)
+    day = local.date() + DAY if window.closes == MIDNIGHT else local.date()
+    closing = instant + (datetime.combine(day, window.closes) - local.replace(tzinfo=None))
+    if closing.astimezone(zone).utcoffset() == local.utcoffset():
+        return closing
+    # The clocks change before: that closes the window, or we look again with the new offset.
+    change = _change(zone, instant, closing)
+    held = window.holds(change.astimezone(zone).time())
+    return _closing(window, zone, change) if held else change
 
 
 def _change(zone: ZoneInfo, before: datetime, after: datetime) -> datetime:

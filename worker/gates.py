@@ -17,7 +17,14 @@ from schedules.caps import weekly_cap, within_week
 from schedules.clinic import ClinicFile
 from schedules.gates import NOT_NUMBERS, WELCOME, invites, rests
 from schedules.reasons import CancelReason, SkipReason
-from schedules.windows import SendWindow, candidate_zones, is_open, narrowed, next_open
+from schedules.windows import (
+    SendWindow,
+    candidate_zones,
+    is_open,
+    narrowed,
+    next_close,
+    next_open,
+)
 
 # Started texts from this priority on count towards the caps; notices (10) do not (care rule 8).
 COUNTED_FROM = 20
@@ -117,11 +124,23 @@ def _visit_changed(due: DueMessage) -> End | None:
     return None
 
 
-def _not_now(due: DueMessage, clinic: ClinicFile, now: datetime) -> Verdict | None:
+def carrier_until(due: DueMessage, clinic: ClinicFile, *, now: datetime) -> datetime:
+    """Return until when the carrier may hold what goes now: no queue of its delivers at night."""
+    if due.kind != "started":
+        return due.latest_at
+    closes = next_close(_window(due, clinic), zones_of(due.patient_zone), now)
+    return min(due.latest_at, closes) if closes else due.latest_at
+
+
+def _window(due: DueMessage, clinic: ClinicFile) -> SendWindow:
     safe = None
     if due.safe_from is not None and due.safe_until is not None:
         safe = SendWindow(opens=due.safe_from, closes=due.safe_until)
-    window, zones = narrowed(clinic.window(), safe), zones_of(due.patient_zone)
+    return narrowed(clinic.window(), safe)
+
+
+def _not_now(due: DueMessage, clinic: ClinicFile, now: datetime) -> Verdict | None:
+    window, zones = _window(due, clinic), zones_of(due.patient_zone)
     if not is_open(window, zones, now):
         opens = next_open(window, zones, now, until=due.latest_at)
         if opens is None:

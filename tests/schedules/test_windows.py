@@ -14,6 +14,7 @@ from schedules.windows import (
     first_instant,
     is_open,
     last_open,
+    next_close,
     next_open,
 )
 
@@ -130,6 +131,33 @@ def test_last_open_is_the_last_minute_a_wall_clock_would_allow(window, place):
     found = last_open(window, [zone], at)
     walked = walk(window, [zone], at, -MINUTE)
     assert found == walked or (walked is None and found < at - timedelta(days=2))
+
+
+@settings(max_examples=250, deadline=None)
+@given(window=windows(), place=places())
+@example(
+    window=SendWindow(opens=time(1, 30), closes=time(20)),
+    place=(NEW_YORK, datetime(2026, 11, 1, 5, 45, tzinfo=UTC)),
+)
+@example(
+    window=SendWindow(opens=time(9), closes=time(0)),
+    place=(ZoneInfo("Pacific/Apia"), datetime(2011, 12, 30, 9, tzinfo=UTC)),
+)
+def test_an_open_window_closes_at_the_first_minute_a_wall_clock_would_not_allow(window, place):
+    """Clock changes included: the hour that comes twice may end before the window opens."""
+    zone, at = place
+    if not shows(window, [zone], at):
+        return
+    minutes = (at.replace(second=0) + n * MINUTE for n in range(1, 3600))
+    closed = next((each for each in minutes if not shows(window, [zone], each)), None)
+    assert next_close(window, [zone], at) == closed
+
+
+def test_the_first_of_several_zones_to_close_ends_the_window_for_all():
+    """Nobody knows in which of them the patient is."""
+    at = datetime(2026, 11, 30, 20, tzinfo=UTC)
+    closes = next_close(DEFAULT, [HONOLULU, NEW_YORK, PHOENIX], at)
+    assert closes == datetime(2026, 12, 1, 1, tzinfo=UTC)
 
 
 @settings(max_examples=150, deadline=None)

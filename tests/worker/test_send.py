@@ -4,7 +4,8 @@ import errno
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import time, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -89,6 +90,36 @@ def test_a_text_outside_the_patients_window_waits_for_it(world: World) -> None:
     message = world.message(message_id)
     assert (message.status, message.reason) == ("planned", "outside_window")
     assert message.next_at == world.now + timedelta(hours=4)
+
+
+@pytest.mark.parametrize(
+    ("at", "patient", "useful", "holds"),
+    [
+        (10, {}, 6, 6 * 3600),
+        (19.5, {}, 13, 1800),
+        (19.999, {}, 13, 60),
+        (15, {"timezone": None}, 13, 5 * 3600),
+        (10, {"safe_from": time(9), "safe_until": time(10, 20)}, 6, 1200),
+    ],
+)
+def test_the_carrier_may_hold_a_text_until_it_is_late_or_its_hours_are_over(
+    world: World, at: float, patient: dict[str, Any], useful: int, holds: int
+) -> None:
+    """A queue of the carrier's delivers nothing at night, nor when somebody else may read it."""
+    world.advance(hours=at - 10)
+    world.due(patient=patient, latest_at=world.now + timedelta(hours=useful))
+    world.send()
+    [call] = world.gateway.calls
+    assert call.validity_seconds == holds
+
+
+def test_the_carrier_may_hold_an_answer_through_the_night(world: World) -> None:
+    """Whoever writes at night is awake."""
+    world.advance(hours=14)
+    world.safety_reply("+12125550120")
+    world.execute("UPDATE message SET latest_at = :at", at=world.now + timedelta(minutes=30))
+    world.send()
+    assert [each.validity_seconds for each in world.gateway.calls] == [1800]
 
 
 def test_a_text_in_spanish_is_rendered_in_spanish(world: World) -> None:

@@ -51,7 +51,8 @@ class Ready:
     clinic_id: UUID
     to: str = field(repr=False)
     body: str = field(repr=False)
-    latest_at: datetime
+    # Until when the carrier may hold it.
+    until: datetime
     # Set when it is so late that it may have gone before (see `worker.lookback`).
     overdue: Overdue | None
 
@@ -228,7 +229,8 @@ def _make_ready(
     if not _may_be_texted(services, to):
         verdicts.ended.append((row.id, "skipped", "not_a_trial_number"))
         return 0
-    ready = _ready(services, row, to, blind, rendered)
+    until = gates.carrier_until(row, clinic, now=now)
+    ready = _ready(services, row, to, blind, rendered, until)
     if is_overdue(row, now=now):
         ready = replace(ready, overdue=_overdue(services, row, clinic, ready))
     verdicts.ready.append(ready)
@@ -254,7 +256,9 @@ def _overdue(services: Services, row: DueMessage, clinic: ClinicFile, ready: Rea
     return Overdue(message_id=row.id, to=ready.to, bodies=bodies, since=row.due_at)
 
 
-def _ready(services: Services, row: DueMessage, to: str, blind: bytes, text: Rendered) -> Ready:
+def _ready(
+    services: Services, row: DueMessage, to: str, blind: bytes, text: Rendered, until: datetime
+) -> Ready:
     vault = services.vault
     claimed = Claimed(
         id=row.id,
@@ -270,7 +274,7 @@ def _ready(services: Services, row: DueMessage, to: str, blind: bytes, text: Ren
         clinic_id=row.clinic_id,
         to=to,
         body=text.body,
-        latest_at=row.latest_at,
+        until=until,
         overdue=None,
     )
 
@@ -417,7 +421,7 @@ def _intend(services: Services, token: UUID, group: Sequence[Ready]) -> dict[UUI
 
 def _posting(services: Services, chunk: _Chunk, row: Ready, number: int) -> Posting:
     sender = chunk.sender
-    left = int((row.latest_at - services.now).total_seconds())
+    left = int((row.until - services.now).total_seconds())
     callback = (
         f"{services.settings.public_url}/twilio/status"
         f"?message={row.claimed.id}&attempt={number}#rc=3&rp=all"
