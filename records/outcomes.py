@@ -298,8 +298,10 @@ def take_unknown(
     return [UnknownAttempt(**row) for row in rows.mappings()]
 
 
+# A look at many numbers may take longer than it is to be apart from the next one.
 _ABSENT_ONCE = text("""
-    UPDATE attempt SET looks = looks + 1
+    UPDATE attempt SET looks = looks + 1,
+        next_look_at = clock_timestamp() + make_interval(secs => :recheck)
     WHERE message_id = :id AND number = :number AND looks = :looks AND closed_at IS NULL
 """)
 
@@ -319,10 +321,10 @@ _CLOSE_UNKNOWN = text("""
 _SIDS_TAKEN = text("SELECT sid FROM attempt WHERE sid = ANY(CAST(:sids AS text[]))")
 
 
-def absent(session: Session, unknown: UnknownAttempt) -> None:
-    """Note one look that did not find the text."""
+def absent(session: Session, unknown: UnknownAttempt, *, recheck_seconds: float) -> None:
+    """Note one look that did not find the text; the next one is that much later."""
     values = {"id": unknown.message_id, "number": unknown.number, "looks": unknown.looks}
-    session.execute(_ABSENT_ONCE, values)
+    session.execute(_ABSENT_ONCE, {**values, "recheck": recheck_seconds})
 
 
 def close_unknown(

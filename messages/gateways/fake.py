@@ -96,6 +96,8 @@ class FakeGateway:
         self.account_sid = account_sid
         self.list_lag = list_lag
         self.outage = False
+        # Numbers and SIDs about which alone every question fails.
+        self.untold: set[str] = set()
         self.closed = False
         self.calls: list[OutboundText] = []
         # Phones that were called, and how calls to a number go unless they are accepted.
@@ -208,7 +210,7 @@ class FakeGateway:
 
     async def find(self, *, to: str, limit: int = 50) -> list[CarrierText]:
         """List what was sent to `to`, newest first, as far as the list shows it yet."""
-        self._ask("list messages")
+        self._ask("list messages", about=to)
         texts = [text for text in self._listed() if text.to == to and text.direction != "inbound"]
         return texts[:limit]
 
@@ -233,7 +235,7 @@ class FakeGateway:
 
     async def fetch(self, sid: str) -> CarrierText | None:
         """Return one message. A fetch by sid has no lag."""
-        self._ask("fetch a message")
+        self._ask("fetch a message", about=sid)
         return self.ledger.get(sid)
 
     async def redact(self, sid: str) -> bool:
@@ -307,6 +309,6 @@ class FakeGateway:
         now = self._clock()
         return (text for sid, text in reversed(self.ledger.items()) if self._visible_at[sid] <= now)
 
-    def _ask(self, what: str) -> None:
-        if self.outage or self.closed:
+    def _ask(self, what: str, *, about: str | None = None) -> None:
+        if self.outage or self.closed or about in self.untold:
             raise CarrierUnavailable(what, "closed" if self.closed else "outage")

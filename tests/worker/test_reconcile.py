@@ -55,6 +55,21 @@ def test_an_unknown_absent_twice_is_planned_again(world: World) -> None:
     assert len(world.gateway.created()) == 1
 
 
+def test_the_second_look_is_apart_from_the_first_however_long_that_took(world: World) -> None:
+    """A list that lags is to be given a minute, and many numbers take longer to be listed."""
+    world.gateway.script(lose_answer(creates=False))
+    world.due()
+    world.send()
+    world.execute("UPDATE attempt SET next_look_at = now()")
+    about = {"clinic_id": world.clinic_id, "recheck_seconds": 60, "limit": 10}
+    with world.database.transaction() as session:
+        [attempt] = outcomes.take_unknown(session, **about)
+    world.execute("UPDATE attempt SET next_look_at = now() - interval '1 hour'")
+    with world.database.transaction() as session:
+        outcomes.absent(session, attempt, recheck_seconds=60)
+        assert outcomes.take_unknown(session, **about) == []
+
+
 def test_an_unknown_whose_time_is_over_fails_in_front_of_a_person(world: World) -> None:
     """Never guessed: it may have been sent."""
     world.gateway.script(lose_answer(creates=False))

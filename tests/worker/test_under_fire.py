@@ -119,6 +119,33 @@ def test_a_text_the_carrier_has_forgotten_does_not_keep_others_from_being_asked_
     assert world.message(ids[1]).status == "delivered"
 
 
+def test_a_text_the_carrier_cannot_be_asked_about_keeps_no_other_from_being_asked_about(
+    world: World,
+) -> None:
+    """It stood before all others for three days, and what became of them was never known."""
+    ids = world.due(3)
+    world.send()
+    sids = [world.message(each).sid or "" for each in ids]
+    world.gateway.untold.add(sids[0])
+    for sid in sids[1:]:
+        world.gateway.report(sid, "delivered")
+    world.advance(minutes=20)
+    reconcile.fetch_silent(world.services, world.carrier)
+    receipts.run(world.services)
+    assert [world.message(each).status for each in ids] == ["accepted", "delivered", "delivered"]
+
+
+def test_a_number_the_carrier_cannot_be_asked_about_leaves_no_other_in_doubt(world: World) -> None:
+    """While a text is in doubt its recipient gets nothing else."""
+    world.gateway.script(*[lose_answer(creates=True)] * 3)
+    world.due(3)
+    world.send()
+    first = next(iter({each.to for each in world.gateway.calls}))
+    world.gateway.untold.add(first)
+    _look_twice(world)
+    assert world.statuses() == {"unknown": 1, "accepted": 2}
+
+
 def test_one_recipient_who_cannot_be_texted_does_not_stop_the_others(world: World) -> None:
     """21266 is about one number (our own, by a slip); the rest of the clinic still works."""
     own, other = "+12125550133", "+12125550134"

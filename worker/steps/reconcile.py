@@ -27,6 +27,8 @@ _SILENT_AFTER = timedelta(minutes=15)
 # How far the carrier's clock and ours may differ when a listed text is matched to an attempt.
 _CLOCK_SLACK = timedelta(seconds=60)
 _LOOKS = 2
+# So many questions in a row that fail are the carrier's trouble, and no single text's.
+_AWAY = 3
 # What is not asked about in this turn is asked about in the next.
 _FETCH_FOR_SECONDS = 20
 _CURSOR = "asked:silent"
@@ -96,11 +98,15 @@ def _list_recipients(
     """Return the carrier's list for each recipient; one it could not be asked about is left out."""
     numbers = {_recipient(services, attempt) for attempt in taken}
     listed: dict[str, list[CarrierText]] = {}
+    failed = 0
     for number in numbers:
         try:
             listed[number] = carrier.call(carrier.gateway.find(to=number))
+            failed = 0
         except (CarrierUnavailable, TimeoutError) as error:
             log.warning("carrier_not_listed", error=type(error).__name__)
+            failed += 1
+        if failed == _AWAY:
             break
     return listed
 
@@ -131,7 +137,7 @@ def _settle(
             outcomes.accept(session, [row], now=now)
             return "found"
         if attempt.looks + 1 < _LOOKS:
-            outcomes.absent(session, attempt)
+            outcomes.absent(session, attempt, recheck_seconds=file.unknown.recheck_seconds)
             return "absent_once"
         again = _may_go_again(attempt, policy, now)
         outcomes.close_unknown(
@@ -177,7 +183,24 @@ def fetch_silent(services: Services, carrier: Carrier, *, limit: int = 100) -> C
     with services.database.transaction() as session:
         after = _asked_last(session)
         waiting = receipts.silent(session, before=now - _SILENT_AFTER, after=after, limit=limit)
+    told, counts["asked"] = _fetch(carrier, waiting)
     by_clinic: dict[UUID, list[dict[str, object]]] = defaultdict(list)
+    for message, text in told:
+        by_clinic[message.clinic_id].append(_receipt(services, message, text, now))
+    with services.database.transaction() as session:
+        for rows in by_clinic.values():
+            receipts.store(session, rows)
+            counts["stored"] += len(rows)
+        progress.mark(session, _CURSOR, _place(waiting, counts["asked"], limit))
+    return counts
+
+
+def _fetch(
+    carrier: Carrier, waiting: Sequence[receipts.SilentMessage]
+) -> tuple[list[tuple[receipts.SilentMessage, CarrierText]], int]:
+    """Ask about these in turn; return what the carrier has, and how many had their turn."""
+    told: list[tuple[receipts.SilentMessage, CarrierText]] = []
+    failed = passed = 0
     started = time.monotonic()
     for message in waiting:
         if time.monotonic() - started > _FETCH_FOR_SECONDS:
@@ -185,16 +208,15 @@ def fetch_silent(services: Services, carrier: Carrier, *, limit: int = 100) -> C
         try:
             text = carrier.call(carrier.gateway.fetch(message.sid))
         except (CarrierUnavailable, TimeoutError):
-            break
-        counts["asked"] += 1
+            failed, text = failed + 1, None
+        else:
+            failed = 0
+        passed += 1
+        if failed == _AWAY:
+            return told, passed - _AWAY
         if text is not None:
-            by_clinic[message.clinic_id].append(_receipt(services, message, text, now))
-    with services.database.transaction() as session:
-        for rows in by_clinic.values():
-            receipts.store(session, rows)
-            counts["stored"] += len(rows)
-        progress.mark(session, _CURSOR, _place(waiting, counts["asked"], limit))
-    return counts
+            told.append((message, text))
+    return told, passed
 
 
 def _asked_last(session: Session) -> tuple[datetime, UUID] | None:
