@@ -363,6 +363,38 @@ def test_a_pull_that_fails_keeps_its_cursor(talk: Talk) -> None:
     assert receive.pull(services, gateway, talk.world.carrier.call) == {"stored": 1}
 
 
+def test_a_text_that_the_list_shows_hours_later_is_found(talk: Talk) -> None:
+    """Its webhook was lost, and the minutes that each pull reads again were over."""
+    talk.someone()
+    world = talk.world
+    receive.pull(world.services, world.gateway, world.carrier.call)
+    world.gateway.list_lag = timedelta(hours=2)
+    world.gateway.receive(from_number=phone_of(0), to="+12125550110", body="STOP")
+    for _ in range(3):
+        world.advance(hours=1)
+        world.execute("UPDATE progress SET at = at - interval '1 hour'")
+        receive.pull(world.services, world.gateway, world.carrier.call)
+    [row] = talk.rows(Inbound)
+    assert (row.source, row.received_at) == ("pull", world.now - timedelta(hours=3))
+    assert talk.patient().purposes == []
+
+
+def test_a_text_that_came_while_the_clock_was_wrong_is_found(talk: Talk) -> None:
+    """The cursor lay hours ahead: nothing of these hours was asked for any more."""
+    talk.someone()
+    world = talk.world
+    receive.pull(world.services, world.gateway, world.carrier.call)
+    world.advance(hours=2)
+    receive.pull(world.services, world.gateway, world.carrier.call)
+    world.advance(hours=-2)
+    world.gateway.receive(from_number=phone_of(0), to="+12125550110", body="STOP")
+    world.advance(minutes=30)
+    for _ in range(2):
+        receive.pull(world.services, world.gateway, world.carrier.call)
+        world.execute("UPDATE progress SET at = at - interval '1 hour'")
+    assert [row.source for row in talk.rows(Inbound)] == ["pull"]
+
+
 def test_a_number_whose_list_comes_late_keeps_no_other_from_being_read(talk: Talk) -> None:
     """It is asked first each time; its clinic's questions wait, and the other's do not."""
     talk.someone()

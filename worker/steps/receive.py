@@ -28,7 +28,8 @@ log = get_logger(__name__)
 
 # The pull reads this much again each time: the carrier's list lags, and SIDs make it harmless.
 _PULL_OVERLAP = timedelta(minutes=15)
-_PULL_AT_FIRST = timedelta(hours=24)
+# And this much at first and once an hour: a list may lag for hours, a clock may have been wrong.
+_PULL_WHOLE, _PULL_WHOLE_EVERY = timedelta(hours=24), 3600.0
 _PULL_PAGE = 1000
 
 
@@ -364,7 +365,10 @@ def _pull_number(
     now, name = services.now, hearing.cursor_name(services, number)
     with services.database.transaction() as session:
         kept = progress.details(session, name).get("through")
-    since = datetime.fromisoformat(kept) - _PULL_OVERLAP if kept else now - _PULL_AT_FIRST
+        whole = progress.take_turn(session, f"turn:{name}", every=_PULL_WHOLE_EVERY)
+    since = datetime.fromisoformat(kept) - _PULL_OVERLAP if kept else now
+    if whole or not kept:
+        since = min(since, now - _PULL_WHOLE)
     texts = _listed(gateway, call, number, since)
     services.crashpoint("pull.page")
     with services.database.transaction() as session:
@@ -419,5 +423,9 @@ def _pulled(services: Services, text: CarrierText, now: datetime) -> str:
         return "failed"
     if found.urgent:
         # Care rule 9: a safety text found late is paged at once, with its age.
-        log.error("urgent_text_found_late", inbound_id=str(found.id), age=(now - at).seconds)
+        log.error(
+            "urgent_text_found_late",
+            inbound_id=str(found.id),
+            age=round((now - at).total_seconds()),
+        )
     return "duplicate" if found.duplicate else "stray" if found.stray else "stored"
