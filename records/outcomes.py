@@ -3,7 +3,7 @@
 A late truth always wins: an acceptance found after the row was given up still corrects it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -149,6 +149,20 @@ def end(session: Session, rows: Sequence[EndedRow], *, now: datetime) -> None:
             "https": [row.http_status for row in rows],
         }
         session.execute(_END, {**values, "now": now})
+
+
+_REFUSALS = text("""
+    SELECT v.id, count(*) FROM unnest(CAST(:ids AS uuid[]), CAST(:codes AS int[])) AS v(id, code)
+    JOIN attempt t ON t.message_id = v.id AND t.outcome = 'refused'
+        AND t.error_code IS NOT DISTINCT FROM v.code
+    GROUP BY v.id
+""")
+
+
+def refusals(session: Session, codes: Mapping[UUID, int | None]) -> dict[UUID, int]:
+    """Return how many attempts of these messages were refused with each one's code."""
+    values = {"ids": list(codes.keys()), "codes": list(codes.values())}
+    return {row[0]: row[1] for row in session.execute(_REFUSALS, values)}
 
 
 _OPEN_BREAKER = text("""

@@ -35,7 +35,8 @@ class PendingReceipt:
     message_status: str | None
     message_reason: str | None
     message_sid: str | None
-    attempts: int | None
+    # How many attempts the carrier took, the one it speaks of among them.
+    taken: int
     latest_at: datetime | None
     came_back: bool
 
@@ -58,7 +59,8 @@ _PENDING = text("""
     SELECT r.id, r.sid, r.status, r.error_code, r.attempt, m.id AS message_id, m.clinic_id,
            m.sender_id, m.patient_id,
            m.status AS message_status, m.reason AS message_reason, m.sid AS message_sid,
-           m.attempts, m.latest_at,
+           (SELECT count(*) FROM attempt t WHERE t.message_id = m.id
+            AND (t.sid IS NOT NULL OR t.number = r.attempt)) AS taken, m.latest_at,
            m.sid IS NULL AND COALESCE(
                (SELECT t.sid = r.sid FROM attempt t
                 WHERE t.message_id = m.id AND t.number = r.attempt), false) AS came_back

@@ -1,5 +1,6 @@
 """What the machine's walks seldom reach: each of these once lost, held up or forgot something."""
 
+from dataclasses import replace
 from uuid import UUID
 
 from messages.gateways.fake import lose_answer, refuse, throttle
@@ -43,6 +44,37 @@ def test_a_throttled_try_does_not_count_as_one_that_may_have_sent(world: World) 
     assert world.message(message_id).status == "planned"
     world.send()
     assert world.message(message_id).status == "accepted"
+
+
+def test_a_throttled_try_does_not_count_as_a_refusal(world: World) -> None:
+    """21612 is final the second time it is said, and not when a 429 came before it."""
+    world.gateway.script(throttle(), refuse(21612), refuse(21612))
+    [message_id] = world.due()
+    endings = []
+    for _ in range(3):
+        world.send()
+        message = world.message(message_id)
+        endings.append((message.status, message.reason))
+        world.advance(hours=1)
+    assert endings == [
+        ("planned", "throttled"),
+        ("planned", "try_later"),
+        ("failed", "number_refused"),
+    ]
+
+
+def test_a_throttled_try_does_not_count_as_one_that_did_not_arrive(world: World) -> None:
+    """A burst of 429s went before: the handset that was off is tried again all the same."""
+    world.gateway.script(throttle(), throttle(), throttle())
+    [message_id] = world.due()
+    for _ in range(4):
+        world.send()
+        world.advance(minutes=5)
+    callback = _callback(world, world.message(message_id).sid or "", message_id, attempt=4)
+    store_callbacks(world.services, [replace(callback, status="undelivered", error_code=30008)])
+    receipts.run(world.services)
+    message = world.message(message_id)
+    assert (message.status, message.reason, message.attempts) == ("planned", "try_later", 4)
 
 
 def test_a_text_that_was_maybe_sent_three_times_goes_to_a_person(world: World) -> None:

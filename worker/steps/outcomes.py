@@ -34,10 +34,12 @@ def write(services: Services, posted: Sequence[Posted]) -> None:
     """Record what became of these calls; raises what the database raises, then nothing is kept."""
     now = services.now
     accepted = [_accepted(one) for one in posted if isinstance(one.outcome, Accepted)]
-    ended = [_ended(one, now) for one in posted if not isinstance(one.outcome, Accepted)]
+    others = [one for one in posted if not isinstance(one.outcome, Accepted)]
     services.crashpoint("send.before_outcome_commit")
     with services.database.transaction() as session:
         outcomes.accept(session, accepted, now=now)
+        before = _refused_before(session, others)
+        ended = [_ended(one, now, before.get(one.posting.message_id, 0)) for one in others]
         outcomes.end(session, ended, now=now)
         _close_breakers(session, posted, now=now)
         _note_trouble(session, posted, now=now)
@@ -59,15 +61,25 @@ def _accepted(posted: Posted) -> AcceptedRow:
     )
 
 
-def _ended(posted: Posted, now: datetime) -> EndedRow:
-    outcome, number = posted.outcome, posted.posting.number
+def _refused_before(session: Session, posted: Sequence[Posted]) -> dict[UUID, int]:
+    """Return how often these texts were refused with the same code before."""
+    codes = {
+        one.posting.message_id: one.outcome.code
+        for one in posted
+        if isinstance(one.outcome, Refused)
+    }
+    return outcomes.refusals(session, codes) if codes else {}
+
+
+def _ended(posted: Posted, now: datetime, refused_before: int) -> EndedRow:
+    outcome = posted.outcome
     if isinstance(outcome, NotProcessed):
         return _not_processed(posted, outcome, now)
     if isinstance(outcome, OutcomeUnknown):
         return _row(posted, "unknown", "unknown", outcome.reason, http=outcome.http_status)
     if isinstance(outcome, Refused):
         rule = classify(outcome.code, outcome.http_status)
-        return refused(posted, outcome, rule, hits=number, now=now)
+        return refused(posted, outcome, rule, hits=refused_before + 1, now=now)
     raise TypeError(f"no such outcome: {type(outcome).__name__}")
 
 

@@ -180,7 +180,7 @@ def _tried_again(
     """
     if status not in _NOT_ARRIVED or code is None or first.message_id is None:
         return None
-    rule, tries = classify(code), first.attempts or 1
+    rule, tries = classify(code), first.taken
     account = rule.error_class is ErrorClass.config
     if not account and not (rule.error_class is ErrorClass.transient and rule.may_retry(tries)):
         return None
