@@ -1,6 +1,7 @@
 """Receiving: stored once, read, and stopped in the same transaction, on a real database."""
 
 import threading
+import time
 from collections.abc import Coroutine
 from datetime import timedelta
 from typing import Any
@@ -9,7 +10,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from records import progress, sending
+from records import intake, patients, progress, sending
 from records.base import new_id
 from records.inbox import Inbound, StrayWebhook
 from records.outbox import Message
@@ -19,6 +20,7 @@ from tests.support.databases import OwnDatabase
 from tests.support.world import World, make_clinic, phone_of
 from tests.worker.talk import Talk, hide_column
 from worker import pulled
+from worker.endings import end_record
 from worker.steps import people, receive, replies
 
 
@@ -208,6 +210,34 @@ def test_a_closed_record_on_the_number_keeps_no_start_from_lifting(
     assert talk.receive("START").opt_change == did
     given_back = ["check_ins", "visits"] if closed else []
     assert [talk.patient(number).purposes for number in (0, 1)] == [[], given_back]
+
+
+def test_a_start_that_meets_a_death_lifts_nothing(talk: Talk) -> None:
+    """It read the stop before the record was closed, and lifted it after."""
+    [patient_id] = talk.someone()
+    talk.receive("STOP")
+    world = talk.world
+    starts = threading.Thread(target=talk.receive, args=("START",))
+    with world.database.transaction() as session:
+        person = intake.lock_patient(session, patient_id)
+        person.status, person.status_reason = "closed", patients.DECEASED
+        session.flush()
+        starts.start()
+        _waits_for_a_lock(world)
+        end_record(session, person, now=world.now)
+    starts.join(20)
+    [stop] = talk.rows(OptOut)
+    assert (stop.reason, stop.lifted_at) == (patients.DECEASED, None)
+
+
+def _waits_for_a_lock(world: World) -> None:
+    """Wait until some other transaction waits for one."""
+    for _ in range(100):
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        if world.execute(waiting)[0][0]:
+            return
+        time.sleep(0.05)
+    raise AssertionError("nobody waits")
 
 
 def test_a_start_found_late_does_not_lift_the_stop_written_after_it(talk: Talk) -> None:

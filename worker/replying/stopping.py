@@ -118,10 +118,11 @@ def start(
     now: datetime,
 ) -> str:
     """Lift a stop made by keyword, and give back what it took, health questions excepted."""
-    before = patients.opted_out(session, clinic_id=clinic_id, blind=blind)
-    if before is None:
-        return NOTHING_TO_START
+    # Whoever changes a stop meanwhile, by a death or a refusal of the carrier's, is waited for.
     speakers = _speakers(conversation.lock_patients(session, people))
+    before = patients.lock_opt_out(session, clinic_id=clinic_id, blind=blind)
+    if before is None or before.lifted_at is not None:
+        return NOTHING_TO_START
     if len(speakers) > 1 or before.reason != StopReason.KEYWORD.value:
         return START_REFUSED
     # A START found late, by the pull, was written before this STOP: it lifts nothing.
