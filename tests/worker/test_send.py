@@ -239,6 +239,20 @@ def test_an_opt_out_at_the_carrier_is_remembered_and_cancels_the_rest(world: Wor
     assert world.execute("SELECT reason FROM opt_out")[0][0] == "carrier_21610"
 
 
+def test_what_the_carrier_says_of_a_number_that_was_answered_is_not_said_of_the_next(
+    world: World,
+) -> None:
+    """The reply goes where the text came from; the patient has another number by then."""
+    patient_id, old = world.admit(), "+12125550177"
+    safety = world.safety_reply(old)
+    world.execute("UPDATE message SET patient_id = :id", id=patient_id)
+    world.gateway.always(old, refuse(21610))
+    world.send()
+    assert world.message(safety).reason == "opted_out_at_carrier"
+    stopped = world.execute("SELECT phone_blind FROM opt_out")
+    assert [bytes(row[0]) for row in stopped] == [world.vault.blind("phone", old)]
+
+
 def test_bad_credentials_open_the_breaker_and_the_rows_wait(world: World) -> None:
     """401 is about the account: rows go back, the sender rests, then one text probes."""
     world.gateway.script(*[refuse(20003, 401)] * 3)

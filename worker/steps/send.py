@@ -226,7 +226,7 @@ def _make_ready(
         log.warning("text_unfit", message_id=str(row.id), error=told)
         verdicts.ended.append((row.id, "failed", "unfit_text"))
         return 0
-    if not _may_be_texted(services, to):
+    if services.settings.mode == "trial" and to not in services.settings.trial_numbers:
         verdicts.ended.append((row.id, "skipped", "not_a_trial_number"))
         return 0
     until = gates.carrier_until(row, clinic, now=now)
@@ -282,18 +282,14 @@ def _ready(
 def _recipient(services: Services, row: DueMessage) -> tuple[str, bytes]:
     vault = services.vault
     if row.recipient is not None and row.kind != "started":
-        # An answer goes where the text came from, not where the record says today.
+        # An answer goes where the text came from, not where the record says today; and what the
+        # carrier says of that number is not said of the patient's.
         to = vault.open("message", "recipient", row.id, row.recipient)
-    elif row.patient_id is not None and row.patient_phone is not None:
-        to = vault.open("patient", "phone", row.patient_id, row.patient_phone)
-    else:
+        return to, vault.blind("phone", to)
+    if row.patient_phone is None or row.patient_phone_blind is None or row.patient_id is None:
         raise LookupError(f"message {row.id} has nobody to go to")
-    return to, row.patient_phone_blind or vault.blind("phone", to)
-
-
-def _may_be_texted(services: Services, to: str) -> bool:
-    settings = services.settings
-    return settings.mode != "trial" or to in settings.trial_numbers
+    to = vault.open("patient", "phone", row.patient_id, row.patient_phone)
+    return to, row.patient_phone_blind
 
 
 def _rendered(
