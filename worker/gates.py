@@ -66,13 +66,42 @@ Verdict = Go | End | Wait
 GO = Go()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What else bears on a due row: what the patient got lately, whose welcome has yet to go.
+
+    `texted` are the numbers that get a text in this very claim.
+    """
+
+    recent: Sequence[RecentText]
+    unwelcomed: Collection[UUID]
+    texted: Collection[bytes | None]
+
+
 def zones_of(name: str | None, country: str = "US") -> tuple[ZoneInfo, ...]:
     """Return the patient's zone, or all the country's where it is unknown."""
     return (ZoneInfo(name),) if name else candidate_zones(country)
 
 
+def judge_beside(due: DueMessage, clinic: ClinicFile, beside: Beside, *, now: datetime) -> Verdict:
+    """Return what becomes of a due row."""
+    verdict = judge(due, clinic, now=now)
+    if verdict is not GO:
+        return verdict
+    busy = None
+    if due.kind == "started" and due.patient_phone_blind in beside.texted:
+        busy = Wait(until=now + _BUSY_WAIT, reason="recipient_busy")
+    return (
+        over_cap(due, [one.at for one in beside.recent], clinic, now=now)
+        or before_welcome(due, beside.unwelcomed, now=now)
+        or beside_another(due, beside.recent, now=now)
+        or busy
+        or GO
+    )
+
+
 def judge(due: DueMessage, clinic: ClinicFile, *, now: datetime) -> Verdict:
-    """Return what becomes of a due row, the caps apart."""
+    """Return what becomes of a due row by itself."""
     if due.kind == SAFETY:
         return GO
     if due.latest_at <= now:

@@ -37,6 +37,7 @@ _SENTENCES: Mapping[str, str] = MappingProxyType(
         "number_refused": "The carrier will not text this number.",
         "text_refused": "The carrier refused what the text says.",
         "opted_out_at_carrier": "The carrier has this number as stopped.",
+        "cannot_judge": "The patient's record can't be read: nobody knows whether it may go.",
         "unfit_text": "The words could not be written, or say what a text must not say.",
         "not_a_trial_number": "Trial mode, and the number is not in the list.",
         "no_receipt": "The carrier took it and never said whether it arrived.",

@@ -350,6 +350,15 @@ def test_a_row_that_cannot_be_written_does_not_hold_the_others(world: World) -> 
     assert world.message(good).status == "accepted"
 
 
+def test_a_row_whose_patient_cannot_be_read_does_not_hold_the_others(world: World) -> None:
+    """A zone that this machine's data does not have fails that patient's texts alone."""
+    [bad] = world.due(patient={"timezone": "America/Nowhere"})
+    [good] = world.due()
+    world.send()
+    assert (world.message(bad).status, world.message(bad).reason) == ("failed", "cannot_judge")
+    assert world.message(good).status == "accepted"
+
+
 def test_the_daily_cap_is_guarded_at_the_claim(world: World) -> None:
     """Two started texts a day; the third of the day is skipped."""
     phone = "+12125550133"

@@ -13,6 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import product
 from typing import Any
 from uuid import UUID
 
@@ -169,14 +170,9 @@ def _judge_all(
     verdicts, tokens = _Verdicts(), sender.tokens
     texted: set[bytes | None] = set()
     for row in due:
-        verdict = gates.judge(row, clinic, now=now)
         recent = sent[row.patient_id] if row.patient_id else []
-        if verdict is gates.GO:
-            over = gates.over_cap(row, [one.at for one in recent], clinic, now=now)
-            first = gates.before_welcome(row, unwelcomed, now=now)
-            verdict = over or first or gates.beside_another(row, recent, now=now) or verdict
-        if verdict is gates.GO and row.kind == "started" and row.patient_phone_blind in texted:
-            verdict = gates.Wait(until=now + timedelta(seconds=5), reason="recipient_busy")
+        beside = gates.Beside(recent=recent, unwelcomed=unwelcomed, texted=texted)
+        verdict = _verdict(row, clinic, beside, now=now)
         if isinstance(verdict, gates.End):
             verdicts.ended.append((row.id, verdict.status, verdict.reason))
         elif isinstance(verdict, gates.Wait):
@@ -190,6 +186,19 @@ def _judge_all(
             tokens -= spent
             texted.add(row.patient_phone_blind)
     return verdicts
+
+
+def _verdict(
+    row: DueMessage, clinic: ClinicFile, beside: gates.Beside, *, now: datetime
+) -> gates.Verdict:
+    try:
+        return gates.judge_beside(row, clinic, beside, now=now)
+    except Exception as error:
+        if _is_the_machines(error):
+            raise
+        # A zone that this machine does not know, say: one record must not hold the clinic's texts.
+        log.exception("text_not_judged", message_id=str(row.id))
+        return gates.End(status="failed", reason="cannot_judge")
 
 
 def _sent_lately(
@@ -217,6 +226,10 @@ def _make_ready(
     try:
         to, blind = _recipient(services, row)
         rendered = _rendered(services, row, clinic, now=now, says=says)
+        until = gates.carrier_until(row, clinic, now=now)
+        ready = _ready(services, row, to, blind, rendered, until)
+        if is_overdue(row, now=now):
+            ready = replace(ready, overdue=_overdue(services, row, clinic, ready))
     except Exception as error:
         if _is_the_machines(error):
             # The step fails, and its rows stay planned.
@@ -229,10 +242,6 @@ def _make_ready(
     if services.settings.mode == "trial" and to not in services.settings.trial_numbers:
         verdicts.ended.append((row.id, "skipped", "not_a_trial_number"))
         return 0
-    until = gates.carrier_until(row, clinic, now=now)
-    ready = _ready(services, row, to, blind, rendered, until)
-    if is_overdue(row, now=now):
-        ready = replace(ready, overdue=_overdue(services, row, clinic, ready))
     verdicts.ready.append(ready)
     return rendered.segments
 
@@ -247,13 +256,12 @@ def _overdue(services: Services, row: DueMessage, clinic: ClinicFile, ready: Rea
 
     With how to stop and without: who was told when is not known of a past that was restored.
     """
-    wordings = [
-        _rendered(services, row, clinic, now=at, says=says)
-        for at in (services.now, row.due_at)
-        for says in Telling
-    ]
-    bodies = frozenset({ready.body, *(one.body for one in wordings)})
-    return Overdue(message_id=row.id, to=ready.to, bodies=bodies, since=row.due_at)
+    bodies = {ready.body}
+    for at, says in product((services.now, row.due_at), Telling):
+        # What can't be written so did not go so.
+        with contextlib.suppress(MessageError):
+            bodies.add(_rendered(services, row, clinic, now=at, says=says).body)
+    return Overdue(message_id=row.id, to=ready.to, bodies=frozenset(bodies), since=row.due_at)
 
 
 def _ready(
