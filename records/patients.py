@@ -359,9 +359,12 @@ def own_pause(person: Patient, now: datetime) -> datetime | None:
     return until if until is not None and until > now else None
 
 
+# Whoever is being planned, say, is left to the next turn: the sweep holds texts by now, and would
+# wait crosswise for who holds the patient and wants these.
 _END_HOLDS = text("""
     UPDATE patient SET status = 'active', status_reason = NULL, held_until = NULL
-    WHERE status = 'held' AND held_until <= :now AND status_reason IS DISTINCT FROM 'crisis'
+    WHERE id IN (SELECT id FROM patient WHERE status = 'held' AND held_until <= :now
+                 AND status_reason IS DISTINCT FROM 'crisis' FOR NO KEY UPDATE SKIP LOCKED)
     RETURNING id
 """)
 

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from messages.gateways.fake import lose_answer
-from records import outcomes
+from records import intake, outcomes
 from records.outcomes import AcceptedRow
 from tests.support.world import World
 from worker.steps import reconcile
@@ -116,6 +116,18 @@ def test_late_truth_corrects_a_row_that_was_given_up(world: World) -> None:
         outcomes.accept(session, [row], now=world.now)
     message = world.message(message_id)
     assert (message.status, message.final_at, message.reason) == ("accepted", None, None)
+
+
+def test_a_patient_whom_somebody_holds_keeps_the_sweep_from_nothing(world: World) -> None:
+    """It waited for them with texts in its hands that whoever holds them may want."""
+    [message_id] = world.due(patient={"status": "held", "held_until": world.now})
+    world.execute("UPDATE message SET status = 'claimed', lease_until = now() - interval '1 s'")
+    patient_id = world.message(message_id).patient_id
+    assert patient_id is not None
+    with world.database.transaction() as session:
+        intake.lock_patient(session, patient_id)
+        assert reconcile.sweep(world.services) == {"claims_returned": 1}
+    assert reconcile.sweep(world.services) == {"holds_ended": 1}
 
 
 def test_a_claim_that_ran_out_is_planned_again(world: World) -> None:
