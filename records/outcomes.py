@@ -27,6 +27,7 @@ class EndedRow:
     """An attempt ended without a text: what the attempt says and what becomes of the message.
 
     `status` is the message's new status; `next_at` says when a planned one is tried again.
+    `is_news`: a person has to learn of it, also where they were called about the text before.
     """
 
     message_id: UUID
@@ -37,6 +38,7 @@ class EndedRow:
     next_at: datetime | None = None
     error_code: int | None = None
     http_status: int | None = None
+    is_news: bool = False
 
 
 # Of a clinic `c`. A file that holds no number there may not stop the texts of others.
@@ -95,8 +97,9 @@ _END = text(f"""
     WITH v AS (
         SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:numbers AS int[]),
             CAST(:outcomes AS text[]), CAST(:statuses AS text[]), CAST(:reasons AS text[]),
-            CAST(:nexts AS timestamptz[]), CAST(:codes AS int[]), CAST(:https AS int[]))
-        AS v(id, number, outcome, status, reason, next_at, code, http)
+            CAST(:nexts AS timestamptz[]), CAST(:codes AS int[]), CAST(:https AS int[]),
+            CAST(:news AS bool[]))
+        AS v(id, number, outcome, status, reason, next_at, code, http, is_news)
     ), ended AS (
         UPDATE attempt t
         SET outcome = v.outcome, error_code = v.code, http_status = v.http,
@@ -113,6 +116,7 @@ _END = text(f"""
     SET status = v.status, reason = v.reason, error_code = v.code,
         next_at = COALESCE(v.next_at, m.next_at),
         final_at = CASE WHEN v.status IN ('failed', 'expired', 'cancelled') THEN :now END,
+        reviewed_at = CASE WHEN NOT v.is_news THEN m.reviewed_at END,
         claim_token = NULL, lease_until = NULL
     FROM v JOIN ended e ON e.message_id = v.id AND e.number = v.number
     WHERE m.id = v.id AND m.attempts = v.number AND m.status = 'submitting'
@@ -147,6 +151,7 @@ def end(session: Session, rows: Sequence[EndedRow], *, now: datetime) -> None:
             "nexts": [row.next_at for row in rows],
             "codes": [row.error_code for row in rows],
             "https": [row.http_status for row in rows],
+            "news": [row.is_news for row in rows],
         }
         session.execute(_END, {**values, "now": now})
 

@@ -83,10 +83,12 @@ _ADVANCE = text("""
         next_at = COALESCE(v.next_at, m.next_at),
         sid = CASE WHEN v.status = 'planned' THEN NULL ELSE m.sid END,
         final_at = CASE WHEN v.final THEN COALESCE(m.final_at, :now) END,
-        reviewed_at = CASE WHEN v.status = 'delivered' THEN :now ELSE m.reviewed_at END
+        reviewed_at = CASE WHEN v.status = 'delivered' THEN :now
+                           WHEN NOT v.is_news THEN m.reviewed_at END
     FROM unnest(CAST(:ids AS uuid[]), CAST(:statuses AS text[]), CAST(:reasons AS text[]),
-                CAST(:codes AS int[]), CAST(:finals AS bool[]), CAST(:nexts AS timestamptz[]))
-         AS v(id, status, reason, code, final, next_at)
+                CAST(:codes AS int[]), CAST(:finals AS bool[]), CAST(:nexts AS timestamptz[]),
+                CAST(:news AS bool[]))
+         AS v(id, status, reason, code, final, next_at, is_news)
     WHERE m.id = v.id
 """)
 
@@ -160,7 +162,10 @@ def hand_over(session: Session, receipt_id: UUID) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advance:
-    """What a message becomes by the carrier's word; `next_at` when it is planned again."""
+    """What a message becomes by the carrier's word; `next_at` when it is planned again.
+
+    `is_news`: a person has to learn of it, also where they were called about the text before.
+    """
 
     message_id: UUID
     status: str
@@ -168,6 +173,7 @@ class Advance:
     error_code: int | None
     final: bool
     next_at: datetime | None = None
+    is_news: bool = False
 
 
 def advance(session: Session, rows: Sequence[Advance], *, now: datetime) -> None:
@@ -180,6 +186,7 @@ def advance(session: Session, rows: Sequence[Advance], *, now: datetime) -> None
             "codes": [row.error_code for row in rows],
             "finals": [row.final for row in rows],
             "nexts": [row.next_at for row in rows],
+            "news": [row.is_news for row in rows],
         }
         session.execute(_ADVANCE, {**values, "now": now})
 

@@ -2,16 +2,18 @@
 
 from datetime import timedelta
 from itertools import product
+from uuid import UUID
 
 import pytest
 
 from messages.gateways.fake import lose_answer, refuse
 from records import appointments, clinics, enrollments
+from records import receipts as kept
 from schedules.clinic import ClinicFile
 from schedules.visit_events import missing_events
 from tests.support.world import World, phone_of
 from worker import facts
-from worker.steps import followups, reconcile
+from worker.steps import followups, receipts, reconcile
 
 
 @pytest.fixture
@@ -74,6 +76,45 @@ def test_a_food_text_not_proved_in_time_becomes_a_call(clinic: World) -> None:
     clinic.advance(seconds=(text.prove_by - clinic.now).total_seconds())
     followups.run(clinic.services)
     assert clinic.execute(told)[0][0] == before + 1
+
+
+def _unproved(world: World) -> UUID:
+    """Have somebody called about a food text that is not proved in time; return the text."""
+    world.book(starts_in=timedelta(days=9))
+    world.plan()
+    _due_now(world, "visit_24h_prep")
+    world.send()
+    [text] = [each for each in world.texts() if each.step == "visit_24h_prep"]
+    assert text.prove_by is not None
+    world.advance(seconds=(text.prove_by - world.now).total_seconds())
+    followups.run(world.services)
+    assert _items(world) == [("instruction_not_delivered", "call_today")]
+    return text.id
+
+
+@pytest.mark.parametrize("code", [21610, 30005])
+def test_a_number_that_can_not_be_texted_is_told_of_also_after_the_call(
+    clinic: World, code: int
+) -> None:
+    """The text was looked at before its end; no text goes any more, and nobody knew why."""
+    text_id = _unproved(clinic)
+    row = kept.row(
+        clinic.vault,
+        clinic_id=clinic.clinic_id,
+        message_id=text_id,
+        attempt=1,
+        sid=str(clinic.message(text_id).sid),
+        status="undelivered",
+        error_code=code,
+        source="push",
+        payload="{}",
+        received_at=clinic.now,
+    )
+    with clinic.database.transaction() as session:
+        kept.store(session, [row])
+    receipts.run(clinic.services)
+    followups.run(clinic.services)
+    assert ("cannot_reach", "call_today") in _items(clinic)
 
 
 def test_a_text_whose_row_asks_for_proof_too_early_is_looked_at_again(clinic: World) -> None:

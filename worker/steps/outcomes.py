@@ -6,6 +6,7 @@ for later, never posted again blindly).
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -138,7 +139,8 @@ def refused(
     reason = {ErrorClass.opt_out: "opted_out_at_carrier", ErrorClass.content: "text_refused"}.get(
         error_class, "number_refused"
     )
-    return _row(posted, "refused", "failed", reason, code=code, http=http)
+    row = _row(posted, "refused", "failed", reason, code=code, http=http)
+    return replace(row, is_news=unreachable.says_something(rule))
 
 
 def _react(session: Session, posted: Posted, outcome: Refused, *, now: datetime) -> None:

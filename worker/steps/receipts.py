@@ -168,6 +168,7 @@ def _advance(group: Sequence[PendingReceipt], now: datetime) -> Advance | None:
         reason=reason,
         error_code=code,
         final=status in _FINAL,
+        is_news=code is not None and unreachable.says_something(classify(code)),
     )
 
 
