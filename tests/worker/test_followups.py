@@ -12,6 +12,7 @@ from records import receipts as kept
 from schedules.clinic import ClinicFile
 from schedules.visit_events import missing_events
 from tests.support.world import World, phone_of
+from tests.worker.talk import Talk
 from worker import facts
 from worker.steps import followups, receipts, reconcile
 
@@ -115,6 +116,31 @@ def test_a_number_that_can_not_be_texted_is_told_of_also_after_the_call(
     receipts.run(clinic.services)
     followups.run(clinic.services)
     assert ("cannot_reach", "call_today") in _items(clinic)
+
+
+@pytest.mark.parametrize("words", ["please call me", "i want to kill myself"])
+def test_a_number_that_refuses_an_answer_is_told_of(clinic: World, words: str) -> None:
+    """The carrier blocks it though nobody stopped: all that is planned ends by it."""
+    talk = Talk(clinic)
+    talk.someone()
+    clinic.gateway.always(phone_of(0), refuse(21610))
+    talk.says(words)
+    clinic.advance(seconds=5)
+    clinic.send()
+    assert clinic.execute("SELECT reason FROM opt_out")[0][0] == "carrier_21610"
+    followups.run(clinic.services)
+    assert ("cannot_reach", "call_today") in _items(clinic)
+
+
+def test_a_stop_whose_confirmation_is_refused_is_no_number_out_of_reach(clinic: World) -> None:
+    """They stopped, and staff know: the carrier only says so too."""
+    talk = Talk(clinic)
+    talk.someone()
+    clinic.gateway.always(phone_of(0), refuse(21610))
+    talk.says("please stop texting me")
+    clinic.send()
+    followups.run(clinic.services)
+    assert "cannot_reach" not in [reason for reason, _ in _items(clinic)]
 
 
 def test_a_text_whose_row_asks_for_proof_too_early_is_looked_at_again(clinic: World) -> None:

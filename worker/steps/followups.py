@@ -211,13 +211,24 @@ def _wanted(
     if message.status == "failed" and message.reason == _OUTCOME_UNKNOWN:
         unknown = FollowUpReason.OUTCOME_UNKNOWN
         items.append(wanted(unknown, now=now, staffed=file.staffed(), about=str(message.id)))
-    if message.kind == "started" and says_something(classify(message.error_code)):
+    if says_something(classify(message.error_code)) and _is_news(session, message):
         # The number may be somebody else's by now, or the patient has blocked us at the carrier.
         unreachable = FollowUpReason.CANNOT_REACH
         items.append(wanted(unreachable, now=now, staffed=file.staffed(), about=str(patient_id)))
     if told is not None:
         items += told.not_arrived(file, now=now)
     return [*one_a_cause(items), *_not_reminded(message, file, known, now=now)]
+
+
+def _is_news(session: Session, message: Message) -> bool:
+    """Whether staff do not know that the number a text went to can't be texted.
+
+    The confirmation of a stop may be refused for that very stop.
+    """
+    if message.kind == "started" or message.recipient_blind is None:
+        return True
+    stop = patients.opted_out(session, clinic_id=message.clinic_id, blind=message.recipient_blind)
+    return stop is not None and stop.reason.startswith(patients.NOBODYS_WORD)
 
 
 def _unreadable(
