@@ -114,7 +114,9 @@ _END = text(f"""
     )
     UPDATE message m
     SET status = v.status, reason = v.reason, error_code = v.code,
-        next_at = COALESCE(v.next_at, m.next_at),
+        -- However long the carrier asks to wait, it ends once it is too late.
+        next_at = LEAST(COALESCE(v.next_at, m.next_at),
+                        CASE WHEN m.kind <> 'safety' THEN m.latest_at END),
         final_at = CASE WHEN v.status IN ('failed', 'expired', 'cancelled') THEN :now END,
         reviewed_at = CASE WHEN NOT v.is_news THEN m.reviewed_at END,
         claim_token = NULL, lease_until = NULL

@@ -17,7 +17,7 @@ from records.base import new_id
 from schedules.facts import VisitStatus
 from tests.support.world import World
 from worker.carrier import Carrier
-from worker.steps import clinics, outcomes, people, send, visits
+from worker.steps import clinics, outcomes, people, reconcile, send, visits
 
 
 def test_a_due_text_is_sent_and_accepted(world: World) -> None:
@@ -193,6 +193,24 @@ def test_a_throttled_text_goes_back_without_losing_its_place(world: World) -> No
     world.send()
     assert world.message(message_id).status == "accepted"
     assert [each.outcome for each in world.attempts(message_id)] == ["not_processed", "accepted"]
+
+
+def test_a_text_that_is_to_wait_longer_than_it_is_of_use_ends_in_time(world: World) -> None:
+    """A day's patience was asked for: it stood as planned until the next day."""
+    world.gateway.script(throttle(retry_after=86_400))
+    [message_id] = world.due()
+    world.send()
+    world.advance(hours=6)
+    reconcile.sweep(world.services)
+    assert world.message(message_id).status == "expired"
+
+
+def test_a_safety_reply_waits_a_minute_at_most_whatever_the_carrier_asks(world: World) -> None:
+    """Somebody in danger waits for it."""
+    world.gateway.script(throttle(retry_after=3600))
+    message_id = world.safety_reply("+12125550120")
+    world.send()
+    assert world.message(message_id).next_at == world.now + timedelta(minutes=1)
 
 
 def test_an_unreachable_carrier_costs_nothing_but_time(world: World) -> None:

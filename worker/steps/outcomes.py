@@ -107,10 +107,14 @@ def _row(
 
 
 def _back_off(posted: Posted, wish: float | None = None) -> timedelta:
-    """Return how long to wait after this attempt; the carrier's own wish counts more."""
-    steps = _BACK_OFF_URGENT if posted.posting.text.urgent else _BACK_OFF
-    seconds = steps[min(posted.posting.number, len(steps)) - 1]
-    return timedelta(seconds=max(seconds, wish or 0))
+    """Return how long to wait after this attempt.
+
+    The carrier's own wish counts more, but somebody in danger waits a minute at most.
+    """
+    urgent = posted.posting.text.urgent
+    steps = _BACK_OFF_URGENT if urgent else _BACK_OFF
+    seconds = max(steps[min(posted.posting.number, len(steps)) - 1], wish or 0)
+    return timedelta(seconds=min(seconds, steps[-1]) if urgent else seconds)
 
 
 def _not_processed(posted: Posted, outcome: NotProcessed, now: datetime) -> EndedRow:
