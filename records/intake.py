@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import distinct_on, insert
 from sqlalchemy.orm import Session, aliased
 
 from records import clinics, conversation, followups
-from records.appointments import Appointment
+from records.appointments import Appointment, with_ids
 from records.base import new_id
 from records.clinics import Clinic, Sender, SenderNumber, Staff, StaffAbsence
 from records.enrollments import Enrollment
@@ -152,12 +152,19 @@ def lock_visit(session: Session, appointment_id: UUID) -> Appointment | None:
     return session.scalars(mine.with_for_update(key_share=True)).first()
 
 
-_TOLD_OF_FOOD = text("""
-    SELECT EXISTS (
-        SELECT 1 FROM message
-        WHERE appointment_id = :visit AND kind = 'started' AND priority = :priority
-          AND anchor_at = :start AND attempts > 0
-          AND status NOT IN ('undelivered', 'failed', 'expired', 'cancelled', 'skipped'))
+# A food text about a start that went, or may have.
+_FOOD_WENT = """
+    SELECT 1 FROM message
+    WHERE appointment_id = {visit} AND kind = 'started' AND priority = :priority
+      AND anchor_at = {start} AND attempts > 0
+      AND status NOT IN ('undelivered', 'failed', 'expired', 'cancelled', 'skipped')
+"""
+_TOLD_OF_FOOD = text(f"SELECT EXISTS ({_FOOD_WENT.format(visit=':visit', start=':start')})")
+_ALL_TOLD_OF_FOOD = text(f"""
+    SELECT id FROM appointment v
+    WHERE clinic_id = :clinic AND kind = 'dosing' AND status = 'booked' AND starts_at > :now
+      AND EXISTS ({_FOOD_WENT.format(visit="v.id", start="v.starts_at")})
+    ORDER BY starts_at, id
 """)
 
 
@@ -165,6 +172,14 @@ def was_told_of_food(session: Session, appointment_id: UUID, start: datetime) ->
     """Return whether a food text about this start of a visit went, or may have."""
     values = {"visit": appointment_id, "start": start, "priority": Importance.FOOD.priority}
     return bool(session.execute(_TOLD_OF_FOOD, values).scalar_one())
+
+
+def all_told_of_food(session: Session, clinic_id: UUID, *, now: datetime) -> list[Appointment]:
+    """Return a clinic's booked doses ahead whose patients were told when food ends, or may be."""
+    values = {"clinic": clinic_id, "now": now, "priority": Importance.FOOD.priority}
+    ids = session.scalars(_ALL_TOLD_OF_FOOD, values).all()
+    found = with_ids(session, ids)
+    return [found[each] for each in ids]
 
 
 def newest_consents(session: Session, patient_ids: Collection[UUID]) -> dict[UUID, Consent]:

@@ -29,6 +29,7 @@ from schedules.protocol import Protocol
 from schedules.safety import clinic_safety_changes, safety_changes
 from worker import enrolling, protocols, signoff
 from worker.effects import Change as PlanChange
+from worker.intake import fasts
 from worker.intake.table import near
 from worker.refusal import RefusedError
 from worker.rendering import usual_values, words_of
@@ -89,6 +90,8 @@ class Compared:
     enforced: bool
     #: How many unsent texts a change of words reaches, by template.
     reached: Mapping[str, int]
+    #: How many patients were told a shorter fast already, and will be called.
+    told_shorter: int
     change: PlanChange
     mends: bool
     has_before: bool
@@ -123,12 +126,17 @@ def compare(services: Services, file: ClinicFile) -> Compared | None:
         known = protocols.readable(protocols.of_clinic(session, clinic.id))
         for name, number in fresh:
             known[name] = (protocols.parsed(shipped_sources()[name], name), number)
-        changes = changes_between(services.catalog, clinic.file_if_any, file)
+        before = clinic.file_if_any
+        changes = changes_between(services.catalog, before, file)
+        now = services.now
+        late = fasts.told_shorter(session, clinic.id, before, file, now=now) if before else []
+        worded = reworded(words_of(services.catalog, file), changes)
         return Compared(
             clinic_id=clinic.id,
             key=clinic.key,
             changes=changes,
-            reached=publishing.count_unsent(session, clinic.id, reworded(changes)),
+            reached=publishing.count_unsent(session, clinic.id, worded),
+            told_shorter=len(late),
             published=tuple(fresh),
             wanted=wanted_of(session, services.catalog, clinic, file),
             enforced=publishing.waits_for_clinician(session, clinic.id),
@@ -221,10 +229,21 @@ def changes_between(
     return (*differences(old, new), *_reworded(catalog, before, after))
 
 
-def reworded(changes: Sequence[Change]) -> list[str]:
-    """Name the templates whose words change."""
+#: What of a file stands in texts, and the values by which they name it.
+_NAMED_IN_TEXTS = {
+    "sms_name": frozenset({"sms_name"}),
+    "phone": frozenset({"phone"}),
+    "fasting": frozenset({"food", "liq"}),
+}
+
+
+def reworded(catalog: Catalog, changes: Sequence[Change]) -> list[str]:
+    """Name the templates that read otherwise: by their own words, or by what these name."""
     places = [change.field.split(".") for change in changes]
-    return list(dict.fromkeys(place[1] for place in places if place[0] == WORDING))
+    values = {name for place in places for name in _NAMED_IN_TEXTS.get(place[0], ())}
+    own = [place[1] for place in places if place[0] == WORDING]
+    naming = [key for key in catalog.keys() if values & catalog.variables(key)]  # noqa: SIM118
+    return list(dict.fromkeys([*own, *naming]))
 
 
 def _reworded(catalog: Catalog, before: ClinicFile | None, after: ClinicFile) -> Iterator[Change]:

@@ -325,6 +325,11 @@ def _propose(
     output.say(f"A clinician approves: aftercare clinic approve --clinic {compared.key} --by EMAIL")
 
 
+def _told_shorter(count: int) -> str:
+    """Say of how many patients a text told a fast that is too short now."""
+    return f"told a shorter fast by a text that went: {counted(count, 'patient')}; staff call each"
+
+
 _MENDS = "the settings in force can't be read, and these take their place"
 
 
@@ -333,8 +338,11 @@ def _changes_in_words(compared: Compared) -> None:
         output.result(f"  {_MENDS}")
     for change in compared.changes:
         output.result(f"  {change.field}: {_shown(change.before)} -> {_shown(change.after)}")
+    stay = "" if compared.may_move_texts else "; none moves"
     for template, count in compared.reached.items():
-        output.result(f"  {template}: {counted(count, 'unsent text')} will say it; none moves")
+        output.result(f"  {template}: {counted(count, 'unsent text')} will read otherwise{stay}")
+    if compared.told_shorter:
+        output.result(f"  {_told_shorter(compared.told_shorter)}")
     for name, number in compared.published:
         output.result(f"  protocol {name}: version {number} would be in force")
     for each in compared.safety:
@@ -350,6 +358,10 @@ def _changes_as_json(compared: Compared) -> None:
     for template, count in compared.reached.items():
         said = {"reworded": template, "unsent_texts": count}
         output.result(output.json_line({"clinic": compared.key, **said}))
+    if compared.told_shorter:
+        output.result(
+            output.json_line({"clinic": compared.key, "told_a_shorter_fast": compared.told_shorter})
+        )
     for name, number in compared.published:
         said = {"protocol": name, "version": number}
         output.result(output.json_line({"clinic": compared.key, **said}))
@@ -409,6 +421,8 @@ def _in_words(done: clinics.Applied) -> None:
         output.result(f"  {change.field}: {_shown(change.before)} -> {_shown(change.after)}")
     for name, number in done.published:
         output.result(f"  protocol {name}: version {number} is in force")
+    if done.told_shorter:
+        output.result(f"  {_told_shorter(done.told_shorter)}")
     if done.moved_texts:
         moved = counted(done.moved_texts, "unsent text goes", "unsent texts go")
         output.result(f"  {moved} from the new sender")

@@ -6,11 +6,15 @@ from functools import partial
 import pytest
 
 from messages.gateways.fake import refuse
-from records import patients
+from records import clinics, patients
 from records.patients import Patient
+from schedules.clinic import ClinicFile
 from schedules.facts import Dose, VisitStatus
+from tests.support.secondperson import approved
 from tests.support.world import World, phone_of
 from tests.worker.desk import Desk, at
+from worker import clinicfiles
+from worker.steps import clinics as clinic_files
 from worker.steps import people, visits
 from worker.steps.people import Reason
 
@@ -395,3 +399,29 @@ def test_a_longer_fast_after_the_food_text_is_called(
     if calls:
         assert desk.call_by("instruction_not_delivered") == "Wed 09 17:00"
     assert desk.read().count("visit_24h_prep") == 1
+
+
+@pytest.mark.parametrize(("hours", "calls"), [(8, ["instruction_not_delivered"]), (4, [])])
+def test_a_longer_fast_by_the_clinics_file_is_called_where_the_shorter_was_told(
+    desk: Desk, hours: int, calls: list[str]
+) -> None:
+    """P0 was told to stop at 8; the text to P1, whose dose is later, will have the new hours."""
+    desk.admits()
+    desk.imports("2026-12-10T14:00")
+    desk.imports("2026-12-11T14:00", first=2, patient="P1")
+    desk.waits_until("2026-12-09 15:00")
+    had = desk.calls()
+    with desk.world.database.transaction() as session:
+        settings = clinics.by_id(session, desk.world.clinic_id).file.to_json()
+    fasting = {**settings["fasting"], "solids_hours": hours}
+    file = approved(desk.world, ClinicFile.from_json({**settings, "fasting": fasting}))
+    compared = clinicfiles.compare(desk.world.services, file)
+    assert compared is not None
+    assert compared.told_shorter == len(calls)
+    assert compared.reached == {"visit_24h_prep": 1}
+    done = clinic_files.apply(desk.world.services, file, actor="test")
+    assert done.told_shorter == len(calls)
+    assert [one for one in desk.calls() if one not in had] == calls
+    if calls:
+        assert desk.call_by("instruction_not_delivered") == "Wed 09 17:00"
+    assert not clinic_files.apply(desk.world.services, file, actor="test").told_shorter

@@ -32,6 +32,7 @@ from worker.clinicfiles import (
     wanted_of,
 )
 from worker.counting import counted
+from worker.intake import fasts
 from worker.refusal import RefusedError
 from worker.services import Services
 from worker.signoff import MovedOnError
@@ -53,6 +54,8 @@ class Applied:
     enrolled: int
     ended: int
     mended: bool
+    #: How many patients were told a shorter fast than now holds, and are called.
+    told_shorter: int
 
     @property
     def changed(self) -> bool:
@@ -94,23 +97,21 @@ def apply(
             if not end_running:
                 _refuse_in_use(session, clinic.id, was_on, file, services.now)
             _ask_for_approval(session, services, clinic, file, seen)
-        after = file.to_json()
         if clinic is None:
-            clinic = Clinic(id=new_id(), key=file.id, settings=after, version=1)
-            session.add(clinic)
-            session.flush()
+            clinic = _create(session, file)
         published = _publish(session, clinic, file, services.now)
         changes = () if created else changes_between(services.catalog, before, file)
         moved = _apply_sender(session, clinic, file, services.now)
-        if not created and (changes or published or mended):
-            _bring_into_force(clinic, after, services.now)
         if created or changes or published or mended:
+            if not created:
+                _bring_into_force(clinic, file.to_json(), services.now)
             clinics.keep_version(session, clinic, by=actor, at=services.now, restores=restores)
             _record(session, services, clinic, actor, changes, published, mended=mended)
         if published or mended or moves_texts(changes):
             session.flush()
             enrollments.request_plan_of_clinic(session, clinic.id)
         switched = _switch_by_hand(session, clinic.id, file, was_on, services.now)
+        late = _call_who_fasts_too_short(session, clinic, before, file, services.now)
         matching.ask(session, clinic.id)
     services.crashpoint("apply.after_commit")
     switched += matching.match(services, clinic.id)
@@ -124,7 +125,19 @@ def apply(
         enrolled=switched["began"],
         ended=switched["ended"],
         mended=mended,
+        told_shorter=late,
     )
+
+
+def _call_who_fasts_too_short(
+    session: Session, clinic: Clinic, before: ClinicFile | None, file: ClinicFile, now: datetime
+) -> int:
+    """Open a call for each patient whose food text went with a shorter fast; return how many."""
+    if before is None:
+        return 0
+    late = fasts.told_shorter(session, clinic.id, before, file, now=now)
+    fasts.tell_all(session, late, file, now=now)
+    return len(late)
 
 
 def check_in_use(services: Services, file: ClinicFile) -> None:
@@ -142,6 +155,13 @@ def _check_words(file: ClinicFile) -> None:
         lexicon(file.to_json()["words"])
     except LexiconError as error:
         raise RefusedError(f"words: {error}") from error
+
+
+def _create(session: Session, file: ClinicFile) -> Clinic:
+    clinic = Clinic(id=new_id(), key=file.id, settings=file.to_json(), version=1)
+    session.add(clinic)
+    session.flush()
+    return clinic
 
 
 def _bring_into_force(clinic: Clinic, settings: dict[str, Any], now: datetime) -> None:
