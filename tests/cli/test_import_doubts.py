@@ -39,6 +39,23 @@ def test_a_day_that_can_stand_one_way_only_is_told_its_form(clinic: Path, run: R
     assert "formats: {date: MM/DD/YYYY}" in ran.err
 
 
+def test_lines_of_one_visit_or_patient_that_contradict_each_other_are_left(
+    clinic: Path, run: Run
+) -> None:
+    """The old row of a moved visit, and an old number: what was on record before stays."""
+    rows = [
+        VISITS.splitlines()[1].replace("2026-12-10", day) for day in ("2026-12-11", "2026-12-12")
+    ]
+    twice = write(clinic, "twice.csv", "\n".join([_HEAD, *rows]))
+    ran = run("import", "appointments", twice, "--json")
+    assert (ran.code, ran.rows[-1]["changed"], ran.rows[-1]["bad"]) == (2, 0, 2)
+    head, row = PATIENTS.splitlines()[:2]
+    numbers = [row.replace("0121", new) for new in ("0131", "0132")]
+    file = write(clinic, "numbers.csv", "\n".join([head, *numbers]))
+    ran = run("import", "patients", file, "--json")
+    assert (ran.code, ran.rows[-1]["changed"], ran.rows[-1]["bad"]) == (2, 0, 2)
+
+
 def test_a_visit_that_was_over_before_is_told(clinic: Path, run: Run) -> None:
     """It is kept, for the record, and somebody is asked to look at the year."""
     row = "B1,P1,dosing,iv,2020-12-10T09:00,2020-12-10T11:00,booked,Suite 4"

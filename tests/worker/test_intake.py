@@ -1,6 +1,7 @@
 """CSV files on their way in: the table, and every nasty cell with its line, column and reason."""
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from records.base import new_id
 from schedules.clinic import read_clinic
 from tests.support.world import CLINIC, MONDAY_MORNING, NUMBER
-from worker.intake import patients, values, visits
+from worker.intake import patients, twins, values, visits
 from worker.intake.patients import KnownClinic, PatientReader
 from worker.intake.table import CellError, TableError, read_table
 from worker.intake.visits import VisitPatient, VisitReader
@@ -55,7 +56,7 @@ def _csv(*rows: dict[str, str]) -> str:
 def _patients(text: str) -> tuple[list[patients.PatientRow], list[str]]:
     table = read_table(text.encode(), required=patients.REQUIRED, optional=patients.OPTIONAL)
     reader = PatientReader(table.columns, [RIVERSIDE], now=MONDAY_MORNING)
-    rows, faults = reader.read(table)
+    rows, faults = reader.look_ahead(twins.groups(table, "patient_id")).read(table)
     return rows, [str(fault) for fault in faults]
 
 
@@ -63,7 +64,7 @@ def _visits(text: str) -> tuple[list[visits.VisitRow], list[str]]:
     table = read_table(text.encode(), required=visits.REQUIRED, optional=visits.OPTIONAL)
     people = {"P1": [VisitPatient(id=new_id(), clinic=RIVERSIDE)]}
     reader = VisitReader(table.columns, lambda _: (people, set()), now=MONDAY_MORNING)
-    rows, faults = reader.read(table)
+    rows, faults = reader.look_ahead(twins.groups(table, "appointment_id")).read(table)
     return rows, [str(fault) for fault in faults]
 
 
@@ -167,7 +168,8 @@ def test_a_bad_optional_cell_is_named(column: str, text: str, reason: str) -> No
 
 def test_every_fault_of_a_row_is_told_at_once() -> None:
     """Nobody wants to import a file five times."""
-    bad = {**GOOD_PATIENT, "phone": "1", "language": "xx", "timezone": "Mars"}
+    wrong = {"phone": "1", "language": "xx", "timezone": "Mars"}
+    bad = {**GOOD_PATIENT, "patient_id": "P2", **wrong}
     _, faults = _patients(_csv(GOOD_PATIENT, bad))
     assert [fault.split(":")[0] for fault in faults] == [
         "line 3, column phone",
@@ -181,6 +183,51 @@ def test_a_patient_stands_in_a_file_once() -> None:
     rows, faults = _patients(_csv(GOOD_PATIENT, {**GOOD_PATIENT, "first_name": "Eva"}))
     assert [row.first_name for row in rows] == ["Ana"]
     assert faults == ["line 3, column patient_id: this patient stands on line 2 already"]
+
+
+_TWO = "line {}, column {}: this {} stands on line {} as well, and they do not say the same"
+
+
+def test_of_two_lines_with_two_numbers_of_a_patient_none_is_taken() -> None:
+    """One of the numbers is somebody else's by now, and nobody can tell which."""
+    rows, faults = _patients(_csv(GOOD_PATIENT, {**GOOD_PATIENT, "phone": "+12125550122"}))
+    assert rows == []
+    told = [fault.split(": none of")[0] for fault in faults]
+    assert told == [_TWO.format(line, "patient_id", "patient", 5 - line) for line in (2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("other", "taken"),
+    [
+        ({"starts_at": "2026-12-09T09:00"}, 0),
+        ({"status": "cancelled"}, 0),
+        # What can't be read may be what holds.
+        ({"status": "Bumped"}, 0),
+        ({"location": "Suite 5"}, 1),
+        ({}, 1),
+    ],
+)
+def test_of_two_lines_of_a_visit_that_do_not_agree_none_is_taken(
+    other: dict[str, str], taken: int
+) -> None:
+    """The old row of a visit that was moved stands first: its patient came on the wrong day."""
+    rows, faults = _visits(_csv(GOOD_VISIT, {**GOOD_VISIT, **other}))
+    assert len(rows) == taken
+    assert ("they do not say the same" in faults[0]) == (not taken)
+
+
+def test_a_visits_id_may_be_that_of_two_clinics() -> None:
+    """Two systems in one file count from one: these are two visits."""
+    text = _csv(GOOD_VISIT, {**GOOD_VISIT, "patient_id": "P2", "status": "arrived"})
+    table = read_table(text.encode(), required=visits.REQUIRED, optional=visits.OPTIONAL)
+    lakeside = replace(RIVERSIDE, id=new_id(), key="lakeside")
+    people = {
+        "P1": [VisitPatient(id=new_id(), clinic=RIVERSIDE)],
+        "P2": [VisitPatient(id=new_id(), clinic=lakeside)],
+    }
+    reader = VisitReader(table.columns, lambda _: (people, set()), now=MONDAY_MORNING)
+    rows, faults = reader.look_ahead(twins.groups(table, "appointment_id")).read(table)
+    assert (len(rows), faults) == (2, [])
 
 
 def test_a_good_visit_row_is_read() -> None:

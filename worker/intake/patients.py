@@ -15,7 +15,7 @@ from uuid import UUID
 from schedules.clinic import ClinicFile
 from schedules.protocol import Purpose
 from schedules.staffing import Span
-from worker.intake import tailored, values
+from worker.intake import tailored, twins, values
 from worker.intake.table import CellError, Cells, Row, RowFault, near
 from worker.intake.written import PLAIN, Written
 
@@ -141,6 +141,12 @@ class PatientRow:
         return {name: value for name, value in values_said.items() if name in self.columns}
 
     @property
+    def decisive(self) -> tuple[object, ...]:
+        """Where texts go, in which language, and whether any may: by this two rows agree."""
+        consent = (self.consent_method, self.consented_at, self.purposes)
+        return (self.phone, self.language, self.timezone, self.phone_shared, self.status, consent)
+
+    @property
     def canonical(self) -> str:
         """All that the row says, in one form: equal rows have equal digests."""
         consent = (self.consent_method, self.consented_at, self.purposes, self.consent_version)
@@ -175,6 +181,18 @@ class PatientReader:
         self._columns, self._written, self._now = columns, written, now
         self._clinics = {clinic.key: clinic for clinic in clinics}
         self._seen: dict[tuple[str, str], int] = {}
+        self._contradicted: Mapping[int, str] = {}
+
+    def look_ahead(self, groups: Iterable[Sequence[Row]]) -> "PatientReader":
+        """Learn which lines about one patient contradict each other (`worker.intake.twins`)."""
+        self._contradicted = twins.contradicted(map(self._said, groups), "patient")
+        return self
+
+    def _said(self, rows: Sequence[Row]) -> list[tuple[int, twins.Said]]:
+        read = [(row.line, self._read(Cells(row))) for row in rows]
+        return [
+            (line, None if one is None else (one.clinic.key, one.decisive)) for line, one in read
+        ]
 
     def read(self, rows: Iterable[Row]) -> tuple[list[PatientRow], list[RowFault]]:
         """Return the rows that can be read, and the faults of all others."""
@@ -182,7 +200,9 @@ class PatientReader:
         for row in rows:
             cells = Cells(row)
             read = None if row.broken else self._read(cells)
-            if read is not None:
+            if read is not None and read.line in self._contradicted:
+                cells.fault("patient_id", self._contradicted[read.line])
+            elif read is not None:
                 first = self._seen.setdefault((read.clinic.key, read.external_id), row.line)
                 if first != row.line:
                     cells.fault("patient_id", f"this patient stands on line {first} already")

@@ -19,7 +19,7 @@ from messages.lint import lint_name
 from schedules import terms
 from schedules.facts import VisitStatus
 from schedules.loader import SETTINGS, VISIT_KINDS
-from worker.intake import values
+from worker.intake import twins, values
 from worker.intake.patients import KnownClinic
 from worker.intake.table import CellError, Cells, Row, RowFault
 from worker.intake.tailored import LANGUAGES
@@ -104,6 +104,12 @@ class VisitRow:
         return {name: value for name, value in said.items() if name in self.columns}
 
     @property
+    def decisive(self) -> tuple[object, ...]:
+        """Who is to come when and to what: by this two rows of one visit agree."""
+        where = (self.route, self.setting, self.modality)
+        return (self.patient.id, self.kind, self.status, self.starts_at, *where)
+
+    @property
     def canonical(self) -> str:
         """All that the row says, in one form: equal rows have equal digests."""
         said = {**self.told, "status": self.status, "columns": sorted(self.columns)}
@@ -159,8 +165,25 @@ class VisitReader:
     ) -> None:
         self._columns, self._find, self._now, self._written = columns, find, now, written
         self._seen: dict[tuple[UUID, str], int] = {}
+        self._contradicted: Mapping[int, str] = {}
         self.named: set[str] = set()
         self.unnamed: list[int] = []
+
+    def look_ahead(self, groups: Iterable[Sequence[Row]]) -> "VisitReader":
+        """Learn which lines about one visit contradict each other (`worker.intake.twins`)."""
+        self._contradicted = twins.contradicted(map(self._said, groups), "visit")
+        return self
+
+    def _said(self, rows: Sequence[Row]) -> list[tuple[int, twins.Said]]:
+        # A reader of its own: what stands in the file is noted when the rows are really read.
+        ahead = VisitReader(self._columns, self._find, now=self._now, written=self._written)
+        found = [Cells(row) for row in rows]
+        who = patients_named(found, self._find, self._written)
+        read = [(cells, ahead._read(cells, who)) for cells in found]
+        return [
+            (cells.row.line, None if one is None else (one.patient.clinic.id, one.decisive))
+            for cells, one in read
+        ]
 
     def read(self, rows: Iterable[Row]) -> tuple[list[VisitRow], list[RowFault]]:
         """Return the rows that can be read, and the faults of all others."""
@@ -169,7 +192,9 @@ class VisitReader:
         good, faults = [], []
         for cells in found:
             read = self._read(cells, who)
-            if read is not None:
+            if read is not None and read.line in self._contradicted:
+                cells.fault("appointment_id", self._contradicted[read.line])
+            elif read is not None:
                 first = self._seen.setdefault((read.patient.clinic.id, read.external_id), read.line)
                 if first != read.line:
                     cells.fault("appointment_id", f"this visit stands on line {first} already")

@@ -25,7 +25,7 @@ from records.patients import Patient
 from schedules.reasons import SkipReason
 from worker import enrolling, held, lifting, protocols, resting
 from worker.endings import end_record, reopen_number
-from worker.intake import batches
+from worker.intake import batches, twins
 from worker.intake.mapped import MappingFile
 from worker.intake.patients import (
     OPTIONAL,
@@ -105,9 +105,11 @@ def import_patients(
     )
     with services.database.transaction() as session:
         known = known_clinics(session)
+    doubled = twins.groups(table, "patient_id")
 
     def reader(written: Written) -> batches.Read[PatientRow]:
-        return PatientReader(table.columns, known, now=now, written=written).read
+        fresh = PatientReader(table.columns, known, now=now, written=written)
+        return fresh.look_ahead(doubled).read
 
     written = batches.written_as(table, mapping.written if mapping else PLAIN, reader)
     batch = PatientBatch(services, actor=actor, now=now, quiet=quiet)

@@ -19,7 +19,7 @@ from records.patients import Patient
 from schedules.facts import Dose, VisitStatus
 from schedules.followups import FollowUpReason, wanted
 from worker import enrolling, opening, protocols
-from worker.intake import batches, ids, visits, whole
+from worker.intake import batches, ids, twins, visits, whole
 from worker.intake.bookings import VisitBatch, book_again, cancel
 from worker.intake.mapped import MappingFile
 from worker.intake.patients import KnownClinic
@@ -79,10 +79,12 @@ def import_appointments(
         services, actor=actor, now=now, quiet={each.id for each in known} if quiet else first
     )
     readers: list[VisitReader] = []
+    doubled = twins.groups(table, "appointment_id")
 
     def reader(written: Written) -> batches.Read[VisitRow]:
         find = partial(ids.visit_patients, services, {each.id: each for each in known})
-        readers.append(VisitReader(table.columns, find, now=now, written=written))
+        fresh = VisitReader(table.columns, find, now=now, written=written)
+        readers.append(fresh.look_ahead(doubled))
         return readers[-1].read
 
     written = batches.written_as(table, mapping.written if mapping else PLAIN, reader)
