@@ -100,12 +100,17 @@ def _counted_from(
 def takes_its_place(
     text: PlannedText, texts: Sequence[PlannedText], zone: ZoneInfo
 ) -> tuple[str, ...]:
-    """Name the steps that use up the cap of the day on which a text finds no room."""
+    """Name the steps that use up the cap of the day on which a text finds no room.
+
+    The text itself may be among `texts`, as it goes while nothing has happened yet.
+    """
     day = text.due_at.astimezone(zone).date()
+    itself = (text.enrollment_id, text.step, text.occurrence)
     going = (
         one
         for one in texts
         if one.skip_reason is None
+        and (one.enrollment_id, one.step, one.occurrence) != itself
         and one.importance is not Importance.NOTICE
         and one.due_at.astimezone(zone).date() == day
     )

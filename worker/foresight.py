@@ -1,12 +1,12 @@
 """What will be texted, and what would be if things happen: check-outs, doses, unanswered questions.
 
-The planner is asked three times from the same facts: as things stand; as if every coming visit took
+The planner is asked as things stand; anew at the end of each coming visit, as if all before it took
 place; and as if every question went unanswered. What only a later answer holds is conditional. Caps
 are shared out by the planner each time, with what went before counted as sent. And it is asked, at
 each closing, for the evening of whoever came while nobody recorded how the visit ended.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -66,31 +66,30 @@ def foresee(person: Person, *, at: datetime, days: int) -> list[Foreseen]:
     """Return every text of the days that follow `at`, conditional ones too, by due time."""
     standing = _planned(person, at, days)
     found = {_key(one): _as(person, one, None) for one in standing}
-    happened = _counting(_happened(person, at), standing, at, days)
-    then = _planned(happened, at, days)
+    stages = _stages(person, standing, at, days)
     otherwise = []
-    for text in then:
-        known = found.get(_key(text))
-        if known is None and text.skip_reason not in _NEVER:
-            found[_key(text)] = _as(happened, text, _condition(happened, text))
-        elif known is not None and _gives_way(known.text, text):
-            otherwise.append(_as(happened, text, IF_THEN))
-    questions = [one for one in [*standing, *then] if _is_asked(one)]
-    silent = replace(happened, asked=[*person.asked, *_unanswered(questions, person.asked)])
-    for text in _planned(silent, at, days):
-        if text.nudge_for is not None and _key(text) not in found:
-            found[_key(text)] = _as(silent, text, IF_UNANSWERED)
+    for stage in stages:
+        for text in stage.texts:
+            known = found.get(_key(text))
+            if known is None and text.skip_reason not in _NEVER:
+                found[_key(text)] = _as(stage.person, text, _condition(stage.person, text))
+            elif known is not None and _gives_way(known.text, text):
+                otherwise.append(_as(stage.person, text, IF_THEN))
+    for stage, text in _nudges(stages, standing, person.asked):
+        found.setdefault(_key(text), _as(stage.person, text, IF_UNANSWERED))
     for one in _forgotten(person, at, days):
         found.setdefault(_key(one.text), one)
     return sorted([*found.values(), *otherwise], key=lambda one: (one.text.due_at, one.text.step))
 
 
 def _gives_way(standing: PlannedText, then: PlannedText) -> bool:
-    """Whether a question goes as things stand, and gives way to the checks after a dose."""
+    """Whether a text goes as things stand, and gives way to the checks after a dose."""
     if standing.skip_reason is not None:
         return False
     moved = then.moved_reason is MoveReason.AFTER_OTHER
-    return then.skip_reason is SkipReason.OTHER_NUMBER or (moved and then.due_at != standing.due_at)
+    if moved and then.due_at != standing.due_at:
+        return True
+    return then.skip_reason in (SkipReason.OTHER_NUMBER, SkipReason.CAP)
 
 
 #: What a text is not worth mentioning for, where it is only thought of.
@@ -107,12 +106,16 @@ _NEVER = frozenset(
 
 
 def _planned(person: Person, at: datetime, days: int) -> list[PlannedText]:
+    return _planned_until(person, at, at + timedelta(days=days))
+
+
+def _planned_until(person: Person, at: datetime, end: datetime) -> list[PlannedText]:
     return plan_patient(
         person.enrolled,
         person.facts,
         person.clinic,
         now=at,
-        horizon=timedelta(days=days),
+        horizon=end - at,
         appointments=person.visits,
         events=person.asked,
         sent=person.sent,
@@ -128,9 +131,67 @@ def _as(person: Person, text: PlannedText, condition: str | None) -> Foreseen:
     return Foreseen(text=text, enrollment=of, condition=condition)
 
 
-def _happened(person: Person, at: datetime) -> Person:
-    """Let every coming visit take place as booked, with a dose where one is meant."""
-    visits = {one.id: _taken_place(one, at) for one in person.visits}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stage:
+    """From one check-out to the next: who the patient is then, and what the plan of then has."""
+
+    person: Person
+    begins: datetime
+    ends: datetime
+    texts: Sequence[PlannedText]
+
+    def of(self, texts: Sequence[PlannedText]) -> list[PlannedText]:
+        """Return those of these texts that fall due in it."""
+        return [one for one in texts if self.begins <= one.due_at < self.ends]
+
+
+def _stages(
+    person: Person, standing: Sequence[PlannedText], at: datetime, days: int
+) -> list[_Stage]:
+    """Let every coming visit take place as booked, with a dose where one is meant.
+
+    One after the other: at each check-out the plan is drawn anew, as it will be. What went before
+    has used up its share of the caps, and what lies ahead still gives way to a check after a dose.
+    """
+    end = at + timedelta(days=days)
+    coming = {one.id: _ends(one) for one in person.visits if _is_coming(one, at)}
+    moments = sorted({each for each in coming.values() if each < end})
+    stages: list[_Stage] = []
+    begins, texts = at, standing
+    for until in [*moments, end + timedelta.resolution]:
+        bare = _Stage(person=person, begins=begins, ends=until, texts=())
+        stage = replace(bare, texts=bare.of(texts))
+        stages.append(stage)
+        if until > end:
+            break
+        over = {key for key, each in coming.items() if each <= until}
+        went = [_as_sent(one) for one in stage.texts if one.skip_reason is None]
+        person = _happened(replace(person, sent=[*person.sent, *went]), over)
+        begins, texts = until, _planned_until(person, until, end)
+    return stages
+
+
+def _is_coming(visit: AppointmentFacts, at: datetime) -> bool:
+    return visit.status in (VisitStatus.BOOKED, VisitStatus.ARRIVED) and _ends(visit) > at
+
+
+def _ends(visit: AppointmentFacts) -> datetime:
+    return visit.ends_at or visit.starts_at + _USUAL_VISIT
+
+
+def _as_sent(text: PlannedText) -> SentText:
+    return SentText(
+        enrollment_id=text.enrollment_id,
+        step=text.step,
+        occurrence=text.occurrence,
+        anchor_at=text.anchor_at,
+        at=text.due_at,
+    )
+
+
+def _happened(person: Person, over: Collection[str]) -> Person:
+    """Let these visits have taken place."""
+    visits = {one.id: _taken_place(one) if one.id in over else one for one in person.visits}
     enrolled = [
         replace(one, appointment=visits.get(one.appointment.id, one.appointment))
         if one.appointment is not None
@@ -138,6 +199,13 @@ def _happened(person: Person, at: datetime) -> Person:
         for one in person.enrolled
     ]
     return replace(person, visits=list(visits.values()), enrolled=enrolled)
+
+
+def _taken_place(visit: AppointmentFacts) -> AppointmentFacts:
+    if visit.status is VisitStatus.CHECKED_OUT:
+        return visit
+    dose = Dose.GIVEN if visit.kind == "dosing" else visit.dose
+    return replace(visit, status=VisitStatus.CHECKED_OUT, checked_out_at=_ends(visit), dose=dose)
 
 
 def _forgotten(person: Person, at: datetime, days: int) -> Iterator[Foreseen]:
@@ -166,32 +234,6 @@ def _counts_from_closing(protocol: Protocol, name: str) -> bool:
     return any(each.when.anchor is Anchor.UNRECORDED_CLOSING for each in chain)
 
 
-def _taken_place(visit: AppointmentFacts, at: datetime) -> AppointmentFacts:
-    ends = visit.ends_at or visit.starts_at + _USUAL_VISIT
-    if visit.status not in (VisitStatus.BOOKED, VisitStatus.ARRIVED) or ends <= at:
-        return visit
-    dose = Dose.GIVEN if visit.kind == "dosing" else visit.dose
-    return replace(visit, status=VisitStatus.CHECKED_OUT, checked_out_at=ends, dose=dose)
-
-
-def _counting(happened: Person, standing: Sequence[PlannedText], at: datetime, days: int) -> Person:
-    """Count what goes before a visit as sent: once it took place, planning knows of it no more."""
-    known = (None, SkipReason.OTHER_NUMBER)
-    going = {_key(one) for one in _planned(happened, at, days) if one.skip_reason in known}
-    before = [
-        SentText(
-            enrollment_id=one.enrollment_id,
-            step=one.step,
-            occurrence=one.occurrence,
-            anchor_at=one.anchor_at,
-            at=one.due_at,
-        )
-        for one in standing
-        if one.skip_reason is None and _key(one) not in going
-    ]
-    return replace(happened, sent=[*happened.sent, *before])
-
-
 def _condition(happened: Person, text: PlannedText) -> str:
     visit = _as(happened, text, None).enrollment.appointment
     if visit is None:
@@ -201,6 +243,19 @@ def _condition(happened: Person, text: PlannedText) -> str:
 
 def _is_asked(text: PlannedText) -> bool:
     return text.skip_reason is None and text.expects != EXPECTS_NOTHING and text.nudge_for is None
+
+
+def _nudges(
+    stages: Sequence[_Stage], standing: Sequence[PlannedText], known: Sequence[AskedFacts]
+) -> Iterator[tuple[_Stage, PlannedText]]:
+    """Give what goes if every question stands unanswered."""
+    then = [text for stage in stages for text in stage.texts]
+    asked = _unanswered([one for one in [*standing, *then] if _is_asked(one)], known)
+    for stage in stages:
+        silent = replace(stage.person, asked=[*stage.person.asked, *asked])
+        for text in stage.of(_planned_until(silent, stage.begins, stage.ends)):
+            if text.nudge_for is not None:
+                yield stage, text
 
 
 def _unanswered(texts: Sequence[PlannedText], known: Sequence[AskedFacts]) -> list[AskedFacts]:

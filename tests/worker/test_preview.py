@@ -9,15 +9,18 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from messages.templates import shipped
+from records import patients as people
 from records.base import Database, DBAPIError
 from records.clinics import by_id
 from schedules.clinic import ClinicFile
+from schedules.facts import Dose, VisitStatus
 from schedules.loader import load, shipped_files
 from schedules.planner import plan_patient
 from schedules.reasons import SkipReason
 from tests.schedules.planning import clinic as place
 from tests.schedules.planning import enrolled, patient
 from tests.support.world import World
+from tests.worker.desk import Desk
 from worker.foresight import IF_DOSED, IF_FORGOTTEN, IF_THEN, IF_UNANSWERED
 from worker.preview import (
     CONDITIONAL,
@@ -272,3 +275,37 @@ def test_a_text_that_the_week_has_no_place_for_names_no_text_of_its_day() -> Non
     capped = text._replace(skip_reason=SkipReason.CAP)
     said = why(capped, [capped], None, NEW_YORK)
     assert said == "The patient gets more important texts that day, or in the week around it."
+
+
+def test_what_is_shown_after_a_dose_is_what_goes(world: World) -> None:
+    """The morning's check and two reminders of the next visit, where a day has room for two.
+
+    Once the dose is recorded the check goes, and the reminder that matters least does not.
+    """
+    desk = Desk(world)
+    desk.admits()
+    desk.imports("2026-12-07T10:00")
+    desk.imports("2026-12-09T10:00", kind="integration", route="", first=2)
+    with world.database.transaction() as session:
+        [person] = people.find(session, world.vault, "P0")
+    looked_at = world.now
+    shown = preview(world.services, person.id, at=looked_at, days=14).texts
+    gone = {(one.step, one.due_at) for one in shown if one.status == SKIPPED}
+    maybe = (PLANNED, CONDITIONAL)
+    foreseen = {(one.step, one.due_at) for one in shown if one.status in maybe} - gone
+    [morning] = [one for one in shown if one.step == "after_morning"]
+    assert (morning.status, morning.condition) == (CONDITIONAL, IF_DOSED)
+    [less] = [one for one in shown if one.step == "followup_2h" and one.status == SKIPPED]
+    assert (less.reason, less.condition) == ("cap", IF_THEN)
+    assert (
+        less.why == "The patient gets more important texts that day: after_morning, followup_24h."
+    )
+    desk.waits_until("2026-12-07 12:00")
+    desk.records(VisitStatus.CHECKED_OUT, dose=Dose.GIVEN)
+    desk.waits_until("2026-12-09 12:00")
+    went = world.execute(
+        "SELECT step, due_at FROM message WHERE attempts > 0 AND kind = 'started' AND due_at > :at",
+        at=looked_at,
+    )
+    forgotten = ("evening_unrecorded", "after_evening.nudge", "after_morning.nudge")
+    assert {tuple(row) for row in went} == {one for one in foreseen if one[0] not in forgotten}
