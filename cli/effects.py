@@ -17,6 +17,8 @@ from schedules import coverage
 from schedules.clinic import ClinicFile
 from schedules.planner import HORIZON
 from schedules.protocol import Protocol
+from worker import enrolling
+from worker.clinicfiles import Compared
 from worker.costs import Price
 from worker.counting import counted
 from worker.effects import Change, Effects, Forecast, TextEffect, What, effects_of
@@ -24,6 +26,8 @@ from worker.facts import clinic_facts
 from worker.reasons import in_plain_words
 from worker.services import Services
 
+#: A change of these changes which answers somebody is there for, and which minutes are allowed.
+_HOURS = frozenset({"staffed_hours", "holidays", "send_window", "timezone", "after_hours"})
 #: How many single texts are listed unless all are asked for.
 LISTED = 20
 
@@ -57,6 +61,22 @@ def unread(protocol: Protocol, file: ClinicFile) -> list[str]:
     """Say where nobody would read an answer, or too few hours follow a text (care rule 4)."""
     routes = file.terms.route_names
     return coverage.warnings(protocol, clinic_facts(file), now=datetime.now(UTC), routes=routes)
+
+
+def warn(compared: Compared) -> None:
+    """Say of a clinic's file, before it is applied, where nobody would read an answer by it.
+
+    Of what it publishes or switches on; of all that is on, own ones too, where hours change.
+    """
+    file, known = compared.change.file, compared.change.protocols
+    before = {change.field: change.before for change in compared.changes}
+    names = {name for name, _ in compared.published}
+    names |= set(file.protocols) - set(before.get("protocols", file.protocols) or ())
+    if _HOURS & {field.split(".")[0] for field in before}:
+        names = set(known)
+    for name in enrolling.switched_on(file):
+        for warning in unread(known[name][0], file) if name in names & known.keys() else ():
+            output.say(f"warning: {name}, {warning}")
 
 
 def as_json(found: Effects, price: Price, *, line: Callable[[str], None] = output.result) -> None:

@@ -137,6 +137,7 @@ def _put_into_force(
         output.say(f"warning: {warning}")
     if compared is not None:
         moves = showing.effects(compared, dry_run=dry_run)
+        effects.warn(compared)
         if dry_run:
             (_changes_as_json if as_json else _changes_in_words)(compared)
         if not end_running:
@@ -165,7 +166,8 @@ def _put_into_force(
         restores=restores,
     )
     _tell(done, as_json=as_json)
-    _warn(described, done)
+    if done.created:
+        _warn_of_new(described, done)
 
 
 @app.command(epilog="Example: aftercare clinic approve --clinic riverside --by lee@clinic.test")
@@ -192,6 +194,7 @@ def approve(
             )
         showing = _Showing(running, price, everything=everything, as_json=as_json)
         showing.effects(compared, dry_run=True)
+        effects.warn(compared)
         (_changes_as_json if as_json else _changes_in_words)(compared)
         person = publishing.proven(running, which.id, by)
         effects.confirmed(f"Do you approve this as a clinician, {person.email}?", yes=yes)
@@ -376,17 +379,9 @@ def _would_be_created(described: ClinicFile, *, as_json: bool) -> None:
         output.result(f"{described.id}: would be created.")
 
 
-#: A change of these changes which answers somebody is there for, and which minutes are allowed.
-_HOURS = frozenset({"staffed_hours", "holidays", "send_window", "timezone", "after_hours"})
-
-
-def _warn(file: ClinicFile, done: clinics.Applied) -> None:
-    """Say where nobody would read an answer to what was published, or by the new hours (rule 4)."""
+def _warn_of_new(file: ClinicFile, done: clinics.Applied) -> None:
     sources = clinicfiles.shipped_sources()
-    names = [name for name, _ in done.published]
-    if _HOURS & {change.field.split(".")[0] for change in done.changes}:
-        names = [name for name in file.protocols if name in sources]
-    for name in names:
+    for name, _ in done.published:
         for warning in effects.unread(parsed(sources[name], name), file):
             output.say(f"warning: {name}, {warning}")
 

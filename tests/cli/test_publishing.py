@@ -148,6 +148,21 @@ def test_applying_a_file_shows_what_moves_and_needs_no_terminal(house: Path, run
     assert words.out.startswith("riverside: updated.")
 
 
+def test_hours_that_leave_questions_unread_are_warned_of_before_they_hold(
+    house: Path, run: Run
+) -> None:
+    """Thursday and Friday closed, looked at first; of shipped protocols, and of one of its own."""
+    file = _edited(house, run, **HOUR)
+    assert run("protocols", "publish", file, "--yes").code == 0
+    text = CLINIC.replace(',\n  thu: ["08:00-17:00"], fri: ["08:00-17:00"]', "")
+    assert text != CLINIC
+    shown = run("clinic", "apply", write(house, "fewer.yaml", text), "--dry-run")
+    assert "warning: daily-check-in, step `daily_0_10`: asked on" in shown.err
+    assert "warning: dosing-visit, step `visit_24h_prep`" in shown.err
+    same = run("clinic", "apply", write(house, "same.yaml", CLINIC), "--dry-run")
+    assert "asked on" not in same.err
+
+
 def test_fasting_hours_wait_for_a_clinician_once_there_is_one(house: Path, run: Run) -> None:
     """A script that names nobody is told, and nothing is changed."""
     file = write(house, "clinic.yaml", CLINIC + "fasting: {solids_hours: 8, fluids_hours: 2}\n")
