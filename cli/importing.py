@@ -46,6 +46,14 @@ def record_reveal(running: Services, conflicts: Sequence[Conflict]) -> None:
             )
 
 
+def tell_passed_over(sheet: Sheet) -> None:
+    """Say which lines were taken for no rows, so that nobody misses one that was."""
+    if sheet.header_line > 1:
+        output.say(f"The columns are named on line {sheet.header_line}; what is above is no row.")
+    if left_out := sheet.left_out():
+        output.say(f"Left out, as the mapping says: line {lines(left_out)}.")
+
+
 def tell(report: ImportReport, *, dry_run: bool, as_json: bool, reveal: bool) -> None:
     """Print what became of the rows."""
     counts = {

@@ -16,11 +16,12 @@ from cli.errors import BAD_INPUT, refuse
 from cli.session import ACTOR, services, the_clinic
 from worker.counting import counted
 from worker.intake.batches import ImportReport
-from worker.intake.mapped import MappingFile
+from worker.intake.mapped import APPOINTMENTS, PATIENTS, Kind, MappingFile
 from worker.intake.mapping import read_mapping
 from worker.intake.sheet import Sheet
 from worker.intake.standing import Left
 from worker.intake.standing import standing as left_standing
+from worker.intake.table import plain_sheet
 from worker.intake.whole import LARGEST_DROP, Days
 from worker.services import Services
 from worker.steps import forms as form_step
@@ -65,7 +66,7 @@ def patients(
     content, mapping = wanted.content(), _mapping(map_file, "patients")
     with services() as running:
         step = partial(people.import_patients, running, content, mapping=mapping, quiet=quiet)
-        report = wanted.bring_in(running, step, _sheet(content, mapping))
+        report = wanted.bring_in(running, step, _sheet(content, mapping, PATIENTS))
     _end(fine=not report.bad)
 
 
@@ -106,7 +107,7 @@ def appointments(
             complete=days,
             quiet=quiet,
         )
-        report = wanted.bring_in(running, step, _sheet(content, mapping))
+        report = wanted.bring_in(running, step, _sheet(content, mapping, APPOINTMENTS))
         fine = _missing(running, report, yes=yes, force=force, quiet=quiet, as_json=as_json)
     _end(fine=fine and not report.bad)
 
@@ -128,7 +129,7 @@ def forms(
     content = wanted.content()
     with services() as running:
         step = partial(form_step.import_forms, running, content, clinic_key=clinic)
-        report = wanted.bring_in(running, step, _sheet(content, None))
+        report = wanted.bring_in(running, step, Sheet(content))
     _end(fine=not report.bad)
 
 
@@ -196,6 +197,7 @@ class _Wanted:
             )
         if self.reveal and report.conflicts:
             importing.record_reveal(running, report.conflicts)
+        importing.tell_passed_over(sheet)
         importing.tell(report, dry_run=self.dry_run, as_json=self.as_json, reveal=self.reveal)
         if self.errors is not None:
             importing.write_errors(self.errors, sheet, report.faults)
@@ -290,5 +292,5 @@ def _mapping(file: Path | None, kind: str) -> MappingFile | None:
     return read_mapping(text, str(file), kind)
 
 
-def _sheet(content: bytes, mapping: MappingFile | None) -> Sheet:
-    return mapping.sheet(content) if mapping else Sheet(content)
+def _sheet(content: bytes, mapping: MappingFile | None, kind: Kind) -> Sheet:
+    return mapping.sheet(content) if mapping else plain_sheet(content, kind.required)

@@ -26,7 +26,7 @@ from worker.intake.patients import OPTIONAL, REQUIRED, PatientReader, PatientRow
 from worker.intake.sheet import DELIMITERS, Sheet
 from worker.intake.table import CellError, RowFault, TableError, read_table
 from worker.intake.visits import VisitPatient, VisitReader, VisitRow
-from worker.intake.written import DateForm
+from worker.intake.written import DateForm, Written
 
 NEW_YORK = ZoneInfo("America/New_York")
 PLAIN_MAP = """for: appointments
@@ -359,3 +359,46 @@ def test_a_long_file_is_held_as_bytes_and_a_row_at_a_time() -> None:
     tracemalloc.stop()
     assert count == 18_000
     assert most < 1_000_000
+
+
+_TITLED = """Schedule of the week;;;;;;;
+Visit;;When;;;What;;
+Visit;Who;Day;Hour;Length;What;State;Room
+V1;P1;12/10/2026;9:00;60;dosing;Open;2
+Total: 1 visit
+"""
+
+
+def test_lines_above_the_header_and_totals_are_no_rows() -> None:
+    """As a report prints them; a line that could be a patient's is left out of nothing."""
+    mapping = read_mapping(f"{PLAIN_MAP}\nfile: {{leave_out: [Total]}}\n", "m.yaml", "appointments")
+    table = mapping.table(_TITLED.encode())
+    assert (table.sheet.header_line, table.sheet.delimiter) == (3, ";")
+    assert [(row.line, row.cells["appointment_id"]) for row in table] == [(4, "V1")]
+    assert (len(table), table.sheet.left_out()) == (1, [5])
+    # The bad rows of the same file, mended, have their header on the first line.
+    mended = table.sheet.header, ("V1", "P1", "12/10/2026", "9:00", "60", "dosing", "Open", "2")
+    again = mapping.table("\n".join(map(",".join, mended)).encode())
+    assert (again.sheet.header_line, len(again)) == (1, 1)
+
+
+def test_a_short_word_leaves_out_nothing() -> None:
+    """`P` would leave out every patient."""
+    with pytest.raises(MappingError, match="`P` is too short"):
+        read_mapping(f"{PLAIN_MAP}\nfile: {{leave_out: P}}\n", "m.yaml", "appointments")
+
+
+@pytest.mark.parametrize(("text", "mended"), [("1001,0", "1001"), ("1001.0", "1001")])
+def test_an_id_with_a_comma_for_decimals_is_no_other_id(text: str, mended: str) -> None:
+    """A spreadsheet in Spanish writes decimals so; `1001,0` would be a patient of their own."""
+    assert Written(mend=True).identifier(text) == mended
+    with pytest.raises(CellError, match="has added decimals"):
+        Written().identifier(text)
+
+
+def test_a_day_number_may_have_a_comma() -> None:
+    """Nine in the morning on December 10, as the same spreadsheet keeps it."""
+    read = Written(mend=True).instant(NEW_YORK)
+    assert read("46366,375") == datetime(2026, 12, 10, 14, tzinfo=UTC)
+    with pytest.raises(CellError, match="turned this day into a number"):
+        Written().instant(NEW_YORK)("46366,375")

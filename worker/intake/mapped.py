@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from worker.intake import patients, visits
 from worker.intake.sheet import Sheet, TableError
-from worker.intake.table import OURS, CellError, Layout, Table, Take, cell, folded
+from worker.intake.table import OURS, CellError, Layout, Table, Take, cell, folded, naming
 from worker.intake.written import PLAIN, Written
 
 _RANGE = re.compile(r"\s+(?:-|–|—|to|until|a)\s+|\s*[–—]\s*", re.IGNORECASE)  # noqa: RUF001
@@ -69,6 +69,7 @@ class MappingFile:
     constants: Mapping[str, str]
     words: Mapping[str, Mapping[str, str]] = field(repr=False)
     written: Written = PLAIN
+    leave_out: tuple[str, ...] = ()
 
     def table(self, content: bytes) -> Table:
         """Read a file by this mapping. Raises TableError for a file that doesn't fit it."""
@@ -77,7 +78,14 @@ class MappingFile:
 
     def sheet(self, content: bytes) -> Sheet:
         """Open a file as the mapping says that it is written."""
-        return Sheet(content, encoding=self.encoding, delimiter=self.delimiter)
+        named = {name for source in self.sources.values() for name in source.columns}
+        return Sheet(
+            content,
+            encoding=self.encoding,
+            delimiter=self.delimiter,
+            is_header=naming(named),
+            leave_out=self.leave_out,
+        )
 
     def _layout(self, sheet: Sheet) -> Layout:
         places: dict[str, list[int]] = {}

@@ -30,7 +30,7 @@ class MappingError(FileFaults):
 
 #: The keys of the language, as docs/imports.md tells them.
 KEYS: Final = ("for", "file", "columns", "constants", "formats", "words")
-FILE_KEYS: Final = ("encoding", "delimiter")
+FILE_KEYS: Final = ("encoding", "delimiter", "leave_out")
 FORMAT_KEYS: Final = ("date", "time", "zone", "phone", "spreadsheet")
 SOURCE_KEYS: Final = ("column", "take", "date", "time", "minutes")
 #: By the names that people know, with Python's.
@@ -41,6 +41,7 @@ ENCODINGS: Final = {
     "iso-8859-1": "latin-1",
     "mac-roman": "mac-roman",
 }
+_SHORTEST_BEGINNING = 4
 #: An empty cell of these stands for nothing: least of all for "booked" (care rule 25).
 _NEVER_EMPTY: Final = ("status", "kind")
 
@@ -69,7 +70,7 @@ class _Reader:
         top.only(KEYS)
         top.need("for", "columns")
         self._check_kind()
-        encoding, delimiter = self._file()
+        encoding, delimiter, leave_out = self._file()
         written = self._formats()
         sources, constants = self._sources(), self._constants()
         words = self._words()
@@ -83,6 +84,7 @@ class _Reader:
             kind=self._kind,
             encoding=encoding,
             delimiter=delimiter,
+            leave_out=leave_out,
             sources=sources,
             constants=constants,
             words=words,
@@ -98,16 +100,17 @@ class _Reader:
                 f"Write `for: {self._kind.name}`, or use the other mapping",
             )
 
-    def _file(self) -> tuple[str | None, str | None]:
+    def _file(self) -> tuple[str | None, str | None, tuple[str, ...]]:
         section = self._top.section("file", "file")
         if section is None:
-            return None, None
+            return None, None, ()
         section.only(FILE_KEYS)
         encoding = section.phrase("encoding", _known(tuple(ENCODINGS)))
         delimiter = section.phrase("delimiter", _known(tuple(DELIMITERS)))
         return (
             ENCODINGS[encoding] if encoding else None,
             DELIMITERS[delimiter] if delimiter else None,
+            section.phrases("leave_out", _beginning),
         )
 
     def _formats(self) -> Written:
@@ -222,6 +225,13 @@ def _known(words: Sequence[str]) -> Callable[[str], str]:
         return text
 
     return read
+
+
+def _beginning(text: str) -> str:
+    """Read how a line begins that is no row; a letter or two would leave out patients."""
+    if len(text) < _SHORTEST_BEGINNING:
+        raise PhraseError(f"`{text}` is too short", "Write a word that such a line begins with")
+    return text
 
 
 def _date_form(text: str) -> DateForm:

@@ -8,9 +8,10 @@ record at a time, so that a hundred thousand rows need no more room than one.
 import codecs
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from worker.refusal import RefusedError
@@ -21,6 +22,8 @@ UNREADABLE: Final = "\ufffd"
 #: Longer files are split: no clinic has this much, and they are held in memory as bytes.
 LARGEST: Final = 256 * 1024 * 1024
 _CHUNK = 1 << 16
+#: So many lines at most stand above a header: a report's title, its date, merged cells.
+_ABOVE = 20
 _SAVE_AGAIN = "Save it as CSV UTF-8 and import that"
 _WRONG_KINDS = (
     (b"PK\x03\x04", "an Excel workbook (.xlsx) or another archive"),
@@ -49,12 +52,23 @@ class Sheet:
     """One file: its header, and its other records. Raises TableError for what is no table."""
 
     def __init__(
-        self, content: bytes, *, encoding: str | None = None, delimiter: str | None = None
+        self,
+        content: bytes,
+        *,
+        encoding: str | None = None,
+        delimiter: str | None = None,
+        is_header: Callable[[Sequence[str]], bool] = lambda _: False,
+        leave_out: Sequence[str] = (),
     ) -> None:
-        """Find out how the file is written; what is stated is taken as stated."""
+        """Find out how the file is written; what is stated is taken as stated.
+
+        The header is the first line for which `is_header` holds, else the first. Lines that begin
+        with a word of `leave_out` are no records: the totals at a report's end.
+        """
         _refuse_wrong_kinds(content)
         self._content, self._encoding = content, _encoding(content, encoding)
-        self.delimiter, self._skipped = self._layout(delimiter)
+        self._leave_out = tuple(each.casefold() for each in leave_out)
+        self.delimiter, self._skipped = self._layout(delimiter, is_header)
         header = next(self._read(), None)
         if header is None:
             raise TableError("The file is empty. Its first line names the columns.")
@@ -65,7 +79,15 @@ class Sheet:
         """Yield every record below the header that isn't blank."""
         found = self._read()
         next(found)
-        return found
+        return (each for each in found if not self._is_left_out(each))
+
+    def left_out(self) -> list[int]:
+        """Return the lines below the header that are no records."""
+        return [each.line for each in islice(self._read(), 1, None) if self._is_left_out(each)]
+
+    def _is_left_out(self, record: Record) -> bool:
+        first = next((cell.strip() for cell in record.cells if cell.strip()), "")
+        return bool(self._leave_out) and first.casefold().startswith(self._leave_out)
 
     def count(self) -> int:
         """Return how many records there are. Raises TableError where the file breaks off."""
@@ -78,16 +100,22 @@ class Sheet:
             text.readline()
         return text
 
-    def _layout(self, stated: str | None) -> tuple[str, int]:
+    def _layout(
+        self, stated: str | None, is_header: Callable[[Sequence[str]], bool]
+    ) -> tuple[str, int]:
         """Return the delimiter, and how many lines stand before the header."""
-        self._skipped = 0
-        first = next((line for line in self._text() if line.strip()), "").strip()
+        self._skipped, above = 0, 0
+        with self._text() as text:
+            lines = list(islice(text, _ABOVE))
+        first = next((line for line in lines if line.strip()), "")
         # Excel's own way to say it, on a line of its own.
-        if first.lower().startswith("sep=") and len(first) == 5:
-            return first[-1], 1
-        if stated is not None:
-            return stated, 0
-        return max(DELIMITERS.values(), key=lambda each: len(_cells(first, each))), 0
+        if first.lower().startswith("sep=") and len(first.strip()) == 5:
+            stated, above = first.strip()[-1], 1
+        for at, line in enumerate(lines[above:], above):
+            delimiter = stated or _delimiter(line)
+            if is_header([cell.strip() for cell in _cells(line, delimiter)]):
+                return delimiter, at
+        return stated or _delimiter(first), above
 
     def _read(self) -> Iterator[Record]:
         with self._text() as text:
@@ -109,6 +137,10 @@ def _broken(line: int, error: csv.Error) -> TableError:
         f"line {line}: the file is not readable as CSV from here on ({error}). "
         "Check the quotes, or save it again as CSV UTF-8."
     )
+
+
+def _delimiter(line: str) -> str:
+    return max(DELIMITERS.values(), key=lambda each: len(_cells(line.strip(), each)))
 
 
 def _cells(line: str, delimiter: str) -> list[str]:

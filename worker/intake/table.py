@@ -124,7 +124,7 @@ class Table:
 
 def read_table(content: bytes, *, required: Sequence[str], optional: Sequence[str]) -> Table:
     """Read a file whose columns have our names. Raises TableError for a header that doesn't fit."""
-    sheet = Sheet(content)
+    sheet = plain_sheet(content, required)
     columns = [_ours(name, (*required, *optional)) for name in sheet.header]
     _check_header(columns, sheet.header_line, required, optional)
     places = {name: at for at, name in enumerate(columns) if not name.startswith(OURS)}
@@ -135,6 +135,17 @@ def read_table(content: bytes, *, required: Sequence[str], optional: Sequence[st
         width=len(columns),
     )
     return Table(sheet, layout)
+
+
+def plain_sheet(content: bytes, required: Sequence[str]) -> Sheet:
+    """Open a file whose columns have our names."""
+    return Sheet(content, is_header=naming(required))
+
+
+def naming(columns: Collection[str]) -> Callable[[Sequence[str]], bool]:
+    """Return what tells a header by its naming all of these columns."""
+    wanted = {folded(name) for name in columns}
+    return lambda cells: wanted <= {folded(cell) for cell in cells}
 
 
 def folded(name: str) -> str:

@@ -54,12 +54,13 @@ _RUN_TOGETHER = re.compile(rf"(?P<hour>\d{{2}})(?P<minute>\d{{2}}){_OFFSET}", re
 #: The names that a mapping file has for ways to write a time.
 TIME_FORMS: Final = ("24-hour", "12-hour", "HHMM")
 
-_DAY_NUMBER = re.compile(r"\d{5}(?:\.\d+)?")
+# With a comma where the spreadsheet's country has it so.
+_DAY_NUMBER = re.compile(r"\d{5}(?:[.,]\d+)?")
 _LOOKS_LIKE_A_DAY = re.compile(
     r"(?P<one>\d{1,2})(?P<part>[/.\- ])(?P<two>\d{1,2})[/.\- ](?P<year>\d{2,4})\b"
 )
 _MONTHS_A_YEAR = 12
-_DECIMALS = re.compile(r"(\d+)\.0+")
+_DECIMALS = re.compile(r"(\d+)(?:\.0+|,0)")
 _SHORTENED = re.compile(r"\d(?:[.,]\d+)?E\+?\d+", re.IGNORECASE)
 _SPREADSHEET_ERROR = re.compile(r"#(?:N/A|REF!|NAME\?|VALUE!|DIV/0!|NULL!|NUM!|#+)", re.IGNORECASE)
 # Spreadsheets count days from here (the 1900 calendar with its leap year that never was).
@@ -339,7 +340,7 @@ def _in_halves(hour: int, half: str) -> int:
 
 def _from_number(text: str) -> datetime:
     # To the minute: 9:00 is a fraction without an end.
-    minutes = round(float(text) * 24 * 60)
+    minutes = round(float(text.replace(",", ".")) * 24 * 60)
     return _DAY_ZERO + timedelta(minutes=minutes)
 
 
