@@ -6,7 +6,14 @@ from typing import Any
 
 from cli import output
 from worker.counting import counted
-from worker.preview import CONDITIONAL, PLANNED, SKIPPED, Calendar, PreviewedText
+from worker.preview import (
+    CONDITIONAL,
+    PLANNED,
+    SKIPPED,
+    Calendar,
+    ImaginedVisit,
+    PreviewedText,
+)
 
 COLUMNS = ("local_time", "step", "status", "why", "segments", "body")
 
@@ -44,7 +51,15 @@ def summary(calendar: Calendar) -> list[str]:
             "The patient's own zone is not known: texts go only at minutes that are allowed "
             "wherever the patient may be."
         )
+    if calendar.imagined:
+        listed = ", ".join(_imagined(each, calendar) for each in calendar.imagined)
+        lines.append(f"Imagined visits: {listed}.")
     return lines + [str(change) for change in calendar.changes]
+
+
+def _imagined(visit: ImaginedVisit, calendar: Calendar) -> str:
+    what = "/".join(filter(None, (visit.kind, visit.route, visit.setting)))
+    return f"{what} {visit.starts_at.astimezone(calendar.zone):%a %Y-%m-%d %H:%M %Z}"
 
 
 def show(calendar: Calendar) -> None:

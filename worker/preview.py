@@ -75,7 +75,10 @@ class PreviewedText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calendar:
-    """A patient's texts over a period, with what is to be known about all of them."""
+    """A patient's texts over a period, with what is to be known about all of them.
+
+    `imagined` are the visits of somebody imagined: what the texts say is of them.
+    """
 
     texts: Sequence[PreviewedText]
     first: datetime
@@ -84,6 +87,7 @@ class Calendar:
     zone_is_known: bool
     changes: Sequence[ClockChange]
     price: Price
+    imagined: Sequence["ImaginedVisit"] = ()
 
     def segments(self, *statuses: str) -> int:
         """Return how many segments the texts of these statuses have."""
@@ -120,13 +124,13 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Place:
-    """What a text says of the visit it is about."""
+    """What a text says of the visit it is about. One imagined has neither a place nor a link."""
 
-    external_id: str | None
     starts_at: datetime
-    virtual: bool
     route: str | None
-    details: Callable[[], Mapping[str, object]]
+    external_id: str | None = None
+    virtual: bool = False
+    details: Callable[[], Mapping[str, object]] = dict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,7 +243,7 @@ def preview_sample(
         enrolled=enrolled,
         visits=visits,
     )
-    places = {each.id: _nowhere(each) for each in visits}
+    places = {each.id: _Place(starts_at=each.starts_at, route=each.route) for each in visits}
     scene = _Scene(
         catalog=catalog,
         file=file,
@@ -252,18 +256,7 @@ def preview_sample(
         # Whoever proved their number was welcomed.
         told_at=at,
     )
-    return _calendar(scene, at=at, days=days, price=price)
-
-
-def _nowhere(visit: AppointmentFacts) -> _Place:
-    """Give an imagined visit, which has neither a place nor a link."""
-    return _Place(
-        external_id=None,
-        starts_at=visit.starts_at,
-        virtual=False,
-        route=visit.route,
-        details=dict,
-    )
+    return replace(_calendar(scene, at=at, days=days, price=price), imagined=sample.visits)
 
 
 def _place(services: Services, visit: Appointment) -> _Place:

@@ -243,7 +243,7 @@ def _why_not(report: ImportReport, *, force: bool) -> str | None:
         return None
     if whole.unread:
         lines = importing.lines(whole.unread)
-        return f"which visit stands on line {lines} can't be read. Mend that first."
+        return f"which visit stands on line {lines} can't be read. Mend that first, as told above."
     if whole.is_large and not force:
         return (
             f"{whole.drop:.0%} of the visits are missing, and more than {LARGEST_DROP:.0%} looks "

@@ -43,6 +43,15 @@ def test_somebody_imagined_needs_neither_settings_nor_a_database(
     assert all(row["why"] for row in ran.rows if row["status"] == "skipped")
 
 
+def test_the_visits_of_somebody_imagined_are_named(clinic: Path, run: Run) -> None:
+    """The texts are about them, and without options nobody said which they are."""
+    ran = run("preview", "--sample", "--clinic", clinic / "clinic.yaml", *OCTOBER)
+    assert "Imagined visits: assessment " in ran.err
+    visit = ("--visit", "dosing/iv@2026-10-30T08:30", "--timezone", "America/Denver")
+    ran = run("preview", "--sample", "--clinic", clinic / "clinic.yaml", *OCTOBER, *visit)
+    assert "Imagined visits: dosing/iv Fri 2026-10-30 06:30 MDT." in ran.err
+
+
 def test_a_sample_is_described_by_options(clinic: Path, run: Run) -> None:
     """Language, zone, visits and the protocol's file; at a clinic on record."""
     file = write(clinic, "mine.yaml", run("protocols", "show", "dosing-visit").out)

@@ -339,9 +339,8 @@ def test_lines_are_counted_as_an_editor_counts_them() -> None:
     text = 'a,b\n\n"x\ny",1\nonly\n3,4\n'
     rows = list(read_table(text.encode(), required=("a", "b"), optional=()))
     assert [row.line for row in rows if not row.broken] == [3, 6]
-    assert [str(fault) for row in rows for fault in row.faults] == [
-        "line 5: it has 1 cells, and there are 2 columns"
-    ]
+    [fault] = [str(fault) for row in rows for fault in row.faults]
+    assert fault.startswith("line 5: it has 1 cells, and there are 2 columns; complete the line; ")
 
 
 @given(st.text(max_size=200))

@@ -51,6 +51,13 @@ class Row:
     broken: bool = False
 
 
+_TOO_MANY = "put quotes around a cell in which the separator stands"
+_TOO_FEW = (
+    "complete the line; if it is none of the rows, such as totals, take it out, or name how it "
+    "begins under file: leave_out: of a mapping file"
+)
+
+
 #: Gets one of our cells out of a record's cells; raises CellError.
 Take = Callable[[Sequence[str]], str]
 
@@ -74,7 +81,8 @@ class Layout:
         cells = [cell.strip() for cell in record.cells]
         extra = any(cells[self.width :])
         if extra or len(cells) <= max(self.needed, default=-1):
-            reason = f"it has {len(cells)} cells, and there are {self.width} columns"
+            mend = _TOO_MANY if extra else _TOO_FEW
+            reason = f"it has {len(cells)} cells, and there are {self.width} columns; {mend}"
             fault = RowFault(line=record.line, column=None, reason=reason)
             return Row(line=record.line, cells={}, faults=(fault,), broken=True)
         cells += [""] * (self.width - len(cells))
