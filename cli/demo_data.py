@@ -21,7 +21,7 @@ from worker.refusal import RefusedError
 from worker.services import Services
 from worker.signoff import NeedsApprovalError
 from worker.steps import clinics as clinic_step
-from worker.steps import people, staff, visits
+from worker.steps import events, people, staff, visits
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 EMAIL = "kim@clinic.test"
@@ -116,7 +116,7 @@ def _refuse_faults(faults: object) -> None:
 
 def _record_events(services: Services, sample: Sample) -> None:
     for row in _rows(sample.folder / "events.csv"):
-        visits.record_event(
+        events.record_event(
             services,
             the_visit(services, row["appointment_id"]),
             VisitStatus(row["event"]),

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import and_, select, text
+from sqlalchemy import and_, exists, select, text
 from sqlalchemy.orm import Session
 
-from records.appointments import Appointment
+from records.appointments import Appointment, AppointmentEvent
 from records.base import as_array
 from records.checkins import CheckIn
 from records.followups import FollowUp
@@ -52,6 +52,33 @@ def visits(
             Appointment.clinic_id == clinic_id,
             Appointment.starts_at >= since,
             Appointment.starts_at < until,
+        )
+    )
+    found = session.execute(mine.order_by(Appointment.starts_at, Appointment.id))
+    return [(row[0], row[1]) for row in found]
+
+
+def moved_away(
+    session: Session, clinic_id: UUID, since: datetime, later: datetime
+) -> list[tuple[Appointment, Patient]]:
+    """Return the visits ahead that staff moved since then, and that start at `later` or after.
+
+    Files move visits too: those are nobody's slip on the board.
+    """
+    by_staff = exists().where(
+        AppointmentEvent.appointment_id == Appointment.id,
+        AppointmentEvent.at == Appointment.moved_at,
+        AppointmentEvent.actor.startswith("staff:"),
+    )
+    mine = (
+        select(Appointment, Patient)
+        .join(Patient, Patient.id == Appointment.patient_id)
+        .where(
+            Appointment.clinic_id == clinic_id,
+            Appointment.status == "booked",
+            Appointment.moved_at >= since,
+            Appointment.starts_at >= later,
+            by_staff,
         )
     )
     found = session.execute(mine.order_by(Appointment.starts_at, Appointment.id))

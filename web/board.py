@@ -1,8 +1,10 @@
 """The visits board: today's and tomorrow's visits, what is ready, and what happened (care rule 27).
 
-One press records what happened, and one more takes it back.
+One press records what happened, and one more takes it back. A visit that staff moved to another day
+stays in view for a day.
 """
 
+from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -12,24 +14,29 @@ from fastapi import APIRouter, Form, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from messages.formats import clock
 from messages.reading import Topic
 from records import board, casework, clinics, patients
 from records.appointments import Appointment
 from records.base import Session
 from records.clinics import Staff
 from records.followups import FollowUp
+from records.patients import Patient
 from schedules.facts import Dose, VisitStatus
 from web import readiness
 from web.console import back, record, show
 from web.sessions import OwnForm, Person, SignedIn, services_of
+from worker.intake.table import CellError
+from worker.intake.written import PLAIN
 from worker.refusal import RefusedError
 from worker.services import Services
-from worker.steps import visits
+from worker.steps import events
 from worker.steps.followup_actions import ONLY_LOOKS
 
 router = APIRouter(include_in_schema=False)
 
 _DAYS = 2
+_MOVED_LATELY = timedelta(days=1)
 #: What a button says happened: the event, and the dose that goes with it.
 _SAID = MappingProxyType(
     {
@@ -61,10 +68,19 @@ def visits_board(request: Request, person: SignedIn) -> Response:
             (today + timedelta(days=ahead), _day(session, services, person, today, ahead))
             for ahead in range(_DAYS)
         ]
-        count = sum(len(cards) for _, cards in days)
+        later = datetime.combine(today + timedelta(days=_DAYS), time(), person.zone)
+        moved = _cards(
+            session,
+            services,
+            person,
+            board.moved_away(session, person.clinic_id, services.now - _MOVED_LATELY, later),
+            ahead=_DAYS,
+        )
+        count = sum(len(cards) for _, cards in days) + len(moved)
         subject = f"clinic:{person.clinic_id}"
         record(session, services, person, "visits.viewed", subject, count=count)
-    return show(request, person, "visits.html", {"days": days, "today": today})
+    values = {"days": days, "today": today, "moved": moved}
+    return show(request, person, "visits.html", values)
 
 
 def _day(
@@ -76,6 +92,17 @@ def _day(
         for each in (ahead, ahead + 1)
     )
     found = board.visits(session, person.clinic_id, starts, ends)
+    return _cards(session, services, person, found, ahead=ahead)
+
+
+def _cards(
+    session: Session,
+    services: Services,
+    person: Person,
+    found: Sequence[tuple[Appointment, Patient]],
+    *,
+    ahead: int,
+) -> list[dict[str, Any]]:
     terms = clinics.by_id(session, person.clinic_id).file.terms
     people = [who.id for _, who in found]
     texts = board.texts_about(session, [visit.id for visit, _ in found])
@@ -156,10 +183,42 @@ def happened(
             raise HTTPException(404)
     kind, dose = _SAID[what]
     try:
-        visits.record_event(
+        events.record_event(
             services, visit_id, kind, actor=person.actor.label, dose=dose, seen=seen
         )
     except RefusedError as error:
         return back(request, str(error), "/visits")
     # The card that was pressed says the rest.
     return back(request, _NOTED.get(what, "Noted."), f"/visits#visit-{visit_id}")
+
+
+@router.post("/visits/{visit_id}/move", dependencies=[OwnForm])
+def moved(
+    request: Request,
+    person: SignedIn,
+    visit_id: UUID,
+    to: Annotated[str, Form(max_length=40)] = "",
+    seen: Annotated[str, Form(max_length=40)] = "",
+) -> Response:
+    """Give a visit another start by the clinic's clock, unless its start is not `seen` any more."""
+    services = services_of(request)
+    if not person.may_act:
+        return back(request, ONLY_LOOKS, "/visits")
+    with services.database.transaction() as session:
+        if not board.is_of(session, visit_id, person.clinic_id):
+            raise HTTPException(404)
+    here = f"/visits#visit-{visit_id}"
+    try:
+        starts_at = PLAIN.instant(person.zone)(to)
+        shown = PLAIN.instant(person.zone)(seen)
+        visit = events.move_visit(
+            services, visit_id, starts_at, actor=person.actor.label, seen=shown
+        )
+    except CellError as error:
+        return back(request, f"Not moved: {error}.", here)
+    except RefusedError as error:
+        return back(request, str(error), here)
+    at = visit.starts_at.astimezone(person.zone)
+    when = f"{at:%A, %B} {at.day}, {clock(at.time(), 'en')}"
+    told = "The patient is told at the next allowed minute."
+    return back(request, f"Moved to {when}. {told}", here)

@@ -16,7 +16,7 @@ from worker.intake.table import CellError
 from worker.intake.values import day as read_day
 from worker.refusal import RefusedError
 from worker.services import Services
-from worker.steps import closing, visits
+from worker.steps import closing, events
 
 
 def close(
@@ -53,7 +53,7 @@ def _cancel(running: Services, visit_ids: Sequence[UUID]) -> None:
     cancelled, kept = [], []
     for visit_id in visit_ids:
         try:
-            visits.record_event(running, visit_id, VisitStatus.CANCELLED, actor=ACTOR)
+            events.record_event(running, visit_id, VisitStatus.CANCELLED, actor=ACTOR)
         except RefusedError:
             # Its check-out was recorded meanwhile.
             kept.append(visit_id)

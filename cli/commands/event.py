@@ -7,7 +7,7 @@ import typer
 from cli import output
 from cli.session import ACTOR, an_instant, services, the_visit, zone_of_visit
 from schedules.facts import Dose, VisitStatus
-from worker.steps import visits
+from worker.steps import events
 
 app = typer.Typer(add_completion=False)
 
@@ -36,7 +36,7 @@ def event(
     with services() as running:
         visit_id = the_visit(running, appointment, clinic)
         when = an_instant(at, zone_of_visit(running, visit_id), "--at")
-        done = visits.record_event(running, visit_id, kind, actor=ACTOR, at=when, dose=dose)
+        done = events.record_event(running, visit_id, kind, actor=ACTOR, at=when, dose=dose)
     if as_json:
         said = {"id": appointment, "status": done.status, "dose": done.dose, "at": done.at}
         output.result(output.json_line(said))

@@ -26,7 +26,7 @@ from schedules.staffing import StaffedHours
 from worker.intake.batches import ImportReport
 from worker.refusal import RefusedError
 from worker.services import Services
-from worker.steps import people, visits
+from worker.steps import events, people, visits
 
 ACTOR = "simulation"
 _QUARTER = timedelta(minutes=15)
@@ -175,7 +175,7 @@ class Desk:
         given = Dose(dose) if dose else None
         # Refused where the staff have closed the record meanwhile.
         with suppress(RefusedError):
-            visits.record_event(
+            events.record_event(
                 self._services, self.visits[booking.visit_id], kind, actor=ACTOR, dose=given
             )
 

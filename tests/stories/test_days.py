@@ -9,7 +9,7 @@ from tests.sandbox.conftest import Product
 from tests.stories.table import ANA, NEW_YORK, PHONES, as_told, begins, played, situations
 from tests.stories.town import Make, Story
 from tests.web.house import PASSWORD
-from worker.steps import closing, people, visits
+from worker.steps import closing, events, people, visits
 from worker.steps import staff as staff_step
 
 #: What docs/operations.md has the carrier's fallback address answer (care rule 14).
@@ -104,7 +104,7 @@ def the_clinic_closes_on_wednesday(story: Story) -> None:
     world = story.world
     done = closing.close_day(world.services, world.clinic_id, day=date(2026, 12, 2), actor="desk")
     for visit_id in done.visits:
-        visits.record_event(world.services, visit_id, VisitStatus.CANCELLED, actor="desk")
+        events.record_event(world.services, visit_id, VisitStatus.CANCELLED, actor="desk")
 
 
 @situations("rule_16")

@@ -16,6 +16,7 @@ from records.appointments import Appointment
 from records.base import new_id
 from records.checkins import CheckIn
 from records.clinics import Clinic, Staff
+from records.enrollments import Enrollment
 from records.patients import Patient
 from tests.web.house import NOW, PASSWORD, House
 from tests.web.looking import shot, sign_in
@@ -124,6 +125,75 @@ def test_care_rule_27_what_happened_is_one_press_and_one_more_takes_it_back(
         assert house.rows("SELECT status, dose FROM appointment") == [(status, dose)]
     actors = house.rows("SELECT DISTINCT actor FROM appointment_event")
     assert actors == [(f"staff:{kim.id}",)]
+
+
+def _move(client: Client, visit: Appointment, to: str, seen: datetime | None = None) -> str:
+    data = {"csrf": client.csrf("/visits"), "to": to}
+    data["seen"] = (seen or visit.starts_at).isoformat()
+    assert client.post(f"/visits/{visit.id}/move", data=data).status_code == 303
+    return _board(client)
+
+
+def test_care_rule_27_a_visit_is_moved_and_stays_in_view_for_a_day(
+    house: House, client: Client, ana: Patient, kim: Staff
+) -> None:
+    """As long as before; what was confirmed is void, its patient is told, the plan follows."""
+    visit = _visit(house, ana, NOON, confirmed_start=NOON, change_requested_at=NOW)
+    house.add(
+        Enrollment(
+            id=new_id(),
+            clinic_id=ana.clinic_id,
+            patient_id=ana.id,
+            protocol="daily-check-in",
+            status="active",
+            anchor_day=NOW.date(),
+        )
+    )
+    words = _move(client, visit, "2026-11-27T14:30")
+    assert "Moved to Friday, November 27, 2:30 PM. The patient is told" in words
+    assert "Moved to a later day Friday, November 27, 2:30 PM Ana" in words
+    starts = datetime.fromisoformat("2026-11-27T14:30-05:00")
+    assert house.rows(
+        "SELECT starts_at, ends_at, revision, confirmed_start, change_requested_at FROM appointment"
+    ) == [(starts, starts + timedelta(hours=2), 2, None, None)]
+    assert house.count("appointment", "announced_at = moved_at AND moved_at IS NOT NULL") == 1
+    assert house.count("enrollment", "plan_requested_at IS NOT NULL") == 1
+    assert house.count("audit_event", "action = 'appointment.moved'") == 1
+    # A slip is mended where it is seen.
+    again = _move(client, visit, "2026-11-24T09:00", seen=starts)
+    assert "Tomorrow, Tuesday, November 24 9 AM Ana" in again
+
+
+@pytest.mark.parametrize(
+    ("to", "why"),
+    [
+        ("2026-11-23T09:00", "That time is over"),
+        ("2028-11-23T09:00", "more than a year ahead"),
+        ("2026-11-23T12:00", "at that time already"),
+        ("2027-03-14T02:30", "skip 02:30"),
+        ("tomorrow", "Not moved:"),
+        ("", "Not moved:"),
+    ],
+)
+def test_a_time_that_is_none_moves_no_visit(
+    house: House, client: Client, ana: Patient, to: str, why: str
+) -> None:
+    """And the page says why."""
+    visit = _visit(house, ana, NOON)
+    assert why in _move(client, visit, to)
+    assert house.rows("SELECT starts_at, revision FROM appointment") == [(NOON, 1)]
+
+
+def test_a_visit_that_changed_meanwhile_is_not_moved(
+    house: House, client: Client, ana: Patient
+) -> None:
+    """A colleague moved it, or recorded that the patient came."""
+    visit = _visit(house, ana, NOON)
+    words = _move(client, visit, "2026-11-24T09:00", seen=NOON - timedelta(hours=1))
+    assert "This visit changed meanwhile" in words
+    _press(client, visit.id, "arrived", "booked")
+    assert "This visit changed meanwhile" in _move(client, visit, "2026-11-24T09:00")
+    assert house.rows("SELECT starts_at, revision FROM appointment") == [(NOON, 1)]
 
 
 def test_a_press_on_an_old_page_changes_nothing_unseen(
@@ -283,7 +353,7 @@ def test_a_morning_at_the_board(
     """From the work list to a dose recorded and taken back, by thumb or mouse."""
     visit = _visit(house, ana, NOW - timedelta(hours=1))
     _texted(house, ana, visit, "visit_2h_ride", "decline_reschedule")
-    _visit(house, ana, TOMORROW, kind="integration", route=None)
+    tomorrow = _visit(house, ana, TOMORROW, kind="integration", route=None)
     shots = Path(os.environ.get("AFTERCARE_SCREENSHOTS") or tmp_path)
     with browser.new_context(viewport={"width": width, "height": height}) as context:
         page = context.new_page()
@@ -302,4 +372,12 @@ def test_a_morning_at_the_board(
         shot(page, shots / f"{name}-board-not.png")
         card.get_by_role("button", name="Did not come").click()
         assert "Did not come" in card.inner_text()
+        later = page.locator(f"#visit-{tomorrow.id}")
+        later.get_by_text("Another time", exact=True).click()
+        later.get_by_label("Starts at").fill("2026-11-27T14:30")
+        shot(page, shots / f"{name}-board-move.png")
+        later.get_by_role("button", name="Move").click()
+        page.get_by_text("Moved to Friday, November 27").wait_for()
+        assert "Friday, November 27, 2:30" in later.inner_text()
+        shot(page, shots / f"{name}-board-moved.png")
     assert house.rows("SELECT status FROM appointment ORDER BY starts_at LIMIT 1") == [("no_show",)]

@@ -16,7 +16,7 @@ from records.outbox import Message
 from schedules.facts import Dose, VisitStatus
 from tests.support.world import World
 from tests.worker.talk import Talk
-from worker.steps import checkins, followups, visits
+from worker.steps import checkins, events, followups, visits
 
 HEADER = "appointment_id,patient_id,kind,route,starts_at,ends_at,status,location,dose_number"
 NEW_YORK = ZoneInfo("America/New_York")
@@ -84,7 +84,7 @@ class Desk(Talk):
 
     def records(self, kind: VisitStatus, *, visit: str = "A1", dose: Dose | None = None) -> None:
         """Tell what happened at the clinic."""
-        visits.record_event(
+        events.record_event(
             self.world.services, self.visit(visit).id, kind, actor="desk", dose=dose
         )
         self.goes_on()

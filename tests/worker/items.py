@@ -23,7 +23,7 @@ from tests.support.world import World, phone_of
 from tests.worker.desk import HEADER, NEW_YORK
 from tests.worker.duty import CRISIS, KIM, SAM, Duty
 from worker.refusal import RefusedError
-from worker.steps import checkins, closing, followups, people, visits
+from worker.steps import checkins, closing, events, followups, people, visits
 from worker.steps import followup_actions as actions
 from worker.steps import staff as staff_step
 from worker.steps.followup_actions import FollowUpActionError
@@ -152,7 +152,7 @@ class YearOfItems(RuleBasedStateMachine):
         if rows:
             with suppress(RefusedError):
                 visit_id = rows[which % len(rows)].id
-                visits.record_event(self.world.services, visit_id, what, actor="desk", dose=dose)
+                events.record_event(self.world.services, visit_id, what, actor="desk", dose=dose)
         self._goes_on()
 
     # --- what people do with items ---
@@ -254,7 +254,7 @@ class YearOfItems(RuleBasedStateMachine):
         day = world.now.astimezone(NEW_YORK).date() + timedelta(days=days)
         done = closing.close_day(world.services, world.clinic_id, day=day, actor="desk")
         for visit_id in done.visits:
-            visits.record_event(world.services, visit_id, VisitStatus.CANCELLED, actor="desk")
+            events.record_event(world.services, visit_id, VisitStatus.CANCELLED, actor="desk")
         self._goes_on()
 
     def _goes_on(self) -> None:

@@ -19,7 +19,7 @@ from worker.intake.batches import ImportReport
 from worker.intake.merging import merge
 from worker.refusal import RefusedError
 from worker.replying.stopping import StopReason
-from worker.steps import people, tailoring, visits
+from worker.steps import events, people, tailoring, visits
 from worker.steps.people import Reason
 
 PATIENTS = (
@@ -275,7 +275,7 @@ def test_a_visit_that_staff_and_the_file_moved_is_a_conflict(house: World) -> No
 def test_a_check_out_by_staff_survives_any_file(house: World) -> None:
     """Neither a new room nor the same status undoes it."""
     _visits(house, DOSING)
-    visits.record_event(
+    events.record_event(
         house.services, _visit(house).id, VisitStatus.CHECKED_OUT, actor="t", dose=Dose.GIVEN
     )
     _visits(house, DOSING.replace("Dr. Lee", "Dr. Roe"))

@@ -20,8 +20,8 @@ from tests.support.processes import wait_until
 from tests.support.services import Services as Servers
 from tests.support.world import World
 from tests.worker.desk import HEADER, Desk
+from worker.steps import events, replies, staff, visits
 from worker.steps import followup_actions as actions
-from worker.steps import replies, staff, visits
 from worker.steps.staff import Role
 
 SAM = "sam@clinic.test"
@@ -67,7 +67,7 @@ def _beside(run: Callable[[], object]) -> Iterator[threading.Thread]:
 def _stands(desk: Desk) -> None:
     """Record that the visit stands, which ends the item about another time."""
     visit_id = desk.visit().id
-    visits.record_event(desk.world.services, visit_id, VisitStatus.BOOKED, actor="desk")
+    events.record_event(desk.world.services, visit_id, VisitStatus.BOOKED, actor="desk")
 
 
 def _last_text(desk: Desk) -> tuple[str, FollowUp]:

@@ -21,7 +21,7 @@ from schedules.facts import Dose, VisitStatus
 from tests.support.world import World, make_visits
 from tests.worker.desk import HEADER, NEW_YORK, Desk
 from worker.refusal import RefusedError
-from worker.steps import people, tailoring, visits
+from worker.steps import events, people, tailoring, visits
 from worker.steps.people import Reason
 
 #: The coming visits of each patient, by kind; what is told of one never bears on another.
@@ -69,7 +69,7 @@ def _admit(desk: Desk) -> Person:
         start = world.now - timedelta(hours=3)
         made = (session, world.vault, world.clinic_id, [who], start)
         [past] = make_visits(*made, label=f"M{number}-")
-    visits.enroll_matching(world.services, past)
+    events.enroll_matching(world.services, past)
     files = {name: f"{name}{number}" for name in COMING}
     return Person(who, f"P{row.number}", files, past)
 
@@ -102,7 +102,7 @@ def _record(desk: Desk, person: Person, kind: VisitStatus, dose: Dose | None) ->
     ended = desk.world.now - timedelta(hours=1)
     # Who went home did not stay away: that is refused, in whatever order the rest is told.
     with suppress(RefusedError):
-        visits.record_event(
+        events.record_event(
             desk.world.services, person.past, kind, actor="desk", at=ended, dose=dose
         )
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from records import patients
 from tests.support.world import World, make_visits
 from tests.worker.desk import Desk
-from worker.steps import people, tailoring, visits
+from worker.steps import events, people, tailoring
 from worker.steps.people import Reason
 
 Happening = Callable[[Desk, str], None]
@@ -125,4 +125,4 @@ def _book(desk: Desk, who: UUID) -> None:
             desk.world.now + timedelta(days=8),
             label=f"D{who}-",
         )
-    visits.enroll_matching(desk.world.services, visit_id)
+    events.enroll_matching(desk.world.services, visit_id)

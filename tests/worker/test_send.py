@@ -17,7 +17,7 @@ from records.base import new_id
 from schedules.facts import VisitStatus
 from tests.support.world import World
 from worker.carrier import Carrier
-from worker.steps import clinics, outcomes, people, reconcile, send, visits
+from worker.steps import clinics, events, outcomes, people, reconcile, send
 
 
 def test_a_due_text_is_sent_and_accepted(world: World) -> None:
@@ -464,7 +464,7 @@ def _revoke(world: World, message_id: UUID) -> None:
 def _cancel(world: World, message_id: UUID) -> None:
     visit_id = world.message(message_id).appointment_id
     assert visit_id is not None
-    visits.record_event(world.services, visit_id, VisitStatus.CANCELLED, actor="test")
+    events.record_event(world.services, visit_id, VisitStatus.CANCELLED, actor="test")
 
 
 @pytest.mark.parametrize(

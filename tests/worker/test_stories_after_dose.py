@@ -14,7 +14,7 @@ from records.patients import Patient
 from schedules.facts import Dose, VisitStatus
 from tests.support.world import World, phone_of
 from tests.worker.desk import NEW_YORK, Desk, at
-from worker.steps import followups, visits
+from worker.steps import events, followups, visits
 
 HEADER = "appointment_id,patient_id,kind,route,starts_at,ends_at,status,location,setting"
 
@@ -277,7 +277,7 @@ def test_a_check_out_entered_after_the_question_asks_no_second_one_that_evening(
     """Entered at six, that they left at one with a dose: the morning is asked as usual."""
     _arrived(desk, ON_CALL)
     desk.waits_until("2026-11-30 18:00")
-    visits.record_event(
+    events.record_event(
         desk.world.services,
         desk.visit("A0").id,
         VisitStatus.CHECKED_OUT,

@@ -11,7 +11,7 @@ from schedules.facts import Dose, VisitStatus
 from tests.support.world import World, phone_of
 from tests.worker.desk import NEW_YORK, Desk, at
 from tests.worker.duty import KIM, SAM, Duty
-from worker.steps import closing, visits
+from worker.steps import closing, events
 from worker.steps import followup_actions as actions
 
 ALONE = {"on_call": [], "after_hours": "none"}
@@ -89,7 +89,7 @@ def test_rule_16_a_closed_day_moves_visits_clocks_and_what_texts_promise(duty: D
     done = closing.close_day(world.services, world.clinic_id, day=date(2026, 12, 4), actor="desk")
     assert len(done.visits) == 1
     for visit_id in done.visits:
-        visits.record_event(world.services, visit_id, VisitStatus.CANCELLED, actor="desk")
+        events.record_event(world.services, visit_id, VisitStatus.CANCELLED, actor="desk")
     desk.goes_on(minutes=5)
     assert "will not take place" in desk.words()[-1]
     assert {"callback", "visit_unbooked"} <= set(desk.calls())

@@ -13,7 +13,7 @@ from schedules.facts import Dose, VisitStatus
 from tests.support.world import World
 from worker.intake.batches import BATCH, ImportReport
 from worker.refusal import RefusedError
-from worker.steps import people, visits
+from worker.steps import events, people, visits
 from worker.steps.people import Reason
 
 HEADER = "appointment_id,patient_id,kind,route,starts_at,ends_at,status,location"
@@ -42,7 +42,7 @@ def _visit(world: World, external_id: str = "A1") -> Appointment:
 
 
 def _event(world: World, kind: VisitStatus, **more: Any) -> None:
-    visits.record_event(world.services, _visit(world).id, kind, actor="test", **more)
+    events.record_event(world.services, _visit(world).id, kind, actor="test", **more)
 
 
 def _texts(world: World, status: str = "planned") -> set[str]:
@@ -352,7 +352,7 @@ def test_an_event_ends_the_item_that_asked_for_it(house: World) -> None:
 def test_an_unknown_visit_is_refused(house: World) -> None:
     """By our own id too."""
     with pytest.raises(RefusedError):
-        visits.record_event(house.services, UUID(int=0), VisitStatus.ARRIVED, actor="test")
+        events.record_event(house.services, UUID(int=0), VisitStatus.ARRIVED, actor="test")
 
 
 def _patient_id(world: World) -> UUID:

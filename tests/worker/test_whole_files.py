@@ -11,7 +11,7 @@ from schedules.facts import VisitStatus
 from tests.support.world import World
 from worker.intake.batches import ImportReport
 from worker.intake.whole import Days, Whole
-from worker.steps import visits
+from worker.steps import events, visits
 
 HEADER = "appointment_id,patient_id,kind,route,starts_at,ends_at,status,location"
 WEEK = Days(first=date(2026, 12, 7), last=date(2026, 12, 11))
@@ -114,8 +114,8 @@ def test_only_those_days_are_whole(house: World) -> None:
 
 def test_what_has_begun_or_ended_is_not_missing(house: World) -> None:
     """Neither a visit of this morning, nor one that staff have recorded or cancelled."""
-    visits.record_event(house.services, _visit(house, "A9").id, VisitStatus.CANCELLED, actor="t")
-    visits.record_event(house.services, _visit(house, "A10").id, VisitStatus.ARRIVED, actor="t")
+    events.record_event(house.services, _visit(house, "A9").id, VisitStatus.CANCELLED, actor="t")
+    events.record_event(house.services, _visit(house, "A10").id, VisitStatus.ARRIVED, actor="t")
     house.advance(days=7)
     assert house.now > _visit(house, "A7").starts_at
     assert _missing(_import(house)) == ["A8", "A11"]
@@ -160,7 +160,7 @@ def test_a_large_drop_is_called_large(house: World) -> None:
 def test_what_changed_since_the_list_was_made_stays(house: World) -> None:
     """Somebody thinks for an hour before they say yes."""
     report = _import(house, 7, 8)
-    visits.record_event(house.services, _visit(house, "A9").id, VisitStatus.ARRIVED, actor="t")
+    events.record_event(house.services, _visit(house, "A9").id, VisitStatus.ARRIVED, actor="t")
     house.execute(
         "UPDATE appointment SET starts_at = :at WHERE external_id = 'A10'",
         at=_visit(house, "A10").starts_at + timedelta(hours=1),
