@@ -414,9 +414,9 @@ def test_a_viewer_keeps_no_item(house: House) -> None:
 @pytest.mark.parametrize("role", [Role.COORDINATOR, Role.ADMIN])
 def test_who_is_no_clinician_any_more_keeps_what_they_may_have(house: House, role: Role) -> None:
     """A lapse before a dose they may not; a crisis stays, and is named: a clinician ends it."""
-    crisis, question, lapse = (
+    lapse, crisis, question = (
         house.wrote(words, phone)
-        for words, phone in ((CRISIS, 0), ("please call me", 1), ("please call me", 0))
+        for words, phone in (("please call me", 0), (CRISIS, 0), ("please call me", 1))
     )
     for item in (crisis, question, lapse):
         house.takes(item)
