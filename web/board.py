@@ -4,7 +4,7 @@ One press records what happened, and one more takes it back. A visit that staff 
 stays in view for a day.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -175,21 +175,17 @@ def happened(
     seen: Annotated[str, Form(max_length=20)] = "",
 ) -> Response:
     """Record what happened at a visit, unless it is not what the page showed (`seen`) any more."""
-    services = services_of(request)
-    if not person.may_act:
-        return back(request, ONLY_LOOKS, "/visits")
-    with services.database.transaction() as session:
-        if what not in _SAID or not board.is_of(session, visit_id, person.clinic_id):
-            raise HTTPException(404)
+    if what not in _SAID:
+        raise HTTPException(404)
     kind, dose = _SAID[what]
-    try:
-        events.record_event(
-            services, visit_id, kind, actor=person.actor.label, dose=dose, seen=seen
-        )
-    except RefusedError as error:
-        return back(request, str(error), "/visits")
-    # The card that was pressed says the rest.
-    return back(request, _NOTED.get(what, "Noted."), f"/visits#visit-{visit_id}")
+
+    def tell(services: Services) -> str:
+        label = person.actor.label
+        events.record_event(services, visit_id, kind, actor=label, dose=dose, seen=seen)
+        # The card that was pressed says the rest.
+        return _NOTED.get(what, "Noted.")
+
+    return _change(request, person, visit_id, tell)
 
 
 @router.post("/visits/{visit_id}/move", dependencies=[OwnForm])
@@ -201,24 +197,32 @@ def moved(
     seen: Annotated[str, Form(max_length=40)] = "",
 ) -> Response:
     """Give a visit another start by the clinic's clock, unless its start is not `seen` any more."""
+    read = PLAIN.instant(person.zone)
+
+    def move(services: Services) -> str:
+        label = person.actor.label
+        visit = events.move_visit(services, visit_id, read(to), actor=label, seen=read(seen))
+        at = visit.starts_at.astimezone(person.zone)
+        when = f"{at:%A, %B} {at.day}, {clock(at.time(), 'en')}"
+        return f"Moved to {when}. The patient is told at the next allowed minute."
+
+    return _change(request, person, visit_id, move)
+
+
+def _change(
+    request: Request, person: Person, visit_id: UUID, change: Callable[[Services], str]
+) -> Response:
+    """Change one of the clinic's visits, and say at its card what came of it."""
     services = services_of(request)
     if not person.may_act:
         return back(request, ONLY_LOOKS, "/visits")
     with services.database.transaction() as session:
         if not board.is_of(session, visit_id, person.clinic_id):
             raise HTTPException(404)
-    here = f"/visits#visit-{visit_id}"
     try:
-        starts_at = PLAIN.instant(person.zone)(to)
-        shown = PLAIN.instant(person.zone)(seen)
-        visit = events.move_visit(
-            services, visit_id, starts_at, actor=person.actor.label, seen=shown
-        )
+        told = change(services)
     except CellError as error:
-        return back(request, f"Not moved: {error}.", here)
+        told = f"That is no time to move a visit to: {error}."
     except RefusedError as error:
-        return back(request, str(error), here)
-    at = visit.starts_at.astimezone(person.zone)
-    when = f"{at:%A, %B} {at.day}, {clock(at.time(), 'en')}"
-    told = "The patient is told at the next allowed minute."
-    return back(request, f"Moved to {when}. {told}", here)
+        told = str(error)
+    return back(request, told, f"/visits#visit-{visit_id}")
