@@ -75,16 +75,6 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what is allowed the most time: as the last it would be waited for alone."""
-
-    def most_seconds(item: pytest.Item) -> float:
-        allowed = item.get_closest_marker("timeout")
-        return float(allowed.args[0]) if allowed else 0.0
-
-    items.sort(key=most_seconds, reverse=True)
-
-
 @pytest.fixture(autouse=True)
 def _stays_on_this_machine() -> Iterator[None]:
     """Fail a test whose code tried to leave, even where it caught the error."""
