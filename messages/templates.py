@@ -92,9 +92,6 @@ class Catalog:
     samples: Mapping[str, Mapping[str, str]]
     overridden: frozenset[tuple[str, str]] = field(default=frozenset())
 
-    def keys(self) -> tuple[str, ...]:
-        return tuple(self.templates)
-
     def template(self, key: str) -> Template:
         """Return one template, or raise UnknownTemplate."""
         try:

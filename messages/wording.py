@@ -81,7 +81,7 @@ def _faults_of(
     catalog: Catalog, key: str, texts: Mapping[str, str], values: Mapping[str, str]
 ) -> Iterator[Fault]:
     if key not in catalog.templates:
-        near = difflib.get_close_matches(key, catalog.keys(), n=1, cutoff=0.6)
+        near = difflib.get_close_matches(key, catalog.templates, n=1, cutoff=0.6)
         mend = f"Did you mean {near[0]}?" if near else "See `aftercare clinic wording`."
         yield Fault(template=key, language="any", message="there is no such text", mend=mend)
         return

@@ -242,7 +242,7 @@ def reworded(catalog: Catalog, changes: Sequence[Change]) -> list[str]:
     places = [change.field.split(".") for change in changes]
     values = {name for place in places for name in _NAMED_IN_TEXTS.get(place[0], ())}
     own = [place[1] for place in places if place[0] == WORDING]
-    naming = [key for key in catalog.keys() if values & catalog.variables(key)]  # noqa: SIM118
+    naming = [key for key in catalog.templates if values & catalog.variables(key)]
     return list(dict.fromkeys([*own, *naming]))
 
 

@@ -129,7 +129,7 @@ def wording(
 def texts(catalog: Catalog, file: ClinicFile, language: str | None = None) -> Iterator[Any]:
     """Give each text of a clinic: whose words, the wording, and a sample of what is read."""
     own = words_of(catalog, file)
-    for key in catalog.keys():  # noqa: SIM118  A catalogue is no mapping.
+    for key in catalog.templates:
         for each in [language] if language else file.languages:
             reads, segments = _sample(catalog, file, key, each)
             yield {

@@ -447,7 +447,7 @@ _COUNTS = ("how many", "count", "cuantas", "jornadas")
 
 def _scale_texts() -> dict[tuple[str, str], str]:
     catalog = shipped()
-    asking = [key for key in catalog.keys() if scale_of(catalog.template(key).expects or "none")]  # noqa: SIM118  A catalogue is no mapping.
+    asking = [key for key in catalog.templates if scale_of(catalog.template(key).expects or "none")]
     return {
         (key, language): catalog.sample(key, language)
         for key in asking

@@ -213,7 +213,7 @@ def test_rule_12_no_template_asks_for_a_carriers_keyword(word: str) -> None:
     findings = lint(f"Riverside Care: reply {word} to go on.", language="en", template_key="reask")
     assert findings
 
-    for key in shipped().keys():  # noqa: SIM118  A catalogue is no mapping.
+    for key in shipped().templates:
         for language in shipped().languages(key):
             body = shipped().sample(key, language)
             assert lint(body, language=language, template_key=key) == (), key

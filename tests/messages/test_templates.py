@@ -21,8 +21,8 @@ from messages.segments import Encoding, count
 from messages.templates import TemplateKind, build, shipped
 
 CATALOG = shipped()
-EACH = [(key, language) for key in CATALOG.keys() for language in CATALOG.languages(key)]  # noqa: SIM118
-STARTED = [key for key in CATALOG.keys() if CATALOG.template(key).kind == "started"]  # noqa: SIM118
+EACH = [(key, language) for key in CATALOG.templates for language in CATALOG.languages(key)]
+STARTED = [key for key in CATALOG.templates if CATALOG.template(key).kind == "started"]
 VALUES = {name: by_language["en"] for name, by_language in CATALOG.samples.items()}
 
 
@@ -288,7 +288,7 @@ def test_a_wording_missing_in_a_language_is_a_fault():
 
 def test_kinds_are_the_three_known():
     """The gates a text passes hang on its kind."""
-    kinds = {CATALOG.template(key).kind for key in CATALOG.keys()}  # noqa: SIM118
+    kinds = {CATALOG.template(key).kind for key in CATALOG.templates}
     assert kinds == set(TemplateKind)
 
 

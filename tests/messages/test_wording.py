@@ -7,7 +7,7 @@ from messages.wording import faults, is_safety, spoken
 
 CATALOG = shipped()
 VALUES = {"sms_name": "Riverside Care", "phone": "212-555-0100"}
-EACH = [(key, language) for key in CATALOG.keys() for language in CATALOG.languages(key)]  # noqa: SIM118
+EACH = [(key, language) for key in CATALOG.templates for language in CATALOG.languages(key)]
 
 DAY = "{sms_name}: see you at {time} today. Late? Reply L. Another time? Reply R. {phone}"
 CRISIS = "In danger? Call 911. 988 listens, free, 24/7: call or text. We've alerted our team."
@@ -103,7 +103,7 @@ def test_what_may_call_somebody_is_safety_content() -> None:
     """Help lines, driving, food, and questions whose answer has rules; not the rest."""
     asked = {"daily_0_10", "weekly_days", "visit_48h", "medicines_taken", "checkin_missed"}
     warned = {"welcome", "help", "visit_24h_prep", "visit_2h_ride", "no_show", "high_score_ack"}
-    replies = {key for key in CATALOG.keys() if CATALOG.template(key).kind == "safety"}  # noqa: SIM118
-    found = {key for key in CATALOG.keys() if is_safety(CATALOG, key)}  # noqa: SIM118
+    replies = {key for key in CATALOG.templates if CATALOG.template(key).kind == "safety"}
+    found = {key for key in CATALOG.templates if is_safety(CATALOG, key)}
     assert asked | warned | replies <= found
     assert not found & {"visit_day", "visit_booked", "visit_7d", "confirm_ack", "mood_form"}

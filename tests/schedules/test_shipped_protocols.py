@@ -34,7 +34,7 @@ def test_they_load_without_a_fault_from_their_files():
 def test_every_text_exists_and_gets_its_variables():
     """Checked against the shipped catalogue when it is there."""
     templates = pytest.importorskip("messages.templates").shipped()
-    variables = {key: templates.variables(key) for key in templates.keys()}  # noqa: SIM118
+    variables = {key: templates.variables(key) for key in templates.templates}
     load_all(shipped_files(), templates=variables)
 
 
