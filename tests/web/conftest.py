@@ -7,9 +7,9 @@ import pytest
 from playwright.sync_api import Browser
 from structlog.testing import capture_logs
 
-from records.clinics import Clinic
+from records.clinics import Clinic, Staff
 from tests.support import browser as chromium
-from tests.web.house import House
+from tests.web.house import PASSWORD, House
 from tests.web.served import Client, served
 
 
@@ -50,3 +50,11 @@ def browser() -> Iterator[Browser]:
     """
     with chromium.launched() as launched:
         yield launched
+
+
+@pytest.fixture
+def kim(house: House, clinic: Clinic, client: Client) -> Staff:
+    """Kim, a coordinator who is signed in."""
+    row: Staff = house.staff(clinic)
+    client.sign_in("kim@clinic.test", PASSWORD)
+    return row

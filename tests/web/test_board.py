@@ -28,14 +28,6 @@ NOON, TOMORROW = NOW + timedelta(hours=2), NOW + timedelta(hours=24)
 
 
 @pytest.fixture
-def kim(house: House, clinic: Clinic, client: Client) -> Staff:
-    """Kim, who is signed in."""
-    row: Staff = house.staff(clinic)
-    client.sign_in("kim@clinic.test", PASSWORD)
-    return row
-
-
-@pytest.fixture
 def ana(house: House, clinic: Clinic, kim: Staff) -> Patient:
     return house.patient(clinic)
 

@@ -15,14 +15,6 @@ from tests.web.looking import shot, sign_in
 from tests.web.served import Client
 
 
-@pytest.fixture
-def kim(house: House, clinic: Clinic, client: Client) -> Staff:
-    """Kim, who is signed in at a clinic that has just been applied."""
-    row: Staff = house.staff(clinic)
-    client.sign_in("kim@clinic.test", PASSWORD)
-    return row
-
-
 def _do(house: House, statement: str) -> None:
     with house.services.database.transaction() as session:
         session.execute(text(statement))

@@ -20,14 +20,6 @@ NOTE = 'Called at ten; "no" & <nobody> home.\nHer brother rings back.'
 
 
 @pytest.fixture
-def kim(house: House, clinic: Clinic, client: Client) -> Staff:
-    """Kim, who is signed in."""
-    row: Staff = house.staff(clinic)
-    client.sign_in("kim@clinic.test", PASSWORD)
-    return row
-
-
-@pytest.fixture
 def item(house: House, clinic: Clinic, kim: Staff) -> FollowUp:
     return house.follow_up(clinic.id, "callback", "call_today", house.patient(clinic))
 
