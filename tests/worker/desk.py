@@ -20,20 +20,23 @@ from worker.steps import checkins, events, followups, visits
 
 HEADER = "appointment_id,patient_id,kind,route,starts_at,ends_at,status,location,dose_number"
 NEW_YORK = ZoneInfo("America/New_York")
-# What any of the steps of `goes_on` would take up by :by.
+# When each of the steps of `goes_on` has something to do next: at once is :now.
 _DUE = """
-    SELECT EXISTS (SELECT 1 FROM message WHERE
-            status = 'planned' AND least(next_at, due_at) <= :by
-            OR status = 'accepted' AND :arrives
-            OR status IN ('claimed', 'submitting', 'unknown')
-            OR reviewed_at IS NULL AND (final_at IS NOT NULL OR prove_by <= :by))
-        OR EXISTS (SELECT 1 FROM enrollment
-            WHERE plan_requested_at IS NOT NULL OR next_roll_at <= :by)
-        OR EXISTS (SELECT 1 FROM check_in c JOIN message m ON m.id = c.message_id
-            WHERE c.status = 'open' AND (c.ends_at <= :by
-                OR m.appointment_id IS NOT NULL AND c.ends_at <= :visits_by
-                    AND m.status = 'delivered' AND m.nudge_for IS NULL
-                    AND coalesce(c.next_look_at <= :by, true)))
+    SELECT
+        (SELECT min(CASE WHEN plan_requested_at IS NOT NULL THEN :now ELSE next_roll_at END)
+            FROM enrollment) AS plans,
+        (SELECT min(CASE WHEN status = 'planned' THEN least(next_at, due_at) ELSE :now END)
+            FROM message WHERE status IN ('planned', 'claimed', 'submitting', 'unknown')) AS texts,
+        (SELECT min(:now) FROM message WHERE status = 'accepted' AND :arrives) AS arrivals,
+        (SELECT min(CASE WHEN final_at IS NOT NULL THEN :now ELSE prove_by END)
+            FROM message WHERE reviewed_at IS NULL) AS endings,
+        (SELECT min(ends_at) FROM check_in WHERE status = 'open') AS over,
+        (SELECT min(greatest(c.ends_at - :ahead, coalesce(c.next_look_at, :now)))
+            FROM check_in c JOIN message m ON m.id = c.message_id
+            WHERE c.status = 'open' AND m.appointment_id IS NOT NULL
+                AND m.status = 'delivered' AND m.nudge_for IS NULL) AS silences,
+        (SELECT min(due_at) FROM message WHERE status = 'planned'
+            AND reason IN ('recipient_busy', 'welcome_first')) AS held
 """
 
 
@@ -90,53 +93,53 @@ class Desk(Talk):
         self.goes_on()
 
     def goes_on(self, **time: float) -> None:
-        """Let time pass, and do what the tick would do."""
+        """Let time pass, and do what the tick would do: as it does, only what is due."""
         self.world.advance(**time)
-        self.world.plan()
-        self._send()
-        while self.world.execute(
-            "SELECT 1 FROM message WHERE status = 'planned' AND due_at <= :now"
-            " AND reason IN ('recipient_busy', 'welcome_first')",
-            now=self.world.now,
-        ):
+        self._plan_and_send()
+        while "held" in (due := self._due()):
             # One text at a time to a number: the next follows a moment later. A welcome that the
             # plan before asked for may be planned only now.
             self.world.advance(seconds=6)
+            self._plan_and_send()
+        if "plans" in due:
             self.world.plan()
-            self._send()
-        self.world.plan()
-        followups.run(self.world.services)
-        checkins.run(self.world.services)
-        checkins.silences(self.world.services)
+        if due & {"plans", "endings"}:
+            followups.run(self.world.services)
+        if "over" in due:
+            checkins.run(self.world.services)
+        if "silences" in self._due():
+            checkins.silences(self.world.services)
 
-    def _send(self) -> None:
-        self.world.send()
-        if self.arrives:
+    def _plan_and_send(self) -> None:
+        if "plans" in self._due():
+            self.world.plan()
+        if "texts" in self._due():
+            self.world.send()
+        if "arrivals" in self._due():
             self.world.execute(
                 "UPDATE message SET status = 'delivered', final_at = :now"
                 " WHERE status = 'accepted'",
                 now=self.world.now,
             )
 
-    def waits_until(self, local: str) -> None:
-        """Go on to a New York time, an hour at a time as texts fall due.
+    def _due(self) -> set[str]:
+        """Return which steps have something to do now."""
+        return {step for step, due_at in self._instants().items() if due_at <= self.world.now}
 
-        An hour by whose end nothing is due is passed over: most of the time of these stories went
-        by in nights, asking for what is not there.
-        """
+    def _instants(self) -> dict[str, datetime]:
+        """Return when each step has something to do next, if it ever has."""
+        values = {"now": self.world.now, "ahead": checkins.VISITS_AHEAD, "arrives": self.arrives}
+        found = self.world.execute(_DUE, **values)[0]._mapping
+        return {step: due_at for step, due_at in found.items() if due_at is not None}
+
+    def waits_until(self, local: str) -> None:
+        """Go on to a New York time, to the end of each hour in which something falls due."""
         end = at(local)
         while self.world.now < end:
-            left = (end - self.world.now).total_seconds()
-            seconds = min(left, 3600 - self.world.now.timestamp() % 3600)
-            if seconds == left or self._is_due_within(seconds):
-                self.goes_on(seconds=seconds)
-            else:
-                self.world.advance(seconds=seconds)
-
-    def _is_due_within(self, seconds: float) -> bool:
-        by = self.world.now + timedelta(seconds=seconds)
-        values = {"by": by, "visits_by": by + checkins.VISITS_AHEAD, "arrives": self.arrives}
-        return bool(self.world.execute(_DUE, **values)[0][0])
+            now = self.world.now
+            due_at = max(min(self._instants().values(), default=end), now + timedelta(seconds=1))
+            due_at = min(_hour(due_at), end)
+            self.goes_on(seconds=(due_at - now).total_seconds())
 
     def jumps_to(self, local: str) -> None:
         """Go on to a New York time in one step; what fell due long before is over by then."""
@@ -192,6 +195,11 @@ class Desk(Talk):
         )
         due: datetime = row.due_at
         return due.astimezone(NEW_YORK).strftime("%a %d %H:%M")
+
+
+def _hour(at: datetime) -> datetime:
+    """Return the whole hour at or after an instant."""
+    return at + timedelta(seconds=-at.timestamp() % 3600)
 
 
 def at(local: str) -> datetime:

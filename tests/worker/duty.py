@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from messages.gateway import Gateway
+from records import dispatch
 from records.base import new_id
 from records.clinics import Clinic, Staff
 from records.followups import FollowUp
@@ -104,13 +105,18 @@ class Duty:
         assert self.pager.drain(20)
 
     def waits(self, **delta: float) -> None:
-        """Let time pass a minute at a time, ticking as the worker would."""
+        """Let time pass a minute at a time, paging whenever a tick would find that to do."""
         end = self.world.now + timedelta(**delta)
         self.tick()
         while self.world.now < end:
             step = min(60.0, (end - self.world.now).total_seconds())
             self.world.advance(seconds=step)
-            self.tick()
+            if self._pages_wait():
+                self.tick()
+
+    def _pages_wait(self) -> bool:
+        with self.world.database.transaction() as session:
+            return dispatch.waiting(session, now=self.world.now).pages
 
     def rounds(self) -> None:
         """Do what the clinic's calendar asks."""
