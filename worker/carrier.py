@@ -1,7 +1,8 @@
 """The one event loop that talks to the carrier: slots, the send guard, and outcomes in bulk.
 
 It lives as long as the worker process. Steps hand over texts whose intent is committed and go on;
-outcomes come back to a writer that commits them together, at least every 100 ms.
+outcomes come back to a writer that commits together what comes within 100 ms, and at once where
+nothing else is on its way.
 """
 
 import asyncio
@@ -195,7 +196,9 @@ class Carrier:
         until = time.monotonic() + _COMMIT_EVERY_SECONDS
         while len(batch) < _COMMIT_AT_MOST and (left := until - time.monotonic()) > 0:
             try:
-                posted = self._done.get(timeout=left)
+                # With nothing else on its way there is nothing to wait for: until it is written,
+                # a text is in doubt should this process die.
+                posted = self._done.get(timeout=left if self._posting else 0)
             except queue.Empty:
                 break
             if posted is None:
