@@ -198,14 +198,14 @@ def _from(url: str) -> str:
 
 def _server(url: str) -> smtplib.SMTP:
     parts = urlsplit(url)
-    host, context = parts.hostname or "", ssl.create_default_context()
+    host = parts.hostname or ""
     if parts.scheme == "smtps":
-        port = parts.port or smtplib.SMTP_SSL_PORT
+        port, context = parts.port or smtplib.SMTP_SSL_PORT, ssl.create_default_context()
         return smtplib.SMTP_SSL(host, port, timeout=_SMTP_SECONDS, context=context)
     server = smtplib.SMTP(host, parts.port or 587, timeout=_SMTP_SECONDS)
     server.ehlo()
     if server.has_extn("starttls"):
-        server.starttls(context=context)
+        server.starttls(context=ssl.create_default_context())
     elif host not in _LOOPBACK:
         server.close()
         raise smtplib.SMTPNotSupportedError("the server offers no encryption")
