@@ -68,24 +68,41 @@ class _Known:
     filed: Mapping[str, Sequence[_Filed]]
 
 
+_ByPart = dict[str, list[_Filed]]
+
+
+def _copied(filed: Mapping[str, _ByPart]) -> dict[str, _ByPart]:
+    return {
+        name: {part: [*each] for part, each in by_part.items()} for name, by_part in filed.items()
+    }
+
+
 # People use few words again and again. Whoever sends more words than these gets them looked up.
 _MOST_KEPT = 20_000
 
 
 class Index:
-    """Phrases filed under words."""
+    """Phrases filed under words; those of `base`, if any, stand in the lists before them."""
 
-    def __init__(self, phrases: Iterable[Listed]) -> None:
+    def __init__(self, phrases: Iterable[Listed], *, base: "Index | None" = None) -> None:
         listed = list(phrases)
+        self.filed: dict[str, _ByPart] = _copied(base.filed) if base else {}
+        #: How often each word is named, by what phrases are filed under the rarest of theirs.
         unweighed = Rarity({})
-        rarity = Rarity(Counter(name for each in listed for name in _named(each.piece, unweighed)))
-        self._filed: dict[str, dict[str, list[_Filed]]] = {}
-        for rank, each in enumerate(listed):
-            self._file(rank, each, rarity)
-        self._lengths = sorted({len(name) - 1 for name in self._filed if name.endswith("*")})
+        self.naming = Counter(name for each in listed for name in _named(each.piece, unweighed))
+        self.naming += base.naming if base else Counter()
+        rarity = Rarity(self.naming)
+        #: How many phrases there are.
+        self.size: int = base.size if base else 0
+        for each in listed:
+            self._file(self.size, each, rarity)
+            self.size += 1
+        #: How many words the longest can have.
+        self.longest: int = max(
+            base.longest if base else 1, *(each.piece.most for each in listed), 1
+        )
+        self._lengths = sorted({len(name) - 1 for name in self.filed if name.endswith("*")})
         self._kept: dict[str, _Known] = {}
-        #: How many words the longest phrase can have.
-        self.longest = max((each.piece.most for each in listed), default=1)
 
     def _file(self, rank: int, listed: Listed, rarity: Rarity) -> None:
         piece = listed.piece
@@ -101,9 +118,9 @@ class Index:
             firsts=piece.firsts(),
         )
         for name in anchor.names:
-            self._filed.setdefault(name, {}).setdefault(listed.part, []).append(filed)
+            self.filed.setdefault(name, {}).setdefault(listed.part, []).append(filed)
         for name in filed.needs or ():
-            self._filed.setdefault(name, {})
+            self.filed.setdefault(name, {})
 
     def know(self, word: str) -> _Known:
         """Return what is filed under a word."""
@@ -116,10 +133,10 @@ class Index:
 
     def _look_up(self, word: str) -> _Known:
         opened = (f"{word[:length]}*" for length in self._lengths if length <= len(word))
-        names = tuple(name for name in (word, *opened, *kinds_of(word)) if name in self._filed)
+        names = tuple(name for name in (word, *opened, *kinds_of(word)) if name in self.filed)
         filed: dict[str, list[_Filed]] = {}
         for name in names:
-            for part, each in self._filed[name].items():
+            for part, each in self.filed[name].items():
                 filed.setdefault(part, []).extend(each)
         return _Known(names, filed)
 

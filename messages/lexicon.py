@@ -6,7 +6,7 @@ All languages are looked for at once, since patients mix them; a match knows its
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
@@ -182,13 +182,19 @@ def listed(files: _Files) -> Iterator[Listed]:
                 if name in _MANNERS
                 else {}
             )
-            for part, phrases in parts.items():
-                for phrase in phrases:
-                    try:
-                        piece = notation.phrase(phrase)
-                    except LexiconError as error:
-                        raise LexiconError(f"{language}.{name}.{part}: {error}") from error
-                    yield Listed(piece, part, name, language)
+            yield from _phrases(notation, language, name, parts)
+
+
+def _phrases(
+    notation: Notation, language: str, name: str, parts: Mapping[str, Iterable[str]]
+) -> Iterator[Listed]:
+    for part, phrases in parts.items():
+        for phrase in phrases:
+            try:
+                piece = notation.phrase(phrase)
+            except LexiconError as error:
+                raise LexiconError(f"{language}.{name}.{part}: {error}") from error
+            yield Listed(piece, part, name, language)
 
 
 def listed_as_written(language: str) -> Iterator[tuple[str, str, str]]:
@@ -254,9 +260,14 @@ def _endings(files: _Files, name: str) -> tuple[str, ...]:
     return tuple(sorted(f" {phrase}" for phrase in _union(files, name)))
 
 
+#: The language whose words people also write as they sound.
+_BY_SOUND = "es"
+
+
 def _spelling(files: _Files, keywords: Iterable[str]) -> Spelling:
     """Return what mends words: what the lists hold is known, what they name is worth finding."""
-    words = {word for file in files.values() for word in _words_in(file)} | set(keywords)
+    said = {language: _words_in(file) for language, file in files.items()}
+    words = set(keywords).union(*said.values())
     for name in ("number_fillers", "units", "ratio", "markers", "real_words"):
         words |= _union(files, name)
     words |= {word for file in files.values() for word in file["numbers"]}
@@ -269,7 +280,7 @@ def _spelling(files: _Files, keywords: Iterable[str]) -> Spelling:
         known=frozenset(word for word in words if not word.endswith("*")),
         stems=frozenset(word[:-1] for word in words if word.endswith("*")),
         targets=_union(files, "typos"),
-        by_sound=frozenset(word for word in _words_in(files["es"]) if word.isalpha()),
+        by_sound=frozenset(filter(str.isalpha, said[_BY_SOUND])),
         real=_union(files, "real_words"),
         slang=MappingProxyType(slang),
         between=MappingProxyType(between),
@@ -308,15 +319,17 @@ def lexicon(extension: Extension | None = None) -> Lexicon:
     Raises LexiconError for an extension that names no category, has a broken phrase, or would take
     something away from what is recognised as danger or as a stop.
     """
-    return _compiled(json.dumps(extension, sort_keys=True) if extension else "")
+    return _extended(json.dumps(extension, sort_keys=True)) if extension else _shipped()
 
 
-@lru_cache(maxsize=32)
-def _compiled(extension: str) -> Lexicon:
-    files = {language: datafiles.load(f"lexicon/{language}.yaml") for language in LANGUAGES}
-    if extension:
-        files = _extended(files, json.loads(extension))
-    common = datafiles.load("lexicon/keywords.yaml")
+@lru_cache(maxsize=1)
+def _files() -> _Files:
+    return {language: datafiles.load(f"lexicon/{language}.yaml") for language in LANGUAGES}
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> Lexicon:
+    files, common = _files(), datafiles.load("lexicon/keywords.yaml")
     numbers = {word: value for words in files.values() for word, value in words["numbers"].items()}
     keywords = _keywords(common)
     return Lexicon(
@@ -356,37 +369,61 @@ def _compiled(extension: str) -> Lexicon:
         subjects=_union(files, "subjects"),
         spelling=_spelling(files, (word for words in keywords.values() for word in words)),
         index=Index(listed(files)),
-        own=Index(_own(files, json.loads(extension) if extension else {})),
+        own=Index(()),
+    )
+
+
+@lru_cache(maxsize=256)
+def _extended(extension: str) -> Lexicon:
+    """Return the shipped words with a clinic's own behind them, which cost only themselves."""
+    shipped, own = _shipped(), json.loads(extension)
+    listed_too = list(_own(_files(), own))
+    return replace(
+        shipped,
+        spelling=_spelling_with(shipped.spelling, own),
+        index=Index(listed_too, base=shipped.index),
+        own=Index(listed_too),
     )
 
 
 def _own(files: _Files, extension: Extension) -> Iterator[Listed]:
-    """Yield a clinic's own phrases alone; they may name the shipped sets."""
+    """Yield a clinic's own phrases; they may name the shipped sets."""
     for language, categories in extension.items():
-        yield from listed({language: {"sets": files[language]["sets"], **categories}})
-
-
-def _extended(files: Mapping[str, Any], extension: Extension) -> dict[str, dict[str, Any]]:
-    merged = {language: dict(words) for language, words in files.items()}
-    for language, categories in extension.items():
-        if language not in merged:
+        if language not in files:
             raise LexiconError(f'There are no words of the language "{language}".')
+        notation = Notation(files[language]["sets"])
         for name, parts in categories.items():
-            merged[language][name] = _category_with(merged[language], name, parts)
-    return merged
+            _refuse_unless_added(files[language], name, parts)
+            yield from _phrases(notation, language, name, parts)
 
 
-def _category_with(
-    words: Mapping[str, Any], name: str, parts: Mapping[str, Iterable[str]]
-) -> dict[str, list[str]]:
-    category = words.get(name)
-    if not _is_category(category):
+def _refuse_unless_added(words: Mapping[str, Any], name: str, parts: Iterable[str]) -> None:
+    """Raise LexiconError unless there is such a category, and these parts can be added to."""
+    if not _is_category(words.get(name)):
         known = ", ".join(each for each, value in words.items() if _is_category(value))
         raise LexiconError(f'There is no category "{name}"; it is one of {known}.')
     allowed = _ADD_ONLY if name in _NEVER_LESS else _PARTS
-    merged = {part: list(phrases) for part, phrases in (category or {}).items()}
-    for part, phrases in parts.items():
+    for part in parts:
         if part not in allowed:
             raise LexiconError(f'{name}: "{part}" cannot be added to, only {", ".join(allowed)}.')
-        merged[part] = [*merged.get(part, []), *phrases]
-    return merged
+
+
+def _spelling_with(spelling: Spelling, extension: Extension) -> Spelling:
+    """Return what mends words, with those of a clinic's own phrases among what it knows."""
+    said = {
+        language: {
+            word
+            for parts in categories.values()
+            for phrases in parts.values()
+            for phrase in phrases
+            for word in words_of(phrase)
+        }
+        for language, categories in extension.items()
+    }
+    words = set[str]().union(*said.values())
+    return replace(
+        spelling,
+        known=spelling.known.union(word for word in words if not word.endswith("*")),
+        stems=spelling.stems.union(word[:-1] for word in words if word.endswith("*")),
+        by_sound=spelling.by_sound.union(filter(str.isalpha, said.get(_BY_SOUND, ()))),
+    )

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from messages.errors import LexiconError
 
@@ -45,8 +45,7 @@ def kinds_of(word: str) -> Iterator[str]:
     return (kind for kind, pattern in _KINDS.items() if pattern.fullmatch(word))
 
 
-@dataclass(frozen=True, slots=True)
-class Anchor:
+class Anchor(NamedTuple):
     """Words of which one must stand in a text for a phrase to stand in it.
 
     A word is named as in the notation: as it is, with a `*` for any ending, or as a kind.
@@ -71,14 +70,22 @@ class Rarity:
 
     def cost(self, anchor: Anchor) -> int:
         """Return how often an anchor is to be expected, times the places where to try then."""
-        named = sum(self._naming.get(name, 0) for name in anchor.names)
+        named = sum([self._naming.get(name, 0) for name in anchor.names])
         return named * (1 + anchor.most - anchor.least)
 
     def rarest(self, piece: "Piece") -> Anchor | None:
         """Return a piece's rarest anchor; the named sets are in many phrases and weighed once."""
+        if isinstance(piece, Word):
+            return piece.anchor
         if id(piece) not in self._rarest:
-            self._rarest[id(piece)] = min(piece.anchors(self), key=self.cost, default=None)
+            self._rarest[id(piece)] = self.rarest_of(piece.anchors(self))
         return self._rarest[id(piece)]
+
+    def rarest_of(self, anchors: Sequence[Anchor]) -> Anchor | None:
+        """Return the rarest of a few anchors, the first of equals."""
+        if len(anchors) > 1 and self._naming:
+            return min(anchors, key=self.cost)
+        return anchors[0] if anchors else None
 
 
 class Piece(Protocol):
@@ -103,7 +110,7 @@ class Piece(Protocol):
 class Word:
     """One word: any of `whole`, of those with one of these `beginnings`, or of these `kinds`."""
 
-    names: frozenset[str]
+    anchor: Anchor
     whole: frozenset[str]
     beginnings: tuple[str, ...]
     kinds: frozenset[str]
@@ -118,7 +125,7 @@ class Word:
 
     def anchors(self, rarity: Rarity) -> Sequence[Anchor]:
         del rarity
-        return (Anchor(self.names),)
+        return (self.anchor,)
 
     def firsts(self) -> frozenset[str] | None:
         return None if self.beginnings or self.kinds else self.whole
@@ -261,14 +268,17 @@ def chain(pieces: Sequence[Piece]) -> Piece:
     """Return pieces one after the other as one piece."""
     if len(pieces) == 1:
         return pieces[0]
-    least, most = (sum(sizes) for sizes in zip(*map(_size, pieces), strict=True))
+    least, most = sum([each.least for each in pieces]), sum([each.most for each in pieces])
     return Chain(tuple(pieces), least, most)
 
 
 def choice(pieces: Iterable[Piece]) -> Piece:
     """Return the choice between pieces as one piece; single words side by side become one."""
+    all_pieces = list(pieces)
+    if len(all_pieces) == 1:
+        return all_pieces[0]
     joined = list[Piece]()
-    for single, side_by_side in groupby(pieces, key=lambda piece: isinstance(piece, Word)):
+    for single, side_by_side in groupby(all_pieces, key=lambda piece: isinstance(piece, Word)):
         group = list(side_by_side)
         joined += [_one_of(group)] if single else group
     if len(joined) == 1:
@@ -289,25 +299,34 @@ def choice(pieces: Iterable[Piece]) -> Piece:
 
 
 def _one_of(words: Iterable[Piece]) -> Word:
-    return word(frozenset(name for each in words if isinstance(each, Word) for name in each.names))
+    return word(
+        frozenset(name for each in words if isinstance(each, Word) for name in each.anchor.names)
+    )
 
 
 @lru_cache(maxsize=4096)
 def word(names: frozenset[str]) -> Word:
     """Return the choice between words named as in the notation; a lone `*` is any word."""
-    kinds = frozenset("ANY" if name == "*" else name for name in names if name in {*_KINDS, "*"})
-    beginnings = tuple(sorted(name[:-1] for name in names if len(name) > 1 and name[-1] == "*"))
-    whole = frozenset(name for name in names if name not in _KINDS and name[-1] != "*")
-    return Word(names - {"*"} | kinds, whole, beginnings, kinds)
+    opened = [name for name in names if name[-1] == "*"]
+    kinds = names & _KINDS.keys()
+    if not opened and not kinds:
+        return Word(Anchor(names), names, (), kinds)
+    if "*" in opened:
+        opened.remove("*")
+        names, kinds = names - {"*"} | {"ANY"}, kinds | {"ANY"}
+    beginnings = tuple(sorted(name[:-1] for name in opened))
+    return Word(Anchor(names), names - kinds - {*opened}, beginnings, kinds)
+
+
+@lru_cache(maxsize=8192)
+def _lone(name: str) -> Word:
+    """Return one word as it stands in a phrase: most of what phrases are made of."""
+    return word(frozenset({name}))
 
 
 def maybe(piece: Piece) -> Piece:
     """Return a piece that may be absent."""
     return Maybe(piece, piece.most)
-
-
-def _size(piece: Piece) -> tuple[int, int]:
-    return piece.least, piece.most
 
 
 class Notation:
@@ -354,7 +373,7 @@ class Notation:
         name = sign.removesuffix("?")
         if not name:
             raise LexiconError(f"The phrase {written!r} has a stray question mark.")
-        piece = self._set(name[1:-1], written) if name.startswith("<") else word(frozenset({name}))
+        piece = self._set(name[1:-1], written) if name.startswith("<") else _lone(name)
         return maybe(piece) if sign.endswith("?") else piece
 
     def _set(self, name: str, written: str) -> Piece:

@@ -53,7 +53,7 @@ class Spelling:
     slang: Mapping[str, str] = field(default_factory=dict)
     between: Mapping[str, str] = field(default_factory=dict)
     stays: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    _kept: dict[str, str] = field(default_factory=dict, repr=False)
+    _kept: dict[str, str] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def _deletes(self) -> dict[str, tuple[str, ...]]:

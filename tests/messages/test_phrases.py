@@ -155,3 +155,19 @@ def test_nothing_is_lost_by_looking_phrases_up(seed, size):
 @cache
 def index() -> Index:
     return Index(shipped())
+
+
+@given(seed=st.integers(0, 10**9), size=st.integers(0, 40))
+def test_phrases_behind_others_are_found_as_if_all_had_been_listed_at_once(seed, size):
+    """A clinic's own are filed behind the shipped ones, which keep their places."""
+    chance = random.Random(seed)
+    words = tuple(chance.choice(vocabulary()) for _ in range(size))
+    at_once, in_two = Said(words, index()), Said(words, index_in_two())
+    for part in ("say", "exact"):
+        assert at_once.find(part) == in_two.find(part)
+
+
+@cache
+def index_in_two() -> Index:
+    cut = len(shipped()) // 2
+    return Index(shipped()[cut:], base=Index(shipped()[:cut]))
