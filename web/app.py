@@ -1,6 +1,5 @@
 """The web process: webhooks, health and the console, in one application for `aftercare web`."""
 
-import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -30,6 +29,7 @@ from web.sessions import COOKIE, LONGEST_SECONDS, ForgedFormError, NotSignedInEr
 from web.throttle import Throttle
 from web.typed import unsaved
 from web.webhooks import OTHER_THREADS, Webhooks, store_callbacks
+from worker.collecting import never_looked_through
 from worker.logs import get_logger
 from worker.services import Services
 from worker.steps import receive
@@ -92,9 +92,8 @@ def settle() -> None:
     end: if the garbage collector looked through it, every handler would stand still for 0.2 s
     every few seconds.
     """
-    replies.read("hello")
-    gc.collect()
-    gc.freeze()
+    with never_looked_through():
+        replies.read("hello")
 
 
 def _lifespan(

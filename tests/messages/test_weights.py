@@ -18,11 +18,26 @@ def test_a_written_file_reads_back_the_same() -> None:
     assert digest_of(table) == "abc"
 
 
+SOME = written(
+    Model(labels=("a", "b"), bias=(0.5, 1.0), weights={"f": (1.0, 0.0)}),
+    about="What it tells",
+    digest="abc",
+    least=0.05,
+)
+
+
 @pytest.mark.parametrize(
-    "table", ["", "labels\ta\n", "labels\ta\nbias\tx\n", "labels\ta\nbias\t1\nf\t7:1\n"]
+    "table",
+    [
+        *("", "labels\ta\nbias\t1\n", "# sum \n", "# sum 0\nlabels\ta\nbias\t1\nf\t0:1\n"),
+        pytest.param(SOME[:-1], id="cut short"),
+        pytest.param(SOME + "g\t0:1\n", id="a line more"),
+        pytest.param(SOME.replace("0:100", "1:100"), id="another weight"),
+        pytest.param(SOME.replace("bias", "<<<<<<< ours\nbias"), id="a merge gone wrong"),
+    ],
 )
 def test_another_file_is_refused_with_its_name_and_the_mend(table: str) -> None:
-    """A merge that went wrong is told, and how to write the file anew."""
+    """What is not whole as it was written is told, and how to write it anew."""
     with pytest.raises(LexiconError, match=r"some\.tsv .*make classifier"):
         parse(table, name="some.tsv")
 
