@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from html import escape
 from itertools import groupby
 
-from cli.calendars import explained, summary
+from cli.calendars import summary
 from worker.counting import counted
 from worker.preview import CONDITIONAL, SKIPPED, Calendar, PreviewedText
 
@@ -98,7 +98,7 @@ def _months(calendar: Calendar) -> Iterator[str]:
 
 def _row(text: PreviewedText) -> str:
     status = _SAID.get(text.status, text.status)
-    said = explained(text)
+    said = text.explained
     note = f'<p class="note">{escape(said)}</p>' if said else ""
     language = f' lang="{escape(text.language)}"' if text.language else ""
     words = escape(text.body or text.problem or "")

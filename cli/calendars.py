@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from cli import output
+from worker.calendars import of_times, where_unknown
 from worker.counting import counted
 from worker.preview import (
     CONDITIONAL,
@@ -32,7 +33,6 @@ def records(calendar: Calendar) -> list[dict[str, Any]]:
 
 def summary(calendar: Calendar) -> list[str]:
     """Return what is to be known of the whole period, in sentences."""
-    zone = calendar.zone.key if calendar.zone_is_known else f"{calendar.zone.key} (the clinic's)"
     price = calendar.price
     planned, maybe = calendar.count(PLANNED), calendar.count(CONDITIONAL)
     segments = calendar.segments(PLANNED), calendar.segments(CONDITIONAL)
@@ -41,16 +41,12 @@ def summary(calendar: Calendar) -> list[str]:
     more = f"{counted(maybe, 'more text')} in {counted(segments[1], 'segment')}"
     depends = "depends" if maybe == 1 else "depend"
     lines = [
-        f"Times are those of {zone}.",
+        of_times(calendar),
         f"{going}: {price.of(segments[0]):.2f} USD (at {price}).",
         f"{more} {depends} on what happens: {most} USD at most.",
         f"{calendar.count(SKIPPED)} will not be sent; each says why.",
     ]
-    if not calendar.zone_is_known:
-        lines.append(
-            "The patient's own zone is not known: texts go only at minutes that are allowed "
-            "wherever the patient may be."
-        )
+    lines += where_unknown(calendar)
     if calendar.imagined:
         listed = ", ".join(_imagined(each, calendar) for each in calendar.imagined)
         lines.append(f"Imagined visits: {listed}.")
@@ -80,17 +76,12 @@ def local(text: PreviewedText) -> str:
     return f"{text.local_time:%a %Y-%m-%d %H:%M %Z}"
 
 
-def explained(text: PreviewedText) -> str:
-    """Return everything that is to be said of why and when a text goes."""
-    return " ".join(each for each in (text.condition, text.why, text.clock_change) if each)
-
-
 def _row(text: PreviewedText) -> dict[str, Any]:
     return {
         "local_time": local(text),
         "step": text.step,
         "status": text.status,
-        "why": explained(text),
+        "why": text.explained,
         "segments": text.segments,
         "body": text.body or text.problem,
     }
@@ -109,7 +100,7 @@ def _table(calendar: Calendar) -> None:
     dim = {SKIPPED: "dim", CONDITIONAL: "italic"}
     for text in calendar.texts:
         words = Text(text.body or text.problem or "", style=dim.get(text.status, ""))
-        said = explained(text)
+        said = text.explained
         if said:
             words.append(f"\n{said}", style="yellow")
         minute = f"{text.local_time:%a %Y-%m-%d}\n{text.local_time:%H:%M %Z}"

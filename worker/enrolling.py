@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from records import enrollments, intake, planning
 from records.appointments import Appointment
@@ -17,7 +18,9 @@ from records.patients import Patient
 from schedules.clinic import ClinicFile
 from schedules.gates import WELCOME
 from schedules.protocol import Protocol
+from worker.intake.table import near
 from worker.protocols import readable
+from worker.refusal import RefusedError
 
 # What follows a dose reaches over a week; an older visit that we hear of now is history, and
 # would only leave rows that were never to be sent.
@@ -107,6 +110,70 @@ def sync(
     session.flush()
     enrollments.request_plan_of_patients(session, {row.patient_id for row in changed})
     return counts
+
+
+def offered(file: ClinicFile, protocols: Protocols) -> list[Protocol]:
+    """Return what a patient can be enrolled in by hand, in the order of the clinic's file."""
+    known = readable(protocols)
+    found = [known[name][0] for name in file.protocols if name in known]
+    return [
+        one for one in found if one.visits is None and not one.with_consent and is_open(file, one)
+    ]
+
+
+def by_hand(
+    session: Session,
+    person: Patient,
+    file: ClinicFile,
+    protocols: Protocols,
+    name: str,
+    *,
+    on: date | None = None,
+    now: datetime,
+) -> Enrollment:
+    """Enroll a patient from a local day on: today in their zone unless given.
+
+    What was withdrawn starts again. Raises RefusedError; the plan is for the caller to ask for.
+    """
+    if name not in file.protocols or name not in protocols:
+        raise RefusedError(
+            f'The clinic has no protocol "{name}" switched on; {near(name, file.protocols)}'
+        )
+    protocol = protocols[name][0]
+    if not is_open(file, protocol):
+        raise RefusedError(gate_shut(protocol))
+    if protocol.visits is not None:
+        raise RefusedError(
+            f"{name} enrolls visits by itself. Import or book the visit, and it follows."
+        )
+    zone = ZoneInfo(person.timezone) if person.timezone else file.zone
+    return _begin_by_hand(session, person, name, on or now.astimezone(zone).date(), now)
+
+
+def _begin_by_hand(
+    session: Session, person: Patient, protocol: str, day: date, now: datetime
+) -> Enrollment:
+    mine = [
+        row
+        for row in enrollments.of_patient(session, person.id)
+        if row.protocol == protocol and row.appointment_id is None
+    ]
+    if any(row.status == ACTIVE for row in mine):
+        raise RefusedError(f"The patient follows {protocol} already.")
+    for row in mine:
+        if row.anchor_day == day:
+            row.status, row.ended_at = ACTIVE, None
+            return row
+    row = intake.new_enrollment(
+        clinic_id=person.clinic_id,
+        patient_id=person.id,
+        protocol=protocol,
+        anchor_day=day,
+        created_at=now,
+    )
+    session.add(row)
+    session.flush()
+    return row
 
 
 def reopen(

@@ -72,6 +72,11 @@ class PreviewedText:
     body: str | None = field(repr=False)
     problem: str | None
 
+    @property
+    def explained(self) -> str:
+        """Everything that is to be said of why and when it goes."""
+        return " ".join(each for each in (self.condition, self.why, self.clock_change) if each)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calendar:

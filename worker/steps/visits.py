@@ -2,15 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date
 from functools import partial
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from records import audit, clinics, enrollments, intake
 from records.base import Session
 from records.enrollments import Enrollment
-from records.patients import Patient
 from worker import enrolling, protocols
 from worker.intake import batches, ids, twins, visits, whole
 from worker.intake.bookings import VisitBatch
@@ -147,24 +145,11 @@ def enroll(
         person = intake.lock_patient(session, patient_id)
         if person.status == "closed":
             raise RefusedError("This patient's record is closed, so no texts go there.")
-        clinic = clinics.by_id(session, person.clinic_id)
-        published = protocols.of_clinic(session, clinic.id)
-        if protocol not in clinic.file.protocols or protocol not in published:
-            raise RefusedError(
-                f'The clinic has no protocol "{protocol}" switched on; '
-                f"{near(protocol, clinic.file.protocols)}"
-            )
-        if not enrolling.is_open(clinic.file, published[protocol][0]):
-            raise RefusedError(enrolling.gate_shut(published[protocol][0]))
-        if published[protocol][0].visits is not None:
-            raise RefusedError(
-                f"{protocol} enrolls visits by itself. Import or book the visit, and it follows."
-            )
-        zone = ZoneInfo(person.timezone) if person.timezone else clinic.file.zone
-        day = on or services.now.astimezone(zone).date()
-        row = _enroll_by_hand(session, person, protocol, day, services.now)
+        file = clinics.by_id(session, person.clinic_id).file
+        published = protocols.of_clinic(session, person.clinic_id)
+        row = enrolling.by_hand(session, person, file, published, protocol, on=on, now=services.now)
         enrollments.request_plan_of_patient(session, person.id)
-        details = {"protocol": protocol, "on": day}
+        details = {"protocol": protocol, "on": row.anchor_day}
         _record_enrollment(session, services, row, actor, "enrolled", details)
         return row
 
@@ -190,32 +175,6 @@ def withdraw(services: Services, patient_id: UUID, protocol: str, *, actor: str)
         intake.release_of_patients(session, [person.id])
         enrollments.request_plan_of_patient(session, person.id)
         return len(running)
-
-
-def _enroll_by_hand(
-    session: Session, person: Patient, protocol: str, day: date, now: datetime
-) -> Enrollment:
-    mine = [
-        row
-        for row in enrollments.of_patient(session, person.id)
-        if row.protocol == protocol and row.appointment_id is None
-    ]
-    if any(row.status == enrolling.ACTIVE for row in mine):
-        raise RefusedError(f"The patient follows {protocol} already.")
-    for row in mine:
-        if row.anchor_day == day:
-            row.status, row.ended_at = enrolling.ACTIVE, None
-            return row
-    row = intake.new_enrollment(
-        clinic_id=person.clinic_id,
-        patient_id=person.id,
-        protocol=protocol,
-        anchor_day=day,
-        created_at=now,
-    )
-    session.add(row)
-    session.flush()
-    return row
 
 
 def _record_enrollment(
