@@ -113,6 +113,8 @@ class Consent(Base):
     purposes: Mapped[list[str]] = mapped_column(ARRAY(Text))
     method: Mapped[str]
     wording_version: Mapped[str | None]
+    # Whether they know that texts are not private; None where nobody said, and of a revocation.
+    risk_acknowledged: Mapped[bool | None]
     phone_blind: Mapped[Blind]
     actor: Mapped[str]
     inbound_id: Mapped[UUID | None]
@@ -248,6 +250,7 @@ def record_consent(
     actor: str,
     occurred_at: datetime,
     wording_version: str | None = None,
+    risk_acknowledged: bool | None = None,
     inbound_id: UUID | None = None,
 ) -> None:
     """Append to the ledger and bring the patient's current purposes up to date."""
@@ -259,6 +262,7 @@ def record_consent(
             purposes=list(purposes),
             method=method,
             wording_version=wording_version,
+            risk_acknowledged=risk_acknowledged,
             phone_blind=patient.phone_blind,
             actor=actor,
             inbound_id=inbound_id,

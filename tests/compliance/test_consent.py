@@ -117,6 +117,8 @@ def test_rule_05_the_warning_and_the_wish_are_stored(line: Line) -> None:
     line.admits_by_file("+12125550141", consent="paper,2026-11-01,visits,v3,yes")
 
     assert patients.profile(line.world.vault, line.person())["sms_risk_ack"] is True
+    [entry] = line.rows(Consent)
+    assert entry.risk_acknowledged is True
 
 
 def test_rule_05_a_clinic_that_requires_the_warning_texts_nobody_without(line: Line) -> None:

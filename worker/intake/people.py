@@ -26,7 +26,6 @@ from worker.intake.table import RowFault
 from worker.opening import open_follow_ups
 from worker.services import Services
 
-_DIGEST_KIND = "import.patient"
 #: A status column's word and the reason it stands for on record.
 _REASONS = {"held": "other", "closed": "other"}
 _CRISIS_HOLD_ENDS = "this ends a crisis hold; a follow-up asks whether the patient is safe"
@@ -70,12 +69,21 @@ class _Touched:
 
 
 class PatientBatch:
-    """Writes batches of patient rows, in the name of `actor`."""
+    """Writes batches of patient rows, in the name of `actor`.
+
+    `typed`: staff say it, and no file; a file that says otherwise later does not win over them.
+    """
 
     def __init__(
-        self, services: Services, *, actor: str, now: datetime, quiet: bool = False
+        self,
+        services: Services,
+        *,
+        actor: str,
+        now: datetime,
+        quiet: bool = False,
+        typed: bool = False,
     ) -> None:
-        self._services, self._vault, self._quiet = services, services.vault, quiet
+        self._vault, self._quiet, self._typed = services.vault, quiet, typed
         self._actor, self._now = actor, now
 
     def write(self, session: Session, rows: Sequence[PatientRow]) -> BatchResult:
@@ -141,10 +149,6 @@ class PatientBatch:
     def _blind(self, row: PatientRow) -> bytes:
         return patients.external_blind(self._vault, row.external_id)
 
-    def _digest(self, row: PatientRow) -> str:
-        # Keyed: a plain hash of a number would give the number away.
-        return self._vault.blind(_DIGEST_KIND, row.canonical).hex()
-
     def _create(self, session: Session, row: PatientRow) -> _Touched:
         person = Patient(id=new_id(), clinic_id=row.clinic.id, purposes=[], status="active")
         self._seal(person, row, row.first_name, row.phone, _told(row.details))
@@ -160,7 +164,7 @@ class PatientBatch:
         self, session: Session, row: PatientRow, person: Patient, result: BatchResult
     ) -> list[_Touched]:
         """Bring a patient to what is new in the row; nothing for a row that says nothing new."""
-        if person.import_digest == self._digest(row):
+        if person.import_digest == row.digest(self._vault):
             result.counts["unchanged"] += 1
             return []
         if person.status == "closed":
@@ -240,8 +244,9 @@ class PatientBatch:
             )
 
     def _remember(self, person: Patient, row: PatientRow, before: Mapping[str, Any] | None) -> None:
-        person.imported = merging.sealed(self._vault, "patient", person.id, before, row.told)
-        person.import_digest = self._digest(row)
+        told = {} if self._typed else row.told
+        person.imported = merging.sealed(self._vault, "patient", person.id, before, told)
+        person.import_digest = row.digest(self._vault)
         person.updated_at = self._now
 
     def _status(
@@ -361,7 +366,7 @@ class PatientBatch:
         wanted, had = set(row.purposes), set(person.purposes or ())
         gone = sorted(had - wanted)
         if gone:
-            self._record(session, person, "revoke", gone, method, at, row.consent_version)
+            self._record(session, person, "revoke", gone, method, at, row)
             intake.release_of_patients(session, [person.id])
         if person.phone_blind != patients.phone_blind(self._vault, row.phone):
             if wanted:
@@ -369,7 +374,7 @@ class PatientBatch:
             return bool(gone)
         renewed = last is None or at > last.occurred_at
         if wanted and (renewed or wanted - had):
-            self._record(session, person, "grant", sorted(wanted), method, at, row.consent_version)
+            self._record(session, person, "grant", sorted(wanted), method, at, row)
             # What a file says proves no number: that takes a reply from it (care rule 26).
             if not had:
                 self._joined.append((row, person))
@@ -406,8 +411,9 @@ class PatientBatch:
         purposes: Sequence[str],
         method: str,
         at: datetime,
-        version: str | None = None,
+        row: PatientRow | None = None,
     ) -> None:
+        warned = row.details.get("sms_risk_ack") if row and action == "grant" else None
         patients.record_consent(
             session,
             person,
@@ -416,7 +422,8 @@ class PatientBatch:
             method=method,
             actor=self._actor,
             occurred_at=at,
-            wording_version=version,
+            wording_version=row.consent_version if row else None,
+            risk_acknowledged=warned,
         )
 
 
