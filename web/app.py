@@ -18,7 +18,7 @@ from starlette.types import Scope
 from messages import replies
 from records import migrate
 from records.callbacks import Callback
-from web import board, console, duty, finding, signin
+from web import ahead, board, console, duty, finding, intake, signin
 from web.groupcommit import GroupCommit
 from web.headers import SecurityHeaders
 from web.health import Health
@@ -136,6 +136,9 @@ def _add_routes(
     app.router.routes.extend([*webhooks.routes(), *health.routes()])
     app.mount("/static", _Static(directory=STATIC), name="static")
     app.include_router(signin.router)
+    # Before the console, which would take "new" for a patient's id.
+    app.include_router(intake.router)
+    app.include_router(ahead.router)
     app.include_router(console.router)
     app.include_router(board.router)
     app.include_router(duty.router)
@@ -162,7 +165,7 @@ def _add_error_pages(app: FastAPI) -> None:
 def _to_sign_in(request: Request, _error: Exception) -> Response:
     path = request.url.path
     if unsaved(request):
-        item = quote(path.rpartition("/")[0])
+        item = quote(path if path == intake.ADDRESS else path.rpartition("/")[0])
         return page(
             request, "signed_out.html", {"unsaved": unsaved(request), "to": item}, status=403
         )

@@ -13,11 +13,12 @@ from schedules.clinic import ClinicFile
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One line of the list. `mend` says what to do; `command`, if any, what to type."""
+    """One line of the list. `mend` says what to do, on which `page` or by which `command`."""
 
     name: str
     done: bool
     mend: str = ""
+    page: str = ""
     command: str = ""
 
 
@@ -75,13 +76,14 @@ def _texts(progress: Progress) -> list[Step]:
         Step(
             name="A text to your own phone, and your answer to it",
             done=progress.answered,
-            mend="Import yourself as a patient, in trial mode, and answer the welcome.",
-            command="aftercare import patients FILE",
+            mend="Take yourself in as a patient, in trial mode, and answer the welcome.",
+            page="/patients/new",
         ),
         Step(
             name="First patient",
             done=progress.patient,
-            mend="Import your patients.",
+            mend="Take one in, or import a file of them.",
+            page="/patients/new",
             command="aftercare import patients FILE",
         ),
     ]

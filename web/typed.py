@@ -8,7 +8,17 @@ from starlette.requests import Request
 
 #: The fields of free text, and how they are called on a page that has no form for them any more.
 FREE_TEXT: Mapping[str, str] = MappingProxyType(
-    {"note": "Note", "recipient": "Told to", "told": "What they were told"}
+    {
+        "note": "Note",
+        "recipient": "Told to",
+        "told": "What they were told",
+        "patient_id": "Patient id",
+        "first_name": "First name",
+        "phone": "Mobile number",
+        "emergency_contact": "Emergency contact",
+        "care_team": "Care team",
+        "other_substances": "Other substances",
+    }
 )
 
 

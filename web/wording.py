@@ -156,7 +156,7 @@ PLAYBOOK: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "number_unproved": (
             "Check-ins and questions about health wait until somebody answers from this number.",
             "Ask whether our text came: a reply of one word will do.",
-            "Seen on their phone: `aftercare patient text-seen`.",
+            "Seen on their phone: say so on their page, under the next two weeks of texts.",
             "Not their number, or another one by now: change it in the record.",
         ),
         "number_deactivated": (
@@ -169,6 +169,21 @@ PLAYBOOK: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "Call the patient now. Trouble breathing, chest pain, a seizure: 911.",
             "Say the last dose and its route to whoever treats them.",
         ),
+    }
+)
+#: What a patient agreed to, and how.
+PURPOSES: Mapping[str, str] = MappingProxyType(
+    {
+        "visits": "Visits",
+        "check_ins": "Check-ins",
+        "health_questions": "Questions about health",
+    }
+)
+METHODS: Mapping[str, str] = MappingProxyType(
+    {
+        "paper": "Signed on paper",
+        "electronic": "Signed or clicked on a screen",
+        "verbal": "Said so, here or on the phone",
     }
 )
 INTENTS: Mapping[str, str] = MappingProxyType(
