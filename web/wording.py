@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
+from records import patients
 from records.casework import SourceFact
 from schedules.clinic import ClinicFile
 from worker.reasons import in_plain_words
@@ -186,6 +187,30 @@ METHODS: Mapping[str, str] = MappingProxyType(
         "verbal": "Said so, here or on the phone",
     }
 )
+_GRANT = "grant --method verbal --purposes visits"
+
+
+def stop_in_words(reason: str) -> tuple[str, str, str]:
+    """Return what keeps a number from texts, what ends that, and how `aftercare consent` goes on.
+
+    Both are empty for a number of the dead: nobody ends that.
+    """
+    if reason == patients.DECEASED:
+        return "A patient of this number died: nothing is texted there", "", ""
+    if reason.startswith(patients.SUSPENDED):
+        ends = "A text from it proves it again, or a consent that they give you anew:"
+        return "This number is out of service, as its phone company says", ends, _GRANT
+    if reason == patients.WRONG_NUMBER:
+        ends = "Once you have checked with the patient that it is theirs:"
+        said = "This number was said to be somebody else's, and the stop stays"
+        return said, ends, f"{_GRANT} --lift-stop --number-verified"
+    ends = (
+        "A START from the phone takes back a STOP that was texted; record the consent after it. Or "
+        "speak with them:"
+    )
+    return "This number has stopped texts, and the stop stays", ends, f"{_GRANT} --lift-stop"
+
+
 INTENTS: Mapping[str, str] = MappingProxyType(
     {
         "confirm": "yes / confirmed",
