@@ -34,11 +34,7 @@ class Category:
 
     def is_whole(self, said: Said) -> str | None:
         """Return the language in which the whole text is one of the exact phrases, or None."""
-        if said.letters > _SHORT:
-            return None
-        whole = len(said.words)
-        found = said.starting(EXACT).get(self.name, ())
-        return next((place.language for place in found if whole in place.ends), None)
+        return said.wholly(EXACT).get(self.name) if said.letters <= _SHORT else None
 
     def opens(self, said: Said) -> str | None:
         """Return the language in which the text starts like this category, or None."""

@@ -15,7 +15,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from onnxruntime import InferenceSession, SessionOptions
+from onnxruntime import GraphOptimizationLevel, InferenceSession, SessionOptions
 from sentencepiece import SentencePieceProcessor
 
 from messages import datafiles
@@ -79,6 +79,8 @@ def parse(model: bytes, pieces: bytes) -> Encoder:
     options = SessionOptions()
     # A text is few numbers: shared out over cores they take more time than they save.
     options.intra_op_num_threads = options.inter_op_num_threads = 1
+    # As it was written: what the library would merge takes longer to load, and to run as well.
+    options.graph_optimization_level = GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
         session = InferenceSession(model, options, providers=["CPUExecutionProvider"])
         said = session.get_modelmeta().custom_metadata_map

@@ -166,8 +166,9 @@ class Said:
         # The names in and near each stretch of words: no phrase in it reaches further.
         self._near = [{name for known in some for name in known.names} for some in stretches]
         self._found: dict[tuple[str, int | None], Found] = {}
+        self._whole: dict[str, Mapping[str, str]] = {}
 
-    @property
+    @cached_property
     def letters(self) -> int:
         """How long the text is, with a space around each word."""
         return sum(map(len, self.words)) + len(self.words) + 1
@@ -200,6 +201,20 @@ class Said:
     def starting(self, part: str, at: int = 0) -> Found:
         """Return which categories begin at a word with the phrases of one part."""
         return self._kept(part, at)
+
+    def wholly(self, part: str) -> Mapping[str, str]:
+        """Return of which categories the whole text is a phrase of one part, each in a language."""
+        if part not in self._whole:
+            size = len(self.words)
+            places = [
+                (category, place)
+                for category, found in self.starting(part).items()
+                for place in found
+                if size in place.ends
+            ]
+            # Of several phrases the first of the lists says the language.
+            self._whole[part] = {category: place.language for category, place in places[::-1]}
+        return self._whole[part]
 
     def _kept(self, part: str, at: int | None) -> Found:
         if (part, at) not in self._found:
