@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from records.base import new_id
-from records.patients import SUSPENDED, OptOut, Patient
+from records.patients import SUSPENDED, Patient
 from schedules.followups import LAPSES, FollowUpReason
 from schedules.gates import WELCOME
 from schedules.reconcile import ExistingRow
@@ -39,35 +39,46 @@ def patients(session: Session, patient_ids: Sequence[UUID]) -> list[Patient]:
     return list(session.scalars(select(Patient).where(Patient.id.in_(patient_ids))))
 
 
-def opted_out(session: Session, rows: Sequence[Patient]) -> set[tuple[UUID, bytes]]:
-    """Return (clinic, blind number) of those among these patients who have stopped.
+class Standing(NamedTuple):
+    """What a plan asks of a patient that is on other rows than theirs.
 
-    A number that is only out of service is planned for: it may be proved any minute.
+    `opted_out`: their number has stopped. One that is only out of service is planned for: it may be
+    proved any minute. `number_taken`: another patient of the clinic had it before them; one who is
+    only called holds no number, and two with tags of their own share it (care rule 22).
+    `lapsed_at`: when they last told of use, or gave a number that is called.
     """
-    mine = select(OptOut.clinic_id, OptOut.phone_blind).where(
-        OptOut.lifted_at.is_(None),
-        OptOut.phone_blind.in_({row.phone_blind for row in rows}),
-        ~OptOut.reason.startswith(SUSPENDED),
-    )
-    return {(clinic_id, blind) for clinic_id, blind in session.execute(mine)}
+
+    opted_out: bool
+    number_taken: bool
+    lapsed_at: datetime | None
 
 
-_TAKEN = text("""
-    SELECT p.id FROM patient p
-    WHERE p.id = ANY(CAST(:patients AS uuid[])) AND EXISTS (
-        SELECT 1 FROM patient o WHERE o.phone_blind = p.phone_blind AND o.clinic_id = p.clinic_id
-        AND (o.number_since, o.id) < (p.number_since, p.id)
-        AND o.status <> 'closed' AND NOT o.calls_only
-        AND (o.tag IS NULL OR p.tag IS NULL))
+_STANDINGS = text("""
+    SELECT p.id,
+        EXISTS (SELECT 1 FROM opt_out s
+            WHERE s.clinic_id = p.clinic_id AND s.phone_blind = p.phone_blind
+            AND s.lifted_at IS NULL AND NOT starts_with(s.reason, :suspended)),
+        EXISTS (SELECT 1 FROM patient o
+            WHERE o.phone_blind = p.phone_blind AND o.clinic_id = p.clinic_id
+            AND (o.number_since, o.id) < (p.number_since, p.id)
+            AND o.status <> 'closed' AND NOT o.calls_only
+            AND (o.tag IS NULL OR p.tag IS NULL)),
+        (SELECT max(e.at) FROM follow_up f
+            JOIN follow_up_event e ON e.follow_up_id = f.id
+                AND (e.action LIKE 'opened:%' OR e.action LIKE 'joined:%')
+            WHERE f.patient_id = p.id AND f.reason = ANY(:lapses))
+    FROM patient p WHERE p.id = ANY(CAST(:patients AS uuid[]))
 """)
 
 
-def number_taken(session: Session, patient_ids: Sequence[UUID]) -> set[UUID]:
-    """Return those of these patients whose number another patient of the clinic had before them.
-
-    One who is only called holds no number, and two with tags of their own share it (care rule 22).
-    """
-    return set(session.scalars(_TAKEN, {"patients": list(patient_ids)}))
+def standings(session: Session, patient_ids: Sequence[UUID]) -> dict[UUID, Standing]:
+    """Return how each of these patients stands."""
+    values = {
+        "patients": list(patient_ids),
+        "suspended": SUSPENDED,
+        "lapses": [reason.value for reason in LAPSES],
+    }
+    return {row[0]: Standing(*row[1:]) for row in session.execute(_STANDINGS, values)}
 
 
 class Resting(NamedTuple):
@@ -144,22 +155,6 @@ def misses_running(session: Session, asked: Sequence[Resting]) -> dict[UUID, dic
         else:
             over.add((enrollment, step))
     return running
-
-
-_LAPSES = text("""
-    SELECT f.patient_id, max(e.at) FROM follow_up f
-    JOIN follow_up_event e ON e.follow_up_id = f.id
-        AND (e.action LIKE 'opened:%' OR e.action LIKE 'joined:%')
-    WHERE f.patient_id = ANY(CAST(:patients AS uuid[])) AND f.reason = ANY(:reasons)
-    GROUP BY f.patient_id
-""")
-
-
-def last_lapses(session: Session, patient_ids: Sequence[UUID]) -> dict[UUID, datetime]:
-    """Return when each of these patients last told of use, or gave a number that is called."""
-    reasons = [reason.value for reason in LAPSES]
-    rows = session.execute(_LAPSES, {"patients": list(patient_ids), "reasons": reasons})
-    return {row[0]: row[1] for row in rows}
 
 
 class NewKind(NamedTuple):

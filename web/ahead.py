@@ -57,7 +57,7 @@ def _standing(session: Session, services: Services, who: Patient) -> dict[str, A
     return {
         "consent": _agreed(ledger),
         "stopped": patients.opted_out(session, clinic_id=who.clinic_id, blind=who.phone_blind),
-        "taken": who.id in planning.number_taken(session, [who.id]),
+        "taken": planning.standings(session, [who.id])[who.id].number_taken,
         "welcomed": who.id not in sending.unwelcomed(session, [who.id], now=services.now),
     }
 

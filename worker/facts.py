@@ -13,6 +13,7 @@ from records.appointments import Appointment
 from records.base import Session
 from records.enrollments import Enrollment
 from records.patients import Patient
+from records.planning import Standing
 from schedules.clinic import AfterHours, ClinicFile
 from schedules.facts import (
     AppointmentFacts,
@@ -148,9 +149,7 @@ def patient_facts(
     *,
     clinic: ClinicFacts,
     terms: Terms,
-    opted_out: bool,
-    number_taken: bool = False,
-    lapsed_at: datetime | None = None,
+    standing: Standing,
     welcome_failed: bool = False,
 ) -> PatientFacts:
     """Return a patient as the planner sees them; `terms` are their clinic's."""
@@ -168,16 +167,16 @@ def patient_facts(
         paused_until=row.paused_until,
         conversation_since=row.conversation_since,
         in_crisis=patients.in_crisis(row.paused_until, services.now),
-        opted_out=opted_out,
+        opted_out=standing.opted_out,
         proved=row.proved_at is not None,
         steps_off=frozenset(details.get("steps_off") or ()),
-        number_taken=number_taken,
+        number_taken=standing.number_taken,
         calls_only=row.calls_only,
         welcome_failed=welcome_failed,
         cadences=_cadences(details.get("cadence")),
         phone_shared=row.phone_shared and not details.get("shared_opt_in"),
         substances=terms.meant_by(details.get("substances")),
-        lapsed_at=lapsed_at,
+        lapsed_at=standing.lapsed_at,
     )
 
 
@@ -295,12 +294,10 @@ def patient_contexts(
     for row in rows:
         by_patient[row.patient_id].append(row)
     people = planning.patients(session, list(by_patient))
-    stopped = planning.opted_out(session, people)
+    standings = planning.standings(session, list(by_patient))
     visits: dict[UUID, list[Appointment]] = defaultdict(list)
     for visit in appointments.of_patients(session, list(by_patient)):
         visits[visit.patient_id].append(visit)
-    lapses = planning.last_lapses(session, list(by_patient))
-    taken = planning.number_taken(session, list(by_patient))
     published = {place: clinic.protocols for place, clinic in clinic_contexts.items()}
     misses = remembered.misses(session, rows, published)
     seen = {visit.id: visit for mine in visits.values() for visit in mine}
@@ -314,9 +311,7 @@ def patient_contexts(
                 person,
                 clinic=clinic.facts,
                 terms=clinic.file.terms,
-                opted_out=(person.clinic_id, person.phone_blind) in stopped,
-                number_taken=person.id in taken,
-                lapsed_at=lapses.get(person.id),
+                standing=standings[person.id],
                 welcome_failed=_welcome_failed(person, mine, known, clinic),
             )
             contexts.append(

@@ -290,16 +290,12 @@ def _patient_facts(
 ) -> PatientFacts:
     if context is not None:
         return context.facts
-    stopped = planning.opted_out(session, [person])
-    opted_out = (person.clinic_id, person.phone_blind) in stopped
     return facts.patient_facts(
         services,
         person,
         clinic=clinic.facts,
         terms=clinic.file.terms,
-        opted_out=opted_out,
-        number_taken=person.id in planning.number_taken(session, [person.id]),
-        lapsed_at=planning.last_lapses(session, [person.id]).get(person.id),
+        standing=planning.standings(session, [person.id])[person.id],
     )
 
 

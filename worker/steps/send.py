@@ -70,27 +70,29 @@ class _Verdicts:
 
 
 def run(services: Services, carrier: Carrier, sender_id: UUID) -> Counter[str]:
-    """Send what is due from one sender until nothing is due or its tokens are spent.
+    """Send what is due now from one sender, as far as its tokens reach.
 
     Safety replies are left to `run_safety`, which neither a long run of this step nor the
     carrier's slowness can hold up.
     """
-    counts: Counter[str] = Counter()
-    while not carrier.closing and (chunk := _claim(services, sender_id, counts)) is not None:
-        if chunk.ready:
-            _post(services, carrier, chunk, counts)
-    return counts
+    return _send(services, carrier, sender_id, safety=False)
 
 
 def run_safety(services: Services, carrier: Carrier, sender_id: UUID) -> Counter[str]:
     """Send the safety replies of one sender, past every gate, bucket, breaker and slot."""
+    return _send(services, carrier, sender_id, safety=True)
+
+
+def _send(services: Services, carrier: Carrier, sender_id: UUID, *, safety: bool) -> Counter[str]:
     counts: Counter[str] = Counter()
-    while (
-        not carrier.closing
-        and (chunk := _claim(services, sender_id, counts, safety=True)) is not None
-    ):
+    while not carrier.closing:
+        chunk = _claim(services, sender_id, counts, safety=safety)
+        if chunk is None:
+            break
         if chunk.ready:
             _post(services, carrier, chunk, counts)
+        if chunk.last:
+            break
     return counts
 
 
@@ -101,10 +103,12 @@ class _Chunk:
     ready: Sequence[Ready]
     # Of safety replies, which wait for no slot and for nobody's connection.
     urgent: bool
+    # Fewer were due than it could hold: what falls due meanwhile is the next tick's.
+    last: bool
 
 
 def _claim(
-    services: Services, sender_id: UUID, counts: Counter[str], *, safety: bool = False
+    services: Services, sender_id: UUID, counts: Counter[str], *, safety: bool
 ) -> _Chunk | None:
     now = services.now
     with services.database.transaction() as session:
@@ -130,7 +134,8 @@ def _claim(
         services.crashpoint("claim.before_commit")
     services.crashpoint("claim.after_commit")
     counts.update(ended=len(verdicts.ended), waiting=len(verdicts.waiting))
-    return _Chunk(sender=sender, token=token, ready=verdicts.ready, urgent=safety)
+    last = len(due) < limit
+    return _Chunk(sender=sender, token=token, ready=verdicts.ready, urgent=safety, last=last)
 
 
 def _sender(
