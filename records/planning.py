@@ -55,9 +55,11 @@ class Standing(NamedTuple):
 
 _STANDINGS = text("""
     SELECT p.id,
-        EXISTS (SELECT 1 FROM opt_out s
+        -- One at a time: of EXISTS the server would rather read the whole table first.
+        (SELECT true FROM opt_out s
             WHERE s.clinic_id = p.clinic_id AND s.phone_blind = p.phone_blind
-            AND s.lifted_at IS NULL AND NOT starts_with(s.reason, :suspended)),
+            AND s.lifted_at IS NULL AND NOT starts_with(s.reason, :suspended) LIMIT 1)
+            IS NOT NULL,
         EXISTS (SELECT 1 FROM patient o
             WHERE o.phone_blind = p.phone_blind AND o.clinic_id = p.clinic_id
             AND (o.number_since, o.id) < (p.number_since, p.id)

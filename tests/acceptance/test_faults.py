@@ -66,6 +66,8 @@ def test_texts_whose_fate_a_crash_hid_are_looked_for_and_sent_if_absent(make: Ma
     house.do("UPDATE message SET lease_until = clock_timestamp() WHERE status = 'claimed'")
     house.start("worker")
     house.wait_for(lambda: house.statuses() == {"accepted": 300}, "an end for each", 80)
+    # The carrier writes its log a moment after it has answered.
+    house.wait_for(lambda: len(house.carrier.seen("create")) >= 300, "all in the carrier's log")
     assert house.carrier.texts_by_number() == dict.fromkeys(numbers, 1)
     [(never_posted,)] = house.ask("SELECT count(*) FROM attempt WHERE outcome = 'absent'")
     assert never_posted > 0
