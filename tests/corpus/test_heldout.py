@@ -57,7 +57,7 @@ CHOSEN = {
     # Several things at once, and few words.
     "both4": Floors(0.81, 0, 0, 2, 2, 2),
     # Danger in words that nobody lists, and as many near misses; stops, and what looks like them.
-    "hidden3_en": Floors(0.785, 6, 2, 2, 10, 2),
+    "hidden3_en": Floors(0.78, 6, 2, 2, 10, 2),
     "hidden3_es": Floors(0.8, 7, 0, 0, 11, 0),
     # Danger told in jokes, small talk and thanks.
     "wrapped4": Floors(0.84, 6, 0, 0, 0, 0),

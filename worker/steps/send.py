@@ -13,6 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import product
 from typing import Any
 from uuid import UUID
@@ -85,14 +86,12 @@ def run_safety(services: Services, carrier: Carrier, sender_id: UUID) -> Counter
 
 def _send(services: Services, carrier: Carrier, sender_id: UUID, *, safety: bool) -> Counter[str]:
     counts: Counter[str] = Counter()
-    while not carrier.closing:
+    more = True
+    while more and not carrier.closing:
         chunk = _claim(services, sender_id, counts, safety=safety)
-        if chunk is None:
-            break
-        if chunk.ready:
+        if chunk is not None and chunk.ready:
             _post(services, carrier, chunk, counts)
-        if chunk.last:
-            break
+        more = chunk is not None and not chunk.last
     return counts
 
 
@@ -103,7 +102,7 @@ class _Chunk:
     ready: Sequence[Ready]
     # Of safety replies, which wait for no slot and for nobody's connection.
     urgent: bool
-    # Fewer were due than it could hold: what falls due meanwhile is the next tick's.
+    # It holds all that was due: what falls due meanwhile is the next tick's.
     last: bool
 
 
@@ -114,7 +113,8 @@ def _claim(
     with services.database.transaction() as session:
         if not safety and catchup.is_held(session):
             return None
-        sender = _sender(session, sender_id, now=now, safety=safety)
+        take = senders.peek if safety else partial(senders.lock, now=now)
+        sender = take(session, sender_id)
         if sender is None or not _may_claim(services, sender, now=now, safety=safety):
             return None
         limit = 1 if sender.probing else CHUNK
@@ -136,14 +136,6 @@ def _claim(
     counts.update(ended=len(verdicts.ended), waiting=len(verdicts.waiting))
     last = len(due) < limit
     return _Chunk(sender=sender, token=token, ready=verdicts.ready, urgent=safety, last=last)
-
-
-def _sender(
-    session: Session, sender_id: UUID, *, now: datetime, safety: bool
-) -> LockedSender | None:
-    if safety:
-        return senders.peek(session, sender_id)
-    return senders.lock(session, sender_id, now=now)
 
 
 def _may_claim(services: Services, sender: LockedSender, *, now: datetime, safety: bool) -> bool:
