@@ -16,7 +16,7 @@ from worker.intake.written import TYPED
 #: How a patient may have agreed, as the ledger has it; or that they have not, yet.
 METHODS = ("paper", "electronic", "verbal")
 NOT_YET = "not_yet"
-ZEROS = "another patient's id differs from this one by zeros in front; if they are one, use that id"
+_ZEROS = "another patient's id differs by zeros in front; if they are one, use that id"
 _LINE = 1
 _CONSENT = ("consent_method", "consented_at", "consent_purposes", "consent_version", "sms_risk_ack")
 _NO_METHOD = "say how they agreed, or that they have not yet"
@@ -31,7 +31,7 @@ _HALF_HOURS = "give both hours, or leave both empty"
 _INSTEAD = {
     "it is empty, and consent_purposes": "say when they agreed",
     "it is empty": "fill it in",
-    "a patient is on record whose id differs by zeros": ZEROS,
+    "a patient is on record whose id differs by zeros": _ZEROS,
     "a spreadsheet": "write it as your record system has it, without decimals and signs",
 }
 _MENDS = {
