@@ -1,7 +1,7 @@
 """Short answers about visits and yes/no questions, questions back, and thanks."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from messages.binding import APPOINTMENT, YES_NO, asked, first_fit
@@ -159,7 +159,7 @@ def _short(heard: Heard) -> Hit | None:
     """
     found = []
     for answer in _ANSWERS:
-        if not (language := whole(answer.group, heard)):
+        if not (language := heard.whole(answer.group)):
             continue
         if answer.intent is Intent.confirm and _says_how_they_are(heard):
             continue
@@ -173,7 +173,7 @@ def _short(heard: Heard) -> Hit | None:
 def _says_how_they_are(heard: Heard) -> bool:
     """Say whether "all good" answers how somebody is: where no visit and no yes was asked for."""
     asked_now = any(prompt.context in _CONTEXTS for prompt in heard.prompts)
-    return not asked_now and whole("well", heard) is not None
+    return not asked_now and heard.whole("well") is not None
 
 
 def _says(group: str, heard: Heard) -> bool:
@@ -350,15 +350,6 @@ def to_a_visit(heard: Heard, *, keeps: bool, language: str | None) -> Hit | None
     return _bound(_ANSWERS[0] if keeps else _DECLINE, heard.prompts, language)
 
 
-def whole(group: str, heard: Heard) -> str | None:
-    """Return the language in which a text is nothing but words of this group, if it is."""
-    return _first(heard.words[group].is_whole(core) for core in heard.cores)
-
-
-def _first(found: Iterable[str | None]) -> str | None:
-    return next((language for language in found if language), None)
-
-
 def reaction(heard: Heard) -> Hit | None:
     """A tap on one of our texts: a thumbs-up answers yes/no and confirm, no number (rule 18)."""
     if heard.reaction is None or heard.flat.words:
@@ -403,7 +394,7 @@ def pause(heard: Heard) -> Hit | None:
 def question(heard: Heard) -> Hit | None:
     """A question mark, a question word at the start, or words that announce one."""
     category = heard.words["question"]
-    if not heard.asks and whole("thanks", heard):
+    if not heard.asks and heard.whole("thanks"):
         return None
     language = category.opens_clause(heard.spoken)
     match = next(category.matches(heard.spoken), None)
@@ -418,7 +409,7 @@ def question(heard: Heard) -> Hit | None:
 
 def thanks(heard: Heard) -> Hit | None:
     """Thanks and small talk that need nobody; beside anything else they say nothing."""
-    language = whole("thanks", heard) or whole("well", heard)
+    language = heard.whole("thanks") or heard.whole("well")
     if not language and not heard.asks:
         language = heard.words["thanks"].is_made_up(heard.flat)
     return Hit(intent=Intent.thanks_no_action, language=language) if language else None

@@ -1,6 +1,6 @@
 """What a category of the lexicon finds in a text: anywhere, as the whole, or at its start."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from messages.index import Place, Said
@@ -34,7 +34,7 @@ class Category:
 
     def is_whole(self, said: Said) -> str | None:
         """Return the language in which the whole text is one of the exact phrases, or None."""
-        return said.wholly(EXACT).get(self.name) if said.letters <= _SHORT else None
+        return wholly_said(said).get(self.name)
 
     def opens(self, said: Said) -> str | None:
         """Return the language in which the text starts like this category, or None."""
@@ -103,6 +103,14 @@ class Category:
 
     def _found(self, part: str, said: Said) -> Sequence[Place]:
         return said.find(part).get(self.name, ())
+
+
+def wholly_said(said: Said) -> Mapping[str, str]:
+    """Return the categories of which the whole text is one of the exact phrases, by language."""
+    return said.wholly(EXACT) if said.letters <= _SHORT else _NONE
+
+
+_NONE: Mapping[str, str] = {}
 
 
 def _apart(places: Iterable[Place]) -> Iterator[Place]:

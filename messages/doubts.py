@@ -52,10 +52,10 @@ def doubted(
     Whoever says something harmless before or behind it is not believed less: among other words
     readers overhear a line that they know when it stands alone.
     """
-    if not _may_be_doubted(heard):
+    pages, ends = any(map(_pages, hits)), any(map(_ends_texts, hits))
+    if not (pages or ends) or not _may_be_doubted(heard):
         return list(hits)
-    no_page = any(map(_pages, hits)) and _everyday(alike)
-    no_end = any(map(_ends_texts, hits)) and _goes_on(alike)
+    no_page, no_end = pages and _everyday(alike), ends and _goes_on(alike)
     alone = list(sentences) if no_page or no_end else []
     found = list(hits)
     if no_page and all(map(_everyday, alone)):

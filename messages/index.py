@@ -51,6 +51,7 @@ class _Filed:
     """
 
     rank: int
+    part: str
     category: str
     language: str
     piece: Piece
@@ -62,19 +63,10 @@ class _Filed:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is filed under one word of a text, by part, and the names it is filed under."""
+    """What is filed under one word of a text, and the names it is filed under."""
 
     names: tuple[str, ...]
-    filed: Mapping[str, Sequence[_Filed]]
-
-
-_ByPart = dict[str, list[_Filed]]
-
-
-def _copied(filed: Mapping[str, _ByPart]) -> dict[str, _ByPart]:
-    return {
-        name: {part: [*each] for part, each in by_part.items()} for name, by_part in filed.items()
-    }
+    filed: Sequence[_Filed]
 
 
 # People use few words again and again. Whoever sends more words than these gets them looked up.
@@ -86,7 +78,9 @@ class Index:
 
     def __init__(self, phrases: Iterable[Listed], *, base: "Index | None" = None) -> None:
         listed = list(phrases)
-        self.filed: dict[str, _ByPart] = _copied(base.filed) if base else {}
+        self.filed: dict[str, list[_Filed]] = (
+            {name: [*each] for name, each in base.filed.items()} if base else {}
+        )
         #: How often each word is named, by what phrases are filed under the rarest of theirs.
         unweighed = Rarity({})
         self.naming = Counter(name for each in listed for name in _named(each.piece, unweighed))
@@ -109,6 +103,7 @@ class Index:
         anchor, *others = sorted(piece.anchors(rarity), key=rarity.cost)
         filed = _Filed(
             rank=rank,
+            part=listed.part,
             category=listed.category,
             language=listed.language,
             piece=piece,
@@ -118,9 +113,9 @@ class Index:
             firsts=piece.firsts(),
         )
         for name in anchor.names:
-            self.filed.setdefault(name, {}).setdefault(listed.part, []).append(filed)
+            self.filed.setdefault(name, []).append(filed)
         for name in filed.needs or ():
-            self.filed.setdefault(name, {})
+            self.filed.setdefault(name, [])
 
     def know(self, word: str) -> _Known:
         """Return what is filed under a word."""
@@ -134,11 +129,7 @@ class Index:
     def _look_up(self, word: str) -> _Known:
         opened = (f"{word[:length]}*" for length in self._lengths if length <= len(word))
         names = tuple(name for name in (word, *opened, *kinds_of(word)) if name in self.filed)
-        filed: dict[str, list[_Filed]] = {}
-        for name in names:
-            for part, each in self.filed[name].items():
-                filed.setdefault(part, []).extend(each)
-        return _Known(names, filed)
+        return _Known(names, [filed for name in names for filed in self.filed[name]])
 
 
 def _named(piece: Piece, rarity: Rarity) -> set[str]:
@@ -221,20 +212,27 @@ class Said:
             self._found[part, at] = _by_category(self._tried(part, at))
         return self._found[part, at]
 
+    @cached_property
+    def _candidates(self) -> Mapping[str, Sequence[tuple[int, _Filed]]]:
+        """What may stand in the text by its words, by part, each with a word it is filed under."""
+        found: dict[str, list[tuple[int, _Filed]]] = {}
+        for at, known in enumerate(self._known):
+            near = self._near[at // _STRETCH]
+            for filed in known.filed:
+                if filed.needs is None or not filed.needs.isdisjoint(near):
+                    found.setdefault(filed.part, []).append((at, filed))
+        return found
+
     def _tried(self, part: str, only: int | None) -> Iterator[tuple[str, Place]]:
         """Yield where phrases stand, with their categories: anywhere, or at one word only."""
         said = self.ended
         first, last = (0, len(self.words)) if only is None else (only, only)
-        for at, known in enumerate(self._known[first : last + self._index.longest], first):
-            for filed in known.filed.get(part, ()):
-                if filed.needs is not None and filed.needs.isdisjoint(self._near[at // _STRETCH]):
-                    continue
-                starts = range(max(first, at - filed.most), min(at - filed.least, last) + 1)
-                for start in starts:
-                    if filed.firsts is None or said[start] in filed.firsts:
-                        ends = filed.piece.ends(said, start)
-                        if ends:
-                            yield filed.category, Place(start, filed.rank, ends, filed.language)
+        for at, filed in self._candidates.get(part, ()):
+            for start in range(max(first, at - filed.most), min(at - filed.least, last) + 1):
+                if filed.firsts is None or said[start] in filed.firsts:
+                    ends = filed.piece.ends(said, start)
+                    if ends:
+                        yield filed.category, Place(start, filed.rank, ends, filed.language)
 
 
 def _by_category(found: Iterable[tuple[str, Place]]) -> Found:

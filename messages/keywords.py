@@ -104,8 +104,7 @@ def _severity(heard: Heard) -> Severity:
 def wrong_number(heard: Heard) -> Hit | None:
     """The number reaches somebody else: stop at once, and a person looks at what went there."""
     category = heard.words["wrong_number"]
-    whole = (category.is_whole(core) for core in heard.cores)
-    language = next((each for each in whole if each), None)
+    language = heard.whole(category.name)
     match = None if language else next(category.matches(heard.spoken), None)
     if language is None and match is None:
         return None

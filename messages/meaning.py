@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from messages import answers
 from messages.reading import Heard, Hint, Hit, Intent, Severity
 
 Said = Callable[[Heard], list[Hit]]
@@ -35,7 +34,7 @@ def told(
 
 def whole(groups: tuple[str, ...], heard: Heard) -> str | None:
     """Return the language in which a text is nothing but words of one of these groups."""
-    found = (answers.whole(group, heard) for group in groups)
+    found = (heard.whole(group) for group in groups)
     return next((language for language in found if language), None)
 
 

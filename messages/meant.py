@@ -32,10 +32,13 @@ def told(heard: Heard) -> list[Hit]:
     if any(hit.intent is Intent.callback_request for hit in unasked):
         return unasked
     found = _under(_SAID, heard) or unasked
-    return found or _first((*_ANYWHERE, *meant_unasked.ANYWHERE), heard)
+    # Whatever is said by many is all that a text says.
+    return found or (_first(_BY_MANY, heard) if heard.wholly else [])
 
 
 def _under(table: Mapping[Topic, tuple[_Said, ...]], heard: Heard) -> list[Hit]:
+    if not heard.topics:
+        return []
     found = (_first(said, heard) for topic, said in table.items() if topic in heard.topics)
     return next(filter(None, found), [])
 
@@ -93,13 +96,13 @@ def _visit(*groups: str, keeps: bool) -> _Said:
 
 def _form_later(heard: Heard) -> list[Hit]:
     """To be filled in; of what somebody is going to do a person reads all the same."""
-    language = answers.whole("form_later", heard)
+    language = heard.whole("form_later")
     return [Hit(intent=_THANKS, language=language), _looked_at()] if language else []
 
 
 def _rest(heard: Heard) -> list[Hit]:
     """A rest from what the text offers one from; in these words somebody may mean another."""
-    language = answers.whole("rests", heard)
+    language = heard.whole("rests")
     pause = Hit(intent=Intent.pause, severity=Severity.digest, language=language)
     return [pause, _looked_at()] if language else []
 
@@ -147,7 +150,7 @@ _CONFUSED = _told("confused_now", intent=Intent.side_effect, severity=_TODAY)
 
 def _once(heard: Heard) -> list[Hit]:
     """Read "once" as one time, but from who texts in Spanish, in which it is eleven."""
-    language = answers.whole("counted_once", heard)
+    language = heard.whole("counted_once")
     sure = language == heard.language or len(heard.flat.words) > 1
     only = len(heard.prompts) == 1 and not heard.asks
     return [scores.given("1", heard)] if language and sure and only else []
@@ -174,7 +177,7 @@ def _no_news(heard: Heard) -> list[Hit]:
 
 def _of_no_visit(heard: Heard) -> list[Hit]:
     """C confirms a visit, where one can be; to a question about health it says nothing."""
-    if APPOINTMENT in _contexts(heard) or answers.whole("yes", heard):
+    if APPOINTMENT in _contexts(heard) or heard.whole("yes"):
         return []
     return _told("confirm", severity=_SOON)(heard)
 
@@ -184,7 +187,7 @@ def _cancelled(heard: Heard) -> list[Hit]:
 
     It says nothing to a question with yes or no that is open as well.
     """
-    language = answers.whole("cancels_it", heard)
+    language = heard.whole("cancels_it")
     of_visits = tuple(each for each in heard.prompts if each.context == APPOINTMENT)
     asked = replace(heard, prompts=of_visits)
     hit = answers.to_a_visit(asked, keeps=False, language=language) if language else None
@@ -287,7 +290,7 @@ def _after_all(heard: Heard) -> list[Hit]:
 
 def _no_longer(heard: Heard) -> list[Hit]:
     """No more of what was asked about; unasked, of our texts."""
-    language = answers.whole("no_longer", heard)
+    language = heard.whole("no_longer")
     if not language or not _contexts(heard):
         return []
     found = answers.to_a_question(heard, yes=False, language=language)
@@ -299,7 +302,7 @@ def _no_longer(heard: Heard) -> list[Hit]:
 
 def _refused(heard: Heard) -> list[Hit]:
     """A no to our texts, where nothing else was asked that it may be a no to."""
-    language = answers.whole("refuses_texts", heard)
+    language = heard.whole("refuses_texts")
     if not language or _contexts(heard) or heard.asks:
         return []
     severity = Severity.digest
@@ -344,3 +347,4 @@ _ANYWHERE: tuple[_Said, ...] = (
     _told("introduces", severity=_SOON),
     _told("asks_why", intent=_ASKED, severity=_SOON),
 )
+_BY_MANY = (*_ANYWHERE, *meant_unasked.ANYWHERE)

@@ -37,6 +37,9 @@ NONE = 0
 _KEPT = 4_000
 # Where the places of each kind of window begin among all.
 _BEFORE = (0, *accumulate(WIDTHS[:-1]))
+# Windows reach so far beyond a text.
+_BEYOND = max(WIDTHS) // 2
+_FLOAT = np.float32
 
 Vector = NDArray[np.float32]
 
@@ -107,16 +110,19 @@ class Network:
         powers = np.exp(powers - powers.max())
         said = 1 / (1 + np.exp(-self.besides(values)))
         return Likeness(
-            first=dict(zip(self.labels, map(float, powers / powers.sum()), strict=True)),
-            said=dict(zip(self.said, map(float, said), strict=True)),
+            first=dict(zip(self.labels, (powers / powers.sum()).tolist(), strict=True)),
+            said=dict(zip(self.said, said.tolist(), strict=True)),
         )
 
     def _values(self, words: Sequence[str], asked: Iterable[str]) -> Vector:
         """Return what is known of a text before anything is made of it."""
         # A text without a word is a word of which nothing is known.
-        text = np.stack([self._in_windows(word) for word in normal(words) or [""]])
+        said = normal(words) or [""]
+        text = np.zeros((len(said) + 2 * _BEYOND, sum(WIDTHS), len(self.windows[0].bias)), _FLOAT)
+        for at, word in enumerate(said, _BEYOND):
+            text[at] = self._in_windows(word)
         strongest = [
-            _strongest(text[:, before : before + width], layer.bias)
+            _strongest(text, before, width, layer.bias)
             for before, width, layer in zip(_BEFORE, WIDTHS, self.windows, strict=True)
         ]
         question = self.asked.mean(
@@ -152,20 +158,19 @@ class Network:
         return found + self.meanings[self.concepts.get(concept_of(word) or "", NONE)]
 
 
-def _strongest(text: Vector, bias: Vector) -> Vector:
+def _strongest(text: Vector, before: int, width: int, bias: Vector) -> Vector:
     """Return how strongly the text has each pattern of windows of one width, anywhere.
 
-    `text` says for each word and each place in a window what it adds to each pattern.
+    `text` says for each word, and some places beyond both ends where nothing stands, what it adds
+    to each pattern at each place of each kind of window; `before` others stand before this kind's.
     """
-    size, width, _ = text.shape
-    found = np.tile(bias, (size, 1))
-    for place in range(width):
-        # Windows begin this much before their word, and places beyond the text add nothing.
-        ahead = place - width // 2
-        low, high = max(0, -ahead), max(0, min(size, size - ahead))
-        found[low:high] += text[low + ahead : high + ahead, place]
-    strongest: Vector = np.maximum(found.max(0), 0)
-    return strongest
+    size, (a_word, a_place, a_pattern) = len(text) - 2 * _BEYOND, text.strides
+    # Windows begin half their width before their word; the next place is of the next word.
+    first = (_BEYOND - width // 2) * a_word + before * a_place
+    shape, steps = (size, width, len(bias)), (a_word, a_word + a_place, a_pattern)
+    windows = np.ndarray(shape, _FLOAT, text.data, first, steps)
+    found: Vector = np.maximum(np.add.reduce(windows, axis=1).max(0) + bias, 0)
+    return found
 
 
 def pieces_of(word: str) -> list[int]:

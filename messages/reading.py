@@ -1,11 +1,13 @@
 """What a reply can mean, what it may answer, and the value that a reading ends in."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from messages.categories import wholly_said
 from messages.quoting import Reaction
 
 if TYPE_CHECKING:
@@ -202,3 +204,13 @@ class Heard:
     def cores(self) -> tuple["Said", ...]:
         """The words, then without polite ones after them, then without those before them too."""
         return self.words.cores(self.flat)
+
+    @cached_property
+    def wholly(self) -> Mapping[str, str]:
+        """What the text is nothing but, polite words left out: categories, each in a language."""
+        told = map(wholly_said, reversed(self.cores))
+        return {name: language for found in told for name, language in found.items()}
+
+    def whole(self, group: str) -> str | None:
+        """Return the language in which the text is nothing but words of this group, if it is."""
+        return self.wholly.get(self.words[group].name)

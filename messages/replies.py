@@ -6,7 +6,7 @@ goes to a person.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from messages import answers, keywords, meant, meant_unasked, safety, scores
@@ -102,21 +102,19 @@ def read(
 class _Asked:
     """What was asked, what our texts were about, and whether a number was just given."""
 
-    prompts: Sequence[OpenPrompt]
-    topics: frozenset[Topic]
-    number_given: bool
+    prompts: Sequence[OpenPrompt] = ()
+    topics: frozenset[Topic] = frozenset()
+    number_given: bool = False
+
+
+_NOTHING_ASKED = _Asked()
 
 
 def _understood(
     body: str, asked: _Asked, language: str, words: Lexicon, *, joined: bool = False
 ) -> Reading:
     """Return how the words of a reply are understood, and what they resemble."""
-    heard = replace(
-        hear(body, asked.prompts, words),
-        topics=asked.topics,
-        language=language,
-        number_given=asked.number_given,
-    )
+    heard = _hear(unquoted(body), asked, words, language)
     if told := meant.told(heard):
         return _reading(told, _language(told, heard, language))
     by_machine = answers.is_auto_reply(heard)
@@ -170,7 +168,7 @@ def _of_others(body: str, words: Lexicon, ours: Collection[str] | None) -> _Quot
     left = unquoted(body)
     if not left.quoted or (ours is not None and is_one_of(left.quoted, ours)):
         return None
-    heard = _hear(Unquoted(body=left.whole), (), words)
+    heard = _hear(Unquoted(body=left.whole), _NOTHING_ASKED, words)
     hits = [hit for recognise in _OF_SOMEBODY if (hit := recognise(heard))]
     stops = _stops(left, words)
     if ours is None:
@@ -178,7 +176,8 @@ def _of_others(body: str, words: Lexicon, ours: Collection[str] | None) -> _Quot
         pleads = any(map(_pages, hits)) and not any(way in left.quoted for way in _WAYS_TO_HELP)
         return _Quoted(heard=heard, hits=[*hits, *stops]) if pleads else None
     # What stands behind the quote must not make it sound like less.
-    alike = [*_alike(heard, hits), *_alike(_hear(Unquoted(body=left.quoted), (), words), hits)]
+    quoted = _hear(Unquoted(body=left.quoted), _NOTHING_ASKED, words)
+    alike = [*_alike(heard, hits), *_alike(quoted, hits)]
     graver = [hit for hit in alike if hit.hint is Hint.possible_risk or _pages(hit)]
     return _Quoted(heard=heard, hits=[*sorted(graver, key=lambda hit: hit.aside), *hits, *stops])
 
@@ -205,7 +204,7 @@ _LEAVING = (keywords.wrong_number, keywords.stop)
 
 def _stops(left: Unquoted, words: Lexicon) -> list[Hit]:
     """Return the stop that somebody wrote behind a quote."""
-    heard = _hear(Unquoted(body=left.body), (), words)
+    heard = _hear(Unquoted(body=left.body), _NOTHING_ASKED, words)
     return [hit for recognise in _LEAVING if (hit := recognise(heard)) and hit.opt_out]
 
 
@@ -249,7 +248,7 @@ def goes_on(body: str) -> bool:
 
     "Yes" is that where we asked "In danger now?", and "no one answers" where we said whom to call.
     """
-    return answers.whole("still_in_danger", hear(body, (), lexicon())) is not None
+    return hear(body, (), lexicon()).whole("still_in_danger") is not None
 
 
 class Unproved(StrEnum):
@@ -273,10 +272,10 @@ def unproved(body: str) -> Unproved | None:
 
 def hear(body: str, prompts: Sequence[OpenPrompt], words: Lexicon) -> Heard:
     """Return a text in the spellings that recognisers look at."""
-    return _hear(unquoted(body), prompts, words)
+    return _hear(unquoted(body), _Asked(prompts=prompts), words)
 
 
-def _hear(left: Unquoted, prompts: Sequence[OpenPrompt], words: Lexicon) -> Heard:
+def _hear(left: Unquoted, asked: _Asked, words: Lexicon, language: str = "en") -> Heard:
     said, folded = left.body, fold(left.body)
     if is_blank(folded):
         said = signed(said)
@@ -298,7 +297,10 @@ def _hear(left: Unquoted, prompts: Sequence[OpenPrompt], words: Lexicon) -> Hear
         asks="?" in folded or "\u00bf" in folded or left.reaction is Reaction.ASKS,
         words=words,
         reaction=left.reaction,
-        prompts=tuple(prompts),
+        prompts=tuple(asked.prompts),
+        topics=asked.topics,
+        language=language,
+        number_given=asked.number_given,
     )
 
 

@@ -141,6 +141,11 @@ def _likely(
 
 def _limits(told: int, *, joined: bool) -> Thresholds:
     """Return the thresholds of a text of so many words."""
+    return _limits_of(min(told, _FEW_WORDS + 1), joined=joined)
+
+
+@lru_cache
+def _limits_of(told: int, *, joined: bool) -> Thresholds:
     limits = thresholds()
     if joined:
         return replace(limits, page=limits.page_joined)
@@ -165,6 +170,7 @@ def _limits(told: int, *, joined: bool) -> Thresholds:
     return limits
 
 
+@lru_cache
 def _is_danger(label: str) -> bool:
     return label in _DANGERS or label.startswith("crisis:")
 

@@ -27,15 +27,9 @@ def _found(name: str, heard: Heard) -> tuple[Match | None, bool]:
     return None, denied
 
 
-def _whole(name: str, heard: Heard) -> str | None:
-    category = heard.words[name]
-    found = (category.is_whole(core) for core in heard.cores)
-    return next((language for language in found if language), None)
-
-
 def _safety(name: str, intent: Intent, value: str | None = None) -> Recogniser:
     def recognise(heard: Heard) -> Hit | None:
-        language = _whole(name, heard)
+        language = heard.whole(name)
         match, denied = (None, False) if language else _found(name, heard)
         if language or match:
             return Hit(
@@ -58,7 +52,7 @@ def _told(name: str, intent: Intent) -> Recogniser:
 
     def recognise(heard: Heard) -> Hit | None:
         match, _ = _found(name, heard)
-        language = match.language if match else _asked_for(name, heard) or _whole(name, heard)
+        language = match.language if match else _asked_for(name, heard) or heard.whole(name)
         if language is None:
             return None
         return Hit(intent=intent, severity=Severity.call_today, language=language)
@@ -69,7 +63,7 @@ def _told(name: str, intent: Intent) -> Recogniser:
 def _asked_for(name: str, heard: Heard) -> str | None:
     """Return the language of what is a symptom only as an answer to how they are ("not good")."""
     asked = any(prompt.context in _HOW_ARE_YOU for prompt in heard.prompts)
-    return _whole(f"{name}_asked", heard) if asked and name in _ASKED else None
+    return heard.whole(f"{name}_asked") if asked and name in _ASKED else None
 
 
 _HOW_ARE_YOU = frozenset({"side_effect_check", "scale:0-2"})
@@ -87,7 +81,7 @@ use_disclosed = _told("use_disclosed", Intent.use_disclosed)
 
 def worry(heard: Heard) -> Hit | None:
     """Words that may mean danger or just a bad day: a person reads them today."""
-    language = _whole("worry", heard)
+    language = heard.whole("worry")
     match, denied = _found("worry", heard)
     if not language and match is None and not denied:
         return None

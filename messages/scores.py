@@ -98,7 +98,7 @@ def _none_at_all(heard: Heard) -> Hit | None:
     """
     contexts = {prompt.context for prompt in heard.prompts}
     group = _NONE_OF.get(contexts.pop()) if len(contexts) == 1 else None
-    if group is None or heard.asks or not any(map(heard.words[group].is_whole, heard.cores)):
+    if group is None or heard.asks or not heard.whole(group):
         return None
     return _single("0", heard.prompts)
 

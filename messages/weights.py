@@ -2,70 +2,65 @@
 
     file of weights -> a row of weights for each feature of a text -> sums -> probabilities
 
-Plain logistic regression, so that scoring needs no library: sums of a few hundred numbers.
-`make classifier` learns the weights from the corpora beside the tests and writes the files.
+Plain logistic regression: sums of a few hundred numbers. `make classifier` learns the weights from
+the corpora beside the tests and writes the files.
 """
 
 import hashlib
-import math
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from messages.errors import LexiconError
 
-Row = tuple[float, ...]
-
-
-class Weights(Mapping[str, Row]):
-    """A row of weights for each feature, kept as the file writes it until it is asked for.
-
-    People use few of the features, and a process starts in half the time.
-    """
-
-    def __init__(self, written: Mapping[str, str], size: int) -> None:
-        self._written, self._size = written, size
-        self._rows: dict[str, Row] = {}
-
-    def __getitem__(self, feature: str) -> Row:
-        if feature not in self._rows:
-            self._rows[feature] = _row(self._written[feature], self._size)
-        return self._rows[feature]
-
-    def __contains__(self, feature: object) -> bool:
-        return feature in self._written
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._written)
-
-    def __len__(self) -> int:
-        return len(self._written)
+Row = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """Labels with a weight for each feature, as they were learned and before they are a file."""
+
+    labels: tuple[str, ...]
+    bias: Sequence[float]
+    weights: Mapping[str, Sequence[float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Model:
-    """Labels with a weight for each feature; what no text of the corpora held weighs nothing."""
+    """Labels with a weight for each feature; what no text of the corpora held weighs nothing.
+
+    Weights are kept as the file writes them until they are asked for: people use few of the
+    features, and a process starts in half the time.
+    """
 
     labels: tuple[str, ...]
     bias: Row
-    weights: Mapping[str, Row]
+    weights: Mapping[str, str]
+    _read: dict[str, Row] = field(default_factory=dict, repr=False)
 
     def rows(self, features: Iterable[str]) -> list[Row]:
         """Return the weights of those of these features that have some."""
-        return [self.weights[each] for each in features if each in self.weights]
+        found = []
+        for each in features:
+            row = self._read.get(each)
+            if row is None and each in self.weights:
+                row = self._read[each] = _row(self.weights[each], len(self.labels))
+            if row is not None:
+                found.append(row)
+        return found
 
-    def sums(self, rows: Iterable[Row]) -> Row:
+    def sums(self, rows: Sequence[Row]) -> Row:
         """Add up rows of weights, by label."""
-        rows = list(rows)
-        return tuple(map(sum, zip(*rows, strict=True))) if rows else (0.0,) * len(self.labels)
+        added: Row = np.add.reduce(rows) if rows else np.zeros(len(self.labels))
+        return added
 
-    def probabilities(self, rows: Iterable[Row], *, scale: float = 1.0) -> dict[str, float]:
+    def probabilities(self, rows: Sequence[Row], *, scale: float = 1.0) -> dict[str, float]:
         """Return for each label how likely it is; they add up to 1."""
-        sums = self.sums(rows)
-        logits = [bias + each * scale for bias, each in zip(self.bias, sums, strict=True)]
-        top = max(logits)
-        powers = [math.exp(each - top) for each in logits]
-        total = sum(powers)
-        return {name: power / total for name, power in zip(self.labels, powers, strict=True)}
+        logits = self.bias + self.sums(rows) * scale
+        powers = np.exp(logits - logits.max())
+        return dict(zip(self.labels, (powers / powers.sum()).tolist(), strict=True))
 
 
 def parse(table: str, *, name: str) -> Model:
@@ -84,11 +79,10 @@ def parse(table: str, *, name: str) -> Model:
         )
     labels, bias, *features = lines.removesuffix("\n").split("\n")
     names = tuple(labels.split("\t")[1:])
-    written = dict(line.split("\t", 1) for line in features)
     return Model(
         labels=names,
-        bias=tuple(map(float, bias.split("\t")[1:])),
-        weights=Weights(written, len(names)),
+        bias=np.array(list(map(float, bias.split("\t")[1:]))),
+        weights=dict(line.split("\t", 1) for line in features),
     )
 
 
@@ -100,15 +94,15 @@ def _sum_of(lines: str) -> str:
 
 
 def _row(cells: str, size: int) -> Row:
-    row = [0.0] * size
+    row = np.zeros(size)
     for cell in cells.split("\t"):
         label, _, hundredths = cell.partition(":")
         row[int(label)] = int(hundredths) / 100
-    return tuple(row)
+    return row
 
 
-def written(model: Model, *, about: str, digest: str, least: float) -> str:
-    """Return a model as its file, less weights lighter than `least`.
+def written(model: Learned, *, about: str, digest: str, least: float) -> str:
+    """Return what was learned as its file, less weights lighter than `least`.
 
     `about` says what it tells, `digest` names the corpora that it was learned from.
     """

@@ -24,7 +24,7 @@ from messages.binding import scale_of
 from messages.lexicon import lexicon
 from messages.replies import hear, plain_words
 from messages.scores import all_it_says, written
-from messages.weights import Model
+from messages.weights import Learned
 from tests.corpus import training_encoder, training_neural
 from tests.corpus.reading import OPEN, digest, digest_of_numbers, open_prompt, rows
 
@@ -90,7 +90,7 @@ def _label(intent: str, row: dict[str, str]) -> str:
 _GRAVE = frozenset({"crisis", "overdose", "medical_emergency"})
 
 
-def learn(found: Sequence[Example]) -> Model:
+def learn(found: Sequence[Example]) -> Learned:
     """Fit what replies resemble."""
     said = [classifier.normal(row.words) for row in found]
     counts = [
@@ -148,7 +148,7 @@ def fitted(
     scales: Sequence[float],
     *,
     strength: float,
-) -> Model:
+) -> Learned:
     """Fit a logistic regression of labels to features, each row's multiplied by its scale."""
     seen = Counter(name for each in counts for name in each)
     names = sorted(name for name, times in seen.items() if times >= _SEEN_AT_LEAST)
@@ -166,7 +166,7 @@ def fitted(
     if len(found.classes_) == _TWO:
         # Of two labels the library weighs the second alone, against nothing.
         rows_of, biases = vstack([0 * rows_of, rows_of]), [0.0, biases[0]]
-    return Model(
+    return Learned(
         labels=tuple(map(str, found.classes_)),
         bias=tuple(map(float, biases)),
         weights={name: tuple(map(float, rows_of[:, at])) for name, at in place.items()},

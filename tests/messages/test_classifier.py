@@ -32,8 +32,8 @@ def test_probabilities_are_those_of_logistic_regression(words: list[str]) -> Non
     model, said = classifier().model, normal(words)
     sums = [0.0] * len(model.labels)
     for feature in features(said):
-        for at, weight in enumerate(model.weights.get(feature, ())):
-            sums[at] += weight
+        for row in model.rows([feature]):
+            sums = [each + weight for each, weight in zip(sums, row, strict=True)]
     logits = [bias + each * scale(said) for bias, each in zip(model.bias, sums, strict=True)]
     whole = sum(map(math.exp, logits))
     expected = {
