@@ -5,7 +5,7 @@ All languages are looked for at once, since patients mix them; a match knows its
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
@@ -35,14 +35,14 @@ class Lexicon:
     number_words: Mapping[str, str]
     fillers: frozenset[str]
     units: frozenset[str]
-    tens_and_ones: re.Pattern[str]
-    hundreds: re.Pattern[str]
+    tens_and_ones: "Sought"
+    hundreds: "Sought"
     pronouns: re.Pattern[str]
     beyond: Mapping[str, str]
-    ratio: re.Pattern[str]
+    ratio: "Sought"
     rated: re.Pattern[str]
-    prefers: re.Pattern[str]
-    corrects: re.Pattern[str]
+    prefers: "Sought"
+    corrects: "Sought"
     cues: tuple[str, ...]
     no_answers: tuple[str, ...]
     amounts_used: tuple[str, ...]
@@ -69,7 +69,7 @@ class Lexicon:
     def are_a_clinics(self, said: Said) -> bool:
         """Say whether any phrase that a clinic added stands in a text, whatever it is for."""
         ours = Said(said.words, self.own)
-        return any(ours.find(part) for part in PARTS)
+        return self.own.size > 0 and any(ours.find(part) for part in PARTS)
 
     def denies(self, said: Said, at: int) -> bool:
         """Say whether the words right before one deny it: "not really feeling". "Why not" asks.
@@ -99,6 +99,21 @@ def _ends_before(words: Sequence[str]) -> bool:
     return tuple(words[-2:]) in {("no", "more"), ("or", "not")}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sought:
+    """A pattern, and words of which one must stand in a text for it to stand there.
+
+    Most texts have none of them, and a pattern that may begin with any number tries them all.
+    """
+
+    pattern: re.Pattern[str]
+    needs: tuple[str, ...]
+
+    def sub(self, by: str | Callable[[re.Match[str]], str], text: str) -> str:
+        """Return a text with what is found replaced, as the pattern would."""
+        return self.pattern.sub(by, text) if any(each in text for each in self.needs) else text
+
+
 def _longest_first(words: Iterable[str]) -> str:
     return "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
 
@@ -107,37 +122,36 @@ def _any_word(words: Iterable[str]) -> re.Pattern[str]:
     return re.compile(rf"\b(?:{_longest_first(words)})\b")
 
 
-def _ratio(between: Iterable[str], numbers: Iterable[str]) -> re.Pattern[str]:
+def _ratio(between: Collection[str], numbers: Iterable[str]) -> Sought:
     """Return a pattern for "7 out of 10", "6.5 out of 10" and "siete y medio de diez"."""
     number = rf"\d{{1,3}}|{_longest_first(numbers)}"
     part = rf"((?:\d{{1,3}}[.,]\d{{1,2}}|{number})(?: {A_HALF})?)"
     words = _longest_first(between)
-    return re.compile(rf"(?<![\w.,:/-]){part} (?:{words}) ({number})(?![\w:/]|[.,]\d)")
+    pattern = re.compile(rf"(?<![\w.,:/-]){part} (?:{words}) ({number})(?![\w:/]|[.,]\d)")
+    return Sought(pattern=pattern, needs=tuple(between))
 
 
-def _tens_and_ones(numbers: Mapping[str, str]) -> re.Pattern[str]:
+def _tens_and_ones(numbers: Mapping[str, str]) -> Sought:
     """Return a pattern for "forty five" and "treinta y cinco"."""
-    tens = (word for word, value in numbers.items() if re.fullmatch("[2-9]0", value))
+    tens = tuple(word for word, value in numbers.items() if re.fullmatch("[2-9]0", value))
     ones = (word for word, value in numbers.items() if re.fullmatch("[1-9]", value))
     between = r"(?: y |\s?-\s?| )"
-    return re.compile(
+    pattern = re.compile(
         rf"\b({_longest_first(tens)}){between}({_longest_first([*ones, 'un', 'una'])})\b"
     )
+    return Sought(pattern=pattern, needs=tens)
 
 
-def _hundreds(
-    files: Mapping[str, Mapping[str, Any]], numbers: Mapping[str, str]
-) -> re.Pattern[str]:
+def _hundreds(files: Mapping[str, Mapping[str, Any]], numbers: Mapping[str, str]) -> Sought:
     """Return a pattern for numbers in words with a hundred in them, and for shares of one."""
-    hundred, share = (
-        _longest_first(each for file in files.values() for each in file[name])
-        for name in ("hundreds", "shares")
-    )
+    words = [_union(files, name) for name in ("hundreds", "shares")]
+    hundred, share = map(_longest_first, words)
     small = rf"(?:\d+|{_longest_first(numbers)})"
     beside = rf"(?:(?: y| and)? {small})"
-    return re.compile(
+    pattern = re.compile(
         rf"\b(?:{small} (?:{hundred}){beside}*|(?:{hundred}){beside}+|{small} ?(?:{share}))\b"
     )
+    return Sought(pattern=pattern, needs=tuple(frozenset().union(*words)))
 
 
 def _worded(
@@ -148,10 +162,11 @@ def _worded(
     return re.compile(rf"\b(?:{_longest_first(said)})\b"), MappingProxyType(said)
 
 
-def _between_numbers(words: Iterable[str]) -> re.Pattern[str]:
+def _between_numbers(words: Collection[str]) -> Sought:
     """Return a pattern for two numbers with these words between them."""
     between = rf"\W+(?:{_longest_first(words)})\W+(?:(?:an?|un) )?"
-    return re.compile(rf"(?<![\w.,:/-])(\d{{1,3}}){between}(\d{{1,3}})(?![\w:/]|[.,]\d)")
+    pattern = re.compile(rf"(?<![\w.,:/-])(\d{{1,3}}){between}(\d{{1,3}})(?![\w:/]|[.,]\d)")
+    return Sought(pattern=pattern, needs=tuple(words))
 
 
 def _is_category(value: object) -> bool:
@@ -214,17 +229,15 @@ def _union(files: _Files, name: str) -> frozenset[str]:
     return frozenset(word for words in files.values() for word in words[name])
 
 
-def _set_right(files: _Files, numbers: Iterable[str]) -> re.Pattern[str]:
+def _set_right(files: _Files, numbers: Iterable[str]) -> Sought:
     """Return a pattern for a number that another one sets right, which is its group.
 
     "9, oops, meant to hit 6, fat thumbs": words that say so stand between both, and slips may be
     told beside them. "Quise poner 3 no 8" says it before the first, which is then the one meant,
     and "dropped from 7 to 3" tells how it was and is (the second group).
     """
-    words, beside, leads, intends, moves = (
-        _longest_first(_union(files, name))
-        for name in ("corrects", "slips", "leads", "intends", "moves")
-    )
+    listed = {name: _union(files, name) for name in (*_SET_RIGHT, "slips", "leads")}
+    words, intends, moves, beside, leads = map(_longest_first, listed.values())
     number = rf"(?:\d{{1,6}}|{_longest_first(numbers)})"
     meant = rf"(?:(?:{leads}) )*({number})(?![\w:/]|[.,]\d)"
     # Possessive: words that could be told apart in several ways must not be tried in each of them.
@@ -233,7 +246,13 @@ def _set_right(files: _Files, numbers: Iterable[str]) -> re.Pattern[str]:
     wrong = rf"(?<![\w.,:/-])(?<!\bnot )(?<!\bnot a ){number}(?:[ -]{number}){{0,2}}"
     instead = rf"\b(?:{intends})\W+{meant}\W+(?:y )?not?\W+(?:(?:an?|un) )?{number}\b"
     moved = rf"\b(?:{moves}) (?:an? )?{number} (?:back |down |up )?(?:to|al?|hasta) {meant}"
-    return re.compile(rf"(?:{wrong}{between}{meant}|{moved}|{instead})(?:\W+(?:{beside})\b)*")
+    pattern = re.compile(rf"(?:{wrong}{between}{meant}|{moved}|{instead})(?:\W+(?:{beside})\b)*")
+    return Sought(
+        pattern=pattern, needs=tuple(frozenset().union(*(listed[name] for name in _SET_RIGHT)))
+    )
+
+
+_SET_RIGHT = ("corrects", "intends", "moves")
 
 
 def _any_of(files: _Files, name: str) -> Piece:

@@ -73,7 +73,9 @@ def with_tens(text: str, lists: Lexicon) -> str:
         number = match[1].isdigit() or match[1] in words
         return f"{match[1]} and half" if number else match.group()
 
-    text = _AND_A_HALF.sub(half, lists.pronouns.sub(" ", text))
+    text = lists.pronouns.sub(" ", text)
+    if "/" in text:
+        text = _AND_A_HALF.sub(half, text)
     whole = lists.tens_and_ones.sub(
         lambda both: str(int(words[both[1]]) + int(words.get(both[2], "1"))), text
     )

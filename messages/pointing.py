@@ -131,11 +131,13 @@ def features(one: Candidate, contexts: Sequence[str], lists: Lexicon) -> Iterato
     fits = "in" if _fits(one.value, contexts) else "out"
     asked = "+".join(sorted(set(contexts)))
     yield from (fits, f"? {asked}", f"n {min(one.of, 4)}", f"{fits} {asked}")
-    clause = _words_of_clause(one)
+    start, end = _clause(one)
+    clause = WORD.findall(one.text, start, one.start) + WORD.findall(one.text, one.end, end)
     yield from (f"C {word}" for word in set(clause))
     if all(word in lists.fillers for word in clause):
         yield from ("fillers in clause", f"fillers in clause {fits}")
-    for place in _places(one, left, right):
+    ends = (_is_silent(one.text, start, one.start), _is_silent(one.text, one.end, end))
+    for place in (f"clause {min(len(clause), 5)}", *_places(one, left, right, ends)):
         yield from (place, f"{place} {fits}", f"{place} ? {asked}", f"{place} n {min(one.of, 3)}")
 
 
@@ -189,13 +191,17 @@ def _known(
             break
 
 
-def _places(one: Candidate, left: Sequence[str], right: Sequence[str]) -> Iterator[str]:
-    """Yield where in the text and in its clause a number stands."""
-    start, end = _clause(one)
-    yield f"clause {min(len(_words_of_clause(one)), 5)}"
-    if not _TOKEN.search(one.text, start, one.start):
+def _places(
+    one: Candidate, left: Sequence[str], right: Sequence[str], alone: tuple[bool, bool]
+) -> Iterator[str]:
+    """Yield where in the text and in its clause a number stands.
+
+    `alone` says whether nothing stands before and behind it in its clause.
+    """
+    opens, ends = alone
+    if opens:
         yield "opens clause"
-    if not _TOKEN.search(one.text, one.end, end):
+    if ends:
         yield "ends clause"
     if not any(map(str.isalpha, left)):
         yield "opens"
@@ -212,9 +218,8 @@ def _clause(one: Candidate) -> tuple[int, int]:
     return start, ends.start() if ends else len(one.text)
 
 
-def _words_of_clause(one: Candidate) -> list[str]:
-    start, end = _clause(one)
-    return WORD.findall(one.text, start, one.start) + WORD.findall(one.text, one.end, end)
+def _is_silent(text: str, start: int, end: int) -> bool:
+    return not _TOKEN.search(text, start, end)
 
 
 def _fits(value: str, contexts: Iterable[str]) -> bool:
