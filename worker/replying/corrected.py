@@ -17,10 +17,10 @@ def corrects(body: str) -> bool:
     """Return whether the words say that a number replaces one: "oops 3", "3 not 8", "*3"."""
     lists = lexicon()
     said = fold(body).strip()
-    if _STARRED.fullmatch(said) or lists.prefers.search(said):
+    if _STARRED.fullmatch(said) or lists.prefers.pattern.search(said):
         return True
     words = [str(lists.number_words.get(word, word)) for word in said.split()]
     # The lists know two numbers with these words between; here the other stands in a text before.
     ends = [f"0 {' '.join(words[at:])}" for at in range(len(words))]
-    trailing = lists.corrects.fullmatch(f"{' '.join(words)} 0")
-    return trailing is not None or any(lists.corrects.match(end) for end in ends)
+    trailing = lists.corrects.pattern.fullmatch(f"{' '.join(words)} 0")
+    return trailing is not None or any(lists.corrects.pattern.match(end) for end in ends)
