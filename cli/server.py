@@ -4,7 +4,9 @@
 """
 
 import atexit
+import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -21,6 +23,8 @@ _LAUNCHER = Path(__file__).with_name("launcher.py")
 _START_SECONDS = 60.0
 _KILL_SECONDS = 10.0
 _PORT_TRIES = 5
+# Linux lends those from 32,768 on to connections that go out, others those from 49,152 on.
+_PORTS = range(10_000, 32_000)
 
 
 def spawn(
@@ -65,12 +69,21 @@ def end(process: subprocess.Popen[bytes], *steps: tuple[signal.Signals, float]) 
         return
 
 
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def free_port(among: Sequence[int] = _PORTS) -> int:
+    """Return a port of 127.0.0.1 that was free a moment ago.
+
+    It is none of those that a system lends to connections that go out: a server that is started
+    again some time later, or takes a while to listen, still finds it free.
+
+    Raises EmbeddedError where none `among` them is free.
+    """
+    for port in random.SystemRandom().sample(among, len(among)):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise EmbeddedError(
+        f"Every port from {among[0]} to {among[-1]} is taken; end some processes that listen there."
+    )
 
 
 class Server:

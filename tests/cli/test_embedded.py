@@ -1,8 +1,10 @@
 """The embedded PostgreSQL and Valkey: they start, keep, crash, come back, and never stay behind."""
 
+import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -251,6 +253,25 @@ def test_programs_behind_a_closed_door_are_linked_where_the_account_can_read(
         footing.release()
 
 
-def test_a_free_port_is_free() -> None:
-    """Two calls in a row may return any two ports of the machine's range."""
-    assert 1024 < free_port() < 65536
+def test_a_free_port_is_never_lent_to_a_connection_that_goes_out() -> None:
+    """A server that is started again finds it free, however many others the machine runs."""
+    with socket.socket() as listening, contextlib.ExitStack() as connections:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(64)
+        lent = set()
+        for _ in range(32):
+            going_out = connections.enter_context(
+                socket.create_connection(listening.getsockname(), timeout=10)
+            )
+            lent.add(going_out.getsockname()[1])
+    found = {free_port() for _ in range(32)}
+    assert max(found) < min(lent)
+
+
+def test_a_port_that_somebody_listens_on_is_not_free() -> None:
+    with socket.socket() as taken:
+        port = free_port()
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        with pytest.raises(EmbeddedError, match=f"Every port from {port} to {port} is taken"):
+            free_port([port])

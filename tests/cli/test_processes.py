@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from cli.server import free_port
 from tests.cli.conftest import CLINIC, PATIENTS, VISITS, environment, write
 from tests.support.databases import OwnDatabase
 from tests.support.processes import ROOT, Processes, http_status, wait_until
@@ -23,7 +24,7 @@ def installation(
     database_url: str, redis_url: str, tmp_path: Path, processes: Processes
 ) -> dict[str, str]:
     """Settings that lead to a sandbox carrier and to a web process of this test's own."""
-    web = f"http://127.0.0.1:{_free_port()}"
+    web = f"http://127.0.0.1:{free_port()}"
     carrier = processes.aftercare(
         *("sandbox", "--port", "0", "--account", f"{_ACCOUNT}:token"),
         *("--service", f"{_SERVICE}=+12125550110", "--speed", "50"),
@@ -38,14 +39,6 @@ def installation(
         AFTERCARE_PORT=web.rsplit(":", 1)[1],
         AFTERCARE_WORKER_METRICS_PORT="0",
     )
-
-
-def _free_port() -> int:
-    import socket  # noqa: PLC0415 - Only here.
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _aftercare(env: Mapping[str, str], *words: str | Path) -> subprocess.CompletedProcess[str]:

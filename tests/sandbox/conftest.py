@@ -1,7 +1,6 @@
 """A sandbox and a stand-in for the product, both on real sockets in a thread of their own."""
 
 import asyncio
-import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,6 +14,7 @@ from aiohttp import web
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
+from cli.server import free_port
 from sandbox.config import DEFAULT_ACCOUNT, DEFAULT_TOKEN, Config, Delays
 from sandbox.server import Server, start
 
@@ -218,6 +218,4 @@ def lab(open_lab: Callable[..., Lab]) -> Lab:
 @pytest.fixture
 def unused_port() -> int:
     """A port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_port()
