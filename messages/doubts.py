@@ -7,17 +7,16 @@ hold what the lists say for next to impossible, in the text and in each of its s
 nothing happens by it but that somebody reads the text the same day. Nothing is ruled out.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from messages.ensemble import Alike
+from messages.ensemble import Alike, danger_in, ending_in
 from messages.reading import Heard, Hint, Hit, Intent, Severity
-from messages.resemblance import danger_in, resembling, thresholds
+from messages.resemblance import resembling, thresholds
 
 # A long text resembles much at once, and may hide one line among many; in a few words each weighs
 # much. There the lists stand.
 _MOST_LETTERS, _FEWEST_WORDS = 160, 4
-_ENDING = (Intent.stop, Intent.wrong_number)
 
 
 def weighed(
@@ -101,15 +100,11 @@ def _goes_on(alike: Alike) -> bool:
     likely, limits = alike.together.first, thresholds()
     label = max(likely, key=lambda each: likely[each])
     about = label != Intent.unclear and danger_in(likely) < limits.look
-    return about and likely[label] >= limits.surely and _ending(likely) <= limits.barely
+    return about and likely[label] >= limits.surely and ending_in(likely) <= limits.barely
 
 
 def _ends(alike: Alike) -> bool:
-    return _ending(alike.together.first) >= thresholds().stop
-
-
-def _ending(likely: Mapping[str, float]) -> float:
-    return sum(likely.get(each, 0.0) for each in _ENDING)
+    return ending_in(alike.together.first) >= thresholds().stop
 
 
 def _read_today(hit: Hit) -> Hit:

@@ -2,7 +2,8 @@
 
 The classifier and the network are quick. Each is right where the other is not about as often, so
 both together are better than either. Where they are not sure, the language model is asked as well:
-it takes milliseconds, and knows words that they do not. Together means the mean of their
+it takes milliseconds, and knows words that they do not. They need not be as sure where they rule
+out danger and an end of texts, and what is left changes no visit. Together means the mean of their
 logarithms: what one of them holds impossible is unlikely.
 """
 
@@ -14,11 +15,38 @@ from messages.classifier import classifier
 from messages.encoder import encoder
 from messages.errors import LexiconError
 from messages.neural import Likeness, network
+from messages.reading import Intent
 
 # Chosen on files that none of them had learned (docs/understanding.md).
 _OF_THE_NETWORK, _OF_THE_ENCODER, _OF_WHAT_IS_SAID = 0.4, 0.6, 0.5
 #: From this probability on the quick readers are right, and nothing else decides.
 SURE = 0.95
+# From this one on they are, where what they rule out is done without: danger below, an end of texts
+# below, and of what a text may say besides nothing between these.
+_LIKELY, _NO_DANGER, _NO_END, _OPEN = 0.6, 0.03, 0.01, (0.1, 0.7)
+# A visit is kept or given up by what a text says; whoever can be asked, is.
+_VISITS = frozenset({Intent.confirm, Intent.decline_reschedule})
+#: Danger in which a body is.
+BODILY = frozenset({"medical_emergency", "overdose"})
+#: Danger that is no particular one, as symptoms that nobody waits with.
+GRAVE = "grave"
+_ENDING = (Intent.stop, Intent.wrong_number)
+
+
+@lru_cache
+def is_danger(label: str) -> bool:
+    """Say whether a label is one of danger."""
+    return label in {*BODILY, GRAVE} or label.startswith("crisis:")
+
+
+def danger_in(likely: Mapping[str, float]) -> float:
+    """Return how likely a text tells of danger of any kind."""
+    return sum(share for label, share in likely.items() if is_danger(label))
+
+
+def ending_in(likely: Mapping[str, float]) -> float:
+    """Return how likely a text ends texts: it asks for that, or is a stranger's."""
+    return sum(likely.get(label, 0.0) for label in _ENDING)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +66,7 @@ class Alike:
         """What all make of it who have to be asked: the slow one where the quick are not sure."""
         _agree()
         quick, said = self.quick, self.in_order.said
-        if max(quick.values()) >= SURE:
+        if _decided(quick, said):
             return Likeness(first=quick, said=said)
         slow, share = self.by_meaning, _OF_WHAT_IS_SAID
         return Likeness(
@@ -76,6 +104,17 @@ def _together(
     means = {label: each ** (1 - share) * other[label] ** share for label, each in one.items()}
     total = sum(means.values())
     return {label: each / total for label, each in means.items()}
+
+
+def _decided(quick: Mapping[str, float], said: Mapping[str, float]) -> bool:
+    """Say whether nothing is left open that the slow reader could decide otherwise and should."""
+    label = max(quick, key=lambda each: quick[each])
+    if quick[label] >= SURE:
+        return True
+    likely = quick[label] >= _LIKELY and label not in _VISITS
+    harmless = danger_in(quick) < _NO_DANGER and ending_in(quick) < _NO_END
+    least, most = _OPEN
+    return likely and harmless and not any(least <= each <= most for each in said.values())
 
 
 @lru_cache(maxsize=1)

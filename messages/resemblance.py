@@ -14,7 +14,7 @@ from functools import lru_cache
 from messages import datafiles, keywords
 from messages.answers import answered
 from messages.detached import Detached, look
-from messages.ensemble import Alike
+from messages.ensemble import BODILY, GRAVE, Alike, danger_in, ending_in, is_danger
 from messages.reading import Heard, Hint, Hit, Intent, Severity
 
 
@@ -57,8 +57,6 @@ def thresholds() -> Thresholds:
 # Few words resemble much, and a word or two too much.
 _FEW_WORDS, _TINY = 5, 2
 _FILE = "data/resemblance.yaml"
-_GRAVE = "grave"
-_STOPPING = ("stop", "wrong_number")
 # Each goes to a person or needs nobody; none changes a score, a consent or a visit by itself. A
 # start is a wish for one, and help is answered as HELP is.
 _OTHERS: Mapping[str, Severity | None] = {
@@ -170,24 +168,10 @@ def _limits_of(told: int, *, joined: bool) -> Thresholds:
     return limits
 
 
-@lru_cache
-def _is_danger(label: str) -> bool:
-    return label in _DANGERS or label.startswith("crisis:")
-
-
-def danger_in(likely: Mapping[str, float]) -> float:
-    """Return how likely a text tells of danger of any kind."""
-    return sum(share for label, share in likely.items() if _is_danger(label))
-
-
-_BODILY = frozenset({"medical_emergency", "overdose"})
-_DANGERS = frozenset({*_BODILY, _GRAVE})
-
-
 def _danger(
     heard: Heard, likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]
 ) -> Hit | None:
-    dangers = {label: share for label, share in likely.items() if _is_danger(label)}
+    dangers = {label: share for label, share in likely.items() if is_danger(label)}
     whole = danger_in(likely)
     if any(hit.hint is Hint.denied for hit in hits):
         return None
@@ -197,7 +181,7 @@ def _danger(
         # Who feels detached and alone is paged and answered as that (care rule 12), unless the text
         # much resembles one danger.
         detached = named[label] < limits.surely and look(heard.body) is Detached.ALARMED
-        return _page(_GRAVE if detached else label)
+        return _page(GRAVE if detached else label)
     if whole >= limits.look:
         return Hit(
             intent=Intent.unclear,
@@ -217,14 +201,14 @@ def _another_danger(alike: Alike, hits: Sequence[Hit]) -> list[Hit]:
     likely = alike.quick
     label = max(likely, key=lambda each: likely[each])
     first = next(hit for hit in hits if not hit.aside)
-    bodily = label in _BODILY or first.intent not in _BODILY
-    named = _is_danger(label) and label != _GRAVE and likely[label] >= thresholds().surely
+    bodily = label in BODILY or first.intent not in BODILY
+    named = is_danger(label) and label != GRAVE and likely[label] >= thresholds().surely
     return [_page(label)] if named and bodily else []
 
 
 def _agreed(likely: Mapping[str, float], hits: Sequence[Hit]) -> float:
     """Return how likely it is what both readers take the text for, danger left out; else 0."""
-    others = {label: share for label, share in likely.items() if not _is_danger(label)}
+    others = {label: share for label, share in likely.items() if not is_danger(label)}
     label = max(others, key=lambda each: others[each])
     heard = next((hit.intent for hit in hits if not hit.aside), None)
     return others[label] if label == heard else 0.0
@@ -234,7 +218,7 @@ def _page(label: str) -> Hit:
     """Return the page for a danger; a symptom that is likelier than any one of them names it."""
     name, _, value = label.partition(":")
     return Hit(
-        intent=Intent.side_effect if name == _GRAVE else Intent(name),
+        intent=Intent.side_effect if name == GRAVE else Intent(name),
         value=value or None,
         severity=Severity.page_now,
         hint=Hint.resembles,
@@ -256,7 +240,7 @@ def _stop(
     """
     if any(hit.opt_out or hit.hint in {Hint.maybe_stop, Hint.scale_or_stop} for hit in hits):
         return None
-    whole = sum(likely.get(label, 0.0) for label in _STOPPING)
+    whole = ending_in(likely)
     wrong = likely.get("wrong_number", 0.0) > likely.get("stop", 0.0)
     said = {hit.intent for hit in hits if not hit.aside}
     only = said <= _POLITELY_PUT
@@ -327,13 +311,13 @@ def _besides(said: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit])
 def _graver(likely: Mapping[str, float], limits: Thresholds, hits: Sequence[Hit]) -> Hit | None:
     """Return a symptom or a lapse told beside an answer: "3, and I drank on Friday"."""
     label = max(likely, key=lambda each: likely[each])
-    known = any(hit.intent in _GRAVER or hit.opt_out for hit in hits)
-    if known or label not in _GRAVER or likely[label] < limits.other:
+    known = any(hit.intent in GRAVER or hit.opt_out for hit in hits)
+    if known or label not in GRAVER or likely[label] < limits.other:
         return None
     return Hit(intent=Intent(label), severity=_OTHERS[label], hint=Hint.resembles)
 
 
-_GRAVER = frozenset({Intent.side_effect, Intent.use_disclosed})
+GRAVER = frozenset({Intent.side_effect, Intent.use_disclosed})
 
 
 # What a word in passing can make the lists hear, and what harms nobody where it is not answered
