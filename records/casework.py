@@ -20,7 +20,7 @@ from records.clinics import Staff
 from records.followups import FollowUp, FollowUpEvent
 from records.inbox import Inbound, corrections_of
 from records.outbox import Message
-from records.patients import Patient
+from records.patients import Consent, Patient
 from records.vault import Vault
 from records.worklist import (
     MESSAGES,
@@ -287,3 +287,17 @@ def events_of(session: Session, vault: Vault, follow_up_id: UUID) -> list[Done]:
         )
         for event, email in session.execute(mine)
     ]
+
+
+def ledger(session: Session, patient_id: UUID) -> list[tuple[Consent, str]]:
+    """Return a patient's ledger of consent, the latest entry first, with who wrote each.
+
+    That is an address, or the label of a machine.
+    """
+    mine = (
+        select(Consent, Staff.email)
+        .outerjoin(Staff, func.concat("staff:", Staff.id) == Consent.actor)
+        .where(Consent.patient_id == patient_id)
+        .order_by(Consent.recorded_at.desc(), Consent.id.desc())
+    )
+    return [(entry, email or entry.actor) for entry, email in session.execute(mine)]

@@ -3,17 +3,13 @@
 The page is the preview that the command line has: the same planner and words, nothing written.
 """
 
-from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Request
-from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from records import casework, patients, planning, sending
-from records.base import Session
-from records.patients import Consent, Patient
 from schedules.reasons import SkipReason
+from web.consent import patient_of, standing
 from web.console import record, show
 from web.sessions import OwnForm, Person, SignedIn, keep_notice, services_of
 from worker.calendars import where_unknown
@@ -33,13 +29,8 @@ def patient_texts(request: Request, person: SignedIn, patient_id: UUID) -> Respo
     """Show the texts of the next two weeks with their reasons; that they were shown is recorded."""
     services = services_of(request)
     with services.database.transaction() as session:
-        who = _patient(session, person, patient_id)
-        values = {
-            "patient": who,
-            "first_name": patients.opened(services.vault, who, "first_name"),
-            "external_id": patients.opened(services.vault, who, "external_id"),
-            **_standing(session, services, who),
-        }
+        who = patient_of(session, person, patient_id)
+        values = standing(session, services, who)
         record(session, services, person, "preview.shown", f"patient:{who.id}", days=_DAYS)
     calendar = preview(services, patient_id, at=services.now, days=_DAYS)
     values |= {
@@ -51,35 +42,12 @@ def patient_texts(request: Request, person: SignedIn, patient_id: UUID) -> Respo
     return show(request, person, "texts.html", values)
 
 
-def _standing(session: Session, services: Services, who: Patient) -> dict[str, Any]:
-    """Return what decides whether texts go at all: consent, stop, number, hold."""
-    ledger = patients.consents(session, who.id)
-    return {
-        "consent": _agreed(ledger),
-        "stopped": patients.opted_out(session, clinic_id=who.clinic_id, blind=who.phone_blind),
-        "taken": planning.standings(session, [who.id])[who.id].number_taken,
-        "welcomed": who.id not in sending.unwelcomed(session, [who.id], now=services.now),
-    }
-
-
-def _agreed(ledger: list[Consent]) -> Consent | None:
-    """Return the latest grant."""
-    return next((each for each in reversed(ledger) if each.action == "grant"), None)
-
-
-def _patient(session: Session, person: Person, patient_id: UUID) -> Patient:
-    who = casework.patient_of(session, person.clinic_id, patient_id)
-    if who is None:
-        raise HTTPException(404)
-    return who
-
-
 @router.post("/patients/{patient_id}/text-seen", dependencies=[OwnForm])
 def text_seen(request: Request, person: SignedIn, patient_id: UUID) -> Response:
     """Take the person's word that a text of ours arrived at the patient's phone."""
     services = services_of(request)
     with services.database.transaction() as session:
-        _patient(session, person, patient_id)
+        patient_of(session, person, patient_id)
     keep_notice(request, _seen(services, person, patient_id))
     return RedirectResponse(f"/patients/{patient_id}/texts", status_code=303)
 

@@ -18,7 +18,7 @@ from starlette.types import Scope
 from messages import replies
 from records import migrate
 from records.callbacks import Callback
-from web import ahead, board, console, duty, finding, intake, signin
+from web import ahead, board, consent, console, duty, finding, intake, signin
 from web.groupcommit import GroupCommit
 from web.headers import SecurityHeaders
 from web.health import Health
@@ -139,6 +139,7 @@ def _add_routes(
     # Before the console, which would take "new" for a patient's id.
     app.include_router(intake.router)
     app.include_router(ahead.router)
+    app.include_router(consent.router)
     app.include_router(console.router)
     app.include_router(board.router)
     app.include_router(duty.router)

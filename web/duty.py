@@ -1,6 +1,5 @@
 """The console for whoever is on duty: hand over, put off, take a test page, the call list."""
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -10,7 +9,8 @@ from starlette.responses import Response
 
 from records import harm, pages, patients
 from web.console import back, form_again, outage_of, record, refused, show
-from web.sessions import OwnForm, Person, SignedIn, services_of
+from web.sessions import OwnForm, SignedIn, services_of
+from web.typed import local_time
 from worker.steps import followup_actions as actions
 from worker.steps.followup_actions import FollowUpActionError
 
@@ -46,7 +46,7 @@ def snooze(
 ) -> Response:
     """Put a follow-up off until a time by the clinic's clock; `seen` is as in `resolve`."""
     try:
-        at = _local(until, person)
+        at = local_time(until, person.zone)
     except ValueError:
         return form_again(request, person, follow_up_id, "snooze", "Choose until when.")
     try:
@@ -71,7 +71,7 @@ def note_told(
     `form` names the form as it was shown, so that a second press of its button notes nothing more.
     """
     try:
-        when = _local(at, person) if at else None
+        when = local_time(at, person.zone) if at else None
         actions.note_disclosure(
             services_of(request),
             follow_up_id,
@@ -88,12 +88,6 @@ def note_told(
         return form_again(request, person, follow_up_id, "told", error)
     noted = "Noted. It can't be changed; add another note to correct it."
     return back(request, noted, f"/follow-ups/{follow_up_id}")
-
-
-def _local(text: str, person: Person) -> datetime:
-    """Read a time as a form has it, by the clinic's clock. Raises ValueError."""
-    at = datetime.fromisoformat(text)
-    return at if at.tzinfo else at.replace(tzinfo=person.zone)
 
 
 @router.get("/pages/{page_id}", name="page")

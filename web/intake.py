@@ -9,26 +9,23 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from uuid import UUID
 
-from babel import Locale
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from messages import consent
-from messages.phone import display
 from records import clinics
 from schedules.clinic import ClinicFile
 from schedules.protocol import Protocol
 from schedules.windows import US_ZONES
+from web.consent import PURPOSE, languages, only_looks, wordings
 from web.console import show
 from web.sessions import OwnForm, Person, SignedIn, keep_notice, services_of
-from web.typed import typed, unsaved
+from web.typed import named, typed
 from worker import enrolling, protocols
 from worker.intake import form
 from worker.intake.patients import PURPOSES
 from worker.intake.table import RowFault
 from worker.services import Services
 from worker.steps import intake
-from worker.steps.followup_actions import ONLY_LOOKS
 
 router = APIRouter(include_in_schema=False)
 
@@ -65,7 +62,7 @@ _PLAIN = (
     *("voicemail_ok", "emergency_contact", "care_team", "quit_date", "check_in_time"),
     *("consent_method", "consented_at", "consent_version"),
 )
-_PURPOSE, _SUBSTANCE, _FOLLOWS = "purpose-", "substance-", "follows-"
+_SUBSTANCE, _FOLLOWS = "substance-", "follows-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +79,7 @@ class _Mend:
 def new_patient(request: Request, person: SignedIn) -> Response:
     """Show the empty form."""
     if not person.may_act:
-        return _only_looks(request, person)
+        return only_looks(request, person)
     services = services_of(request)
     now = services.now.astimezone(person.zone)
     filled = {"timezone": person.zone.key, "consented_at": f"{now:%Y-%m-%dT%H:%M}"}
@@ -93,14 +90,13 @@ def new_patient(request: Request, person: SignedIn) -> Response:
 def take_in(request: Request, person: SignedIn) -> Response:
     """Take the patient in and show what they will be texted, or the form with what to mend."""
     if not person.may_act:
-        return _only_looks(request, person)
+        return only_looks(request, person)
     fields = typed(request)
-    ticked = [name for name, value in fields.items() if value]
     done = intake.take_in(
         services_of(request),
         person.clinic_id,
-        _told(fields, ticked),
-        follows=_named(ticked, _FOLLOWS),
+        _told(fields),
+        follows=named(fields, _FOLLOWS),
         actor=person.actor.label,
     )
     if done.faults:
@@ -109,27 +105,17 @@ def take_in(request: Request, person: SignedIn) -> Response:
     return RedirectResponse(f"/patients/{done.patient_id}/texts", status_code=303)
 
 
-def _only_looks(request: Request, person: Person) -> Response:
-    values = {"title": "Not for viewers", "advice": ONLY_LOOKS, "unsaved": unsaved(request)}
-    return show(request, person, "error.html", values, status=403)
-
-
-def _told(fields: Mapping[str, str], ticked: list[str]) -> dict[str, str]:
+def _told(fields: Mapping[str, str]) -> dict[str, str]:
     """Return what was filled in, by the columns of a file."""
     told = {name: fields[name] for name in _PLAIN}
-    told["consent_purposes"] = ";".join(_named(ticked, _PURPOSE))
-    substances = [*_named(ticked, _SUBSTANCE), fields["other_substances"].strip()]
+    told["consent_purposes"] = ";".join(named(fields, PURPOSE))
+    substances = [*named(fields, _SUBSTANCE), fields["other_substances"].strip()]
     told["substances"] = ";".join(filter(None, substances))
     for name in ("phone_shared", "sms_risk_ack"):
-        told[name] = "yes" if name in ticked else "no"
+        told[name] = "yes" if fields[name] else "no"
     for name in ("interpreter", "shared_opt_in"):
-        told[name] = "yes" if name in ticked else ""
+        told[name] = "yes" if fields[name] else ""
     return told
-
-
-def _named(ticked: list[str], prefix: str) -> list[str]:
-    """Return what was ticked of a list; what the page did not offer is for the step to refuse."""
-    return [name.removeprefix(prefix) for name in ticked if name.startswith(prefix)]
 
 
 def _form(
@@ -147,14 +133,14 @@ def _form(
         "mends": sorted(mends, key=lambda each: list(_FIELDS).index(each.column)),
         "faults": {each.column: each.reason for each in mends},
         "known": known,
-        "languages": _languages(file),
+        "languages": languages(file),
         "zones": dict.fromkeys((file.timezone, *US_ZONES)),
         "substances": file.terms.substances,
         "purposes": PURPOSES,
         "methods": form.METHODS,
         "not_yet": form.NOT_YET,
         "offered": offered,
-        "wordings": _wordings(file),
+        "wordings": wordings(file),
         "warned": file.require_sms_risk_ack,
     }
     return show(request, person, "new_patient.html", values, status=422 if faults else 200)
@@ -171,22 +157,3 @@ def _clinic(services: Services, person: Person) -> tuple[ClinicFile, list[Protoc
     with services.database.transaction() as session:
         file = clinics.by_id(session, person.clinic_id).file
         return file, enrolling.offered(file, protocols.of_clinic(session, person.clinic_id))
-
-
-def _languages(file: ClinicFile) -> dict[str, str]:
-    """Return the languages by their names, the clinic's first."""
-    ordered = dict.fromkeys((*file.languages, *consent.languages()))
-    return {each: Locale(each).get_display_name("en") or each for each in ordered}
-
-
-def _wordings(file: ClinicFile) -> list[consent.ConsentWording]:
-    """Return the consent in every language, in the clinic's name."""
-    return [
-        consent.wording(
-            each,
-            sms_name=file.sms_name,
-            phone=display(file.phone),
-            per_day=file.caps.per_day,
-        )
-        for each in _languages(file)
-    ]

@@ -2,7 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
+from datetime import datetime
 from types import MappingProxyType
+from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
 
@@ -18,6 +20,7 @@ FREE_TEXT: Mapping[str, str] = MappingProxyType(
         "emergency_contact": "Emergency contact",
         "care_team": "Care team",
         "other_substances": "Other substances",
+        "consent_version": "Form of your own",
     }
 )
 
@@ -31,6 +34,18 @@ async def keep(request: Request) -> None:
 def typed(request: Request) -> Mapping[str, str]:
     """Return the fields of the request's form by name; those that it has not are empty."""
     return defaultdict(str, getattr(request.state, "typed", {}))
+
+
+def local_time(text: str, zone: ZoneInfo) -> datetime:
+    """Read a time as a form has it, by the clinic's clock. Raises ValueError."""
+    at = datetime.fromisoformat(text)
+    return at if at.tzinfo else at.replace(tzinfo=zone)
+
+
+def named(fields: Mapping[str, str], prefix: str) -> list[str]:
+    """Return what was ticked of a list; what the page did not offer is for the step to refuse."""
+    ticked = [name for name, value in fields.items() if value]
+    return [name.removeprefix(prefix) for name in ticked if name.startswith(prefix)]
 
 
 def unsaved(request: Request) -> list[tuple[str, str]]:

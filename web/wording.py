@@ -187,29 +187,30 @@ METHODS: Mapping[str, str] = MappingProxyType(
         "verbal": "Said so, here or on the phone",
     }
 )
-_GRANT = "grant --method verbal --purposes visits"
 
 
-def stop_in_words(reason: str) -> tuple[str, str, str]:
-    """Return what keeps a number from texts, what ends that, and how `aftercare consent` goes on.
+def stop_in_words(reason: str) -> tuple[str, str]:
+    """Return what keeps a number from texts, and what ends that.
 
-    Both are empty for a number of the dead: nobody ends that.
+    The second is empty for a number of the dead: nobody ends that.
     """
     if reason == patients.DECEASED:
-        return "A patient of this number died: nothing is texted there", "", ""
+        return "A patient of this number died: nothing is texted there", ""
     if reason.startswith(patients.SUSPENDED):
-        ends = "A text from it proves it again, or a consent that they give you anew:"
-        return "This number is out of service, as its phone company says", ends, _GRANT
+        ends = "A text from it proves it again, or a consent that they give you anew."
+        return "This number is out of service, as its phone company says", ends
     if reason == patients.WRONG_NUMBER:
-        ends = "Once you have checked with the patient that it is theirs:"
-        said = "This number was said to be somebody else's, and the stop stays"
-        return said, ends, f"{_GRANT} --lift-stop --number-verified"
+        ends = "Once you have checked with the patient that it is theirs, record what they say."
+        return "This number was said to be somebody else's, and the stop stays", ends
     ends = (
-        "A START from the phone takes back a STOP that was texted; record the consent after it. Or "
-        "speak with them:"
+        "A START from the phone takes back a STOP that was texted. Or speak with them, and record "
+        "what they say."
     )
-    return "This number has stopped texts, and the stop stays", ends, f"{_GRANT} --lift-stop"
+    return "This number has stopped texts, and the stop stays", ends
 
+
+#: Who wrote to the ledger, where nobody signed in did.
+MACHINES: Mapping[str, str] = MappingProxyType({"cli": "by command"})
 
 INTENTS: Mapping[str, str] = MappingProxyType(
     {

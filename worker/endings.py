@@ -8,6 +8,16 @@ from records.patients import Patient
 from schedules.reasons import SkipReason
 from worker import enrolling
 from worker.leads import give_open_items
+from worker.refusal import RefusedError
+
+
+def refuse_closed(person: Patient) -> None:
+    """Raise RefusedError, with the mend, for a patient whose record is closed."""
+    if person.status == "closed":
+        raise RefusedError(
+            "This patient's record is closed, so no texts go there. "
+            "To open it again run `aftercare patient resume`."
+        )
 
 
 def end_record(session: Session, person: Patient, *, now: datetime) -> int:

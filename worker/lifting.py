@@ -43,7 +43,7 @@ def lift_stop(
     clinic_id, blind = person.clinic_id, person.phone_blind
     stop = patients.opted_out(session, clinic_id=clinic_id, blind=blind)
     if stop is None:
-        raise RefusedError("There is no stop to lift. Leave --lift-stop out.")
+        raise RefusedError("There is no stop to lift. Record the consent without that.")
     refused = stop.reason.startswith(patients.REFUSED)
     wrong = stop.reason == StopReason.WRONG_NUMBER
     if wrong and not (number_verified or _was_misread(session, stop)):

@@ -7,7 +7,7 @@ from cli.commands.publishing import proven
 from cli.errors import refuse
 from cli.session import ACTOR, an_instant, services, the_patient, zone_of_clinic
 from worker.counting import counted
-from worker.steps import people, tailoring
+from worker.steps import consents, people, tailoring
 from worker.steps.people import Reason
 from worker.steps.tailoring import Reach
 
@@ -48,7 +48,7 @@ def resume(
     with services() as running:
         person = the_patient(running, patient, clinic)
         done = people.resume(running, person.id, reason=reason, actor=ACTOR)
-        stopped = people.is_stopped(running, person.id)
+        stopped = consents.is_stopped(running, person.id)
     output.result(f"Texts are planned again; {counted(done.enrollments, 'enrollment')} began anew.")
     if stopped:
         output.say("The patient has stopped texts. Only their START lifts that.")

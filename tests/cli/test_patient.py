@@ -6,6 +6,8 @@ import pytest
 
 from tests.cli.conftest import Run
 
+_PAPER = ("consent", "P1", "grant", "--method", "paper", "--purposes", "visits")
+
 
 def test_an_event_is_recorded_by_the_clinics_clock(clinic: Path, run: Run) -> None:
     """--at without an offset is local to the clinic; a visit far ahead is asked about."""
@@ -40,6 +42,12 @@ def test_a_check_out_without_a_dose_says_what_that_means(clinic: Path, run: Run)
         ("patient", "hold", "P1", "--reason", "crisis", "--until", "2026-12-24"),
         ("consent", "P1", "grant", "--method", "paper", "--purposes", "news"),
         ("consent", "P1", "grant", "--purposes", "visits"),
+        (*_PAPER, "--at", "soon"),
+        (*_PAPER, "--at", "2099-01-01T10:00"),
+        (*_PAPER, "--lift-stop"),
+        (*_PAPER, "--number-verified"),
+        ("consent", "P1", "revoke", *_PAPER[3:], "--at", "2026-11-01T10:00"),
+        ("consent", "P1", "revoke", *_PAPER[3:], "--sms-risk-ack"),
     ],
     ids=" ".join,
 )
@@ -74,3 +82,12 @@ def test_consent_is_granted_and_revoked(clinic: Path, run: Run) -> None:
     )
     ran = run("consent", "P2", "revoke", "--method", "verbal", "--purposes", "check_ins")
     assert ran.out == "In force now: health_questions, visits.\n"
+
+
+def test_a_consent_written_down_later_says_when_it_was_given(clinic: Path, run: Run) -> None:
+    """By the clinic's clock, and that they know the risk; not what they took back since."""
+    late = ("--at", "2026-11-02T09:30", "--sms-risk-ack", "--version", "texts-1.en")
+    assert run(*_PAPER, *late).code == 0
+    assert run("consent", "P1", "revoke", "--method", "verbal", "--purposes", "visits").code == 0
+    ran = run(*_PAPER, *late)
+    assert (ran.code, "They took it back after that" in ran.err) == (2, True)

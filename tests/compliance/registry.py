@@ -68,7 +68,8 @@ RULES: tuple[Rule, ...] = (
         id="5",
         words="That the patient was warned of the risk of plain texts and wants them is stored; a"
         " clinic that requires it texts nobody without.",
-        how="`sms_risk_ack` of an imported row is kept, sealed, with the patient.",
+        how="`sms_risk_ack` of an imported row is kept, sealed, with the patient, and in the"
+        " ledger; a consent that staff write down is refused without it.",
         sabotage=Sabotage(
             file="worker/intake/patients.py",
             old='"sms_risk_ack": values.yes_no,',
@@ -188,7 +189,7 @@ RULES: tuple[Rule, ...] = (
         how="`aftercare consent PATIENT revoke` writes to the ledger and takes claimed rows back,"
         " which are judged anew and end.",
         sabotage=Sabotage(
-            file="worker/steps/people.py",
+            file="worker/steps/consents.py",
             old="intake.release_of_patients(session, [person.id])",
             new="pass",
             what="a revocation by staff leaves a claimed text on its way",

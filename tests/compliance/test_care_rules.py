@@ -17,7 +17,7 @@ from tests.compliance.line import AGREED, PATIENTS, Line
 from tests.support.databases import OwnDatabase, run_revision
 from tests.support.world import phone_of
 from worker.intake.batches import ImportReport
-from worker.steps import people, tailoring, visits
+from worker.steps import consents, people, tailoring, visits
 from worker.steps.people import Reason
 
 
@@ -541,7 +541,7 @@ def test_care_rule_24_staff_may_free_the_number_of_who_died(line: Line) -> None:
     bea = next(each for each in line.rows(Patient) if each.id != ana)
     assert line.stop_of() is not None
     granted = {"purposes": ["visits"], "method": "phone", "actor": "desk"}
-    people.grant(line.world.services, bea.id, lift_stop=True, **granted)
+    consents.grant(line.world.services, bea.id, lift_stop=True, **granted)
     assert line.stop_of() is None
     line.goes_on(minutes=5)
     assert len(line.reads()) == 1

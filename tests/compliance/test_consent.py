@@ -8,6 +8,8 @@ from records.base import DBAPIError
 from records.patients import Consent
 from tests.compliance.line import Line
 from tests.support.databases import OwnDatabase
+from worker.refusal import RefusedError
+from worker.steps import consents
 
 
 def test_rule_01_no_text_without_consent(line: Line) -> None:
@@ -130,6 +132,20 @@ def test_rule_05_a_clinic_that_requires_the_warning_texts_nobody_without(line: L
     line.waits_until("2026-12-08 12:00")
 
     assert line.world.gateway.calls == []
+
+
+def test_rule_05_nor_does_staff_s_word_without_the_warning(line: Line) -> None:
+    """A consent that is written down by hand is refused there until it says so."""
+    line._set("{require_sms_risk_ack}", "true")
+    line.admits_by_file("+12125550141", consent="paper,2026-11-01,visits,v3,no")
+    [row] = line.world.execute("SELECT id FROM patient WHERE purposes = '{}'")
+    said = {"purposes": ["visits"], "method": "verbal", "actor": "desk"}
+    with pytest.raises(RefusedError, match="texts are not private"):
+        consents.grant(line.world.services, row.id, **said)
+
+    assert consents.grant(line.world.services, row.id, **said, risk_acknowledged=True) == (
+        "visits",
+    )
 
 
 @pytest.mark.parametrize("statement", ["UPDATE consent SET method = 'x'", "DELETE FROM consent"])

@@ -9,7 +9,7 @@ from schedules.facts import Dose, VisitStatus
 from tests.compliance.line import Line
 from tests.support.world import phone_of
 from worker.refusal import RefusedError
-from worker.steps import people, staff_texts, visits
+from worker.steps import consents, people, staff_texts, visits
 
 LONG_AGO = "paper,2026-08-01,visits;check_ins;health_questions,v3,yes"
 MISTYPED = "+12125550149"
@@ -129,7 +129,7 @@ def test_care_rule_26_a_consent_that_staff_record_proves_no_number(line: Line) -
     """They may have it on paper, with the number mistyped."""
     _admitted(line)
     line.goes_on()
-    people.grant(
+    consents.grant(
         line.world.services, line.person().id, purposes=["visits"], method="paper", actor="desk"
     )
 

@@ -11,7 +11,7 @@ from records.followups import FollowUp
 from records.patients import Consent
 from tests.compliance.line import Line
 from tests.support.world import phone_of
-from worker.steps import people
+from worker.steps import consents
 
 KEYWORDS = (
     "STOP", "stop.", " Stop ", "\uff33\uff34\uff2f\uff30", "STOPALL", "stop all", "Unsubscribe",
@@ -249,7 +249,7 @@ def test_rule_14_staff_record_a_stop_by_other_means(line: Line, status: str) -> 
         status=status,
     )
 
-    people.revoke(
+    consents.revoke(
         line.world.services,
         line.person().id,
         purposes=["visits", "check_ins", "health_questions"],

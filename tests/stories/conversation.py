@@ -43,7 +43,7 @@ from tests.support.world import (
     phone_of,
 )
 from tests.worker.desk import at
-from worker.steps import people
+from worker.steps import consents
 
 #: Another clinic of the same town, which has texted Ana as well.
 ASHORE = "+12125550112"
@@ -320,7 +320,7 @@ def _answer(row: CheckIn) -> str:
 def _staff_revoke(story: Story, each: Conversation) -> str:
     """Have staff note that Ana wants no texts any more, as she said on the phone."""
     services, [ana] = story.world.services, _patients(story, each)
-    people.revoke(services, ana, purposes=ALL_PURPOSES, method="phone", actor="desk")
+    consents.revoke(services, ana, purposes=ALL_PURPOSES, method="phone", actor="desk")
     return ""
 
 

@@ -9,7 +9,7 @@ from records import patients, progress
 from records.followups import FollowUp
 from tests.support.world import World, phone_of
 from tests.worker.talk import Talk
-from worker.steps import deactivations, people
+from worker.steps import consents, deactivations
 
 YESTERDAY = date(2026, 11, 29)
 HERS, OTHERS = phone_of(0), "+12125550177"
@@ -40,7 +40,7 @@ def runs(world: World) -> dict[str, int]:
 def agrees(talk: Talk) -> None:
     """Have staff record a consent, given now on the number that the patient has."""
     person = talk.patient().id
-    people.grant(talk.world.services, person, purposes=["visits"], method="verbal", actor="t")
+    consents.grant(talk.world.services, person, purposes=["visits"], method="verbal", actor="t")
 
 
 def stopped(talk: Talk) -> str | None:

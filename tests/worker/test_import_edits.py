@@ -19,7 +19,7 @@ from worker.intake.batches import ImportReport
 from worker.intake.merging import merge
 from worker.refusal import RefusedError
 from worker.replying.stopping import StopReason
-from worker.steps import events, people, tailoring, visits
+from worker.steps import consents, events, people, tailoring, visits
 from worker.steps.people import Reason
 
 PATIENTS = (
@@ -159,7 +159,7 @@ def test_a_stop_follows_the_patient_to_another_number(world: World) -> None:
     assert "holds for the new one" in report.notes[0].reason
     _people(world, moved.replace("2026-11-01", "2026-11-29"))
     assert _person(world).purposes == []
-    assert people.is_stopped(world.services, _person(world).id)
+    assert consents.is_stopped(world.services, _person(world).id)
 
 
 def test_start_from_the_new_number_gives_back_what_a_keyword_took_on_the_old(world: World) -> None:
@@ -176,7 +176,7 @@ def test_start_from_the_new_number_gives_back_what_a_keyword_took_on_the_old(wor
     talk.says("ALTA", phone="+12125550122")
 
     assert _person(world).purposes == ["visits"]
-    assert not people.is_stopped(world.services, _person(world).id)
+    assert not consents.is_stopped(world.services, _person(world).id)
     assert talk.answers[-1] == "start_confirm"
     _people(world, moved)
     assert _person(world).purposes == ["visits"]
@@ -188,7 +188,7 @@ def test_a_wrong_number_is_mended_by_another_with_a_newer_consent(world: World) 
     _stop(world, StopReason.WRONG_NUMBER)
     _people(world, ANA.replace("0121", "0122").replace("2026-11-01", "2026-11-29"))
     assert _person(world).purposes == ["visits"]
-    assert not people.is_stopped(world.services, _person(world).id)
+    assert not consents.is_stopped(world.services, _person(world).id)
 
 
 def test_the_carriers_refusal_of_a_number_does_not_follow_to_another(world: World) -> None:
@@ -197,7 +197,7 @@ def test_the_carriers_refusal_of_a_number_does_not_follow_to_another(world: Worl
     _stop(world, "carrier_21610")
     _people(world, ANA.replace("0121", "0122").replace("2026-11-01", "2026-11-29"))
     assert _person(world).purposes == ["visits"]
-    assert not people.is_stopped(world.services, _person(world).id)
+    assert not consents.is_stopped(world.services, _person(world).id)
 
 
 def test_a_consent_for_a_number_that_staff_replaced_grants_nothing(world: World) -> None:
@@ -378,4 +378,4 @@ def test_no_import_revives_a_death_whatever_it_says(world: World) -> None:
     assert (person.status, person.status_reason, report.changed) == ("closed", "deceased", 0)
     assert person.phone_blind == patients.phone_blind(world.vault, "+12125550121")
     with pytest.raises(RefusedError):
-        people.grant(world.services, person.id, purposes=["visits"], method="x", actor="staff")
+        consents.grant(world.services, person.id, purposes=["visits"], method="x", actor="staff")

@@ -13,7 +13,7 @@ from records.patients import OptOut
 from tests.support.world import World, phone_of
 from tests.worker.talk import Talk
 from worker.refusal import RefusedError
-from worker.steps import corrections, people, receive, replies
+from worker.steps import consents, corrections, receive, replies
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def talk(world: World) -> Talk:
 
 
 def _lifted(talk: Talk, number: int = 0, *, verified: bool = False) -> tuple[str, ...]:
-    return people.grant(
+    return consents.grant(
         talk.world.services,
         talk.patient(number).id,
         purposes=("visits",),

@@ -13,7 +13,7 @@ from records.patients import Patient
 from tests.support.world import World
 from worker.intake.batches import ImportReport
 from worker.refusal import RefusedError
-from worker.steps import people, visits
+from worker.steps import consents, people, visits
 from worker.steps.people import Reason
 
 HEADER = (
@@ -152,7 +152,7 @@ def test_an_import_never_lifts_a_stop(world: World) -> None:
 def test_an_import_never_replaces_a_newer_consent(world: World) -> None:
     """Care rule 25: what the patient said to staff since then stays."""
     _import(world, ANA)
-    people.revoke(
+    consents.revoke(
         world.services, _person(world).id, purposes=["check_ins"], method="verbal", actor="test"
     )
     report = _import(world, ANA.replace("Ana", "Anna"))
@@ -417,13 +417,13 @@ def test_an_import_leaves_a_crisis_hold_a_crisis_hold(world: World) -> None:
 def test_consent_by_staff_is_in_force_at_once(world: World) -> None:
     """Revoked, then granted again: the texts go and come back."""
     _, patient_id = _book(world)
-    left = people.revoke(
+    left = consents.revoke(
         world.services, patient_id, purposes=["visits"], method="verbal", actor="test"
     )
     assert left == ("check_ins", "health_questions")
     world.plan()
     assert set(world.statuses()) <= {"cancelled", "skipped"}
-    people.grant(world.services, patient_id, purposes=["visits"], method="paper", actor="test")
+    consents.grant(world.services, patient_id, purposes=["visits"], method="paper", actor="test")
     world.plan()
     assert world.statuses() == {"planned": 4}
 
@@ -433,7 +433,7 @@ def test_an_unknown_purpose_is_refused(world: World) -> None:
     _, patient_id = _book(world)
     for purposes in (["news"], []):
         with pytest.raises(RefusedError, match="check_ins"):
-            people.grant(
+            consents.grant(
                 world.services, patient_id, purposes=purposes, method="paper", actor="test"
             )
 
@@ -453,7 +453,7 @@ def test_everything_staff_do_is_in_the_audit_trail(world: World) -> None:
 
 
 def _grant_again(world: World, *, lift_stop: bool = True) -> tuple[str, ...]:
-    return people.grant(
+    return consents.grant(
         world.services,
         _person(world).id,
         purposes=("visits",),
@@ -479,11 +479,11 @@ def test_a_stop_in_a_sentence_is_lifted_by_what_the_patient_told_staff(world: Wo
     _import(world, ANA)
     _stop_by(world, "words")
     _grant_again(world, lift_stop=False)
-    assert people.is_stopped(world.services, _person(world).id)
+    assert consents.is_stopped(world.services, _person(world).id)
 
     _grant_again(world)
 
-    assert not people.is_stopped(world.services, _person(world).id)
+    assert not consents.is_stopped(world.services, _person(world).id)
     assert _ledger(world)[-1] == ("grant", ("visits",), "verbal")
 
 
@@ -504,7 +504,7 @@ def test_no_other_stop_is_lifted_by_staff(world: World, reason: str, said: str) 
     with pytest.raises(RefusedError, match=said):
         _grant_again(world)
 
-    assert people.is_stopped(world.services, _person(world).id)
+    assert consents.is_stopped(world.services, _person(world).id)
     assert _ledger(world) == before
 
 

@@ -10,7 +10,7 @@ from messages.gateways.fake import lose_answer
 from records import receipts as kept
 from tests.support.world import World, make_clinic, make_due, make_patients, make_visits, phone_of
 from tests.worker.talk import Talk
-from worker.steps import people, receipts, receive, replies
+from worker.steps import consents, receipts, receive, replies
 from worker.steps.receive import Received
 
 
@@ -169,7 +169,7 @@ def test_a_number_that_staff_vouched_for_since_is_not_out_of_service(world: Worl
     receipts.run(world.services)
     assert _stop_in_force(world) == "suspended_30005"
     world.advance(minutes=1)
-    people.grant(
+    consents.grant(
         world.services, Talk(world).patient().id, purposes=["visits"], method="call", actor="kim"
     )
     _store(world, first, receipt.sid, "failed", 30005)

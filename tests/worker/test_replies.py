@@ -16,7 +16,7 @@ from records.outbox import Message
 from tests.support.databases import OwnDatabase
 from tests.support.world import World, make_due, make_visits, phone_of
 from tests.worker.talk import Talk, hide_column
-from worker.steps import people, replies, send
+from worker.steps import consents, replies, send
 
 STRANGER = "+12125550177"
 DAY = timedelta(days=1)
@@ -829,7 +829,9 @@ def test_a_start_that_gives_no_consent_back_goes_to_a_person(talk: Talk) -> None
     [patient] = talk.someone()
     _app_answers(talk)
     talk.says("STOP")
-    people.revoke(talk.world.services, patient, purposes=["check_ins"], method="voice", actor="kim")
+    consents.revoke(
+        talk.world.services, patient, purposes=["check_ins"], method="voice", actor="kim"
+    )
     row = talk.says("START")
 
     assert (row.opt_change, talk.patient().purposes) == ("start", [])

@@ -17,7 +17,7 @@ from records.base import new_id
 from schedules.facts import VisitStatus
 from tests.support.world import World
 from worker.carrier import Carrier
-from worker.steps import clinics, events, outcomes, people, reconcile, send
+from worker.steps import clinics, consents, events, outcomes, reconcile, send
 
 
 def test_a_due_text_is_sent_and_accepted(world: World) -> None:
@@ -458,7 +458,7 @@ def _pause(world: World, _: UUID) -> None:
 def _revoke(world: World, message_id: UUID) -> None:
     patient_id = world.message(message_id).patient_id
     assert patient_id is not None
-    people.revoke(world.services, patient_id, purposes=["visits"], method="phone", actor="test")
+    consents.revoke(world.services, patient_id, purposes=["visits"], method="phone", actor="test")
 
 
 def _cancel(world: World, message_id: UUID) -> None:

@@ -12,7 +12,7 @@ from schedules.facts import Dose, VisitStatus
 from tests.support.world import World, phone_of
 from tests.worker.desk import Desk
 from worker.refusal import RefusedError
-from worker.steps import forms, people, tailoring, visits
+from worker.steps import consents, forms, people, tailoring, visits
 from worker.steps.tailoring import Reach
 
 HEADER = (
@@ -173,7 +173,7 @@ def test_rule_21_a_welcome_that_comes_back_holds_everything_else(desk: Desk) -> 
     who = _person(desk, "P9").id
     desk.world.advance(minutes=1)
     desk.world.gateway.always(phone_of(9), None)
-    people.grant(desk.world.services, who, purposes=["visits"], method="phone", actor="desk")
+    consents.grant(desk.world.services, who, purposes=["visits"], method="phone", actor="desk")
     desk.goes_on()
     assert desk.why("visit_24h_prep") == [("planned", None)]
     assert desk.read() == ["welcome", "welcome"]

@@ -11,13 +11,13 @@ from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
-from records import audit, clinics, enrollments, forms, intake
+from records import clinics, enrollments, forms, intake
 from records.base import Session, new_id
 from records.forms import FilledForm
 from records.outbox import Message
 from schedules.form_rules import for_form
 from schedules.protocol import Step
-from worker import protocols
+from worker import protocols, trail
 from worker.intake import batches, completed, ids
 from worker.intake.batches import BatchResult
 from worker.intake.completed import CLOCK_SLACK, HIGHEST, MOST_SCORES, FormReader, FormRow
@@ -75,16 +75,8 @@ def record(
         told = _Told(person.id, person.clinic_id, form, at or now, said)
         filled = _fill(session, services, told, actor=actor)
         if not filled.known:
-            audit.record(
-                session,
-                services.vault,
-                clinic_id=person.clinic_id,
-                now=now,
-                actor=actor,
-                action="form.filled",
-                subject=f"patient:{person.id}",
-                details={"form": form, "at": at or now, "scores": said},
-            )
+            details = {"form": form, "at": at or now, "scores": said}
+            trail.note(session, services, person, actor, "form.filled", details)
     return filled
 
 

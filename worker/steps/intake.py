@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from records import audit, clinics, enrollments, intake, patients
+from records import clinics, enrollments, intake, patients
 from records.base import Session
 from records.clinics import Clinic
 from records.patients import Patient
 from records.vault import Vault
-from worker import enrolling, protocols
+from worker import enrolling, protocols, trail
 from worker.intake import form
 from worker.intake.patients import KnownClinic, PatientRow
 from worker.intake.people import PatientBatch
@@ -114,13 +114,4 @@ def _record(
         "risk_acknowledged": row.details.get("sms_risk_ack"),
         "protocols": list(follows),
     }
-    audit.record(
-        session,
-        services.vault,
-        clinic_id=person.clinic_id,
-        now=services.now,
-        actor=actor,
-        action="patient.taken_in",
-        subject=f"patient:{person.id}",
-        details=details,
-    )
+    trail.note(session, services, person, actor, "patient.taken_in", details)

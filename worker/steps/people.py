@@ -1,35 +1,32 @@
-"""People on record: imported from a file, held, resumed and closed; their consent.
+"""People on record: imported from a file, held, resumed and closed; a text seen on their phone.
 
 A hold or a close cancels every unsent text at once, also one that a worker has claimed. Neither is
 the patient's stop, and no import lifts it (care rules 24 and 25).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
 from records import (
-    audit,
     clinics,
     enrollments,
     intake,
     patients,
-    planning,
     sending,
     stopping,
 )
 from records.base import Session
 from records.patients import Patient
 from schedules.reasons import SkipReason
-from worker import enrolling, held, lifting, protocols, resting
-from worker.endings import end_record, reopen_number
+from worker import enrolling, held, protocols, resting, trail
+from worker.endings import end_record, refuse_closed, reopen_number
 from worker.intake import batches, twins
 from worker.intake.mapped import MappingFile
 from worker.intake.patients import (
     OPTIONAL,
-    PURPOSES,
     REQUIRED,
     KnownClinic,
     PatientReader,
@@ -39,7 +36,6 @@ from worker.intake.people import PatientBatch
 from worker.intake.table import read_table
 from worker.intake.written import PLAIN, Written
 from worker.refusal import RefusedError
-from worker.replying.stopping import StopReason
 from worker.services import Services
 
 _HELD, _CLOSED, _ACTIVE = "held", "closed", "active"
@@ -145,7 +141,7 @@ def hold(
         raise RefusedError("That end has passed already. Give one in the future.")
     with services.database.transaction() as session:
         person = intake.lock_patient(session, patient_id)
-        _refuse_closed(person)
+        refuse_closed(person)
         held_for = person.status_reason if person.status == _HELD else None
         if until is not None and held_for in _ENDED_BY_A_PERSON:
             raise RefusedError(
@@ -158,7 +154,7 @@ def hold(
         cancelled = _stand_still(session, person, _HELD, reason, SkipReason.PATIENT_HELD, now)
         calls = held.call_about_visits(session, person, until=until, now=now)
         details = {"reason": reason, "until": until, "calls": calls}
-        _record(session, services, person, actor, "patient.held", details)
+        trail.note(session, services, person, actor, "patient.held", details)
         return _change_of(person, cancelled, 0)
 
 
@@ -175,7 +171,7 @@ def close(services: Services, patient_id: UUID, *, reason: Reason, actor: str) -
         cancelled = _stand_still(session, person, _CLOSED, reason, SkipReason.PATIENT_CLOSED, now)
         ended = end_record(session, person, now=now)
         details = {"reason": reason, "ended": ended}
-        _record(session, services, person, actor, "patient.closed", details)
+        trail.note(session, services, person, actor, "patient.closed", details)
         return _change_of(person, cancelled, ended)
 
 
@@ -193,7 +189,7 @@ def resume(
         reopen_number(session, person, now=now)
         began = _enroll_again(session, person, now) if before == _CLOSED else 0
         enrollments.request_plan_of_patient(session, person.id)
-        _record(
+        trail.note(
             session, services, person, actor, "patient.resumed", {"from": before, "reason": reason}
         )
         return _change_of(person, 0, began)
@@ -203,14 +199,6 @@ def _enroll_again(session: Session, person: Patient, now: datetime) -> int:
     clinic = clinics.by_id(session, person.clinic_id)
     published = protocols.of_clinic(session, clinic.id)
     return enrolling.reopen(session, person, clinic.file, published, now=now)
-
-
-def _refuse_closed(person: Patient) -> None:
-    if person.status == _CLOSED:
-        raise RefusedError(
-            "This patient's record is closed, so no texts go there. "
-            "To open it again run `aftercare patient resume`."
-        )
 
 
 def _stand_still(
@@ -233,48 +221,6 @@ def _change_of(person: Patient, cancelled: int, moved: int) -> StatusChange:
     )
 
 
-def grant(
-    services: Services,
-    patient_id: UUID,
-    *,
-    purposes: Sequence[str],
-    method: str,
-    actor: str,
-    wording_version: str | None = None,
-    lift_stop: bool = False,
-    number_verified: bool = False,
-) -> tuple[str, ...]:
-    """Write a consent to the ledger; return the purposes now in force.
-
-    By itself it lifts no stop, only the rest of a number that was out of service. With `lift_stop`
-    it also takes back a stop, after staff have spoken with the patient (`worker.lifting`), and
-    whose number was called wrong is welcomed anew. RefusedError says what stands where that can't
-    be.
-    """
-    _check_purposes(purposes)
-    with services.database.transaction() as session:
-        person = intake.lock_patient(session, patient_id)
-        _refuse_closed(person)
-        begins = not person.purposes
-        # Staff have looked at a number whose welcome came back; it is tried once more.
-        again = bool(planning.without_welcome(session, [person.id], again=True))
-        if lift_stop:
-            lifted = lifting.lift_stop(session, services, person, number_verified=number_verified)
-            again = again or lifted == StopReason.WRONG_NUMBER
-            details = {"reason": lifted, "number_verified": number_verified}
-            _record(session, services, person, actor, "stop.lifted", details)
-        _write(session, services, person, "grant", purposes, method, actor, wording_version)
-        patients.lift_suspension(
-            session, clinic_id=person.clinic_id, blind=person.phone_blind, at=services.now
-        )
-        if begins or again:
-            clinic = clinics.by_id(session, person.clinic_id)
-            published = protocols.of_clinic(session, clinic.id)
-            enrolling.join(session, clinic.file, published, [person], now=services.now, again=again)
-        enrollments.request_plan_of_patient(session, person.id)
-        return tuple(person.purposes)
-
-
 def text_seen(services: Services, patient_id: UUID, *, actor: str) -> None:
     """Take staff's word that a text of ours arrived at the patient's own phone (care rule 26).
 
@@ -284,7 +230,7 @@ def text_seen(services: Services, patient_id: UUID, *, actor: str) -> None:
     now = services.now
     with services.database.transaction() as session:
         person = intake.lock_patient(session, patient_id)
-        _refuse_closed(person)
+        refuse_closed(person)
         if person.id in sending.unwelcomed(session, [person.id], now=now):
             raise RefusedError(
                 "No welcome has gone to this number yet, so nobody can have seen it. "
@@ -293,81 +239,4 @@ def text_seen(services: Services, patient_id: UUID, *, actor: str) -> None:
         person.proved_at = person.updated_at = now
         session.flush()
         enrollments.request_plan_of_patient(session, person.id)
-        _record(session, services, person, actor, "patient.text_seen", {})
-
-
-def revoke(
-    services: Services, patient_id: UUID, *, purposes: Sequence[str], method: str, actor: str
-) -> tuple[str, ...]:
-    """Write a revocation to the ledger, at once in force; return the purposes that are left."""
-    _check_purposes(purposes)
-    with services.database.transaction() as session:
-        person = intake.lock_patient(session, patient_id)
-        _write(session, services, person, "revoke", purposes, method, actor, None)
-        session.flush()
-        # Claimed rows are judged anew, and the gate then finds no consent.
-        intake.release_of_patients(session, [person.id])
-        enrollments.request_plan_of_patient(session, person.id)
-        return tuple(person.purposes)
-
-
-def is_stopped(services: Services, patient_id: UUID) -> bool:
-    """Whether the patient's number is one that must not be texted."""
-    with services.database.transaction() as session:
-        person = patients.by_id(session, patient_id)
-        found = patients.opted_out(session, clinic_id=person.clinic_id, blind=person.phone_blind)
-        return found is not None
-
-
-def _check_purposes(purposes: Sequence[str]) -> None:
-    unknown = [each for each in purposes if each not in PURPOSES]
-    if unknown or not purposes:
-        known = ", ".join(PURPOSES)
-        named = f'"{unknown[0]}" is no purpose' if unknown else "No purpose is named"
-        raise RefusedError(f"{named}. Purposes are {known}; part several with semicolons.")
-
-
-def _write(
-    session: Session,
-    services: Services,
-    person: Patient,
-    action: str,
-    purposes: Sequence[str],
-    method: str,
-    actor: str,
-    wording_version: str | None,
-) -> None:
-    patients.record_consent(
-        session,
-        person,
-        action=action,
-        purposes=purposes,
-        method=method,
-        actor=actor,
-        occurred_at=services.now,
-        wording_version=wording_version,
-    )
-    person.updated_at = services.now
-    details = {"purposes": list(purposes), "method": method}
-    word = "granted" if action == "grant" else "revoked"
-    _record(session, services, person, actor, f"consent.{word}", details)
-
-
-def _record(
-    session: Session,
-    services: Services,
-    person: Patient,
-    actor: str,
-    action: str,
-    details: Mapping[str, object],
-) -> None:
-    audit.record(
-        session,
-        services.vault,
-        clinic_id=person.clinic_id,
-        now=services.now,
-        actor=actor,
-        action=action,
-        subject=f"patient:{person.id}",
-        details=details,
-    )
+        trail.note(session, services, person, actor, "patient.text_seen", {})

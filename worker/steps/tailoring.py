@@ -12,12 +12,13 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from records import audit, clinics, enrollments, intake, patients, stopping
+from records import clinics, enrollments, intake, patients, stopping
 from records.base import Session
 from records.patients import Patient
 from schedules.reasons import SkipReason
 from schedules.windows import first_instant
-from worker import protocols, resting
+from worker import protocols, resting, trail
+from worker.endings import refuse_closed
 from worker.intake import tailored, values
 from worker.intake.table import CellError, near
 from worker.refusal import RefusedError
@@ -65,7 +66,7 @@ def tailor(services: Services, patient_id: UUID, said: Mapping[str, str], *, act
     """
     with services.database.transaction() as session:
         person = intake.lock_patient(session, patient_id)
-        _refuse_closed(person)
+        refuse_closed(person)
         known = _steps(session, person)
         details = patients.profile(services.vault, person)
         for column, text in said.items():
@@ -80,7 +81,7 @@ def tailor(services: Services, patient_id: UUID, said: Mapping[str, str], *, act
         # A claimed text is judged anew: its language or hours may have changed.
         intake.release_of_patients(session, [person.id])
         enrollments.request_plan_of_patient(session, person.id)
-        _record(session, services, person, actor, "patient.tailored", {"columns": sorted(said)})
+        trail.note(session, services, person, actor, "patient.tailored", {"columns": sorted(said)})
 
 
 def _steps(session: Session, person: Patient) -> set[str]:
@@ -160,7 +161,7 @@ def reach(
     """
     with services.database.transaction() as session:
         person = intake.lock_patient(session, patient_id)
-        _refuse_closed(person)
+        refuse_closed(person)
         others = [
             other
             for other in patients.on_number(session, person.clinic_id, person.phone_blind)
@@ -179,7 +180,7 @@ def reach(
         # Whoever waited for this choice, or is tagged from now on, is planned anew.
         intake.release_of_patients(session, [each.id for each in everybody])
         enrollments.request_plan_of_patients(session, [each.id for each in everybody])
-        _record(session, services, person, actor, "patient.reached", {"by": how.value})
+        trail.note(session, services, person, actor, "patient.reached", {"by": how.value})
         held = [each for each in others if not each.calls_only]
         untagged = [each for each in held if each.tag is None or person.tag is None]
         return Shared(
@@ -203,28 +204,3 @@ def _tag(services: Services, others: Sequence[Patient], tag: str | None) -> str:
             "Somebody else on this number has this tag. Let the patient pick another."
         )
     return text
-
-
-def _refuse_closed(person: Patient) -> None:
-    if person.status == "closed":
-        raise RefusedError("This patient's record is closed, so no texts go there.")
-
-
-def _record(
-    session: Session,
-    services: Services,
-    person: Patient,
-    actor: str,
-    action: str,
-    details: Mapping[str, object],
-) -> None:
-    audit.record(
-        session,
-        services.vault,
-        clinic_id=person.clinic_id,
-        now=services.now,
-        actor=actor,
-        action=action,
-        subject=f"patient:{person.id}",
-        details=details,
-    )

@@ -10,6 +10,7 @@ from records import audit, clinics, enrollments, intake
 from records.base import Session
 from records.enrollments import Enrollment
 from worker import enrolling, protocols
+from worker.endings import refuse_closed
 from worker.intake import batches, ids, twins, visits, whole
 from worker.intake.bookings import VisitBatch
 from worker.intake.mapped import MappingFile
@@ -143,8 +144,7 @@ def enroll(
     """
     with services.database.transaction() as session:
         person = intake.lock_patient(session, patient_id)
-        if person.status == "closed":
-            raise RefusedError("This patient's record is closed, so no texts go there.")
+        refuse_closed(person)
         file = clinics.by_id(session, person.clinic_id).file
         published = protocols.of_clinic(session, person.clinic_id)
         row = enrolling.by_hand(session, person, file, published, protocol, on=on, now=services.now)
