@@ -57,8 +57,6 @@ def grant(request: Request, person: SignedIn, patient_id: UUID) -> Response:
     fields, services = typed(request), services_of(request)
 
     def write() -> None:
-        stop, language = _stop_of(services, person, patient_id)
-        lifts = bool(fields["lift_stop"])
         consents.grant(
             services,
             patient_id,
@@ -66,11 +64,11 @@ def grant(request: Request, person: SignedIn, patient_id: UUID) -> Response:
             method=_method(request),
             actor=person.actor.label,
             at=_at(fields["at"], person),
-            wording_version=_own_form(fields["consent_version"]) or consent.version_in(language),
+            wording_version=_wording(request, person, patient_id),
             risk_acknowledged=bool(fields["sms_risk_ack"]) or None,
-            lift_stop=lifts,
-            # The field says of a number that was called wrong that it is theirs.
-            number_verified=lifts and stop is not None and stop.reason == patients.WRONG_NUMBER,
+            lift_stop=bool(fields["lift_stop"]),
+            # Of a number that was called wrong, and of no other, the field says that it is theirs.
+            number_verified=fields["lift_stop"] == patients.WRONG_NUMBER,
             seen=_seen(request),
         )
 
@@ -195,14 +193,6 @@ def _written(
     return RedirectResponse(address, status_code=303)
 
 
-def _stop_of(services: Services, person: Person, patient_id: UUID) -> tuple[OptOut | None, str]:
-    """Return what keeps the patient's number from texts, and the language that they read."""
-    with services.database.transaction() as session:
-        who = patient_of(session, person, patient_id)
-        stop = patients.opted_out(session, clinic_id=who.clinic_id, blind=who.phone_blind)
-        return stop, who.language
-
-
 def _purposes(request: Request) -> list[str]:
     found = named(typed(request), PURPOSE)
     if not found:
@@ -224,11 +214,15 @@ def _at(text: str, person: Person) -> datetime | None:
         raise RefusedError(_NO_TIME) from error
 
 
-def _own_form(text: str) -> str:
+def _wording(request: Request, person: Person, patient_id: UUID) -> str:
+    """Return what their own form is called, or the wording that ships in the patient's language."""
     try:
-        return values.short(text.strip())
+        named_here = values.short(typed(request)["consent_version"].strip())
     except CellError as error:
         raise RefusedError(f"Form of your own: {error}.") from error
+    with services_of(request).database.transaction() as session:
+        language = patient_of(session, person, patient_id).language
+    return named_here or consent.version_in(language)
 
 
 def _seen(request: Request) -> int:

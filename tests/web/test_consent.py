@@ -181,7 +181,7 @@ def test_a_consent_lifts_no_stop_unless_they_said_that_they_want_texts_again(
 
     _grants(client, ana)
     assert house.count("opt_out", "lifted_at IS NULL") == 1
-    answer = _grants(client, ana, lift_stop="yes")
+    answer = _grants(client, ana, lift_stop="words")
     assert answer.status_code == 303
     assert house.count("opt_out", "lifted_at IS NULL") == 0
     assert house.count("audit_event", "action = 'stop.lifted'") == 1
@@ -195,7 +195,9 @@ def test_whose_number_was_called_wrong_says_that_it_is_theirs(
     _stop(house, ana, "wrong_number")
     assert "They told me that this number is theirs" in client.get(_address(ana)).text
 
-    assert _grants(client, ana, lift_stop="yes").status_code == 303
+    # A page from before somebody there called it wrong said nothing of whose it is.
+    assert _grants(client, ana, lift_stop="words").status_code == 409
+    assert _grants(client, ana, lift_stop="wrong_number").status_code == 303
     assert house.count("opt_out", "lifted_at IS NULL") == 0
     assert house.count("patient", "proved_at IS NULL") == 1
     assert house.rows("SELECT protocol FROM enrollment") == [("welcome",)]
@@ -206,7 +208,7 @@ def test_a_stop_that_the_carrier_holds_is_for_their_own_start(
 ) -> None:
     """Nothing is written, and the page says what they have to text."""
     _stop(house, ana, "carrier_21610")
-    answer = _grants(client, ana, lift_stop="yes")
+    answer = _grants(client, ana, lift_stop="carrier_21610")
 
     assert answer.status_code == 409
     assert "Nothing is saved yet The carrier refuses this number: ask them to text START" in words(
