@@ -103,7 +103,7 @@ def patient_of(session: Session, person: Person, patient_id: UUID) -> Patient:
 
 
 def standing(session: Session, services: Services, who: Patient) -> dict[str, Any]:
-    """Return what decides whether texts go to a patient: consent, stop, number, hold."""
+    """Return what decides whether texts go to a patient: consent, stop, number, who shares it."""
     return {
         "patient": who,
         "first_name": patients.opened(services.vault, who, "first_name"),
@@ -112,7 +112,15 @@ def standing(session: Session, services: Services, who: Patient) -> dict[str, An
         "stopped": patients.opted_out(session, clinic_id=who.clinic_id, blind=who.phone_blind),
         "taken": planning.standings(session, [who.id])[who.id].number_taken,
         "welcomed": who.id not in sending.unwelcomed(session, [who.id], now=services.now),
+        "shared": _is_shared(session, who),
+        "tag": patients.opened(services.vault, who, "tag") if who.tag else "",
     }
+
+
+def _is_shared(session: Session, who: Patient) -> bool:
+    """Say whether another patient has the number too."""
+    there = patients.on_number(session, who.clinic_id, who.phone_blind)
+    return any(each.id != who.id and each.status != "closed" for each in there)
 
 
 def _agreed(entries: list[Consent]) -> Consent | None:

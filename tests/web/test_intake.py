@@ -415,7 +415,7 @@ def test_care_rule_22_a_number_that_another_patient_has_waits_for_staff(
     page = words(client.get(_send(client).headers["location"]).text)
 
     assert "Another patient had this number first" in page
-    assert "aftercare patient reach P-77" in page
+    assert "until you say how this one is reached" in page
     assert "Benjamin" not in page
     assert "Goes" not in page
 
