@@ -18,7 +18,7 @@ from records.appointments import Appointment
 from records.checkins import CheckIn
 from records.clinics import Staff
 from records.followups import FollowUp, FollowUpEvent
-from records.inbox import Inbound, corrections_of
+from records.inbox import Inbound, ReadingCorrection, corrections_of
 from records.outbox import Message
 from records.patients import Consent, Patient
 from records.vault import Vault
@@ -301,3 +301,17 @@ def ledger(session: Session, patient_id: UUID) -> list[tuple[Consent, str]]:
         .order_by(Consent.recorded_at.desc(), Consent.id.desc())
     )
     return [(entry, email or entry.actor) for entry, email in session.execute(mine)]
+
+
+def corrections(session: Session, inbound_id: UUID) -> list[tuple[ReadingCorrection, str]]:
+    """Return each correction of a text, the last first, with who made it.
+
+    That is an address, or the label of a machine.
+    """
+    mine = (
+        select(ReadingCorrection, Staff.email)
+        .outerjoin(Staff, func.concat("staff:", Staff.id) == ReadingCorrection.actor)
+        .where(ReadingCorrection.inbound_id == inbound_id)
+        .order_by(ReadingCorrection.id.desc())
+    )
+    return [(row, email or row.actor) for row, email in session.execute(mine)]

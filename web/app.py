@@ -18,7 +18,7 @@ from starlette.types import Scope
 from messages import replies
 from records import migrate
 from records.callbacks import Callback
-from web import ahead, board, consent, console, duty, finding, intake, signin
+from web import ahead, board, consent, console, correcting, duty, finding, intake, signin
 from web.groupcommit import GroupCommit
 from web.headers import SecurityHeaders
 from web.health import Health
@@ -142,6 +142,7 @@ def _add_routes(
     app.include_router(consent.router)
     app.include_router(console.router)
     app.include_router(board.router)
+    app.include_router(correcting.router)
     app.include_router(duty.router)
     app.include_router(finding.router)
 

@@ -15,14 +15,6 @@ from worker.steps.corrections import Corrected
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
-_CHANGED = {
-    corrections.NUMBER: "The check-in has this number now.",
-    corrections.VISIT: "The visit was changed accordingly.",
-    corrections.ANSWER: "The question's answer was changed.",
-    corrections.STOP: "Texts to this number have stopped.",
-    corrections.NOTHING: "It answers no question of ours, so nothing else changed.",
-}
-
 
 @app.callback()
 def main() -> None:
@@ -53,7 +45,7 @@ def correct(
 
 
 def _say(done: Corrected) -> None:
-    output.say(_CHANGED[done.changed])
+    output.say(corrections.IN_WORDS[done.changed])
     if done.stop_stays:
         output.say(
             "The stop stays in force. `aftercare consent --lift-stop` says how it is lifted."

@@ -257,11 +257,11 @@ def test_the_rules_learn_nothing(talk: Talk) -> None:
 @pytest.mark.parametrize(
     ("intent", "value", "words"),
     [
-        (Intent.score, None, "needs --value"),
-        (Intent.score, "eleven", "needs --value"),
+        (Intent.score, None, "needs its number"),
+        (Intent.score, "eleven", "needs its number"),
         (Intent.score, "11", "asked for 0 to 10"),
         (Intent.score, "10.5", "asked for 0 to 10"),
-        (Intent.score, "-1", "needs --value"),
+        (Intent.score, "-1", "needs its number"),
         (Intent.confirm, "3", "Only a score"),
     ],
 )

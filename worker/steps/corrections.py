@@ -1,11 +1,13 @@
 """Staff say what a text means: kept beside the reading, and the record follows the correction.
 
-`aftercare reply correct` calls this. The words of the rules stay as they are: nothing is learnt
-from one text, and a stop is never lifted here, since only the patient lifts it.
+The console and `aftercare reply correct` call this. The words of the rules stay as they are:
+nothing is learnt from one text, and a stop is never lifted here, since only the patient lifts it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from types import MappingProxyType
 from uuid import UUID
 
 from messages.binding import APPOINTMENT, YES_NO, lies_on, plain, scale_of
@@ -27,6 +29,16 @@ from worker.services import Services
 
 #: What the record did with a correction.
 NUMBER, VISIT, ANSWER, STOP, NOTHING = "number", "visit", "answer", "stop", "nothing"
+#: The same, as whoever corrected is told.
+IN_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        NUMBER: "The check-in has this number now.",
+        VISIT: "The visit was changed accordingly.",
+        ANSWER: "The question's answer was changed.",
+        STOP: "Texts to this number have stopped.",
+        NOTHING: "It answers no question of ours, so nothing else changed.",
+    }
+)
 _DECIDED = frozenset({Intent.confirm, Intent.decline_reschedule})
 _STOPS = {Intent.stop: StopReason.WORDS, Intent.wrong_number: StopReason.WRONG_NUMBER}
 
@@ -132,11 +144,11 @@ def _fits(intent: Intent, asked: Prompt) -> bool:
 def _refuse_number(text: _Text, asked: Prompt | None) -> None:
     if text.intent is not Intent.score:
         if text.value is not None:
-            raise RefusedError("Only a score has a value. Leave out --value.")
+            raise RefusedError("Only a score has a number. Leave it out.")
         return
     number = text.value or ""
     if plain(number) is None:
-        raise RefusedError("A score needs --value: a number, as the patient meant it.")
+        raise RefusedError("A score needs its number, as the patient meant it.")
     ends = scale_of(asked.context) if asked else None
     if asked is not None and ends is not None and not lies_on(asked.context, number):
         raise RefusedError(f"The question asked for {ends[0]} to {ends[1]}. Give such a number.")
