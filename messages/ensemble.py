@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
+from messages.binding import APPOINTMENT, YES_NO
 from messages.classifier import classifier
 from messages.encoder import encoder
 from messages.errors import LexiconError
@@ -24,8 +25,11 @@ SURE = 0.95
 # From this one on they are, where what they rule out is done without: danger below, an end of texts
 # below, and of what a text may say besides nothing between these.
 _LIKELY, _NO_DANGER, _NO_END, _OPEN = 0.6, 0.03, 0.01, (0.1, 0.7)
-# A visit is kept or given up by what a text says; whoever can be asked, is.
+# Of thanks nobody makes anything, so who takes a text for them has to be nearly sure.
+_LIKELY_THANKS = 0.9
+# A visit is kept or given up by what a text says of it; whoever can be asked, is.
 _VISITS = frozenset({Intent.confirm, Intent.decline_reschedule})
+_OF_VISITS = frozenset({APPOINTMENT, YES_NO})
 #: Danger in which a body is.
 BODILY = frozenset({"medical_emergency", "overdose"})
 #: Danger that is no particular one, as symptoms that nobody waits with.
@@ -66,7 +70,7 @@ class Alike:
         """What all make of it who have to be asked: the slow one where the quick are not sure."""
         _agree()
         quick, said = self.quick, self.in_order.said
-        if _decided(quick, said):
+        if _decided(quick, said, self.asked):
             return Likeness(first=quick, said=said)
         slow, share = self.by_meaning, _OF_WHAT_IS_SAID
         return Likeness(
@@ -106,15 +110,19 @@ def _together(
     return {label: each / total for label, each in means.items()}
 
 
-def _decided(quick: Mapping[str, float], said: Mapping[str, float]) -> bool:
+def _decided(quick: Mapping[str, float], said: Mapping[str, float], asked: Sequence[str]) -> bool:
     """Say whether nothing is left open that the slow reader could decide otherwise and should."""
     label = max(quick, key=lambda each: quick[each])
     if quick[label] >= SURE:
         return True
-    likely = quick[label] >= _LIKELY and label not in _VISITS
+    likely = _LIKELY_THANKS if label == Intent.thanks_no_action else _LIKELY
     harmless = danger_in(quick) < _NO_DANGER and ending_in(quick) < _NO_END
+    if quick[label] < likely or not harmless:
+        return False
     least, most = _OPEN
-    return likely and harmless and not any(least <= each <= most for each in said.values())
+    besides = any(least <= each <= most for each in said.values())
+    of_a_visit = label in _VISITS or any(said.get(each, 0.0) >= least for each in _VISITS)
+    return not (besides or of_a_visit or _OF_VISITS.intersection(asked))
 
 
 @lru_cache(maxsize=1)

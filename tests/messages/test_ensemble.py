@@ -64,6 +64,10 @@ def test_where_danger_or_an_end_of_texts_is_not_ruled_out_all_decide(
         ("may need to move it", ()),
         # A question, and perhaps a symptom besides.
         ("is it normal to have weird dreams like 3 days after", ()),
+        # Thanks, likely and no more: nobody would look at what only seems to be that.
+        ("not proud of friday thats all ima say", ()),
+        # Where we asked about a visit, whatever it may be.
+        ("my insurance card changed", ("yes_no",)),
     ],
 )
 def test_what_would_change_a_visit_or_may_be_said_besides_all_decide(

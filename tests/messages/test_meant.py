@@ -201,7 +201,7 @@ def test_an_option_told_by_its_words_is_its_number(topic: Topic, number: str, bo
         ("tired", Severity.call_today),
         ("a bit out of it", Severity.call_today),
         ("fine but my head hurts", Severity.call_today),
-        ("0 unwell", Severity.next_business_day),
+        ("0 unwell", Severity.call_today),
         ("fine, want to die", Severity.page_now),
         ("unwell and cant breathe", Severity.page_now),
         ("bad. i want to kill myself", Severity.page_now),
